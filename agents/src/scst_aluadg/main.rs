@@ -1,0 +1,2 @@
+//! Placeholder until the agent's library lands.
+fn main() {}

@@ -1,0 +1,1 @@
+//! SCST's sysfs and Pacemaker's agent interface.

@@ -1,0 +1,2 @@
+//! SCST's sysfs in userspace, as recorded from real kernels.
+pub mod model;
