@@ -1,1 +1,4 @@
 //! SCST's sysfs and Pacemaker's agent interface.
+
+pub mod ocf;
+pub mod scst;

@@ -1,0 +1,8 @@
+//! What Pacemaker says to an agent and hears from it: the OCF resource agent API, version 1.1.
+//!
+//! This half of the library knows nothing of SCST; it would serve any agent.
+
+pub mod action;
+pub mod env;
+pub mod exit;
+pub mod notify;

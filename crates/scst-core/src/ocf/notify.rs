@@ -1,0 +1,180 @@
+//! What Pacemaker tells one instance of a clone about the others.
+//!
+//! Pacemaker Administration, "Clone notifications". The lists come with every notification, and with start, stop, promote and
+//! demote when notifications are on. All of them describe the state **before** the transition, plus what the transition plans:
+//! in a post-promote the promoted list does not hold the new one yet. So a state "after" is arithmetic on lists. An empty list
+//! is one blank; no list at all (run by hand, or notifications off) is something else, and says nothing about anybody.
+//!
+//! `available_uname` is deliberately not read: it holds nodes that are powered off. Nor is anything else of the cluster asked: a
+//! notification stands in the way of a failover and has to take milliseconds.
+
+use std::collections::BTreeSet;
+
+use super::env::Env;
+
+/// Whether the operation is about to happen or over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotifyType {
+    /// Before the operation.
+    Pre,
+    /// After it.
+    Post,
+}
+
+/// What happens to the instances that a list names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// They start.
+    Start,
+    /// They stop.
+    Stop,
+    /// They become promoted.
+    Promote,
+    /// They stop being promoted.
+    Demote,
+}
+
+/// What another node's instance is doing, as far as the lists tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PeerRole {
+    /// It serves.
+    Promoted,
+    /// It runs and does not serve.
+    Running,
+    /// It does not run.
+    Stopped,
+    /// It is on the way from one to the other.
+    Changing,
+}
+
+/// The node names of each list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lists {
+    /// Active before the transition.
+    pub active: BTreeSet<String>,
+    /// Promoted before the transition.
+    pub promoted: BTreeSet<String>,
+    /// Active and not promoted before the transition.
+    pub unpromoted: BTreeSet<String>,
+    /// To be started.
+    pub start: BTreeSet<String>,
+    /// To be stopped.
+    pub stop: BTreeSet<String>,
+    /// To be promoted.
+    pub promote: BTreeSet<String>,
+    /// To be demoted.
+    pub demote: BTreeSet<String>,
+}
+
+/// The notification variables of one run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Notify {
+    /// What this notification is about; `None` in every other action.
+    pub event: Option<(NotifyType, Operation)>,
+    /// The lists, if Pacemaker passed any.
+    pub lists: Option<Lists>,
+}
+
+impl Notify {
+    /// Reads the variables.
+    pub fn from_env(env: &Env) -> Self {
+        let when = match env.meta("notify_type").map(str::trim) {
+            Some("pre") => Some(NotifyType::Pre),
+            Some("post") => Some(NotifyType::Post),
+            _ => None,
+        };
+        let operation = match env.meta("notify_operation").map(str::trim) {
+            Some("start") => Some(Operation::Start),
+            Some("stop") => Some(Operation::Stop),
+            Some("promote") => Some(Operation::Promote),
+            Some("demote") => Some(Operation::Demote),
+            _ => None,
+        };
+        Self { event: when.zip(operation), lists: Lists::from_env(env) }
+    }
+
+    /// What a notification says about the nodes it names, sorted by name, without `local`. Empty for a notification that
+    /// changes nobody's state (pre-start), and when type, operation or lists are missing.
+    pub fn changes(&self, local: &str) -> Vec<(String, PeerRole)> {
+        let (Some((when, operation)), Some(lists)) = (self.event, &self.lists) else {
+            return Vec::new();
+        };
+        let all = |nodes: &BTreeSet<String>, role| nodes.iter().map(|node| (node.clone(), role)).collect();
+        let mut changes: Vec<(String, PeerRole)> = match (when, operation) {
+            (NotifyType::Pre, Operation::Start) => Vec::new(),
+            // Who is about to be promoted runs until its own post-promote says more.
+            (NotifyType::Post, Operation::Start) => {
+                lists.running_after().into_iter().map(|node| (node.clone(), lists.role_at_start(&node))).collect()
+            }
+            (NotifyType::Pre, Operation::Promote) => all(&lists.promote, PeerRole::Changing),
+            (NotifyType::Post, Operation::Promote) => all(&lists.promote, PeerRole::Promoted),
+            (NotifyType::Pre, Operation::Demote) => all(&lists.demote, PeerRole::Changing),
+            (NotifyType::Post, Operation::Demote) => all(&lists.demote, PeerRole::Running),
+            (NotifyType::Pre, Operation::Stop) => all(&lists.stop, PeerRole::Changing),
+            (NotifyType::Post, Operation::Stop) => all(&lists.stop, PeerRole::Stopped),
+        };
+        changes.retain(|(node, _)| node != local);
+        changes
+    }
+}
+
+impl Lists {
+    /// The lists, or `None` if not one of them is there.
+    fn from_env(env: &Env) -> Option<Self> {
+        let list = |name: &str| env.meta(&format!("notify_{name}_uname")).map(nodes);
+        let found = [
+            list("active"),
+            list("promoted").or_else(|| list("master")),
+            list("unpromoted").or_else(|| list("slave")),
+            list("start"),
+            list("stop"),
+            list("promote"),
+            list("demote"),
+        ];
+        if found.iter().all(Option::is_none) {
+            return None;
+        }
+        let [active, promoted, unpromoted, start, stop, promote, demote] = found.map(Option::unwrap_or_default);
+        Some(Self { active, promoted, unpromoted, start, stop, promote, demote })
+    }
+
+    /// Who runs once the transition is done: active + start - stop.
+    pub fn running_after(&self) -> BTreeSet<String> {
+        // Active is the sum of both roles; the roles are added so that a caller who passes only these is understood too.
+        let before = self.active.iter().chain(&self.promoted).chain(&self.unpromoted);
+        before.chain(&self.start).filter(|node| !self.stop.contains(*node)).cloned().collect()
+    }
+
+    /// Who stays promoted through the transition's demotes: promoted - demote.
+    pub fn promoted_after_demotes(&self) -> BTreeSet<String> {
+        self.promoted.difference(&self.demote).cloned().collect()
+    }
+
+    /// What a starting instance takes `peer` for.
+    pub fn role_at_start(&self, peer: &str) -> PeerRole {
+        if self.promoted_after_demotes().contains(peer) {
+            PeerRole::Promoted
+        } else if self.running_after().contains(peer) {
+            PeerRole::Running
+        } else {
+            PeerRole::Stopped
+        }
+    }
+
+    /// What an instance that is being promoted makes of `peer`; `None`: it is promoted as well and keeps what it has. A node that
+    /// died without fencing is in no list, and nobody will ever notify of it: here it is found stopped.
+    pub fn role_at_promote(&self, peer: &str) -> Option<PeerRole> {
+        if !self.running_after().contains(peer) {
+            Some(PeerRole::Stopped)
+        } else if self.promoted_after_demotes().contains(peer) {
+            None
+        } else {
+            Some(PeerRole::Running)
+        }
+    }
+}
+
+/// The names of one list, which stand between blanks.
+fn nodes(list: &str) -> BTreeSet<String> {
+    list.split_whitespace().map(str::to_owned).collect()
+}

@@ -1,0 +1,407 @@
+//! Checked names: the only values that may reach a path or a command of SCST.
+//!
+//! SCST's mgmt files split what is written at blanks, `=`, `;` and newlines, and a name becomes a path component as well. Text
+//! from outside (parameters, node attributes, directory listings) therefore passes through one of the types here before it is
+//! used. Each has a private field, a constructor that refuses what the kernel's grammar cannot carry, and `Display` and
+//! `AsRef<str>` that give back exactly the text to write. Two constructors exist where two sources exist: `parse` for what an
+//! operator configured, with the stricter grammar of the agents, and `seen` for what the kernel itself listed.
+//!
+//! Only visible ASCII is accepted in words: the kernel's `isspace` also splits at the byte 0xA0, which is part of many UTF-8
+//! characters.
+
+use std::fmt;
+
+use thiserror::Error;
+
+/// The longest path component a file system opens; SCST accepts longer names and can then never be read again.
+const MAX_COMPONENT: usize = 255;
+
+/// The longest device name `add_device` accepts.
+const MAX_DEVICE: usize = 64;
+
+/// Entries that the kernel itself keeps beside initiator groups, initiators, targets and members of a target group. A name
+/// equal to one of these answers EEXIST and damages the attribute.
+const RESERVED: [&str; 4] = ["mgmt", "state", "group_id", "preferred"];
+
+/// Why a text is not a name of the wanted kind.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum NameError {
+    /// Nothing is left to be a name.
+    #[error("empty name")]
+    Empty,
+    /// More bytes than the kernel or the agents' grammar allow.
+    #[error("{length} characters, at most {limit} are possible")]
+    TooLong {
+        /// Bytes given.
+        length: usize,
+        /// Bytes allowed.
+        limit: usize,
+    },
+    /// A character outside the grammar of this kind of name.
+    #[error("character {0:?} is not possible here")]
+    Character(char),
+    /// A path component with a meaning of its own, or the name of an attribute that stands in the same directory.
+    #[error("the name is reserved by the kernel")]
+    Reserved,
+    /// The text does not have the form that was expected.
+    #[error("not {0}")]
+    Form(&'static str),
+}
+
+/// Checks one word of a mgmt command that is also one path component.
+fn word(text: &str, limit: usize) -> Result<&str, NameError> {
+    if text.is_empty() {
+        return Err(NameError::Empty);
+    }
+    if let Some(bad) = text.chars().find(|c| !c.is_ascii_graphic() || matches!(c, '/' | '=' | ';')) {
+        return Err(NameError::Character(bad));
+    }
+    if text.len() > limit {
+        return Err(NameError::TooLong { length: text.len(), limit });
+    }
+    if text == "." || text == ".." || RESERVED.contains(&text) {
+        return Err(NameError::Reserved);
+    }
+    Ok(text)
+}
+
+/// Checks the short form the agents ask of group and device names: letters and digits, 1 to 8.
+fn short(text: &str) -> Result<&str, NameError> {
+    let text = word(text, MAX_COMPONENT)?;
+    if let Some(bad) = text.chars().find(|c| !c.is_ascii_alphanumeric()) {
+        return Err(NameError::Character(bad));
+    }
+    if text.len() > 8 {
+        return Err(NameError::TooLong { length: text.len(), limit: 8 });
+    }
+    Ok(text)
+}
+
+/// Gives a newtype over `String` its reading half: text out, never in.
+macro_rules! readable {
+    ($($name:ident),*) => {$(
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+        impl $name {
+            /// The text as it is written to the kernel.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+    )*};
+}
+
+/// A target driver of SCST that the agents know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Driver {
+    /// Fibre Channel through `QLogic` adapters.
+    Qla2x00t,
+    /// iSCSI.
+    Iscsi,
+    /// SRP over `InfiniBand`.
+    IbSrpt,
+    /// Targets seen by the machine itself.
+    ScstLocal,
+    /// Fibre Channel over Ethernet.
+    Fcst,
+}
+
+impl Driver {
+    /// Every driver, in the order of the documentation.
+    pub const ALL: [Self; 5] = [Self::Qla2x00t, Self::Iscsi, Self::IbSrpt, Self::ScstLocal, Self::Fcst];
+
+    /// The driver whose directory below `targets` has this name.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        Self::ALL
+            .into_iter()
+            .find(|driver| driver.dir() == text)
+            .ok_or(NameError::Form("one of qla2x00t, iscsi, ib_srpt, scst_local, fcst"))
+    }
+
+    /// The directory below `targets`.
+    pub fn dir(self) -> &'static str {
+        match self {
+            Self::Qla2x00t => "qla2x00t",
+            Self::Iscsi => "iscsi",
+            Self::IbSrpt => "ib_srpt",
+            Self::ScstLocal => "scst_local",
+            Self::Fcst => "fcst",
+        }
+    }
+
+    /// The module to ask modprobe for.
+    pub fn module(self) -> &'static str {
+        match self {
+            Self::Qla2x00t => "qla2x00tgt",
+            Self::Iscsi => "iscsi-scst",
+            Self::IbSrpt => "ib_srpt",
+            Self::ScstLocal => "scst_local",
+            Self::Fcst => "fcst",
+        }
+    }
+
+    /// The directory of that module below `/sys/module`, where a dash is an underscore.
+    pub fn module_dir(self) -> &'static str {
+        match self {
+            Self::Iscsi => "iscsi_scst",
+            other => other.module(),
+        }
+    }
+
+    /// Whether this driver's targets have no `enabled` attribute and always count as enabled.
+    pub fn always_enabled(self) -> bool {
+        self == Self::ScstLocal
+    }
+}
+
+impl fmt::Display for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.dir())
+    }
+}
+
+impl AsRef<str> for Driver {
+    fn as_ref(&self) -> &str {
+        self.dir()
+    }
+}
+
+/// A target (port) as sysfs spells it: a WWPN, a GUID, an iSCSI name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TargetName(String);
+
+impl TargetName {
+    /// A configured name in the grammar of `driver`. FC and IB names are lower-cased, as their drivers spell them; the others
+    /// keep their spelling, so compare with [`TargetName::matches`].
+    pub fn parse(driver: Driver, text: &str) -> Result<Self, NameError> {
+        let text = word(text, MAX_COMPONENT)?;
+        match driver {
+            Driver::Qla2x00t => {
+                if !hex_groups(text, 8, 2) {
+                    return Err(NameError::Form("a WWPN of eight pairs of hex digits joined by colons"));
+                }
+                Ok(Self(text.to_ascii_lowercase()))
+            }
+            Driver::IbSrpt => {
+                if !hex_groups(text, 4, 4) && !hex_groups(text, 8, 4) {
+                    return Err(NameError::Form("a GUID or GID of four or eight groups of four hex digits"));
+                }
+                Ok(Self(text.to_ascii_lowercase()))
+            }
+            Driver::Iscsi => {
+                if !iscsi_name(text) {
+                    return Err(NameError::Form("an iSCSI name of the form iqn., eui. or naa."));
+                }
+                Ok(Self(text.to_owned()))
+            }
+            Driver::ScstLocal | Driver::Fcst => Ok(Self(text.to_owned())),
+        }
+    }
+
+    /// A name that the kernel listed.
+    pub fn seen(text: &str) -> Result<Self, NameError> {
+        word(text, MAX_COMPONENT).map(|text| Self(text.to_owned()))
+    }
+
+    /// Whether both mean the same target: names are compared without regard to case.
+    pub fn matches(&self, other: &str) -> bool {
+        self.0.eq_ignore_ascii_case(other)
+    }
+
+    /// The form under which equal names are equal: lower case.
+    pub fn key(&self) -> String {
+        self.0.to_ascii_lowercase()
+    }
+}
+
+/// `count` groups of `digits` hex digits joined by colons.
+fn hex_groups(text: &str, count: usize, digits: usize) -> bool {
+    let groups: Vec<&str> = text.split(':').collect();
+    groups.len() == count && groups.iter().all(|g| g.len() == digits && g.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
+/// RFC 3720's three forms, without regard to case. An IQN is `iqn.YYYY-MM.` and a domain, then anything after a colon.
+fn iscsi_name(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    let hex = |digits: &str| digits.bytes().all(|b| b.is_ascii_hexdigit());
+    if let Some(digits) = text.strip_prefix("eui.") {
+        return digits.len() == 16 && hex(digits);
+    }
+    if let Some(digits) = text.strip_prefix("naa.") {
+        return matches!(digits.len(), 16 | 32) && hex(digits);
+    }
+    let Some(rest) = text.strip_prefix("iqn.") else { return false };
+    let Some((date, name)) = rest.split_once('.') else { return false };
+    let date = date.as_bytes();
+    let dated = date.len() == 7
+        && date.iter().enumerate().all(|(i, b)| if i == 4 { *b == b'-' } else { b.is_ascii_digit() })
+        && matches!(
+            &date[5..],
+            b"01" | b"02" | b"03" | b"04" | b"05" | b"06" | b"07" | b"08" | b"09" | b"10" | b"11" | b"12"
+        );
+    let domain = name.split_once(':').map_or(name, |(domain, _)| domain);
+    dated
+        && text.len() <= 223
+        && !domain.is_empty()
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:".contains(&b))
+}
+
+/// An initiator's name inside an initiator group.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InitiatorName(String);
+
+impl InitiatorName {
+    /// A configured Fibre Channel initiator: eight pairs of hex digits, lower-cased.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        TargetName::parse(Driver::Qla2x00t, text).map(|wwn| Self(wwn.0))
+    }
+
+    /// A name that the kernel listed; wildcards and other drivers' names are possible there.
+    pub fn seen(text: &str) -> Result<Self, NameError> {
+        word(text, MAX_COMPONENT).map(|text| Self(text.to_owned()))
+    }
+}
+
+/// An initiator group (`ini_group`) of a port.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InitiatorGroup(String);
+
+impl InitiatorGroup {
+    /// A configured group: letters, digits, `-`, `_` and `.`, lower-cased.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        let text = text.to_ascii_lowercase();
+        let name = word(&text, MAX_COMPONENT)?;
+        match name.chars().find(|c| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_' | '.')) {
+            Some(bad) => Err(NameError::Character(bad)),
+            None => Ok(Self(text)),
+        }
+    }
+
+    /// A group that the kernel listed, in its own spelling.
+    pub fn seen(text: &str) -> Result<Self, NameError> {
+        word(text, MAX_COMPONENT).map(|text| Self(text.to_owned()))
+    }
+
+    /// Whether both mean the same group: exports name groups without regard to case.
+    pub fn matches(&self, other: &str) -> bool {
+        self.0.eq_ignore_ascii_case(other)
+    }
+}
+
+/// An SCST device group, the unit that changes its ALUA state together.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GroupName(String);
+
+impl GroupName {
+    /// A configured group: 1 to 8 letters and digits.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        short(text).map(|text| Self(text.to_owned()))
+    }
+
+    /// A group that the kernel listed.
+    pub fn seen(text: &str) -> Result<Self, NameError> {
+        word(text, MAX_COMPONENT).map(|text| Self(text.to_owned()))
+    }
+}
+
+/// A device of SCST. Those of the agents are called `<group>_<virtname>`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeviceName(String);
+
+impl DeviceName {
+    /// The device that `virtname` (1 to 8 letters and digits) names in `group`.
+    pub fn parse(group: &GroupName, virtname: &str) -> Result<Self, NameError> {
+        let virtname = short(virtname)?;
+        Self::seen(&format!("{group}_{virtname}"))
+    }
+
+    /// A device that the kernel listed, or that a record names.
+    pub fn seen(text: &str) -> Result<Self, NameError> {
+        let text = word(text, MAX_DEVICE)?;
+        // A device of this name takes the place of an attribute of its handler.
+        if matches!(text, "type" | "trace_level") {
+            return Err(NameError::Reserved);
+        }
+        if text.contains('.') {
+            return Err(NameError::Character('.'));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// Whether the name has the form `<group>_…`.
+    pub fn belongs_to(&self, group: &GroupName) -> bool {
+        self.0.strip_prefix(group.as_str()).is_some_and(|rest| rest.len() > 1 && rest.starts_with('_'))
+    }
+}
+
+/// A cluster node's name, usable as the name of its target group.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeName(String);
+
+impl NodeName {
+    /// A node of the cluster, or a target group that the kernel listed.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        word(text, MAX_COMPONENT).map(|text| Self(text.to_owned()))
+    }
+}
+
+readable!(TargetName, InitiatorName, InitiatorGroup, GroupName, DeviceName, NodeName);
+
+/// A handler of virtual disks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum HandlerName {
+    /// A block device, used past the page cache.
+    #[default]
+    VdiskBlockio,
+    /// A file, through the page cache.
+    VdiskFileio,
+    /// No store: reads give zeros, writes vanish.
+    VdiskNullio,
+}
+
+impl HandlerName {
+    /// Every handler of the agents.
+    pub const ALL: [Self; 3] = [Self::VdiskBlockio, Self::VdiskFileio, Self::VdiskNullio];
+
+    /// The handler of this name.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        Self::ALL
+            .into_iter()
+            .find(|handler| handler.dir() == text)
+            .ok_or(NameError::Form("one of vdisk_blockio, vdisk_fileio, vdisk_nullio"))
+    }
+
+    /// The directory below `handlers`.
+    pub fn dir(self) -> &'static str {
+        match self {
+            Self::VdiskBlockio => "vdisk_blockio",
+            Self::VdiskFileio => "vdisk_fileio",
+            Self::VdiskNullio => "vdisk_nullio",
+        }
+    }
+
+    /// Whether its devices stand on a file or block device that must exist.
+    pub fn has_backing(self) -> bool {
+        self != Self::VdiskNullio
+    }
+}
+
+impl fmt::Display for HandlerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.dir())
+    }
+}
+
+impl AsRef<str> for HandlerName {
+    fn as_ref(&self) -> &str {
+        self.dir()
+    }
+}
