@@ -1,0 +1,234 @@
+//! Listings and whole trees, compared entry by entry.
+//!
+//! The SCSI devices of the recording machine itself (`H:C:I:L`) are dropped on both sides; the one disk a recording
+//! plugs in is written `@HCIL@` there, and named so here.
+
+use std::collections::BTreeMap;
+
+use super::pattern::Pattern;
+use super::recording::TreeEntry;
+use super::surface::{Entries, How, ROOT, Surface};
+use crate::model::{Errno, Kind};
+
+/// Stands for the plugged disk's name in recordings.
+pub const PLUGGED: &str = "@HCIL@";
+
+/// The name is that of a SCSI device: four numbers.
+pub fn is_scsi_address(name: &str) -> bool {
+    let mut parts = name.split(':');
+    parts
+        .by_ref()
+        .take(4)
+        .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
+        && parts.next().is_none()
+        && name.matches(':').count() == 3
+}
+
+/// The directory is one whose listings have the machine's own SCSI devices dropped.
+fn lists_devices(path: &str) -> bool {
+    path == "devices"
+        || path
+            .strip_prefix("handlers/")
+            .is_some_and(|handler| !handler.contains('/'))
+}
+
+/// The letter recordings have for a kind of entry.
+pub fn letter(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Dir => "d",
+        Kind::File => "f",
+        Kind::Link => "l",
+    }
+}
+
+/// The absolute path below `/sys` of a recorded path.
+pub fn below_root(path: &str) -> String {
+    if path.is_empty() {
+        ROOT.to_owned()
+    } else {
+        format!("{ROOT}/{path}")
+    }
+}
+
+/// A listing as a recording would hold it: in byte order, without the machine's own disks.
+pub fn normalised(path: &str, entries: Entries, plugged: Option<&str>) -> Vec<(String, Kind)> {
+    let mut named: Vec<_> = entries
+        .into_iter()
+        .map(|(name, kind)| (String::from_utf8_lossy(&name).into_owned(), kind))
+        .filter_map(|(name, kind)| {
+            if plugged == Some(&name) {
+                Some((PLUGGED.to_owned(), kind))
+            } else {
+                (!lists_devices(path) || !is_scsi_address(&name)).then_some((name, kind))
+            }
+        })
+        .collect();
+    named.sort();
+    named
+}
+
+/// What is compared of one entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    kind: &'static str,
+    mode: Option<u32>,
+    content: Option<Result<String, Errno>>,
+    target: Option<String>,
+}
+
+impl std::fmt::Display for Seen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.kind)?;
+        if let Some(mode) = self.mode {
+            write!(f, " {mode:04o}")?;
+        }
+        match &self.content {
+            Some(Ok(content)) => write!(f, " {content:?}")?,
+            Some(Err(errno)) => write!(f, " {errno:?}")?,
+            None => {}
+        }
+        if let Some(target) = &self.target {
+            write!(f, " -> {target}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Looks at one entry as far as the recorded one says something about it; answers what was wanted and what is there.
+pub fn look<S: Surface>(
+    surface: &mut S,
+    path: &str,
+    wanted: &TreeEntry,
+    plugged: Option<&str>,
+) -> (Seen, Option<Seen>) {
+    let rename = |text: String| plugged.map_or(text.clone(), |name| text.replace(name, PLUGGED));
+    let want = Seen {
+        kind: match wanted.kind.as_str() {
+            "d" => "d",
+            "f" => "f",
+            "l" => "l",
+            _ => "?",
+        },
+        mode: wanted
+            .mode
+            .as_deref()
+            .and_then(|mode| u32::from_str_radix(mode, 8).ok()),
+        content: match (&wanted.content, &wanted.content_first_line) {
+            (Some(content), _) => Some(Ok(content.clone())),
+            (None, Some(first_line)) => Some(Ok(first_line.clone())),
+            (None, None) => None,
+        },
+        target: wanted.target.clone(),
+    };
+    let path = below_root(path);
+    let Ok(found) = surface.lstat(&path) else {
+        return (want, None);
+    };
+    let content = if want.content.is_some() || wanted.help || wanted.error.is_some() {
+        Some(
+            read_whole(
+                surface,
+                &path,
+                How {
+                    read: true,
+                    ..How::default()
+                },
+            )
+            .map_err(|(errno, _)| errno),
+        )
+    } else {
+        None
+    };
+    let text = content
+        .map(|content| content.map(|bytes| rename(String::from_utf8_lossy(&bytes).into_owned())));
+    let content = match text {
+        Some(Ok(_)) if wanted.help => None,
+        Some(Ok(text)) if wanted.content_first_line.is_some() => {
+            Some(Ok(first_line(&text).to_owned()))
+        }
+        text => text,
+    };
+    let want = match &wanted.error {
+        Some(error) => {
+            let same = matches!(&content, Some(Err(errno)) if format!("{errno:?}") == *error);
+            Seen {
+                content: if same {
+                    content.clone()
+                } else {
+                    Some(Ok(error.clone()))
+                },
+                ..want
+            }
+        }
+        None => want,
+    };
+    let target = want
+        .target
+        .is_some()
+        .then(|| surface.readlink(&path).ok())
+        .flatten()
+        .map(|target| rename(String::from_utf8_lossy(&target).into_owned()));
+    let seen = Seen {
+        kind: letter(found.kind),
+        mode: want.mode.map(|_| found.mode),
+        content,
+        target,
+    };
+    (want, Some(seen))
+}
+
+/// Everything below a directory, as paths relative to it with what kind they are.
+pub fn walk<S: Surface>(
+    surface: &mut S,
+    top: &str,
+    depth: u32,
+    skipped: &[Pattern],
+    plugged: Option<&str>,
+) -> Result<BTreeMap<String, Kind>, Errno> {
+    let mut found = BTreeMap::new();
+    let mut open = vec![(String::new(), 1)];
+    while let Some((below, level)) = open.pop() {
+        let join = |left: &str, right: &str| match (left, right) {
+            ("", only) | (only, "") => only.to_owned(),
+            (left, right) => format!("{left}/{right}"),
+        };
+        let here = join(top, &below);
+        let real = plugged.map_or(here.clone(), |name| here.replace(PLUGGED, name));
+        for (name, kind) in normalised(&here, surface.list(&below_root(&real))?, plugged) {
+            let path = join(&below, &name);
+            let full = join(top, &path);
+            if skipped.iter().any(|pattern| pattern.is_found_in(&full)) {
+                continue;
+            }
+            if kind == Kind::Dir && (depth == 0 || level < depth) {
+                open.push((path.clone(), level + 1));
+            }
+            found.insert(path, kind);
+        }
+    }
+    Ok(found)
+}
+
+/// Opens a file and reads it to its end; an error says whether it was open(2) that failed.
+pub fn read_whole<S: Surface>(
+    surface: &mut S,
+    path: &str,
+    how: How,
+) -> Result<Vec<u8>, (Errno, bool)> {
+    let mut file = surface.open(path, how).map_err(|errno| (errno, true))?;
+    let mut content = Vec::new();
+    loop {
+        let piece = surface
+            .read(&mut file, 4096)
+            .map_err(|errno| (errno, false))?;
+        if piece.is_empty() {
+            return Ok(content);
+        }
+        content.extend(piece);
+    }
+}
+
+/// The text up to its first newline.
+pub fn first_line(text: &str) -> &str {
+    text.split('\n').next().unwrap_or_default()
+}

@@ -1,0 +1,389 @@
+//! The host around a recorded kernel: files, loop devices, FIFOs and what holds them.
+//!
+//! A recording starts on a machine whose `/run/lab` is empty, whose `/var/lib/scst` has its two directories and whose
+//! loop devices are all detached; its `env` steps change that. Nothing here touches the real machine, so that a replay
+//! needs neither disks nor a tidy `/run`.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::model::{Errno, FileKind, Host, HostFile};
+
+/// Loop devices a Debian kernel makes at boot.
+const LOOP_DEVICES: u32 = 8;
+const LOGICAL_BLOCK: u32 = 512;
+
+/// The files of one virtual host. Clones are the same host.
+#[derive(Clone, Default)]
+pub struct World {
+    files: Arc<Mutex<BTreeMap<Vec<u8>, Node>>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Node {
+    Dir,
+    Char,
+    Regular {
+        size: u64,
+    },
+    Fifo {
+        writer: bool,
+    },
+    Loop {
+        backing: Option<Vec<u8>>,
+        size: u64,
+        logical_block: u32,
+    },
+    Disk {
+        size: u64,
+        latency: Duration,
+    },
+}
+
+impl World {
+    /// The host as every recording finds it.
+    pub fn new() -> Self {
+        let world = Self::default();
+        {
+            let mut files = world.lock();
+            for dir in [
+                "/",
+                "/dev",
+                "/run",
+                "/run/lab",
+                "/var",
+                "/var/lib",
+                "/var/lib/scst",
+                "/var/lib/scst/pr",
+                "/var/lib/scst/vdev_mode_pages",
+            ] {
+                files.insert(dir.into(), Node::Dir);
+            }
+            for device in ["/dev/null", "/dev/zero"] {
+                files.insert(device.into(), Node::Char);
+            }
+            for minor in 0..LOOP_DEVICES {
+                files.insert(format!("/dev/loop{minor}").into(), detached());
+            }
+        }
+        world
+    }
+
+    /// Makes a regular file of `size` bytes, or gives an existing one that size.
+    pub fn mkfile(&self, path: &str, size: u64) -> Result<(), Errno> {
+        let mut files = self.lock();
+        let path = in_directory(&files, path)?;
+        match files.get(&path) {
+            None | Some(Node::Regular { .. }) => {
+                files.insert(path, Node::Regular { size });
+                Ok(())
+            }
+            Some(Node::Dir) => Err(Errno::EISDIR),
+            Some(_) => Err(Errno::EEXIST),
+        }
+    }
+
+    /// Makes a FIFO nobody has opened.
+    pub fn mkfifo(&self, path: &str) -> Result<(), Errno> {
+        let mut files = self.lock();
+        let path = in_directory(&files, path)?;
+        if files.contains_key(&path) {
+            return Err(Errno::EEXIST);
+        }
+        files.insert(path, Node::Fifo { writer: false });
+        Ok(())
+    }
+
+    /// Opens a FIFO for writing: whoever waits in open(2) for the other end is let in.
+    pub fn open_fifo_writer(&self, path: &str) -> Result<(), Errno> {
+        match self.lock().get_mut(&clean(path.as_bytes())) {
+            Some(Node::Fifo { writer }) => {
+                *writer = true;
+                Ok(())
+            }
+            Some(_) => Err(Errno::EINVAL),
+            None => Err(Errno::ENOENT),
+        }
+    }
+
+    /// `truncate(2)` of a regular file. A loop device on it keeps its size until [`World::losetup_grow`].
+    pub fn truncate(&self, path: &str, to: u64) -> Result<(), Errno> {
+        match self.lock().get_mut(&clean(path.as_bytes())) {
+            Some(Node::Regular { size }) => {
+                *size = to;
+                Ok(())
+            }
+            Some(Node::Dir) => Err(Errno::EISDIR),
+            Some(_) => Err(Errno::EINVAL),
+            None => Err(Errno::ENOENT),
+        }
+    }
+
+    /// `unlink(2)`.
+    pub fn unlink(&self, path: &str) -> Result<(), Errno> {
+        let mut files = self.lock();
+        let path = clean(path.as_bytes());
+        match files.get(&path) {
+            Some(Node::Dir) => Err(Errno::EISDIR),
+            Some(_) => {
+                files.remove(&path);
+                Ok(())
+            }
+            None => Err(Errno::ENOENT),
+        }
+    }
+
+    /// `rename(2)` of a file or of a directory with everything below it.
+    pub fn rename(&self, from: &str, to: &str) -> Result<(), Errno> {
+        let mut files = self.lock();
+        let from = clean(from.as_bytes());
+        let to = in_directory(&files, to)?;
+        if !files.contains_key(&from) {
+            return Err(Errno::ENOENT);
+        }
+        let moved: Vec<_> = files
+            .keys()
+            .filter(|path| within(path, &from))
+            .cloned()
+            .collect();
+        for path in moved {
+            if let Some(node) = files.remove(&path) {
+                files.insert([&to, &path[from.len()..]].concat(), node);
+            }
+        }
+        Ok(())
+    }
+
+    /// The names in a directory, in byte order.
+    pub fn ls(&self, path: &str) -> Result<Vec<String>, Errno> {
+        let files = self.lock();
+        let dir = clean(path.as_bytes());
+        match files.get(&dir) {
+            Some(Node::Dir) => Ok(files
+                .keys()
+                .filter(|path| parent(path) == Some(&dir[..]))
+                .map(|path| {
+                    String::from_utf8_lossy(&path[dir.len() + usize::from(dir != b"/")..])
+                        .into_owned()
+                })
+                .collect()),
+            Some(_) => Err(Errno::ENOTDIR),
+            None => Err(Errno::ENOENT),
+        }
+    }
+
+    /// Attaches a regular file to a loop device. `-b SIZE` among the arguments sets the logical block size; other
+    /// arguments are refused with EINVAL.
+    pub fn losetup(&self, device: &str, path: &str, args: &str) -> Result<(), Errno> {
+        let mut logical_block = LOGICAL_BLOCK;
+        let mut words = args.split_whitespace();
+        while let Some(word) = words.next() {
+            match (word, words.next().and_then(|size| size.parse().ok())) {
+                ("-b", Some(size)) => logical_block = size,
+                _ => return Err(Errno::EINVAL),
+            }
+        }
+        let mut files = self.lock();
+        let backing = clean(path.as_bytes());
+        let size = match files.get(&backing) {
+            Some(Node::Regular { size }) => *size,
+            Some(_) => return Err(Errno::EINVAL),
+            None => return Err(Errno::ENOENT),
+        };
+        match files.get_mut(device.as_bytes()) {
+            Some(Node::Loop {
+                backing: Some(_), ..
+            }) => Err(Errno::EBUSY),
+            Some(node @ Node::Loop { .. }) => {
+                *node = Node::Loop {
+                    backing: Some(backing),
+                    size,
+                    logical_block,
+                };
+                Ok(())
+            }
+            Some(_) => Err(Errno::ENOTBLK),
+            None => Err(Errno::ENOENT),
+        }
+    }
+
+    /// Detaches a loop device.
+    pub fn losetup_detach(&self, device: &str) -> Result<(), Errno> {
+        match self.lock().get_mut(device.as_bytes()) {
+            Some(
+                node @ Node::Loop {
+                    backing: Some(_), ..
+                },
+            ) => {
+                *node = detached();
+                Ok(())
+            }
+            Some(_) => Err(Errno::ENXIO),
+            None => Err(Errno::ENOENT),
+        }
+    }
+
+    /// A loop device takes over the present size of its file.
+    pub fn losetup_grow(&self, device: &str) -> Result<(), Errno> {
+        let mut files = self.lock();
+        let Some(Node::Loop {
+            backing: Some(backing),
+            ..
+        }) = files.get(device.as_bytes())
+        else {
+            return Err(Errno::ENXIO);
+        };
+        let Some(&Node::Regular { size: now }) = files.get(&backing.clone()) else {
+            return Err(Errno::ENOENT);
+        };
+        if let Some(Node::Loop { size, .. }) = files.get_mut(device.as_bytes()) {
+            *size = now;
+        }
+        Ok(())
+    }
+
+    /// Loads the kernel's test disk driver: `nr_devices` disks of `gb` GiB that answer after `completion_nsec`.
+    pub fn null_blk(&self, args: &str) -> Result<(), Errno> {
+        let value = |name: &str| {
+            args.split_whitespace()
+                .filter_map(|arg| arg.split_once('='))
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| value.parse::<u64>().map_err(|_| Errno::EINVAL))
+                .transpose()
+        };
+        let disks = value("nr_devices")?.unwrap_or(1);
+        let size = value("gb")?.unwrap_or(250) << 30;
+        let latency = Duration::from_nanos(value("completion_nsec")?.unwrap_or(10_000));
+        let mut files = self.lock();
+        for minor in 0..disks {
+            files.insert(
+                format!("/dev/nullb{minor}").into(),
+                Node::Disk { size, latency },
+            );
+        }
+        Ok(())
+    }
+
+    /// How long the slowest disk of the host takes for one command.
+    pub fn disk_latency(&self) -> Duration {
+        let slowest = |node: &Node| {
+            if let Node::Disk { latency, .. } = node {
+                Some(*latency)
+            } else {
+                None
+            }
+        };
+        self.lock()
+            .values()
+            .filter_map(slowest)
+            .max()
+            .unwrap_or_default()
+    }
+
+    /// Which file a loop device or another name stands for: equal for two names of one device.
+    pub fn is_block(&self, path: &str) -> Result<bool, Errno> {
+        self.file(path.as_bytes())
+            .map(|file| file.kind == FileKind::Block)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Vec<u8>, Node>> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Host for World {
+    fn file(&self, path: &[u8]) -> Result<HostFile, Errno> {
+        let files = self.lock();
+        let path = clean(path);
+        let Some(node) = files.get(&path) else {
+            let below_a_file = parent(&path)
+                .and_then(|dir| files.get(dir))
+                .is_some_and(|node| *node != Node::Dir);
+            return Err(if below_a_file {
+                Errno::ENOTDIR
+            } else {
+                Errno::ENOENT
+            });
+        };
+        let (kind, size, logical_block, held) = match *node {
+            Node::Dir => (FileKind::Dir, 4096, LOGICAL_BLOCK, false),
+            Node::Char => (FileKind::Char, 0, LOGICAL_BLOCK, false),
+            Node::Regular { size } => (FileKind::Regular, size, LOGICAL_BLOCK, false),
+            Node::Fifo { writer } => (FileKind::Fifo, 0, LOGICAL_BLOCK, writer),
+            Node::Loop {
+                size,
+                logical_block,
+                ..
+            } => (FileKind::Block, size, logical_block, false),
+            Node::Disk { size, .. } => (FileKind::Block, size, LOGICAL_BLOCK, false),
+        };
+        // A loop device on a file passes discards on to it as holes.
+        let discard = matches!(
+            node,
+            Node::Loop {
+                backing: Some(_),
+                ..
+            }
+        );
+        Ok(HostFile {
+            kind,
+            size,
+            logical_block,
+            held,
+            discard,
+            open_error: None,
+            identity: path,
+        })
+    }
+}
+
+fn detached() -> Node {
+    Node::Loop {
+        backing: None,
+        size: 0,
+        logical_block: LOGICAL_BLOCK,
+    }
+}
+
+/// The path without empty and `.` components.
+fn clean(path: &[u8]) -> Vec<u8> {
+    let mut cleaned = Vec::with_capacity(path.len());
+    for part in path
+        .split(|byte| *byte == b'/')
+        .filter(|part| !part.is_empty() && *part != b".")
+    {
+        cleaned.push(b'/');
+        cleaned.extend_from_slice(part);
+    }
+    if cleaned.is_empty() {
+        b"/".to_vec()
+    } else {
+        cleaned
+    }
+}
+
+fn parent(path: &[u8]) -> Option<&[u8]> {
+    let slash = path.iter().rposition(|byte| *byte == b'/')?;
+    if path == b"/" {
+        None
+    } else {
+        Some(if slash == 0 { b"/" } else { &path[..slash] })
+    }
+}
+
+fn within(path: &[u8], dir: &[u8]) -> bool {
+    path.strip_prefix(dir)
+        .is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
+}
+
+/// The path cleaned, if the directory it lies in exists.
+fn in_directory(files: &BTreeMap<Vec<u8>, Node>, path: &str) -> Result<Vec<u8>, Errno> {
+    let path = clean(path.as_bytes());
+    match parent(&path).map(|dir| files.get(dir)) {
+        Some(Some(Node::Dir)) => Ok(path),
+        Some(Some(_)) => Err(Errno::ENOTDIR),
+        Some(None) => Err(Errno::ENOENT),
+        None => Err(Errno::EEXIST),
+    }
+}
