@@ -6,7 +6,6 @@
 //! cluster could not be asked" are three answers: an `Option` inside a node, a node that [`Nodes::node`] does not find, and a
 //! [`ClusterError`]. Nobody may act on the third as if it were one of the others.
 
-mod command;
 mod topology;
 
 use std::borrow::Cow;
@@ -16,8 +15,8 @@ use std::time::Duration;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
 
-pub use self::command::{ClusterError, Tools};
 pub use self::topology::{Member, Port, Topology, io_group};
+use crate::command::{CommandError, Tools};
 use crate::deadline::Deadline;
 use crate::ocf::notify::PeerRole;
 
@@ -26,6 +25,11 @@ pub const TARGETPORTS: &str = "targetports";
 
 /// The longest wait for one command. They answer in some 10 ms; a controller that is busy electing may take seconds.
 const LIMIT: Duration = Duration::from_secs(10);
+
+/// The cluster could not be asked: which command failed, and how.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("cluster could not be asked: {0}")]
+pub struct ClusterError(#[from] CommandError);
 
 /// One node of the CIB.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,14 +58,14 @@ impl Nodes {
 /// Asks for all nodes with one command.
 pub fn query_nodes(tools: &Tools, deadline: &Deadline) -> Result<Nodes, ClusterError> {
     let xml = tools.run("cibadmin", &["--query", "--xpath", "//nodes"], limit(deadline))?;
-    parse_nodes(&xml).map_err(|error| ClusterError::unreadable("cibadmin", &error))
+    parse_nodes(&xml).map_err(|error| CommandError::unreadable("cibadmin", &error).into())
 }
 
 /// Asks for this node's name. Only for a run by hand: Pacemaker passes it.
 pub fn local_node_name(tools: &Tools, deadline: &Deadline) -> Result<String, ClusterError> {
     let name = tools.run("crm_node", &["-n"], limit(deadline))?;
     match name.trim() {
-        "" => Err(ClusterError::unreadable("crm_node", "it printed no name")),
+        "" => Err(CommandError::unreadable("crm_node", "it printed no name").into()),
         name => Ok(name.to_owned()),
     }
 }
@@ -99,14 +103,15 @@ fn promotion_score(
     let attribute = format!("master-{instance}");
     let mut arguments = vec!["-N", node, "-l", "reboot", "-n", &attribute];
     arguments.extend(what);
-    tools.run("crm_attribute", &arguments, limit(deadline)).map(drop)
+    tools.run("crm_attribute", &arguments, limit(deadline))?;
+    Ok(())
 }
 
 /// Asks what the cluster believes each node's instance of the resource `instance` does. A node that is not in the answer runs
 /// none.
 pub fn roles(tools: &Tools, deadline: &Deadline, instance: &str) -> Result<BTreeMap<String, PeerRole>, ClusterError> {
     let xml = tools.run("crm_mon", &["-1", "--output-as=xml"], limit(deadline))?;
-    parse_roles(&xml, instance).map_err(|error| ClusterError::unreadable("crm_mon", &error))
+    parse_roles(&xml, instance).map_err(|error| CommandError::unreadable("crm_mon", &error).into())
 }
 
 /// The time one command gets: never more than half of what the run has left, so that the run can still say what failed.

@@ -1,4 +1,4 @@
-//! Running one of the cluster's commands: found without trusting the caller's `PATH`, with a time limit, reaped.
+//! Running another program: found without trusting the caller's directory, with a time limit, reaped.
 
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
@@ -15,17 +15,17 @@ use crate::ocf::exit::one_line;
 /// More output than the largest CIB; what comes after is not read.
 const MAX_OUTPUT: u64 = 64 << 20;
 
-/// The cluster could not be asked, or its answer could not be understood.
+/// A program could not be run, or its answer could not be understood.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum ClusterError {
+pub enum CommandError {
     /// The program is not installed.
-    #[error("cluster could not be asked: {command} not found")]
+    #[error("{command} not found")]
     NotFound {
         /// The program.
         command: String,
     },
     /// The program could not be started.
-    #[error("cluster could not be asked: {command} could not be started: {error}")]
+    #[error("{command} could not be started: {error}")]
     NotStarted {
         /// The program.
         command: String,
@@ -33,7 +33,7 @@ pub enum ClusterError {
         error: String,
     },
     /// The program ended with an error.
-    #[error("cluster could not be asked: {command} ended with {status}{}", detail(.stderr))]
+    #[error("{command} ended with {status}{}", detail(.stderr))]
     Failed {
         /// The program.
         command: String,
@@ -43,7 +43,7 @@ pub enum ClusterError {
         stderr: String,
     },
     /// The program did not end in time and was killed.
-    #[error("cluster could not be asked: {command} did not answer within {} ms", .limit.as_millis())]
+    #[error("{command} did not answer within {} ms", .limit.as_millis())]
     TimedOut {
         /// The program.
         command: String,
@@ -51,7 +51,7 @@ pub enum ClusterError {
         limit: Duration,
     },
     /// The program's answer is not what it should be.
-    #[error("cluster could not be asked: answer of {command} not understood: {reason}")]
+    #[error("the answer of {command} was not understood: {reason}")]
     Unreadable {
         /// The program.
         command: String,
@@ -60,8 +60,8 @@ pub enum ClusterError {
     },
 }
 
-impl ClusterError {
-    pub(super) fn unreadable(command: &str, reason: &str) -> Self {
+impl CommandError {
+    pub(crate) fn unreadable(command: &str, reason: &str) -> Self {
         Self::Unreadable { command: command.to_owned(), reason: one_line(reason) }
     }
 }
@@ -71,18 +71,18 @@ fn detail(stderr: &str) -> String {
     if stderr.is_empty() { String::new() } else { format!(": {stderr}") }
 }
 
-/// Where the cluster's commands are looked for.
+/// Where programs are looked for.
 #[derive(Debug, Clone)]
 pub struct Tools {
     directories: Vec<PathBuf>,
 }
 
 impl Tools {
-    /// `HA_SBIN_DIR`, then `PATH`, then `/usr/sbin`.
+    /// `HA_SBIN_DIR` if it is set, then `PATH`, then where Debian and others keep what an administrator runs.
     pub fn from_env(env: &Env) -> Self {
-        let mut directories = vec![env.sbin_dir()];
+        let mut directories: Vec<PathBuf> = env.sbin_dir().into_iter().collect();
         directories.extend(env.search_path());
-        directories.push("/usr/sbin".into());
+        directories.extend(["/usr/sbin".into(), "/sbin".into()]);
         // A relative directory would find whatever lies where the agent happens to stand.
         directories.retain(|directory| directory.is_absolute());
         Self { directories }
@@ -95,9 +95,9 @@ impl Tools {
 
     /// Runs a command for at most `limit` and gives what it printed. Its own process group is ours, so that a SIGKILL by
     /// Pacemaker's time-out ends it as well.
-    pub(super) fn run(&self, command: &str, arguments: &[&str], limit: Duration) -> Result<String, ClusterError> {
+    pub fn run(&self, command: &str, arguments: &[&str], limit: Duration) -> Result<String, CommandError> {
         let name = || command.to_owned();
-        let program = self.find(command).ok_or_else(|| ClusterError::NotFound { command: name() })?;
+        let program = self.find(command).ok_or_else(|| CommandError::NotFound { command: name() })?;
         let started = Instant::now();
         let mut child = Command::new(&program)
             .args(arguments)
@@ -106,7 +106,7 @@ impl Tools {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .map_err(|error| ClusterError::NotStarted { command: name(), error: error.to_string() })?;
+            .map_err(|error| CommandError::NotStarted { command: name(), error: error.to_string() })?;
         let output = collect(child.stdout.take());
         let errors = collect(child.stderr.take());
         let left = || limit.saturating_sub(started.elapsed());
@@ -115,14 +115,14 @@ impl Tools {
             // The result of kill is of no interest: it fails only if the child has ended meanwhile.
             let _ = child.kill();
             let _ = child.wait();
-            return Err(ClusterError::TimedOut { command: name(), limit });
+            return Err(CommandError::TimedOut { command: name(), limit });
         };
         if !status.success() {
             let stderr = errors.recv_timeout(left()).unwrap_or_default();
             let stderr = one_line(&String::from_utf8_lossy(&stderr));
-            return Err(ClusterError::Failed { command: name(), status: ended(status), stderr });
+            return Err(CommandError::Failed { command: name(), status: ended(status), stderr });
         }
-        String::from_utf8(bytes).map_err(|_| ClusterError::unreadable(command, "it is not UTF-8"))
+        String::from_utf8(bytes).map_err(|_| CommandError::unreadable(command, "it is not UTF-8"))
     }
 }
 
@@ -183,12 +183,12 @@ mod tests {
         (directory, Tools::from_env(&env))
     }
 
-    fn run(script: &str, limit: Duration) -> Result<String, ClusterError> {
+    fn run(script: &str, limit: Duration) -> Result<String, CommandError> {
         let (_directory, tools) = tools(script);
         // A file that another thread of this test was just writing cannot be executed: its fork holds it open.
         for _ in 0..50 {
             match tools.run("crm_probe", &["one", "two words"], limit) {
-                Err(ClusterError::NotStarted { error, .. }) if error.contains("busy") => {
+                Err(CommandError::NotStarted { error, .. }) if error.contains("busy") => {
                     std::thread::sleep(Duration::from_millis(10));
                 }
                 other => return other,
@@ -213,9 +213,9 @@ mod tests {
     #[test]
     fn a_failure_names_command_code_and_what_it_said() {
         let error = run("echo 'Could not connect:'; echo ' no cluster ' >&2; exit 102", LONG).unwrap_err();
-        assert_eq!(error.to_string(), "cluster could not be asked: crm_probe ended with exit code 102: no cluster");
+        assert_eq!(error.to_string(), "crm_probe ended with exit code 102: no cluster");
         let error = run("kill -9 $$", LONG).unwrap_err();
-        assert_eq!(error.to_string(), "cluster could not be asked: crm_probe ended with signal 9");
+        assert_eq!(error.to_string(), "crm_probe ended with signal 9");
     }
 
     #[test]
@@ -223,16 +223,16 @@ mod tests {
         let started = Instant::now();
         let error = run("exec sleep 60", Duration::from_millis(200)).unwrap_err();
         assert!(started.elapsed() < Duration::from_secs(5));
-        assert_eq!(error.to_string(), "cluster could not be asked: crm_probe did not answer within 200 ms");
+        assert_eq!(error.to_string(), "crm_probe did not answer within 200 ms");
         // The same for one that closes its output and stays.
         let error = run("exec >/dev/null 2>&1; exec sleep 60", Duration::from_millis(200)).unwrap_err();
-        assert!(matches!(error, ClusterError::TimedOut { .. }));
+        assert!(matches!(error, CommandError::TimedOut { .. }));
     }
 
     #[test]
     fn a_missing_command_is_named() {
         let (_directory, tools) = tools("true");
         let error = tools.run("crm_nothing", &[], LONG).unwrap_err();
-        assert_eq!(error.to_string(), "cluster could not be asked: crm_nothing not found");
+        assert_eq!(error.to_string(), "crm_nothing not found");
     }
 }

@@ -1,0 +1,316 @@
+//! Carries a plan out: one write or one wait per step, in order.
+//!
+//! A step is done when the kernel says so, or when its effect is seen. The second matters for a command that was queued
+//! (answered EAGAIN after 15 s) or refused because it has been done already: what counts is what is there.
+
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+
+use crate::deadline::Deadline;
+use crate::error::{ErrnoName, Error, Verb};
+use crate::observe::Observer;
+use crate::plan::Step;
+use crate::scst::names::{DeviceName, Driver, InitiatorGroup, TargetName};
+use crate::scst::{self, device, device_group, target};
+use crate::sysfs::{Answer, Sysfs, wait_until};
+
+/// Time that is kept for steps that must be made after everything else failed.
+const LAST_STEPS: Duration = Duration::from_millis(1000);
+
+/// What a failed step means for those after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AfterFailure {
+    /// The plan ends, but for the steps that give back what it took.
+    End,
+    /// The next step is tried all the same: leaving as little as possible is the aim.
+    GoOn,
+}
+
+/// A step that was not done, and why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .step.failed(.error))]
+pub struct Failed {
+    /// The step.
+    pub step: Step,
+    /// What the kernel said.
+    pub error: Error,
+}
+
+/// What became of a plan.
+#[derive(Debug, Clone, Default)]
+pub struct Applied {
+    /// The steps done.
+    pub done: Vec<Step>,
+    /// The steps that were not done though they should have been.
+    pub failed: Vec<Failed>,
+    /// Steps whose failure does not matter.
+    pub warnings: Vec<Failed>,
+}
+
+/// Carries `steps` out.
+pub fn apply(steps: &[Step], sysfs: &Sysfs, deadline: &Deadline, after: AfterFailure) -> Applied {
+    let mut applied = Applied::default();
+    let mut rest = steps;
+    while let Some((step, tail)) = rest.split_first() {
+        let batch = 1 + if step.side_by_side() { tail.iter().take_while(|s| s.side_by_side()).count() } else { 0 };
+        let (now, later) = rest.split_at(batch);
+        rest = later;
+        let broken = !applied.failed.is_empty();
+        let skip = broken && (after == AfterFailure::End || step.only_if_all_went_well());
+        if skip && !step.always() {
+            continue;
+        }
+        let results = if batch > 1 {
+            together(now, sysfs, deadline)
+        } else if broken && step.always() {
+            vec![give_back(step, sysfs, deadline)]
+        } else {
+            vec![one(step, sysfs, deadline)]
+        };
+        for (step, result) in now.iter().zip(results) {
+            match result {
+                Ok(()) => {
+                    tracing::info!("{step}");
+                    applied.done.push(step.clone());
+                }
+                Err(error) => {
+                    let failed = Failed { step: step.clone(), error };
+                    if step.may_fail() { &mut applied.warnings } else { &mut applied.failed }.push(failed);
+                }
+            }
+        }
+    }
+    applied
+}
+
+/// One step, waited for until the deadline.
+fn one(step: &Step, sysfs: &Sysfs, deadline: &Deadline) -> Result<(), Error> {
+    if deadline.cancelled() {
+        return Err(Error::Cancelled { what: step.to_string() });
+    }
+    let observer = Observer { sysfs, deadline };
+    match step {
+        Step::AwaitDrained { device } => {
+            return wait_until(&format!("the end of the commands in flight of device {device}"), deadline, || {
+                Ok(observer.block(device)?.is_none_or(|block| !block.pending).then_some(()))
+            });
+        }
+        Step::AwaitUnmapped { device } => {
+            return wait_until(&format!("the last LUN of device {device} going"), deadline, || {
+                Ok(observer.mapped(device)?.is_empty().then_some(()))
+            });
+        }
+        Step::DelIniGroup { driver, port, group } => return delete_ini_group(step, *driver, port, group, observer),
+        _ => {}
+    }
+    let answer = write(step, sysfs, deadline);
+    settle(step, answer, sysfs, deadline)
+}
+
+fn write(step: &Step, sysfs: &Sysfs, deadline: &Deadline) -> Result<Answer, Error> {
+    match step.command() {
+        Some((path, value)) => sysfs.write(&path, &value, deadline),
+        None => Ok(Answer::Done),
+    }
+}
+
+/// Turns the kernel's answer into the outcome of the step.
+fn settle(step: &Step, answer: Result<Answer, Error>, sysfs: &Sysfs, deadline: &Deadline) -> Result<(), Error> {
+    let observer = Observer { sysfs, deadline };
+    match answer {
+        // A port reads enabled only when its hardware is up.
+        Ok(Answer::Done) if matches!(step, Step::Enable { .. } | Step::Disable { .. }) => {
+            wait_until(&format!("the effect of \"{step}\""), deadline, || Ok(seen(step, observer)?.then_some(())))
+        }
+        Ok(Answer::Done) => Ok(()),
+        Ok(Answer::Queued) => await_queued(step, observer),
+        Err(error @ Error::Kernel { .. }) => {
+            // Refused because it is done already: an earlier run, or the other half of a repeated command.
+            match seen(step, observer) {
+                Ok(true) if step.can_be_seen() => {
+                    tracing::debug!("{step}: {error}, but it is so already");
+                    Ok(())
+                }
+                _ => Err(error),
+            }
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Waits for the effect of a command that the kernel goes on with. The last result tells early that it failed: it can be
+/// read only when nothing is queued any more.
+fn await_queued(step: &Step, observer: Observer<'_>) -> Result<(), Error> {
+    let Observer { sysfs, deadline } = observer;
+    let mut idle = 0;
+    wait_until(&format!("the effect of \"{step}\", which the kernel queued,"), deadline, || {
+        if seen(step, observer)? {
+            return Ok(Some(()));
+        }
+        match sysfs.last_result(&scst::last_result(), deadline) {
+            Some(Err(errno)) => {
+                idle += 1;
+                if idle >= 2 {
+                    let (path, value) = step.command().unwrap_or_default();
+                    return Err(Error::Kernel {
+                        verb: Verb::Write,
+                        path: sysfs.full(&path),
+                        value: Some(value),
+                        errno: ErrnoName(errno),
+                    });
+                }
+            }
+            _ => idle = 0,
+        }
+        Ok(None)
+    })
+}
+
+/// A step after a failure: only as far as it is still needed, and with time of its own.
+fn give_back(step: &Step, sysfs: &Sysfs, deadline: &Deadline) -> Result<(), Error> {
+    let deadline = deadline.at_least(LAST_STEPS);
+    let observer = Observer { sysfs, deadline: &deadline };
+    if let Step::Unblock { device, before } = step
+        && observer.block(device)?.is_none_or(|block| block.count <= *before)
+    {
+        return Ok(());
+    }
+    match write(step, sysfs, &deadline) {
+        // An unblock waits for commands in flight. It is counted at once, and carried out even if we do not wait for it.
+        Err(Error::Hung { .. }) if matches!(step, Step::Unblock { .. }) => Ok(()),
+        answer => settle(step, answer, sysfs, &deadline),
+    }
+}
+
+/// Steps for different hardware, written at the same moment.
+fn together(steps: &[Step], sysfs: &Sysfs, deadline: &Deadline) -> Vec<Result<(), Error>> {
+    if deadline.cancelled() {
+        return steps.iter().map(|step| Err(Error::Cancelled { what: step.to_string() })).collect();
+    }
+    let writes: Vec<_> = steps.iter().filter_map(Step::command).collect();
+    let answers = sysfs.write_together(&writes, deadline);
+    steps.iter().zip(answers).map(|(step, answer)| settle(step, answer, sysfs, deadline)).collect()
+}
+
+/// The kernel refuses with EBUSY while a session is in the group. Clearing the initiators moves sessions out at once, so
+/// what is left is an initiator that is just logging in, or one the kernel cannot move: after half of the time its
+/// session is closed.
+fn delete_ini_group(
+    step: &Step,
+    driver: Driver,
+    port: &TargetName,
+    group: &InitiatorGroup,
+    observer: Observer<'_>,
+) -> Result<(), Error> {
+    let Observer { sysfs, deadline } = observer;
+    let since = Instant::now();
+    let patience = deadline.remaining() / 2;
+    let mut closed = false;
+    let mut last = None;
+    let result = wait_until(&format!("{group} of port {port} being free of sessions"), deadline, || {
+        let answer = write(step, sysfs, deadline);
+        match settle(step, answer, sysfs, deadline) {
+            Err(error) if error.errno() == Some(Errno::EBUSY) => last = Some(error),
+            result => return result.map(Some),
+        }
+        if !closed && since.elapsed() >= patience {
+            closed = true;
+            for session in observer.sessions_in(driver, port, group)? {
+                tracing::warn!("closing session {session}, which keeps initiator group {group} of port {port}");
+                let path = format!("{}/sessions/{session}/force_close", target::port(driver, port));
+                sysfs.write(&path, "1", deadline)?;
+            }
+        }
+        Ok(None)
+    });
+    match (result, last) {
+        (Err(Error::NotSeen { .. }), Some(busy)) => Err(busy),
+        (result, _) => result,
+    }
+}
+
+impl Step {
+    /// The step leaves something behind by which its success can be told from outside.
+    fn can_be_seen(&self) -> bool {
+        !matches!(self, Self::Block { .. } | Self::IssueLip { .. })
+    }
+}
+
+/// Whether the effect of a step is there.
+fn seen(step: &Step, observer: Observer<'_>) -> Result<bool, Error> {
+    let Observer { sysfs, deadline } = observer;
+    let dir = |path: &str| Ok::<_, Error>(sysfs.optional_list(path, deadline)?.is_some());
+    let value = |wanted: &str| {
+        let Some((path, _)) = step.command() else { return Ok(false) };
+        Ok(sysfs.optional_value(&path, deadline)?.is_some_and(|value| value == wanted))
+    };
+    match step {
+        Step::CreateIniGroup { driver, port, group } => dir(&target::ini_group(*driver, port, group)),
+        Step::DelIniGroup { driver, port, group } => Ok(!dir(&target::ini_group(*driver, port, group))?),
+        Step::AddInitiator { driver, port, group, initiator } => {
+            has_initiator(*driver, port, group, initiator.as_str(), observer)
+        }
+        Step::DelInitiator { driver, port, group, initiator } => {
+            Ok(!has_initiator(*driver, port, group, initiator.as_str(), observer)?)
+        }
+        Step::ClearInitiators { driver, port, group } => {
+            let path = format!("{}/initiators", target::ini_group(*driver, port, group));
+            let entries = sysfs.optional_list(&path, deadline)?.unwrap_or_default();
+            Ok(entries.iter().all(|entry| entry.name == "mgmt"))
+        }
+        Step::ClearLuns { driver, port, group } => Ok(observer.luns_in_use(*driver, port, group)?.is_empty()),
+        Step::SetIoGrouping { number, .. } => value(number),
+        Step::SetPortId { id, .. } | Step::SetMemberId { id, .. } | Step::SetGroupId { id, .. } => {
+            value(&id.to_string())
+        }
+        Step::Enable { .. } => value("1"),
+        Step::Disable { .. } => value("0"),
+        Step::AddDevice { handler, device, parameters } => {
+            let path = device::device(device);
+            let link = sysfs.optional_link(&format!("{path}/handler"), deadline)?;
+            let filename = parameters.iter().find(|(name, _)| *name == "filename").map(|(_, filename)| filename);
+            let found = sysfs.optional_value(&format!("{path}/filename"), deadline)?;
+            Ok(link.is_some_and(|link| link.ends_with(&format!("/{handler}"))) && found.as_ref() == filename)
+        }
+        Step::DelDevice { device, .. } => Ok(!dir(&device::device(device))?),
+        Step::SetAttribute { value: wanted, .. } => value(wanted),
+        Step::CreateGroup { group } => dir(&device_group::group(group)),
+        Step::DelGroup { group } => Ok(!dir(&device_group::group(group))?),
+        Step::Join { group, device } => Ok(observer.group_devices(group)?.contains(device)),
+        Step::Leave { group, device } => Ok(!observer.group_devices(group)?.contains(device)),
+        Step::CreateTargetGroup { group, node } => dir(&device_group::target_group(group, node)),
+        Step::DelTargetGroup { group, node } => Ok(!dir(&device_group::target_group(group, node))?),
+        Step::AddMember { group, node, port } => {
+            Ok(observer.members(group, node)?.iter().any(|(name, _)| name == port))
+        }
+        Step::DelMember { group, node, port } => {
+            Ok(observer.members(group, node)?.iter().all(|(name, _)| name != port))
+        }
+        Step::SetState { state, .. } => value(state.as_str()),
+        Step::AddLun { at, device } => {
+            let link = sysfs.optional_link(&format!("{}/{}/device", at.table.dir(), at.lun), deadline)?;
+            Ok(link.is_some_and(|link| link.ends_with(&format!("/{device}"))))
+        }
+        Step::DelLun { at, .. } => Ok(!dir(&format!("{}/{}", at.table.dir(), at.lun))?),
+        Step::Block { device, before } => counted(device, observer, |count| count > *before),
+        Step::Unblock { device, before } => counted(device, observer, |count| count <= *before),
+        Step::AwaitUnmapped { .. } | Step::AwaitDrained { .. } | Step::IssueLip { .. } => Ok(true),
+    }
+}
+
+fn has_initiator(
+    driver: Driver,
+    port: &TargetName,
+    group: &InitiatorGroup,
+    initiator: &str,
+    observer: Observer<'_>,
+) -> Result<bool, Error> {
+    let path = format!("{}/initiators", target::ini_group(driver, port, group));
+    let entries = observer.sysfs.optional_list(&path, observer.deadline)?.unwrap_or_default();
+    Ok(entries.iter().any(|entry| entry.name == initiator))
+}
+
+fn counted(device: &DeviceName, observer: Observer<'_>, test: impl Fn(u32) -> bool) -> Result<bool, Error> {
+    Ok(test(observer.block(device)?.unwrap_or_default().count))
+}

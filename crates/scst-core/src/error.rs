@@ -1,0 +1,147 @@
+//! What went wrong with the kernel's tree: what was being done, to which path, with which value, and what the kernel said.
+//!
+//! An error of this module is a fact about one operation. What it means for the cluster (an OCF exit code, a hint for
+//! the operator) is decided by the agent that ran the operation.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::errno::Errno;
+
+/// The operations on the kernel's tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// Reading an attribute.
+    Read,
+    /// Writing an attribute or a command.
+    Write,
+    /// Listing a directory.
+    List,
+    /// Reading the target of a link.
+    Link,
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Read => "reading",
+            Self::Write => "writing",
+            Self::List => "listing",
+            Self::Link => "reading link",
+        })
+    }
+}
+
+/// One failed operation on the kernel's tree.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The kernel answered with an errno.
+    #[error("{} {}", .errno, operation(*.verb, .path, .value.as_deref()))]
+    Kernel {
+        /// What was being done.
+        verb: Verb,
+        /// The full path.
+        path: PathBuf,
+        /// The text written, without its newline.
+        value: Option<String>,
+        /// The kernel's answer.
+        errno: ErrnoName,
+    },
+    /// The kernel had not answered when the time of this run was over.
+    #[error("no answer within {} ms {}", .waited.as_millis(), operation(*.verb, .path, .value.as_deref()))]
+    Hung {
+        /// What was being done.
+        verb: Verb,
+        /// The full path.
+        path: PathBuf,
+        /// The text written, without its newline.
+        value: Option<String>,
+        /// How long the operation was waited for.
+        waited: Duration,
+    },
+    /// A state that should have come about did not, before the time of this run was over.
+    #[error("{what} did not happen within {} ms", .waited.as_millis())]
+    NotSeen {
+        /// What was waited for, as a noun phrase.
+        what: String,
+        /// How long.
+        waited: Duration,
+    },
+    /// An attribute holds a text that is none of its values.
+    #[error("{} holds {text:?}, which is not {expected}", .path.display())]
+    Content {
+        /// The full path.
+        path: PathBuf,
+        /// What was read.
+        text: String,
+        /// What it should be.
+        expected: &'static str,
+    },
+    /// A name in the kernel's tree cannot be used in a command, so nothing can be done about the object.
+    #[error("{} has a name that no command can carry", .path.display())]
+    Name {
+        /// The full path.
+        path: PathBuf,
+    },
+    /// The run was asked to end (SIGTERM).
+    #[error("ended by a signal before {what}")]
+    Cancelled {
+        /// What was not done any more.
+        what: String,
+    },
+}
+
+impl Error {
+    /// The errno, when the kernel answered with one.
+    pub fn errno(&self) -> Option<Errno> {
+        match self {
+            Self::Kernel { errno, .. } => Some(errno.0),
+            _ => None,
+        }
+    }
+
+    /// The object or one of its parents is not there.
+    pub fn is_absent(&self) -> bool {
+        matches!(self.errno(), Some(Errno::ENOENT | Errno::ENODEV | Errno::ENOTDIR))
+    }
+}
+
+/// An errno that displays as its name, `EBUSY`: the word operators search for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct ErrnoName(pub Errno);
+
+impl fmt::Display for ErrnoName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Debug for ErrnoName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+fn operation(verb: Verb, path: &Path, value: Option<&str>) -> String {
+    match value {
+        Some(value) => format!("{verb} {value:?} to {}", path.display()),
+        None => format!("{verb} {}", path.display()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_names_errno_verb_value_and_path() {
+        let error = Error::Kernel {
+            verb: Verb::Write,
+            path: PathBuf::from("/sys/kernel/scst_tgt/targets/qla2x00t/p/enabled"),
+            value: Some("1".into()),
+            errno: ErrnoName(Errno::EBUSY),
+        };
+        assert_eq!(error.to_string(), r#"EBUSY writing "1" to /sys/kernel/scst_tgt/targets/qla2x00t/p/enabled"#);
+    }
+}

@@ -1,0 +1,91 @@
+//! Ports and their initiator groups, as the target agent sees them.
+
+use super::Observer;
+use crate::error::Error;
+use crate::scst::names::{Driver, InitiatorGroup, InitiatorName, TargetName};
+use crate::scst::{qla2x00t, target};
+use crate::state::{IniGroup, Port, Ports};
+
+impl Observer<'_> {
+    /// The driver's ports, in sysfs's own spelling; none when the driver is not there.
+    pub fn port_names(&self, driver: Driver) -> Result<Vec<TargetName>, Error> {
+        let names = self.directories(&target::driver(driver))?;
+        Ok(names.iter().filter_map(|name| TargetName::seen(name).ok()).collect())
+    }
+
+    /// The given ports as far as they exist, with the groups `concerns` accepts.
+    pub fn ports(
+        &self,
+        driver: Driver,
+        names: &[TargetName],
+        concerns: impl Fn(&InitiatorGroup) -> bool,
+    ) -> Result<Ports, Error> {
+        let mut ports = Ports::new();
+        for name in names {
+            if let Some(mut port) = self.port(driver, name)? {
+                for group in self.ini_groups(driver, name)?.into_iter().filter(&concerns) {
+                    let content = self.ini_group(driver, name, &group)?;
+                    port.groups.insert(group, content);
+                }
+                ports.insert(name.clone(), port);
+            }
+        }
+        Ok(ports)
+    }
+
+    /// A port without its groups; `None` when it does not exist.
+    pub fn port(&self, driver: Driver, name: &TargetName) -> Result<Option<Port>, Error> {
+        let dir = target::port(driver, name);
+        let Some(rel_tgt_id) = self.number(&format!("{dir}/rel_tgt_id"))? else { return Ok(None) };
+        let enabled = match self.optional(&format!("{dir}/enabled"))? {
+            Some(text) => text.starts_with('1'),
+            None => driver.always_enabled(),
+        };
+        Ok(Some(Port { enabled, rel_tgt_id, groups: std::collections::BTreeMap::new() }))
+    }
+
+    /// The names of a port's initiator groups.
+    pub fn ini_groups(&self, driver: Driver, port: &TargetName) -> Result<Vec<InitiatorGroup>, Error> {
+        let names = self.directories(&format!("{}/ini_groups", target::port(driver, port)))?;
+        Ok(names.iter().filter_map(|name| InitiatorGroup::seen(name).ok()).collect())
+    }
+
+    fn ini_group(&self, driver: Driver, port: &TargetName, group: &InitiatorGroup) -> Result<IniGroup, Error> {
+        let dir = target::ini_group(driver, port, group);
+        let io_grouping = self.optional(&format!("{dir}/io_grouping_type"))?.unwrap_or_default();
+        let initiators = self.sysfs.optional_list(&format!("{dir}/initiators"), self.deadline)?.unwrap_or_default();
+        let initiators = initiators.iter().filter_map(|entry| InitiatorName::seen(&entry.name).ok()).collect();
+        let has_luns = !self.directories(&format!("{dir}/luns"))?.is_empty();
+        Ok(IniGroup { io_grouping, initiators, has_luns })
+    }
+
+    /// The initiators that have a session on a port, by the name of the session.
+    pub fn sessions(&self, driver: Driver, port: &TargetName) -> Result<Vec<String>, Error> {
+        self.directories(&format!("{}/sessions", target::port(driver, port)))
+    }
+
+    /// The sessions of a port that are in an initiator group.
+    pub fn sessions_in(&self, driver: Driver, port: &TargetName, group: &InitiatorGroup) -> Result<Vec<String>, Error> {
+        let mut found = Vec::new();
+        for session in self.sessions(driver, port)? {
+            let link = format!("{}/sessions/{session}/luns", target::port(driver, port));
+            let luns = self.sysfs.optional_link(&link, self.deadline)?;
+            if luns.is_some_and(|luns| luns.ends_with(&format!("/ini_groups/{group}/luns"))) {
+                found.push(session);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The FC host behind a port, if this machine shows one.
+    pub fn fc_host(&self, port: &TargetName) -> Result<Option<String>, Error> {
+        let hosts = self.sysfs.optional_list(qla2x00t::HOSTS, self.deadline)?.unwrap_or_default();
+        for host in hosts {
+            let name = self.optional(&qla2x00t::port_name(&host.name))?;
+            if name.is_some_and(|name| qla2x00t::is_port(&name, port)) {
+                return Ok(Some(host.name));
+            }
+        }
+        Ok(None)
+    }
+}

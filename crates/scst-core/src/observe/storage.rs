@@ -1,0 +1,217 @@
+//! One device group with its devices, target groups and LUNs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Observer;
+use crate::error::Error;
+use crate::scst::alua::AluaState;
+use crate::scst::device::{self, Block, parameters_listed};
+use crate::scst::names::{DeviceName, Driver, GroupName, HandlerName, InitiatorGroup, NodeName, TargetName};
+use crate::scst::target::LunTable;
+use crate::scst::{device_group, target};
+use crate::state::{Device, DeviceGroup, Lun, LunAddress, Member, Storage, TargetGroup};
+use crate::sysfs::EntryKind;
+
+/// Attributes that tell what was said when a device was added.
+const SETTINGS: [&str; 7] =
+    ["bind_alua_state", "dummy", "nv_cache", "read_only", "removable", "rotational", "write_through"];
+
+/// Attributes by which a host knows a device.
+const IDENTITY: [&str; 4] = ["naa_id", "prod_id", "t10_dev_id", "usn"];
+
+impl Observer<'_> {
+    /// The device group of this name, the devices in it that `owns` accepts, those of `named` that exist, and their LUNs.
+    pub fn storage(
+        &self,
+        group: &GroupName,
+        named: &BTreeSet<DeviceName>,
+        owns: impl Fn(&DeviceName) -> bool,
+    ) -> Result<Storage, Error> {
+        let group = self.device_group(group)?;
+        let members = group.iter().flat_map(|group| group.devices.iter()).filter(|device| owns(device));
+        let mut storage = Storage::default();
+        for name in members.chain(named).collect::<BTreeSet<_>>() {
+            let Some((found, entries)) = self.device(name)? else { continue };
+            if entries.iter().any(|entry| entry == "exported") {
+                self.exports(name, &mut storage.luns)?;
+            }
+            storage.devices.insert(name.clone(), found);
+        }
+        storage.group = group;
+        Ok(storage)
+    }
+
+    /// The device group of this name, or `None`.
+    pub fn device_group(&self, name: &GroupName) -> Result<Option<DeviceGroup>, Error> {
+        let Some(nodes) = self.sysfs.optional_list(&device_group::target_groups(name), self.deadline)? else {
+            return Ok(None);
+        };
+        let mut group = DeviceGroup { devices: self.group_devices(name)?, ..DeviceGroup::default() };
+        for entry in nodes.iter().filter(|entry| entry.kind == EntryKind::Dir) {
+            let Ok(node) = NodeName::parse(&entry.name) else { continue };
+            if let Some(found) = self.target_group(name, &node)? {
+                group.target_groups.insert(node, found);
+            }
+        }
+        Ok(Some(group))
+    }
+
+    /// The devices of a group.
+    pub fn group_devices(&self, name: &GroupName) -> Result<BTreeSet<DeviceName>, Error> {
+        let links = self.links(&device_group::devices(name))?;
+        Ok(links.iter().filter_map(|name| DeviceName::seen(name).ok()).collect())
+    }
+
+    /// One target group, or `None`.
+    pub fn target_group(&self, group: &GroupName, node: &NodeName) -> Result<Option<TargetGroup>, Error> {
+        let dir = device_group::target_group(group, node);
+        let Some(state) = self.alua_state(group, node)? else { return Ok(None) };
+        let group_id = self.number(&format!("{dir}/group_id"))?.unwrap_or(0);
+        let members = self.members(group, node)?;
+        let mut found = TargetGroup { group_id, state, members: BTreeMap::new() };
+        for (port, local) in members {
+            let rel_tgt_id = self.number(&device_group::member_id(group, node, &port))?.unwrap_or(0);
+            found.members.insert(port, Member { local, rel_tgt_id });
+        }
+        Ok(Some(found))
+    }
+
+    /// The ports of a target group, and whether they are this machine's.
+    pub fn members(&self, group: &GroupName, node: &NodeName) -> Result<Vec<(TargetName, bool)>, Error> {
+        let entries = self.sysfs.optional_list(&device_group::target_group(group, node), self.deadline)?;
+        let entries = entries.unwrap_or_default().into_iter().filter(|entry| entry.kind != EntryKind::File);
+        Ok(entries
+            .filter_map(|entry| Some((TargetName::seen(&entry.name).ok()?, entry.kind == EntryKind::Link)))
+            .collect())
+    }
+
+    /// The state of a target group; `None` when there is no such group.
+    pub fn alua_state(&self, group: &GroupName, node: &NodeName) -> Result<Option<AluaState>, Error> {
+        let path = format!("{}/state", device_group::target_group(group, node));
+        let Some(text) = self.optional(&path)? else { return Ok(None) };
+        let content = || Error::Content { path: self.sysfs.full(&path), text: text.clone(), expected: "an ALUA state" };
+        AluaState::parse(&text).map(Some).ok_or_else(content)
+    }
+
+    /// How often a device is blocked; `None` when it is not there.
+    pub fn block(&self, name: &DeviceName) -> Result<Option<Block>, Error> {
+        let path = format!("{}/block", device::device(name));
+        let Some(text) = self.optional(&path)? else { return Ok(None) };
+        let content = || Error::Content { path: self.sysfs.full(&path), text: text.clone(), expected: "two numbers" };
+        Block::parse(&text).map(Some).ok_or_else(content)
+    }
+
+    /// Whether a device's backing store is open; `None` where it has no such attribute.
+    pub fn active(&self, name: &DeviceName) -> Result<Option<bool>, Error> {
+        Ok(self.optional(&format!("{}/active", device::device(name)))?.map(|text| text != "0"))
+    }
+
+    /// The names of all devices.
+    pub fn device_names(&self) -> Result<BTreeSet<DeviceName>, Error> {
+        let names = self.directories(&device::all())?;
+        Ok(names.iter().filter_map(|name| DeviceName::seen(name).ok()).collect())
+    }
+
+    /// One device and the names in its directory. Only attributes that are listed are read: which there are depends on
+    /// the handler and on SCST's version.
+    fn device(&self, name: &DeviceName) -> Result<Option<(Device, Vec<String>)>, Error> {
+        let dir = device::device(name);
+        let Some(entries) = self.sysfs.optional_list(&dir, self.deadline)? else { return Ok(None) };
+        let entries: Vec<String> = entries.into_iter().map(|entry| entry.name).collect();
+        let has = |attribute: &str| entries.iter().any(|entry| entry == attribute);
+        let mut found = Device::default();
+        if let Some(handler) = self.sysfs.optional_link(&format!("{dir}/handler"), self.deadline)? {
+            found.handler = handler.rsplit('/').next().and_then(|name| HandlerName::parse(name).ok());
+        }
+        if has("filename") {
+            found.filename = self.optional(&format!("{dir}/filename"))?;
+        }
+        for (names, values) in [(&SETTINGS[..], &mut found.settings), (&IDENTITY[..], &mut found.identity)] {
+            for attribute in names.iter().copied().filter(|attribute| has(attribute)) {
+                if let Some(value) = self.optional(&format!("{dir}/{attribute}"))? {
+                    values.insert(attribute, value);
+                }
+            }
+        }
+        found.block = self.block(name)?.unwrap_or_default();
+        if has("active") {
+            found.active = self.active(name)?;
+        }
+        Ok(Some((found, entries)))
+    }
+
+    /// Where a device is mapped, without the copy manager's LUN.
+    fn exports(&self, name: &DeviceName, luns: &mut BTreeMap<LunAddress, Lun>) -> Result<(), Error> {
+        for (table, lun) in self.mapped(name)? {
+            let path = format!("{}/{lun}/read_only", table.dir());
+            // Gone between the two looks: somebody else is unmapping it.
+            let Some(read_only) = self.optional(&path)? else { continue };
+            luns.insert(LunAddress { table, lun }, Lun { device: name.clone(), read_only: read_only != "0" });
+        }
+        Ok(())
+    }
+
+    /// The LUNs of a device, without the copy manager's.
+    pub fn mapped(&self, name: &DeviceName) -> Result<Vec<(LunTable, u32)>, Error> {
+        let dir = format!("{}/exported", device::device(name));
+        let mut luns = Vec::new();
+        for export in self.links(&dir)? {
+            let path = format!("{dir}/{export}");
+            let Some(link) = self.sysfs.optional_link(&path, self.deadline)? else { continue };
+            let place = LunTable::from_export(&link).ok_or_else(|| Error::Name { path: self.sysfs.full(&path) })?;
+            if !place.0.is_copy_manager() {
+                luns.push(place);
+            }
+        }
+        Ok(luns)
+    }
+
+    /// The LUN numbers in use in an initiator group.
+    pub fn luns_in_use(
+        &self,
+        driver: Driver,
+        port: &TargetName,
+        group: &InitiatorGroup,
+    ) -> Result<BTreeSet<u32>, Error> {
+        let names = self.directories(&format!("{}/luns", target::ini_group(driver, port, group)))?;
+        Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
+    }
+
+    /// The device behind a LUN of an initiator group.
+    pub fn lun_device(
+        &self,
+        driver: Driver,
+        port: &TargetName,
+        group: &InitiatorGroup,
+        lun: u32,
+    ) -> Result<Option<String>, Error> {
+        let path = format!("{}/luns/{lun}/device", target::ini_group(driver, port, group));
+        let link = self.sysfs.optional_link(&path, self.deadline)?;
+        Ok(link.and_then(|link| link.rsplit('/').next().map(str::to_owned)))
+    }
+
+    /// The parameters a handler says it knows; `None` when it says nothing.
+    pub fn handler_parameters(&self, handler: HandlerName) -> Result<Option<Vec<String>>, Error> {
+        match self.sysfs.read(&device::handler_mgmt(handler), self.deadline) {
+            Ok(usage) => Ok(parameters_listed(&usage)),
+            Err(error) if error.is_absent() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The initiators that have commands in flight on a device, by session; to name them when a drain does not end.
+    pub fn busy_initiators(&self, name: &DeviceName) -> Result<BTreeSet<String>, Error> {
+        let mut busy = BTreeSet::new();
+        for (table, lun) in self.mapped(name)? {
+            let Ok(driver) = Driver::parse(table.driver.as_str()) else { continue };
+            for session in self.sessions(driver, &table.port)? {
+                let dir = format!("{}/sessions/{session}/lun{lun}", target::port(driver, &table.port));
+                let active = self.optional(&format!("{dir}/active_commands"))?;
+                if active.is_some_and(|active| active != "0") {
+                    busy.insert(session);
+                }
+            }
+        }
+        Ok(busy)
+    }
+}

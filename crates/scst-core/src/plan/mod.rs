@@ -1,0 +1,21 @@
+//! The steps from what is found to what is wanted.
+//!
+//! A plan is a list of [`Step`]s, made by pure functions: [`ports`] for the target agent, [`storage`] for a device group.
+//! The same list is applied, printed by a dry run and written to the log; a step's `Display` is the sentence all three show.
+//!
+//! Architecture invariant: nothing here reads or writes; the only input is `state`.
+
+pub mod ports;
+pub mod step;
+pub mod storage;
+
+pub use step::Step;
+
+/// A plan, and what it could not or would not do.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Plan {
+    /// The steps, in order.
+    pub steps: Vec<Step>,
+    /// What differs and is left as it is, one sentence each.
+    pub warnings: Vec<String>,
+}

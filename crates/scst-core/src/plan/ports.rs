@@ -1,0 +1,99 @@
+//! The plan for ports: initiator groups first, ids next, enabling last; what goes, goes in the opposite order.
+
+use std::collections::BTreeMap;
+
+use super::Step;
+use crate::scst::names::{Driver, InitiatorGroup, TargetName};
+use crate::state::{IniGroup, Port, Ports};
+
+/// The steps that turn `found` into `wanted`. Ports that `wanted` does not name, and groups that `found` does not show,
+/// are not touched.
+pub fn plan(driver: Driver, found: &Ports, wanted: &Ports) -> Vec<Step> {
+    let pairs: Vec<_> = wanted
+        .iter()
+        .filter_map(|(name, wanted)| found.get(name).map(|found| Pair { driver, name, found, wanted }))
+        .collect();
+    let mut steps = Vec::new();
+    // A port that goes down does so before its groups change, so that no host sees half of them.
+    steps.extend(pairs.iter().filter(|pair| pair.goes_down()).map(Pair::disable));
+    for pair in &pairs {
+        pair.groups(&mut steps);
+    }
+    // Ids are exchanged only while every port concerned is down: an enabled port's id must differ from all others.
+    let renumbered = |pair: &&Pair<'_>| pair.found.rel_tgt_id != pair.wanted.rel_tgt_id;
+    steps.extend(pairs.iter().filter(renumbered).filter(|p| p.found.enabled && p.wanted.enabled).map(Pair::disable));
+    steps.extend(pairs.iter().filter(renumbered).map(|pair| Step::SetPortId {
+        driver,
+        port: pair.name.clone(),
+        id: pair.wanted.rel_tgt_id,
+    }));
+    steps.extend(
+        pairs
+            .iter()
+            .filter(|p| p.wanted.enabled && (!p.found.enabled || renumbered(p)))
+            .map(|p| Step::Enable { driver, port: p.name.clone() }),
+    );
+    steps
+}
+
+struct Pair<'a> {
+    driver: Driver,
+    name: &'a TargetName,
+    found: &'a Port,
+    wanted: &'a Port,
+}
+
+impl Pair<'_> {
+    fn goes_down(&self) -> bool {
+        self.found.enabled && !self.wanted.enabled
+    }
+
+    fn disable(&self) -> Step {
+        Step::Disable { driver: self.driver, port: self.name.clone() }
+    }
+
+    fn groups(&self, steps: &mut Vec<Step>) {
+        let (driver, port) = (self.driver, self.name);
+        for (name, wanted) in &self.wanted.groups {
+            let fresh = IniGroup { io_grouping: "auto".into(), ..IniGroup::default() };
+            let found = self.found.groups.get(name).unwrap_or_else(|| {
+                steps.push(Step::CreateIniGroup { driver, port: port.clone(), group: name.clone() });
+                &fresh
+            });
+            if found.io_grouping != wanted.io_grouping {
+                let number = wanted.io_grouping.clone();
+                steps.push(Step::SetIoGrouping { driver, port: port.clone(), group: name.clone(), number });
+            }
+            // Before any initiator leaves its old group, so that its sessions never pass through the default group.
+            steps.extend(wanted.initiators.difference(&found.initiators).map(|initiator| Step::AddInitiator {
+                driver,
+                port: port.clone(),
+                group: name.clone(),
+                initiator: initiator.clone(),
+            }));
+        }
+        for (name, wanted) in &self.wanted.groups {
+            let Some(found) = self.found.groups.get(name) else { continue };
+            steps.extend(found.initiators.difference(&wanted.initiators).map(|initiator| Step::DelInitiator {
+                driver,
+                port: port.clone(),
+                group: name.clone(),
+                initiator: initiator.clone(),
+            }));
+        }
+        for (name, found) in self.unwanted() {
+            let (port, group) = (port.clone(), name.clone());
+            if !found.initiators.is_empty() {
+                steps.push(Step::ClearInitiators { driver, port: port.clone(), group: group.clone() });
+            }
+            if found.has_luns {
+                steps.push(Step::ClearLuns { driver, port: port.clone(), group: group.clone() });
+            }
+            steps.push(Step::DelIniGroup { driver, port, group });
+        }
+    }
+
+    fn unwanted(&self) -> BTreeMap<&InitiatorGroup, &IniGroup> {
+        self.found.groups.iter().filter(|(name, _)| !self.wanted.groups.contains_key(*name)).collect()
+    }
+}

@@ -1,0 +1,271 @@
+//! One step of a plan: one command to the kernel, or one wait. Each knows its sentence, its path and its value.
+
+use std::fmt;
+
+use crate::scst::alua::AluaState;
+use crate::scst::names::{
+    DeviceName, Driver, GroupName, HandlerName, InitiatorGroup, InitiatorName, NodeName, TargetName,
+};
+use crate::scst::{device, device_group, qla2x00t, target};
+use crate::state::LunAddress;
+
+/// One step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // The fields are the nouns of the sentence that documents the variant.
+pub enum Step {
+    /// Create an initiator group on a port.
+    CreateIniGroup { driver: Driver, port: TargetName, group: InitiatorGroup },
+    /// Set which commands of an initiator group are ordered together.
+    SetIoGrouping { driver: Driver, port: TargetName, group: InitiatorGroup, number: String },
+    /// Add an initiator to a group; its sessions move there at once.
+    AddInitiator { driver: Driver, port: TargetName, group: InitiatorGroup, initiator: InitiatorName },
+    /// Take an initiator out of a group.
+    DelInitiator { driver: Driver, port: TargetName, group: InitiatorGroup, initiator: InitiatorName },
+    /// Take all initiators out of a group, which moves its sessions out.
+    ClearInitiators { driver: Driver, port: TargetName, group: InitiatorGroup },
+    /// Take all LUNs out of a group that is about to go.
+    ClearLuns { driver: Driver, port: TargetName, group: InitiatorGroup },
+    /// Delete an initiator group; the kernel refuses while a session is in it.
+    DelIniGroup { driver: Driver, port: TargetName, group: InitiatorGroup },
+    /// Set a port's relative target id.
+    SetPortId { driver: Driver, port: TargetName, id: u32 },
+    /// Enable a port.
+    Enable { driver: Driver, port: TargetName },
+    /// Disable a port.
+    Disable { driver: Driver, port: TargetName },
+
+    /// Add a device.
+    AddDevice { handler: HandlerName, device: DeviceName, parameters: Vec<(&'static str, String)> },
+    /// Write an attribute of a device.
+    SetAttribute { device: DeviceName, attribute: &'static str, value: String },
+    /// Delete a device.
+    DelDevice { handler: HandlerName, device: DeviceName },
+    /// Create the device group.
+    CreateGroup { group: GroupName },
+    /// Delete the device group. Only when everything before it succeeded: the kernel sets all its target groups to
+    /// active first, and would open to hosts what is still in it.
+    DelGroup { group: GroupName },
+    /// Put a device into the group.
+    Join { group: GroupName, device: DeviceName },
+    /// Take a device out of the group.
+    Leave { group: GroupName, device: DeviceName },
+    /// Create a node's target group.
+    CreateTargetGroup { group: GroupName, node: NodeName },
+    /// Delete a node's target group.
+    DelTargetGroup { group: GroupName, node: NodeName },
+    /// Set a target group's id.
+    SetGroupId { group: GroupName, node: NodeName, id: u32 },
+    /// Put a port into a target group.
+    AddMember { group: GroupName, node: NodeName, port: TargetName },
+    /// Take a port out of a target group.
+    DelMember { group: GroupName, node: NodeName, port: TargetName },
+    /// Set the relative target id of a member.
+    SetMemberId { group: GroupName, node: NodeName, port: TargetName, id: u32 },
+    /// Set a target group's ALUA state.
+    SetState { group: GroupName, node: NodeName, state: AluaState },
+    /// Map a device.
+    AddLun { at: LunAddress, device: DeviceName },
+    /// Unmap a LUN.
+    DelLun { at: LunAddress, device: DeviceName },
+    /// Wait until a device is mapped nowhere but in the copy manager.
+    AwaitUnmapped { device: DeviceName },
+    /// Hold new commands of a device back; `before` blocks were counted.
+    Block { device: DeviceName, before: u32 },
+    /// Wait until the commands in flight have ended.
+    AwaitDrained { device: DeviceName },
+    /// Give back the block above `before`.
+    Unblock { device: DeviceName, before: u32 },
+    /// Have initiators look at a port's LUNs again.
+    IssueLip { port: TargetName, host: String },
+}
+
+impl Step {
+    /// The path (below the sysfs root) and the text of the one write this step is, or `None` for a wait.
+    pub fn command(&self) -> Option<(String, String)> {
+        Some(match self {
+            Self::CreateIniGroup { driver, port, group } => {
+                (format!("{}/ini_groups/mgmt", target::port(*driver, port)), format!("create {group}"))
+            }
+            Self::DelIniGroup { driver, port, group } => {
+                (format!("{}/ini_groups/mgmt", target::port(*driver, port)), format!("del {group}"))
+            }
+            Self::SetIoGrouping { driver, port, group, number } => {
+                (format!("{}/io_grouping_type", target::ini_group(*driver, port, group)), number.clone())
+            }
+            Self::AddInitiator { driver, port, group, initiator } => {
+                (format!("{}/initiators/mgmt", target::ini_group(*driver, port, group)), format!("add {initiator}"))
+            }
+            Self::DelInitiator { driver, port, group, initiator } => {
+                (format!("{}/initiators/mgmt", target::ini_group(*driver, port, group)), format!("del {initiator}"))
+            }
+            Self::ClearInitiators { driver, port, group } => {
+                (format!("{}/initiators/mgmt", target::ini_group(*driver, port, group)), "clear".into())
+            }
+            Self::ClearLuns { driver, port, group } => {
+                (format!("{}/luns/mgmt", target::ini_group(*driver, port, group)), "clear".into())
+            }
+            Self::SetPortId { driver, port, id } => {
+                (format!("{}/rel_tgt_id", target::port(*driver, port)), id.to_string())
+            }
+            Self::Enable { driver, port } => (format!("{}/enabled", target::port(*driver, port)), "1".into()),
+            Self::Disable { driver, port } => (format!("{}/enabled", target::port(*driver, port)), "0".into()),
+            Self::AddDevice { handler, device, parameters } => {
+                let mut command = format!("add_device {device}");
+                for (index, (name, value)) in parameters.iter().enumerate() {
+                    command.push_str(if index == 0 { " " } else { "; " });
+                    command.push_str(name);
+                    command.push('=');
+                    command.push_str(value);
+                }
+                (device::handler_mgmt(*handler), command)
+            }
+            Self::DelDevice { handler, device } => (device::handler_mgmt(*handler), format!("del_device {device}")),
+            Self::SetAttribute { device, attribute, value } => {
+                (format!("{}/{attribute}", device::device(device)), value.clone())
+            }
+            Self::CreateGroup { group } => (device_group::mgmt(), format!("create {group}")),
+            Self::DelGroup { group } => (device_group::mgmt(), format!("del {group}")),
+            Self::Join { group, device } => (format!("{}/mgmt", device_group::devices(group)), format!("add {device}")),
+            Self::Leave { group, device } => {
+                (format!("{}/mgmt", device_group::devices(group)), format!("del {device}"))
+            }
+            Self::CreateTargetGroup { group, node } => {
+                (format!("{}/mgmt", device_group::target_groups(group)), format!("create {node}"))
+            }
+            Self::DelTargetGroup { group, node } => {
+                (format!("{}/mgmt", device_group::target_groups(group)), format!("del {node}"))
+            }
+            Self::SetGroupId { group, node, id } => {
+                (format!("{}/group_id", device_group::target_group(group, node)), id.to_string())
+            }
+            Self::AddMember { group, node, port } => {
+                (format!("{}/mgmt", device_group::target_group(group, node)), format!("add {port}"))
+            }
+            Self::DelMember { group, node, port } => {
+                (format!("{}/mgmt", device_group::target_group(group, node)), format!("del {port}"))
+            }
+            Self::SetMemberId { group, node, port, id } => (device_group::member_id(group, node, port), id.to_string()),
+            Self::SetState { group, node, state } => {
+                (format!("{}/state", device_group::target_group(group, node)), state.to_string())
+            }
+            Self::AddLun { at, device } => (format!("{}/mgmt", at.table.dir()), format!("add {device} {}", at.lun)),
+            Self::DelLun { at, .. } => (format!("{}/mgmt", at.table.dir()), format!("del {}", at.lun)),
+            Self::Block { device, .. } => (format!("{}/block", device::device(device)), "11".into()),
+            Self::Unblock { device, .. } => (format!("{}/block", device::device(device)), "0".into()),
+            Self::IssueLip { host, .. } => (qla2x00t::issue_lip(host), "1".into()),
+            Self::AwaitUnmapped { .. } | Self::AwaitDrained { .. } => return None,
+        })
+    }
+
+    /// The step is made even after an earlier one failed: it gives back what the plan took.
+    pub fn always(&self) -> bool {
+        matches!(self, Self::Unblock { .. })
+    }
+
+    /// The step is left out when anything before it failed, even where a plan otherwise goes on.
+    pub fn only_if_all_went_well(&self) -> bool {
+        matches!(self, Self::DelGroup { .. })
+    }
+
+    /// Neighbouring steps of this kind may be written at the same moment: they concern different hardware.
+    pub fn side_by_side(&self) -> bool {
+        matches!(self, Self::Enable { .. } | Self::Disable { .. })
+    }
+
+    /// A failure is worth a warning, not more.
+    pub fn may_fail(&self) -> bool {
+        matches!(self, Self::IssueLip { .. })
+    }
+
+    /// What a failure of this step is called: the object first, then what failed.
+    pub fn failed(&self, error: &crate::error::Error) -> String {
+        let (verb, object) = self.words();
+        format!("{object}: {verb} failed: {error}")
+    }
+
+    /// The verb and the object of the step's sentence.
+    fn words(&self) -> (String, String) {
+        let (verb, object): (String, String) = match self {
+            Self::CreateIniGroup { port, group, .. } => {
+                ("create".into(), format!("initiator group {group} of port {port}"))
+            }
+            Self::DelIniGroup { port, group, .. } => {
+                ("delete".into(), format!("initiator group {group} of port {port}"))
+            }
+            Self::SetIoGrouping { port, group, number, .. } => {
+                (format!("set I/O group {number} on"), format!("initiator group {group} of port {port}"))
+            }
+            Self::AddInitiator { port, group, initiator, .. } => {
+                (format!("add initiator {initiator} to"), format!("initiator group {group} of port {port}"))
+            }
+            Self::DelInitiator { port, group, initiator, .. } => {
+                (format!("remove initiator {initiator} from"), format!("initiator group {group} of port {port}"))
+            }
+            Self::ClearInitiators { port, group, .. } => {
+                ("remove all initiators from".into(), format!("initiator group {group} of port {port}"))
+            }
+            Self::ClearLuns { port, group, .. } => {
+                ("unmap all LUNs of".into(), format!("initiator group {group} of port {port}"))
+            }
+            Self::SetPortId { port, id, .. } => (format!("set relative target id {id} on"), format!("port {port}")),
+            Self::Enable { port, .. } => ("enable".into(), format!("port {port}")),
+            Self::Disable { port, .. } => ("disable".into(), format!("port {port}")),
+            Self::AddDevice { handler, device, parameters } => {
+                let parameters: Vec<String> =
+                    parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
+                let with =
+                    if parameters.is_empty() { String::new() } else { format!(" with {}", parameters.join(", ")) };
+                (format!("add{with} through {handler}"), format!("device {device}"))
+            }
+            Self::DelDevice { device, .. } => ("delete".into(), format!("device {device}")),
+            Self::SetAttribute { device, attribute, value } => {
+                (format!("set {attribute} {value} on"), format!("device {device}"))
+            }
+            Self::CreateGroup { group } => ("create".into(), format!("device group {group}")),
+            Self::DelGroup { group } => ("delete".into(), format!("device group {group}")),
+            Self::Join { group, device } => (format!("put into device group {group}"), format!("device {device}")),
+            Self::Leave { group, device } => (format!("take out of device group {group}"), format!("device {device}")),
+            Self::CreateTargetGroup { group, node } => ("create".into(), target_group(group, node)),
+            Self::DelTargetGroup { group, node } => ("delete".into(), target_group(group, node)),
+            Self::SetGroupId { group, node, id } => (format!("set id {id} on"), target_group(group, node)),
+            Self::AddMember { group, node, port } => (format!("add port {port} to"), target_group(group, node)),
+            Self::DelMember { group, node, port } => (format!("remove port {port} from"), target_group(group, node)),
+            Self::SetMemberId { group, node, port, id } => {
+                (format!("set relative target id {id} on"), format!("port {port} in {}", target_group(group, node)))
+            }
+            Self::SetState { group, node, state } => (format!("set state {state} on"), target_group(group, node)),
+            Self::AddLun { at, device } => {
+                (format!("map device {device} as"), format!("LUN {} of {}", at.lun, at.table))
+            }
+            Self::DelLun { at, device } => {
+                (format!("unmap device {device} from"), format!("LUN {} of {}", at.lun, at.table))
+            }
+            Self::AwaitUnmapped { device } => ("wait until no LUN is left of".into(), format!("device {device}")),
+            Self::Block { device, .. } => ("block".into(), format!("device {device}")),
+            Self::AwaitDrained { device } => ("wait for the commands in flight of".into(), format!("device {device}")),
+            Self::Unblock { device, .. } => ("unblock".into(), format!("device {device}")),
+            Self::IssueLip { port, host } => {
+                (format!("issue a loop initialisation through {host} on"), format!("port {port}"))
+            }
+        };
+        (verb, object)
+    }
+}
+
+fn target_group(group: &GroupName, node: &NodeName) -> String {
+    format!("target group {node} of device group {group}")
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (verb, object) = self.words();
+        // "add device d with …", "put device d into …": the object stands behind the first word where more words follow it.
+        match self {
+            Self::AddDevice { .. } | Self::Join { .. } | Self::Leave { .. } => {
+                let (first, rest) = verb.split_once(' ').unwrap_or((&verb, ""));
+                write!(f, "{first} {object} {rest}")
+            }
+            _ => write!(f, "{verb} {object}"),
+        }
+    }
+}

@@ -1,0 +1,377 @@
+//! The plan for one device group: devices, target groups, states, LUNs, in the order the kernel asks for.
+//!
+//! Three facts of the kernel rule the order (`scst_tg.c`, `scst_vdisk.c`):
+//! * A target group without a remote port acts on *our* devices. So a peer's group gets its ports before its state, and
+//!   new ports before the old ones go.
+//! * Deleting a device group sets all its target groups to active first. So it goes last, and only when empty.
+//! * A device that is still blocked may hang the kernel when it is deleted, and one that is still exported vanishes under
+//!   its hosts. So blocks are released first, then LUNs go and are seen gone, then devices.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Plan, Step};
+use crate::scst::alua::AluaState;
+use crate::scst::names::{DeviceName, Driver, GroupName, HandlerName, NodeName, TargetName};
+use crate::state::{Device, DeviceGroup, LunAddress, Storage, TargetGroup};
+
+/// What a plan needs to know besides the two states.
+#[derive(Debug, Clone)]
+pub struct Scope {
+    /// The device group.
+    pub group: GroupName,
+    /// This node: the name of the local target group.
+    pub local: NodeName,
+    /// The driver whose initiator groups we map into.
+    pub driver: Driver,
+    /// Whether a device whose settings differ is deleted and added again. Not under a running instance.
+    pub recreate: bool,
+    /// The parameters each handler's `add_device` knows; nothing for a handler that does not tell.
+    pub parameters: BTreeMap<HandlerName, Vec<String>>,
+}
+
+/// Settings in which a device of an older agent may differ without being added again at start: they are named, and take
+/// effect when it is.
+const LEFT_ALONE: [&str; 2] = ["bind_alua_state", "write_through"];
+
+/// Parameters that every SCST knows, whatever its usage text says.
+const ALWAYS_KNOWN: [&str; 2] = ["filename", "read_only"];
+
+/// The steps that turn `found` into `wanted`. A `wanted` without a group and devices is a stop.
+pub fn converge(scope: &Scope, found: &Storage, wanted: &Storage) -> Plan {
+    let mut plan = Plan::default();
+    let devices = DevicePlan::new(scope, found, wanted, &mut plan.warnings);
+    if wanted.group.is_none() {
+        close(scope, found, &mut plan.steps);
+    }
+    devices.remove(scope, found, wanted, &mut plan);
+    if let Some(group) = found.group.as_ref().filter(|_| wanted.group.is_none()) {
+        let foreign = group.devices.iter().filter(|device| !found.devices.contains_key(*device));
+        plan.steps.extend(foreign.map(|device| leave(scope, device)));
+        plan.steps.push(Step::DelGroup { group: scope.group.clone() });
+    }
+    devices.add(scope, found, wanted, &mut plan.steps);
+    if let Some(wanted_group) = &wanted.group {
+        let created = found.group.is_none().then(DeviceGroup::default);
+        if created.is_some() {
+            plan.steps.push(Step::CreateGroup { group: scope.group.clone() });
+        }
+        let found_group = found.group.as_ref().or(created.as_ref()).expect("one of the two is there");
+        devices.join(scope, found_group, wanted_group, &mut plan.steps);
+        target_groups(scope, found_group, wanted_group, &mut plan);
+    }
+    devices.map(scope, found, wanted, &mut plan.steps);
+    plan
+}
+
+/// Leaving service: hosts are told that the path is gone before anything goes.
+fn close(scope: &Scope, found: &Storage, steps: &mut Vec<Step>) {
+    let local = found.group.as_ref().and_then(|group| group.target_groups.get(&scope.local));
+    if local.is_some_and(|local| local.state != AluaState::Unavailable) {
+        steps.push(set_state(scope, &scope.local, AluaState::Unavailable));
+    }
+}
+
+/// The steps that give back what a dead run left blocked: one block per device, if the count is above the recorded one.
+pub fn release(found: &Storage, taken: &BTreeMap<DeviceName, u32>) -> Vec<Step> {
+    taken
+        .iter()
+        .filter(|(device, before)| found.devices.get(*device).is_some_and(|found| found.block.count > **before))
+        .map(|(device, before)| Step::Unblock { device: device.clone(), before: *before })
+        .collect()
+}
+
+/// The steps that take an active group out of service without failing a write: hold commands back, let those in flight
+/// end, then change the state.
+pub fn demote(scope: &Scope, found: &Storage) -> Vec<Step> {
+    let blocks = || found.devices.iter().map(|(name, device)| (name.clone(), device.block.count));
+    let mut steps: Vec<Step> = blocks().map(|(device, before)| Step::Block { device, before }).collect();
+    steps.extend(found.devices.keys().map(|device| Step::AwaitDrained { device: device.clone() }));
+    steps.push(set_state(scope, &scope.local, AluaState::Transitioning));
+    steps.push(set_state(scope, &scope.local, AluaState::Standby));
+    steps.extend(blocks().map(|(device, before)| Step::Unblock { device, before }));
+    steps
+}
+
+/// The steps that turn only the states: for notifications, promotion, and repairs by a monitor. A peer's group without a
+/// remote port is left alone, because its state would act on our devices.
+pub fn states(scope: &Scope, found: &DeviceGroup, wanted: &BTreeMap<NodeName, AluaState>) -> Plan {
+    let mut plan = Plan::default();
+    for (node, state) in wanted.iter().filter(|(node, _)| **node != scope.local) {
+        match found.target_groups.get(node) {
+            None => plan.warnings.push(format!("there is no target group {node}: its state {state} is not published")),
+            Some(group) => peer_state(scope, node, group, *state, &mut plan),
+        }
+    }
+    if let Some(state) = wanted.get(&scope.local)
+        && found.target_groups.get(&scope.local).is_none_or(|group| group.state != *state)
+    {
+        plan.steps.push(set_state(scope, &scope.local, *state));
+    }
+    plan
+}
+
+fn peer_state(scope: &Scope, node: &NodeName, group: &TargetGroup, state: AluaState, plan: &mut Plan) {
+    if group.state == state {
+        return;
+    }
+    if group.has_remote() {
+        plan.steps.push(set_state(scope, node, state));
+    } else {
+        plan.warnings.push(format!(
+            "target group {node} has no remote port: its state {state} is not published, because it would act on the local devices"
+        ));
+    }
+}
+
+/// The steps that add local ports again which were added before they existed: the kernel keeps such a port remote for good.
+pub fn adopt_ports(scope: &Scope, group: &DeviceGroup, present: &BTreeSet<TargetName>) -> Vec<Step> {
+    let Some(local) = group.target_groups.get(&scope.local) else { return Vec::new() };
+    let strays = local.members.iter().filter(|(port, member)| !member.local && present.contains(*port));
+    strays
+        .flat_map(|(port, _)| {
+            let (group, node, port) = (scope.group.clone(), scope.local.clone(), port.clone());
+            [
+                Step::DelMember { group: group.clone(), node: node.clone(), port: port.clone() },
+                Step::AddMember { group, node, port },
+            ]
+        })
+        .collect()
+}
+
+fn set_state(scope: &Scope, node: &NodeName, state: AluaState) -> Step {
+    Step::SetState { group: scope.group.clone(), node: node.clone(), state }
+}
+
+fn leave(scope: &Scope, device: &DeviceName) -> Step {
+    Step::Leave { group: scope.group.clone(), device: device.clone() }
+}
+
+/// Which devices stay, go, and come.
+struct DevicePlan<'a> {
+    /// Devices that are there and stay as they are.
+    kept: BTreeMap<&'a DeviceName, &'a Device>,
+    /// Devices that go: not wanted any more, or to be added anew.
+    removed: BTreeSet<&'a DeviceName>,
+}
+
+impl<'a> DevicePlan<'a> {
+    fn new(scope: &Scope, found: &'a Storage, wanted: &Storage, warnings: &mut Vec<String>) -> Self {
+        let mut plan = Self { kept: BTreeMap::new(), removed: BTreeSet::new() };
+        for (name, device) in &found.devices {
+            let Some(wanted) = wanted.devices.get(name) else {
+                plan.removed.insert(name);
+                continue;
+            };
+            let differences = differences(device, wanted);
+            let anew = scope.recreate && differences.iter().any(|d| !LEFT_ALONE.contains(&d.what));
+            if anew && device.handler.is_some() {
+                plan.removed.insert(name);
+                continue;
+            }
+            plan.kept.insert(name, device);
+            let identity = if scope.recreate { Vec::new() } else { identity_differences(device, wanted) };
+            warnings.extend(differences.iter().chain(&identity).map(|d| {
+                format!(
+                    "device {name}: {} is {}, configured is {}: it takes effect when the device is removed and added, or the resource restarted",
+                    d.what, d.found, d.wanted
+                )
+            }));
+        }
+        plan
+    }
+
+    /// LUNs go first and are seen gone, then the devices.
+    fn remove(&self, scope: &Scope, found: &Storage, wanted: &Storage, plan: &mut Plan) {
+        for (at, lun) in &found.luns {
+            let goes = if self.removed.contains(&lun.device) {
+                true
+            } else {
+                let right = wanted.luns.get(at).is_some_and(|w| w.device == lun.device)
+                    && self.kept.get(&lun.device).is_none_or(|device| device.read_only() == lun.read_only);
+                !right && ours(scope, at)
+            };
+            if goes {
+                plan.steps.push(Step::DelLun { at: at.clone(), device: lun.device.clone() });
+            }
+        }
+        for name in &self.removed {
+            let device = &found.devices[*name];
+            let Some(handler) = device.handler else {
+                plan.warnings.push(format!("device {name} belongs to a handler that is not ours and is left alone"));
+                continue;
+            };
+            if found.luns.values().any(|lun| lun.device == **name) {
+                plan.steps.push(Step::AwaitUnmapped { device: (*name).clone() });
+            }
+            plan.steps.push(Step::DelDevice { handler, device: (*name).clone() });
+        }
+    }
+
+    fn add(&self, scope: &Scope, found: &Storage, wanted: &Storage, steps: &mut Vec<Step>) {
+        for (name, device) in &wanted.devices {
+            let kept = self.kept.get(name);
+            if kept.is_none()
+                && let Some(handler) = device.handler
+            {
+                let parameters = parameters(scope, handler, device);
+                steps.push(Step::AddDevice { handler, device: name.clone(), parameters });
+            }
+            // A running device keeps what hosts know it by; a fresh one, or one that nobody uses yet, is given its own.
+            let writable = kept.is_none() || scope.recreate;
+            let there = |attribute: &str| kept.and_then(|_| found.devices[name].identity.get(attribute));
+            steps.extend(
+                device.identity.iter().filter(|(attribute, value)| writable && there(attribute) != Some(value)).map(
+                    |(attribute, value)| Step::SetAttribute { device: name.clone(), attribute, value: value.clone() },
+                ),
+            );
+        }
+    }
+
+    /// Members that are not ours leave before ours join.
+    fn join(&self, scope: &Scope, found: &DeviceGroup, wanted: &DeviceGroup, steps: &mut Vec<Step>) {
+        let stays = |device: &DeviceName| !self.removed.contains(device);
+        let leaving = found.devices.iter().filter(|device| stays(device) && !wanted.devices.contains(*device));
+        steps.extend(leaving.map(|device| leave(scope, device)));
+        let joining = wanted.devices.iter().filter(|device| !stays(device) || !found.devices.contains(*device));
+        steps.extend(joining.map(|device| Step::Join { group: scope.group.clone(), device: device.clone() }));
+    }
+
+    fn map(&self, scope: &Scope, found: &Storage, wanted: &Storage, steps: &mut Vec<Step>) {
+        for (at, lun) in &wanted.luns {
+            let unchanged = found.luns.get(at).is_some_and(|there| {
+                there.device == lun.device
+                    && self.kept.get(&lun.device).is_some_and(|device| device.read_only() == there.read_only)
+            });
+            if !unchanged && ours(scope, at) {
+                steps.push(Step::AddLun { at: at.clone(), device: lun.device.clone() });
+            }
+        }
+    }
+}
+
+/// We map into initiator groups of our driver; other LUNs of our devices are an operator's own.
+fn ours(scope: &Scope, at: &LunAddress) -> bool {
+    at.table.group.is_some() && at.table.driver.as_str() == scope.driver.dir()
+}
+
+/// The parameters of `add_device`: what this kernel's handler knows of what is wanted.
+fn parameters(scope: &Scope, handler: HandlerName, device: &Device) -> Vec<(&'static str, String)> {
+    let known = scope.parameters.get(&handler);
+    let knows = |name: &str| ALWAYS_KNOWN.contains(&name) || known.is_none_or(|known| known.iter().any(|k| k == name));
+    let filename = device.filename.iter().map(|filename| ("filename", filename.clone()));
+    let settings = device.settings.iter().map(|(name, value)| (*name, value.clone()));
+    // What the kernel does by itself need not be said, and an older kernel may not know the word.
+    let said = settings.filter(|(name, value)| !is_default(name, value) && knows(name));
+    filename.chain(said).collect()
+}
+
+/// Whether the kernel gives a fresh device this value by itself. `write_through` and `bind_alua_state` are always said:
+/// somebody decided them.
+fn is_default(name: &str, value: &str) -> bool {
+    match name {
+        "read_only" | "removable" | "nv_cache" | "dummy" => value == "0",
+        "rotational" => value == "1",
+        _ => false,
+    }
+}
+
+struct Difference {
+    what: &'static str,
+    found: String,
+    wanted: String,
+}
+
+/// In what a device differs that only adding it anew could change. Attributes this kernel does not have do not count.
+fn differences(found: &Device, wanted: &Device) -> Vec<Difference> {
+    let mut differences = Vec::new();
+    if found.handler != wanted.handler {
+        let name = |handler: Option<HandlerName>| handler.map_or("another one".to_owned(), |h| h.to_string());
+        differences.push(Difference { what: "handler", found: name(found.handler), wanted: name(wanted.handler) });
+    }
+    if found.filename != wanted.filename {
+        let name = |filename: &Option<String>| filename.clone().unwrap_or_else(|| "none".into());
+        differences.push(Difference { what: "filename", found: name(&found.filename), wanted: name(&wanted.filename) });
+    }
+    differences.extend(text_differences(&found.settings, &wanted.settings));
+    differences
+}
+
+fn identity_differences(found: &Device, wanted: &Device) -> Vec<Difference> {
+    text_differences(&found.identity, &wanted.identity)
+}
+
+fn text_differences(
+    found: &BTreeMap<&'static str, String>,
+    wanted: &BTreeMap<&'static str, String>,
+) -> Vec<Difference> {
+    let pairs = wanted.iter().filter_map(|(what, wanted)| found.get(what).map(|found| (*what, found, wanted)));
+    pairs
+        .filter(|(_, found, wanted)| found != wanted)
+        .map(|(what, found, wanted)| Difference { what, found: found.clone(), wanted: wanted.clone() })
+        .collect()
+}
+
+/// Target groups: create, id, ports, ids of ports, then what goes, then the peers' states, last our own.
+fn target_groups(scope: &Scope, found: &DeviceGroup, wanted: &DeviceGroup, plan: &mut Plan) {
+    let fresh = TargetGroup::fresh();
+    let group = || scope.group.clone();
+    let holder: BTreeMap<&TargetName, &NodeName> =
+        found.target_groups.iter().flat_map(|(node, tg)| tg.members.keys().map(move |port| (port, node))).collect();
+    for (node, want) in &wanted.target_groups {
+        let there = found.target_groups.get(node).unwrap_or_else(|| {
+            plan.steps.push(Step::CreateTargetGroup { group: group(), node: node.clone() });
+            &fresh
+        });
+        if there.group_id != want.group_id {
+            plan.steps.push(Step::SetGroupId { group: group(), node: node.clone(), id: want.group_id });
+        }
+        for (port, member) in &want.members {
+            let (node, port) = (node.clone(), port.clone());
+            let now = there.members.get(&port).filter(|now| now.local || !member.local);
+            if now.is_none() {
+                // A port is in one target group of a device group only: it leaves the old one just before it joins.
+                if let Some(old) = holder.get(&port) {
+                    plan.steps.push(Step::DelMember { group: group(), node: (*old).clone(), port: port.clone() });
+                }
+                plan.steps.push(Step::AddMember { group: group(), node: node.clone(), port: port.clone() });
+            }
+            // A local port brings its own id; it has none only when no target agent gave it one.
+            let id = match (now, member.local) {
+                (Some(now), _) => now.rel_tgt_id,
+                (None, true) => member.rel_tgt_id,
+                (None, false) => 0,
+            };
+            if id == 0 || (id != member.rel_tgt_id && !member.local) {
+                plan.steps.push(Step::SetMemberId { group: group(), node, port, id: member.rel_tgt_id });
+            } else if id != member.rel_tgt_id {
+                plan.warnings
+                    .push(format!("port {port} has relative target id {id}, other nodes expect {}", member.rel_tgt_id));
+            }
+        }
+    }
+    for (node, there) in &found.target_groups {
+        let Some(want) = wanted.target_groups.get(node) else {
+            plan.steps.push(Step::DelTargetGroup { group: group(), node: node.clone() });
+            continue;
+        };
+        let moved = |port: &TargetName| wanted.target_groups.values().any(|tg| tg.members.contains_key(port));
+        let gone = there.members.keys().filter(|port| !want.members.contains_key(*port) && !moved(port));
+        plan.steps.extend(gone.map(|port| Step::DelMember { group: group(), node: node.clone(), port: port.clone() }));
+    }
+    for (node, want) in wanted.target_groups.iter().filter(|(node, _)| **node != scope.local) {
+        let now = found.target_groups.get(node).map_or(AluaState::Active, |there| there.state);
+        // The group as it is by now: with the ports wanted, of which those found local stay local.
+        let members = want.members.iter().map(|(port, member)| {
+            let there = found.target_groups.get(node).and_then(|there| there.members.get(port));
+            (port.clone(), *there.unwrap_or(member))
+        });
+        let projected = TargetGroup { group_id: want.group_id, state: now, members: members.collect() };
+        peer_state(scope, node, &projected, want.state, plan);
+    }
+    if let Some(want) = wanted.target_groups.get(&scope.local) {
+        let now = found.target_groups.get(&scope.local).map_or(AluaState::Active, |there| there.state);
+        if now != want.state {
+            plan.steps.push(set_state(scope, &scope.local, want.state));
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The part of SCST's tree that the agents own, as plain data. What is found and what is wanted have the same types, so
+//! that the difference between them is a pure function (`plan`).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::scst::alua::AluaState;
+use crate::scst::device::Block;
+use crate::scst::names::{DeviceName, HandlerName, InitiatorGroup, InitiatorName, NodeName, TargetName};
+use crate::scst::target::LunTable;
+
+/// The ports of one driver, as the target agent sees them.
+pub type Ports = BTreeMap<TargetName, Port>;
+
+/// One port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Port {
+    /// It answers initiators.
+    pub enabled: bool,
+    /// The relative target port identifier, 0 when none is set.
+    pub rel_tgt_id: u32,
+    /// Its initiator groups, without those that are not ours.
+    pub groups: BTreeMap<InitiatorGroup, IniGroup>,
+}
+
+/// One initiator group of a port.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct IniGroup {
+    /// `io_grouping_type`: a number, or one of the kernel's words.
+    pub io_grouping: String,
+    /// The initiators' names.
+    pub initiators: BTreeSet<InitiatorName>,
+    /// LUNs are mapped in it. Only found, never wanted: the other agent maps them.
+    pub has_luns: bool,
+}
+
+/// Everything one device group stands for on this node: devices, where they are exported, and who sees which ALUA state.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Storage {
+    /// Our devices.
+    pub devices: BTreeMap<DeviceName, Device>,
+    /// The LUNs of our devices, wherever they are mapped; the copy manager's are left out.
+    pub luns: BTreeMap<LunAddress, Lun>,
+    /// The device group, if it is there.
+    pub group: Option<DeviceGroup>,
+}
+
+/// Where a LUN is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LunAddress {
+    /// The table it stands in.
+    pub table: LunTable,
+    /// Its number there.
+    pub lun: u32,
+}
+
+/// What a LUN is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lun {
+    /// The device behind it.
+    pub device: DeviceName,
+    /// Hosts cannot write to it.
+    pub read_only: bool,
+}
+
+/// One device.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Device {
+    /// Its handler; `None` for one that no agent configures.
+    pub handler: Option<HandlerName>,
+    /// Its backing file or block device.
+    pub filename: Option<String>,
+    /// What can be said only when it is added: `read_only`, `nv_cache`, `rotational`, … by the kernel's names. Wanted:
+    /// those that matter; found: those this kernel has.
+    pub settings: BTreeMap<&'static str, String>,
+    /// What a host knows it by: `prod_id`, `t10_dev_id`, `usn`, `naa_id`. Wanted: those to be written.
+    pub identity: BTreeMap<&'static str, String>,
+    /// How often it is blocked. Only found.
+    pub block: Block,
+    /// Its backing store is open; `None` where the kernel has no such attribute. Only found.
+    pub active: Option<bool>,
+}
+
+impl Device {
+    /// Hosts cannot write to it.
+    pub fn read_only(&self) -> bool {
+        self.settings.get("read_only").is_some_and(|value| value == "1")
+    }
+}
+
+/// A device group.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DeviceGroup {
+    /// Its devices, ours and others'.
+    pub devices: BTreeSet<DeviceName>,
+    /// Its target groups, by node.
+    pub target_groups: BTreeMap<NodeName, TargetGroup>,
+}
+
+/// The ports of one node, which share an ALUA state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TargetGroup {
+    /// The target port group identifier.
+    pub group_id: u32,
+    /// The state hosts are told.
+    pub state: AluaState,
+    /// Its ports.
+    pub members: BTreeMap<TargetName, Member>,
+}
+
+impl TargetGroup {
+    /// As the kernel creates one.
+    pub fn fresh() -> Self {
+        Self { group_id: 0, state: AluaState::Active, members: BTreeMap::new() }
+    }
+
+    /// It has a port of another machine. Without one the kernel takes the whole group for local: its state then opens
+    /// and closes the devices of this node.
+    pub fn has_remote(&self) -> bool {
+        self.members.values().any(|member| !member.local)
+    }
+}
+
+/// A port in a target group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Member {
+    /// It is a port of this machine (a link); otherwise a name with an id.
+    pub local: bool,
+    /// The relative target port identifier, 0 when none is set.
+    pub rel_tgt_id: u32,
+}

@@ -1,0 +1,395 @@
+//! The only toucher of kernel files: read, write, list and link below one root.
+//!
+//! Sysfs has rules of its own that this module keeps for everybody else:
+//!
+//! * One `write(2)` is one command. It is made once and never repeated: after EINTR, or when we stop waiting, the
+//!   kernel carries the command out all the same (`scst_sysfs.c` hands it to a thread of its own).
+//! * A command may be answered EAGAIN because it takes over 15 s: it is *queued*, and whoever wrote it must look at what
+//!   it should change. That is [`Answer::Queued`].
+//! * Any operation may sleep in the kernel for as long as it likes. Operations run in a worker thread, so that the run
+//!   itself always comes to its end in time; a worker that hangs is left behind and dies with the process.
+//!
+//! Architecture invariant: no other module opens a file below the root, and this module knows no name of SCST's tree
+//! but `last_sysfs_mgmt_res`.
+
+use std::cell::RefCell;
+use std::fs;
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+
+use crate::deadline::Deadline;
+use crate::error::{ErrnoName, Error, Verb};
+
+/// How long a slow operation is waited for before the deadline is looked at again.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// The longest text an attribute can hold: one page.
+const PAGE: usize = 4096;
+
+/// What the kernel answered to a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// The command was carried out.
+    Done,
+    /// The command is still being carried out: what it should change must be looked at.
+    Queued,
+}
+
+/// One root of a kernel tree (`/sys`, or another in tests), seen by one run.
+#[derive(Debug)]
+pub struct Sysfs {
+    root: PathBuf,
+    idle: RefCell<Vec<Worker>>,
+}
+
+impl Sysfs {
+    /// The tree below `root`.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into(), idle: RefCell::default() }
+    }
+
+    /// The full path of `path`, for messages.
+    pub fn full(&self, path: &str) -> PathBuf {
+        self.root.join(path)
+    }
+
+    /// The whole text of an attribute.
+    pub fn read(&self, path: &str, deadline: &Deadline) -> Result<String, Error> {
+        match self.run(Operation { verb: Verb::Read, path: self.full(path), data: None }, deadline)? {
+            Output::Text(text) => Ok(text),
+            _ => Ok(String::new()),
+        }
+    }
+
+    /// The first line of an attribute, without its newline: the value, before any `[key]`.
+    pub fn value(&self, path: &str, deadline: &Deadline) -> Result<String, Error> {
+        let text = self.read(path, deadline)?;
+        Ok(text.split('\n').next().unwrap_or_default().to_owned())
+    }
+
+    /// Like [`Sysfs::value`], with `None` for an attribute that is not there.
+    pub fn optional_value(&self, path: &str, deadline: &Deadline) -> Result<Option<String>, Error> {
+        absent_is_none(self.value(path, deadline))
+    }
+
+    /// The names in a directory, sorted. Names that are not UTF-8 are left out: no command of ours could carry them.
+    pub fn list(&self, path: &str, deadline: &Deadline) -> Result<Vec<Entry>, Error> {
+        match self.run(Operation { verb: Verb::List, path: self.full(path), data: None }, deadline)? {
+            Output::Entries(entries) => Ok(entries),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// Like [`Sysfs::list`], with `None` for a directory that is not there.
+    pub fn optional_list(&self, path: &str, deadline: &Deadline) -> Result<Option<Vec<Entry>>, Error> {
+        absent_is_none(self.list(path, deadline))
+    }
+
+    /// The text of a symbolic link.
+    pub fn link(&self, path: &str, deadline: &Deadline) -> Result<String, Error> {
+        match self.run(Operation { verb: Verb::Link, path: self.full(path), data: None }, deadline)? {
+            Output::Text(text) => Ok(text),
+            _ => Ok(String::new()),
+        }
+    }
+
+    /// Like [`Sysfs::link`], with `None` where there is no such link.
+    pub fn optional_link(&self, path: &str, deadline: &Deadline) -> Result<Option<String>, Error> {
+        absent_is_none(self.link(path, deadline))
+    }
+
+    /// Writes one command or value, once. A newline is added.
+    pub fn write(&self, path: &str, value: &str, deadline: &Deadline) -> Result<Answer, Error> {
+        let operation = Operation { verb: Verb::Write, path: self.full(path), data: Some(value.to_owned()) };
+        answer(self.run(operation, deadline))
+    }
+
+    /// Writes several commands at the same moment, each from a thread of its own, and collects every answer.
+    pub fn write_together(&self, writes: &[(String, String)], deadline: &Deadline) -> Vec<Result<Answer, Error>> {
+        let started: Vec<_> = writes
+            .iter()
+            .map(|(path, value)| {
+                let operation = Operation { verb: Verb::Write, path: self.full(path), data: Some(value.clone()) };
+                self.start(operation)
+            })
+            .collect();
+        started.into_iter().map(|started| answer(started.and_then(|s| self.wait(s, deadline)))).collect()
+    }
+
+    /// What the kernel says of the last command it finished, of anybody: a hint after [`Answer::Queued`] only.
+    /// `None` while any command is still being carried out.
+    pub fn last_result(&self, path: &str, deadline: &Deadline) -> Option<Result<(), Errno>> {
+        let text = self.value(path, deadline).ok()?;
+        let number: i32 = text.trim().parse().ok()?;
+        Some(if number == 0 { Ok(()) } else { Err(Errno::from_raw(-number)) })
+    }
+
+    fn run(&self, operation: Operation, deadline: &Deadline) -> Result<Output, Error> {
+        let started = self.start(operation)?;
+        self.wait(started, deadline)
+    }
+
+    fn start(&self, operation: Operation) -> Result<Started, Error> {
+        let worker = match self.idle.borrow_mut().pop() {
+            Some(worker) => worker,
+            None => Worker::spawn().map_err(|error| operation.failed(&error))?,
+        };
+        worker.work.send(operation.clone()).map_err(|_| operation.failed(&Errno::ECHILD.into()))?;
+        Ok(Started { worker, operation, since: Instant::now() })
+    }
+
+    /// Waits for the answer. Nothing is waited for past the deadline; the first [`LOOK`] is always granted, so that a
+    /// late step that the kernel answers at once still counts.
+    fn wait(&self, started: Started, deadline: &Deadline) -> Result<Output, Error> {
+        let Started { worker, operation, since } = started;
+        loop {
+            match worker.answers.recv_timeout(LOOK) {
+                Ok(answer) => {
+                    self.idle.borrow_mut().push(worker);
+                    return answer.map_err(|error| operation.failed(&error));
+                }
+                Err(RecvTimeoutError::Timeout) if deadline.cancelled() => {
+                    return Err(Error::Cancelled {
+                        what: format!("the end of {} {}", operation.verb, operation.path.display()),
+                    });
+                }
+                Err(RecvTimeoutError::Timeout) if deadline.expired() => {
+                    return Err(Error::Hung {
+                        verb: operation.verb,
+                        path: operation.path,
+                        value: operation.data,
+                        waited: since.elapsed(),
+                    });
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Err(operation.failed(&Errno::ECHILD.into())),
+            }
+        }
+    }
+}
+
+/// What kind of entry a directory holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EntryKind {
+    /// A directory.
+    Dir,
+    /// A symbolic link.
+    Link,
+    /// An attribute.
+    File,
+}
+
+/// One entry of a directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name.
+    pub name: String,
+    /// Its kind.
+    pub kind: EntryKind,
+}
+
+/// Waits, in steps of 10 to 50 ms, until `seen` answers something, the deadline passes or the run is cancelled.
+pub fn wait_until<T>(
+    what: &str,
+    deadline: &Deadline,
+    mut seen: impl FnMut() -> Result<Option<T>, Error>,
+) -> Result<T, Error> {
+    let since = Instant::now();
+    let mut step = Duration::from_millis(10);
+    loop {
+        if let Some(found) = seen()? {
+            return Ok(found);
+        }
+        if deadline.cancelled() {
+            return Err(Error::Cancelled { what: what.to_owned() });
+        }
+        let left = deadline.remaining();
+        if left.is_zero() {
+            return Err(Error::NotSeen { what: what.to_owned(), waited: since.elapsed() });
+        }
+        thread::sleep(step.min(left));
+        step = (step * 2).min(Duration::from_millis(50));
+    }
+}
+
+fn absent_is_none<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.is_absent() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn answer(result: Result<Output, Error>) -> Result<Answer, Error> {
+    match result {
+        Ok(_) => Ok(Answer::Done),
+        // EAGAIN: still at work. EINTR: a signal reached the worker, the command is carried out all the same.
+        Err(error) if matches!(error.errno(), Some(Errno::EAGAIN | Errno::EINTR)) => Ok(Answer::Queued),
+        Err(error) => Err(error),
+    }
+}
+
+/// One operation, as it is handed to a worker.
+#[derive(Debug, Clone)]
+struct Operation {
+    verb: Verb,
+    path: PathBuf,
+    data: Option<String>,
+}
+
+impl Operation {
+    fn failed(&self, error: &io::Error) -> Error {
+        let errno = error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
+        Error::Kernel { verb: self.verb, path: self.path.clone(), value: self.data.clone(), errno: ErrnoName(errno) }
+    }
+
+    fn perform(&self) -> io::Result<Output> {
+        match self.verb {
+            Verb::Read => read(&self.path).map(Output::Text),
+            Verb::Write => write(&self.path, self.data.as_deref().unwrap_or_default()).map(|()| Output::None),
+            Verb::List => list(&self.path).map(Output::Entries),
+            Verb::Link => {
+                let target = fs::read_link(&self.path)?;
+                Ok(Output::Text(String::from_utf8_lossy(target.as_os_str().as_bytes()).into_owned()))
+            }
+        }
+    }
+}
+
+enum Output {
+    None,
+    Text(String),
+    Entries(Vec<Entry>),
+}
+
+#[derive(Debug)]
+struct Worker {
+    work: Sender<Operation>,
+    answers: Receiver<io::Result<Output>>,
+}
+
+impl std::fmt::Debug for Output {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Output")
+    }
+}
+
+struct Started {
+    worker: Worker,
+    operation: Operation,
+    since: Instant,
+}
+
+impl Worker {
+    fn spawn() -> io::Result<Self> {
+        let (work, todo) = mpsc::channel::<Operation>();
+        let (done, answers) = mpsc::channel();
+        thread::Builder::new().name("sysfs".into()).stack_size(128 * 1024).spawn(move || {
+            for operation in todo {
+                if done.send(operation.perform()).is_err() {
+                    break;
+                }
+            }
+        })?;
+        Ok(Self { work, answers })
+    }
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    let mut file = fs::File::open(path)?;
+    let mut text = vec![0; PAGE];
+    // An attribute is one page: one read(2) has it all, a second could already see another value.
+    let len = file.read(&mut text)?;
+    text.truncate(len);
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
+fn write(path: &Path, value: &str) -> io::Result<()> {
+    let mut data = Vec::with_capacity(value.len() + 1);
+    data.extend_from_slice(value.as_bytes());
+    data.push(b'\n');
+    let mut file = fs::OpenOptions::new().write(true).open(path)?;
+    // `write`, not `write_all`: a repeated write would be a second command.
+    match file.write(&data) {
+        Ok(len) if len == data.len() => Ok(()),
+        // The kernel took a part and has carried out what it took: longer than a page, so nothing we ever meant.
+        Ok(_) => Err(Errno::EMSGSIZE.into()),
+        Err(error) => Err(error),
+    }
+}
+
+fn list(path: &Path) -> io::Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        let kind = entry.file_type()?;
+        let kind = if kind.is_dir() {
+            EntryKind::Dir
+        } else if kind.is_symlink() {
+            EntryKind::Link
+        } else {
+            EntryKind::File
+        };
+        entries.push(Entry { name, kind });
+    }
+    entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    Ok(entries)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+
+    use super::*;
+
+    fn soon() -> Deadline {
+        Deadline::within(Duration::from_millis(100), Arc::default())
+    }
+
+    #[test]
+    fn a_value_is_the_first_line_and_absence_is_an_answer() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("rel_tgt_id"), "101\n[key]\n").unwrap();
+        let sysfs = Sysfs::new(dir.path());
+        assert_eq!(sysfs.value("rel_tgt_id", &soon()).unwrap(), "101");
+        assert_eq!(sysfs.optional_value("enabled", &soon()).unwrap(), None);
+        assert!(sysfs.value("enabled", &soon()).unwrap_err().to_string().starts_with("ENOENT reading "));
+    }
+
+    #[test]
+    fn a_write_that_hangs_ends_with_the_deadline() {
+        let dir = tempfile::tempdir().unwrap();
+        let fifo = dir.path().join("block");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let error = Sysfs::new(dir.path()).write("block", "1", &soon()).unwrap_err();
+        assert!(matches!(error, Error::Hung { .. }), "{error}");
+        assert!(error.to_string().contains("\"1\""), "{error}");
+    }
+
+    #[test]
+    fn a_cancelled_run_does_not_wait() {
+        let dir = tempfile::tempdir().unwrap();
+        nix::unistd::mkfifo(&dir.path().join("block"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let deadline = Deadline::within(Duration::from_secs(60), Arc::new(AtomicBool::new(true)));
+        let error = Sysfs::new(dir.path()).write("block", "1", &deadline).unwrap_err();
+        assert!(matches!(error, Error::Cancelled { .. }), "{error}");
+    }
+
+    #[test]
+    fn writes_made_together_are_all_answered() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("a"), "").unwrap();
+        let writes = [("a".to_owned(), "1".to_owned()), ("b".to_owned(), "1".to_owned())];
+        let answers = Sysfs::new(dir.path()).write_together(&writes, &soon());
+        assert_eq!(answers[0], Ok(Answer::Done));
+        assert_eq!(answers[1].as_ref().unwrap_err().errno(), Some(Errno::ENOENT));
+    }
+}
