@@ -7,6 +7,8 @@
 //! | --- | --- | --- |
 //! | `OCF_RESKEY_<name>` | [`Env::param`] | not configured; so does an empty value |
 //! | `OCF_RESOURCE_INSTANCE` | [`Env::instance`] | `default` |
+//! | `OCF_RESOURCE_TYPE` | [`Env::text`], read by `log` | the agent's name |
+//! | `OCF_RESKEY_CRM_meta_id` | [`Env::resource_id`] | the instance; set when run by hand |
 //! | `OCF_RESKEY_CRM_meta_timeout` | [`Env::timeout`] | 20 s: run by hand |
 //! | `OCF_RESKEY_CRM_meta_interval` | [`Env::interval_ms`] | 0: a probe |
 //! | `OCF_CHECK_LEVEL` | [`Env::check_level`] | 0 |
@@ -38,6 +40,9 @@ const NOT_PARAMETERS: [&str; 4] = ["crm_feature_set", "trace_ra", "trace_file", 
 
 /// The time an action has when nobody says: the default of Pacemaker's own operations.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The longest time that is believed, so that adding it to the clock cannot overflow.
+const MAX_TIMEOUT: Duration = Duration::from_hours(24 * 7);
 
 /// A snapshot of the environment.
 #[derive(Debug, Clone, Default)]
@@ -115,9 +120,16 @@ impl Env {
         self.text("OCF_RESOURCE_INSTANCE").filter(|value| !value.is_empty()).unwrap_or("default")
     }
 
+    /// The resource as the cluster's attributes name it. `crm_resource --force-*` on a clone passes the clone's id as instance, and
+    /// the primitive's as a meta attribute.
+    pub fn resource_id(&self) -> &str {
+        self.meta("id").map(str::trim).filter(|id| !id.is_empty()).unwrap_or_else(|| self.instance())
+    }
+
     /// How long the action may take in all.
     pub fn timeout(&self) -> Duration {
-        self.meta_number("timeout").filter(|ms| *ms > 0).map_or(DEFAULT_TIMEOUT, Duration::from_millis)
+        let configured = self.meta_number("timeout").filter(|ms| *ms > 0).map(Duration::from_millis);
+        configured.unwrap_or(DEFAULT_TIMEOUT).min(MAX_TIMEOUT)
     }
 
     /// The interval of a recurring monitor in milliseconds; 0 for a probe and for every other action.
@@ -170,9 +182,9 @@ impl Env {
         self.path("HA_RSCTMP", "/run/resource-agents")
     }
 
-    /// The directory of the cluster's commands.
-    pub fn sbin_dir(&self) -> PathBuf {
-        self.path("HA_SBIN_DIR", "/usr/sbin")
+    /// The directory of the cluster's commands, if somebody said it.
+    pub fn sbin_dir(&self) -> Option<PathBuf> {
+        self.variables.get("HA_SBIN_DIR").filter(|value| !value.raw.is_empty()).map(|value| PathBuf::from(&value.raw))
     }
 
     /// The directories of `PATH`, in order.
@@ -223,7 +235,7 @@ mod tests {
         assert_eq!(env.rsctmp(), PathBuf::from("/run/resource-agents"));
         assert_eq!(env.sysfs_root(), PathBuf::from("/sys"));
         assert_eq!(env.var_lib(), PathBuf::from("/var/lib/scst"));
-        assert_eq!(env.sbin_dir(), PathBuf::from("/usr/sbin"));
+        assert_eq!(env.sbin_dir(), None);
         assert_eq!(env.exit_reason_prefix(), "ocf-exit-reason:");
     }
 
@@ -243,6 +255,8 @@ mod tests {
         assert_eq!(env.params().collect::<Vec<_>>(), [("groupname", "dummy")]);
         assert_eq!(env.timeout(), Duration::from_secs(5));
         assert_eq!(env.feature_set(), Some("3.16.1"));
+        let env = Env::from_pairs([("OCF_RESKEY_CRM_meta_timeout", u64::MAX.to_string())]);
+        assert!(std::time::Instant::now().checked_add(env.timeout()).is_some());
     }
 
     #[test]

@@ -5,4 +5,8 @@
 pub mod action;
 pub mod env;
 pub mod exit;
+pub mod log;
+pub mod metadata;
 pub mod notify;
+pub mod param;
+pub mod run;

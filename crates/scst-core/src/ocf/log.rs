@@ -1,0 +1,379 @@
+//! Logging where `ocf_log` of resource-agents logs, so that an administrator finds the lines where all agents put them.
+//!
+//! | situation | destination |
+//! | --- | --- |
+//! | stdin is a terminal | stderr, `tag: LEVEL: text`, and nothing else |
+//! | `HA_LOGFACILITY` set and not `none` | syslog over `/dev/log` |
+//! | `HA_LOGFILE` set | appended to that file, except debug |
+//! | neither | stderr with the time |
+//! | `HA_DEBUGLOG` set and not `HA_LOGFILE` | appended there too |
+//!
+//! Debug lines exist only if `HA_debug` is set and not 0. With `OCF_TRACE_RA` (or the parameter `trace_ra`) true, all lines of all
+//! levels also go to the trace file. Nothing here can fail an action, block it or end it: a destination that does not take the line
+//! does not get it.
+
+use std::fmt::{self, Write as _};
+use std::fs::{File, OpenOptions};
+use std::io::{IsTerminal, Write as _};
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+
+use nix::libc::{O_NOCTTY, O_NONBLOCK};
+use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::{Context, SubscriberExt};
+
+use super::action::Action;
+use super::env::{Env, is_true};
+use super::exit::one_line;
+
+/// The target of the event that repeats an exit reason: it is on stderr already and is not written there again.
+pub const REASON: &str = "ocf-exit-reason";
+
+/// The syslog daemon's socket.
+const DEV_LOG: &str = "/dev/log";
+
+/// The longest text of one line; syslog daemons cut at 8 KiB or less.
+const MAX_TEXT: usize = 4096;
+
+/// Where the lines of this run go.
+#[derive(Debug)]
+pub struct OcfLog {
+    tag: String,
+    terminal: bool,
+    facility: Option<u8>,
+    socket: PathBuf,
+    logfile: Option<PathBuf>,
+    debuglog: Option<PathBuf>,
+    debug: bool,
+    trace: Option<File>,
+}
+
+/// One line for one destination.
+#[derive(Debug, PartialEq, Eq)]
+enum Line {
+    Stderr(String),
+    Syslog(String),
+    Logfile(String),
+    Debuglog(String),
+    Trace(String),
+}
+
+/// Makes the log the destination of all events of this process.
+pub fn install(agent: &str, action: Action, env: &Env) {
+    let log = OcfLog::new(agent, action, env, std::io::stdin().is_terminal());
+    let subscriber = tracing_subscriber::registry().with(log);
+    // Only a second run in the same process could have installed one before; its destinations are as good.
+    if tracing::subscriber::set_global_default(subscriber).is_ok() {
+        let feature_set = env.feature_set().unwrap_or("none");
+        tracing::debug!("{agent} {} {action}, feature set {feature_set}", env!("CARGO_PKG_VERSION"));
+    }
+}
+
+impl OcfLog {
+    fn new(agent: &str, action: Action, env: &Env, terminal: bool) -> Self {
+        let set = |name: &str| env.text(name).filter(|value| !value.is_empty());
+        let tag = set("HA_LOGTAG")
+            .map_or_else(|| format!("{agent}({})[{}]", env.instance(), std::process::id()), str::to_owned);
+        let logfile = set("HA_LOGFILE").map(PathBuf::from);
+        let debuglog = set("HA_DEBUGLOG").map(PathBuf::from).filter(|path| Some(path) != logfile.as_ref());
+        Self {
+            tag: one_line(&tag),
+            terminal,
+            facility: set("HA_LOGFACILITY").and_then(facility),
+            socket: DEV_LOG.into(),
+            logfile,
+            debuglog,
+            debug: set("HA_debug").is_some_and(|value| value != "0"),
+            trace: trace_file(agent, action, env),
+        }
+    }
+
+    /// The lines that one message becomes. `time` is the local time.
+    fn lines(&self, level: Level, reason: bool, text: &str, time: &jiff::Zoned) -> Vec<Line> {
+        let mut lines = Vec::new();
+        let (name, severity) = match level {
+            Level::ERROR => ("ERROR", 3),
+            Level::WARN => ("WARNING", 4),
+            Level::INFO => ("INFO", 6),
+            _ => ("DEBUG", 7),
+        };
+        let (tag, clock) = (&self.tag, time.strftime("%b %d %H:%M:%S"));
+        if self.trace.is_some() {
+            lines.push(Line::Trace(format!("{clock} {name}: {text}\n")));
+        }
+        let is_debug = severity == 7;
+        if is_debug && !self.debug {
+            return lines;
+        }
+        if self.terminal {
+            if !reason {
+                lines.push(Line::Stderr(format!("{tag}: {name}: {text}\n")));
+            }
+            return lines;
+        }
+        if let Some(facility) = self.facility {
+            // The day of a syslog header is padded with a blank, that of the other lines with a zero.
+            let clock = time.strftime("%b %e %H:%M:%S");
+            lines.push(Line::Syslog(format!("<{}>{clock} {tag}: {name}: {text}", facility * 8 + severity)));
+        }
+        if self.logfile.is_some() && !is_debug {
+            lines.push(Line::Logfile(format!("{clock}  {tag}:    {name}: {text}\n")));
+        }
+        if self.facility.is_none() && self.logfile.is_none() && !reason {
+            lines.push(Line::Stderr(format!("{clock} {name}: {text}\n")));
+        }
+        if self.debuglog.is_some() {
+            lines.push(Line::Debuglog(format!("{tag}:\t{clock} {name}: {text}\n")));
+        }
+        lines
+    }
+
+    /// Delivers a line; what cannot be delivered is lost.
+    fn send(&self, line: &Line) {
+        let delivered = match line {
+            Line::Stderr(text) => std::io::stderr().lock().write_all(text.as_bytes()),
+            Line::Syslog(text) => send_datagram(&self.socket, text),
+            Line::Logfile(text) => self.logfile.as_deref().map_or(Ok(()), |path| append(path, text)),
+            Line::Debuglog(text) => self.debuglog.as_deref().map_or(Ok(()), |path| append(path, text)),
+            Line::Trace(text) => self.trace.as_ref().map_or(Ok(()), |mut file| file.write_all(text.as_bytes())),
+        };
+        // There is no place left to complain to, and no reason to fail.
+        drop(delivered);
+    }
+}
+
+impl<S: Subscriber> Layer<S> for OcfLog {
+    fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
+        let mut text = Text::default();
+        event.record(&mut text);
+        let mut text = one_line(&text.0);
+        if let Some((end, _)) = text.char_indices().find(|(at, _)| *at > MAX_TEXT) {
+            text.truncate(end);
+        }
+        let metadata = event.metadata();
+        let reason = metadata.target() == REASON;
+        for line in self.lines(*metadata.level(), reason, &text, &jiff::Zoned::now()) {
+            self.send(&line);
+        }
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(if self.trace.is_some() {
+            LevelFilter::TRACE
+        } else if self.debug {
+            LevelFilter::DEBUG
+        } else {
+            LevelFilter::INFO
+        })
+    }
+}
+
+/// The message of an event, then its fields.
+#[derive(Default)]
+struct Text(String);
+
+impl Visit for Text {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        // Writing to a string cannot fail.
+        let _ = if field.name() == "message" {
+            write!(self.0, "{value:?}")
+        } else {
+            write!(self.0, " {}={value:?}", field.name())
+        };
+    }
+}
+
+/// The number of a syslog facility; none for `none` and for a word that is no facility.
+fn facility(name: &str) -> Option<u8> {
+    const NAMES: [&str; 12] =
+        ["kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp"];
+    let number = NAMES.iter().position(|known| *known == name).and_then(|at| u8::try_from(at).ok());
+    let local = || name.strip_prefix("local")?.parse::<u8>().ok().filter(|n| *n < 8).map(|n| n + 16);
+    number.or_else(local)
+}
+
+/// Sends one datagram and does not wait for a daemon that does not read.
+fn send_datagram(socket: &Path, text: &str) -> std::io::Result<()> {
+    let sender = UnixDatagram::unbound()?;
+    sender.set_nonblocking(true)?;
+    sender.send_to(text.as_bytes(), socket).map(drop)
+}
+
+/// Appends one line with one write. A FIFO without a reader, or a terminal, must not hold up the run or become its own.
+fn append(path: &Path, text: &str) -> std::io::Result<()> {
+    open(path)?.write_all(text.as_bytes())
+}
+
+fn open(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new().append(true).create(true).custom_flags(O_NONBLOCK | O_NOCTTY).open(path)
+}
+
+/// The trace file, if a trace is wanted and can be written: a descriptor 3 to 9, an absolute path, or a file of this run
+/// in the place where cluster tools look for it.
+fn trace_file(agent: &str, action: Action, env: &Env) -> Option<File> {
+    let set = |name: &str| env.text(name).filter(|value| !value.is_empty());
+    let wanted = set("OCF_TRACE_RA").or_else(|| set("OCF_RESKEY_trace_ra")).is_some_and(is_true);
+    if !wanted {
+        return None;
+    }
+    let path = match set("OCF_TRACE_FILE").or_else(|| set("OCF_RESKEY_trace_file")) {
+        Some(fd @ ("3" | "4" | "5" | "6" | "7" | "8" | "9")) => Path::new("/proc/self/fd").join(fd),
+        Some(path) if path.starts_with('/') => path.into(),
+        Some(_) => return None,
+        None => {
+            let base = set("OCF_RESKEY_trace_dir").map_or_else(|| env.ha_varlib().join("trace_ra"), PathBuf::from);
+            let kind = component(set("OCF_RESOURCE_TYPE").unwrap_or(agent));
+            let time = jiff::Zoned::now().strftime("%Y-%m-%d.%H:%M:%S").to_string();
+            base.join(kind).join(format!("{}.{action}.{time}", component(env.instance())))
+        }
+    };
+    if let Some(parent) = path.parent() {
+        // If this fails, so does opening the file.
+        let _ = std::fs::create_dir_all(parent);
+    }
+    open(&path).ok()
+}
+
+/// A name from outside as one path component.
+fn component(name: &str) -> String {
+    let name = name.replace('/', "_");
+    if name.chars().all(|c| c == '.') { "_".to_owned() } else { name }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn log(pairs: &[(&str, &str)], terminal: bool) -> OcfLog {
+        let env = Env::from_pairs(pairs.iter().copied().chain([("OCF_RESOURCE_INSTANCE", "dg"), ("HA_LOGTAG", "tag")]));
+        OcfLog::new("scst_aluadg", Action::Start, &env, terminal)
+    }
+
+    fn time() -> jiff::Zoned {
+        "2026-11-05T07:08:09[UTC]".parse().unwrap()
+    }
+
+    fn lines(log: &OcfLog, level: Level) -> Vec<Line> {
+        log.lines(level, false, "text", &time())
+    }
+
+    const ALL: [(&str, &str); 4] = [
+        ("HA_LOGFACILITY", "daemon"),
+        ("HA_LOGFILE", "/x/pacemaker.log"),
+        ("HA_DEBUGLOG", "/x/debug.log"),
+        ("HA_debug", "1"),
+    ];
+
+    #[test]
+    fn a_terminal_gets_everything_and_nobody_else_does() {
+        assert_eq!(lines(&log(&ALL, true), Level::WARN), [Line::Stderr("tag: WARNING: text\n".into())]);
+    }
+
+    #[test]
+    fn under_pacemaker_syslog_and_the_log_file_get_the_line() {
+        assert_eq!(
+            lines(&log(&ALL, false), Level::ERROR),
+            [
+                Line::Syslog("<27>Nov  5 07:08:09 tag: ERROR: text".into()),
+                Line::Logfile("Nov 05 07:08:09  tag:    ERROR: text\n".into()),
+                Line::Debuglog("tag:\tNov 05 07:08:09 ERROR: text\n".into()),
+            ]
+        );
+    }
+
+    #[test]
+    fn debug_lines_never_reach_the_log_file() {
+        assert_eq!(
+            lines(&log(&ALL, false), Level::DEBUG),
+            [
+                Line::Syslog("<31>Nov  5 07:08:09 tag: DEBUG: text".into()),
+                Line::Debuglog("tag:\tNov 05 07:08:09 DEBUG: text\n".into()),
+            ]
+        );
+        for off in ["", "0"] {
+            assert_eq!(lines(&log(&[("HA_debug", off)], false), Level::DEBUG), []);
+        }
+    }
+
+    #[test]
+    fn without_a_destination_stderr_gets_the_line_but_an_exit_reason_only_once() {
+        let log = log(&[("HA_LOGFACILITY", "none")], false);
+        assert_eq!(lines(&log, Level::INFO), [Line::Stderr("Nov 05 07:08:09 INFO: text\n".into())]);
+        assert_eq!(log.lines(Level::ERROR, true, "text", &time()), []);
+    }
+
+    #[test]
+    fn one_file_gets_a_line_once() {
+        let log = log(&[("HA_LOGFILE", "/x/log"), ("HA_DEBUGLOG", "/x/log")], false);
+        assert_eq!(lines(&log, Level::INFO), [Line::Logfile("Nov 05 07:08:09  tag:    INFO: text\n".into())]);
+    }
+
+    #[test]
+    fn the_tag_names_agent_instance_and_process() {
+        let env = Env::from_pairs([("OCF_RESOURCE_INSTANCE", "dg:0")]);
+        let tag = OcfLog::new("scst_aluadg", Action::Start, &env, false).tag;
+        assert_eq!(tag, format!("scst_aluadg(dg:0)[{}]", std::process::id()));
+    }
+
+    #[test]
+    fn facilities_have_their_numbers() {
+        assert_eq!(["kern", "daemon", "authpriv", "local0", "local7"].map(facility), [0, 3, 10, 16, 23].map(Some));
+        assert_eq!(["none", "", "local8", "DAEMON"].map(facility), [None; 4]);
+    }
+
+    #[test]
+    fn syslog_hears_the_line_and_a_dead_socket_holds_up_nobody() {
+        let directory = tempfile::tempdir().unwrap();
+        let socket = directory.path().join("log");
+        let daemon = UnixDatagram::bind(&socket).unwrap();
+        let log = OcfLog { socket: socket.clone(), ..log(&ALL[..1], false) };
+        let subscriber = tracing_subscriber::registry().with(log);
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::warn!(port = "21:00", "first\nsecond");
+            tracing::debug!("not this");
+            let mut buffer = [0; 200];
+            let length = daemon.recv(&mut buffer).unwrap();
+            let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
+            assert!(text.starts_with("<28>") && text.ends_with(" tag: WARNING: first second port=\"21:00\""), "{text}");
+            // A daemon that does not read any more: far more lines than its queue holds.
+            for _ in 0..2000 {
+                tracing::info!("line");
+            }
+            drop(daemon);
+            std::fs::remove_file(&socket).unwrap();
+            tracing::info!("nobody there");
+        });
+    }
+
+    #[test]
+    fn a_trace_gets_all_levels_in_the_place_cluster_tools_look_at() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().to_str().unwrap();
+        let pairs = [("HA_VARLIB", path), ("OCF_RESKEY_trace_ra", "true"), ("OCF_RESOURCE_INSTANCE", "../dg")];
+        let log = OcfLog::new("scst_aluadg", Action::Start, &Env::from_pairs(pairs), false);
+        log.send(&Line::Trace("one\n".into()));
+        assert_eq!(lines(&log, Level::TRACE), [Line::Trace("Nov 05 07:08:09 DEBUG: text\n".into())]);
+        let kind = directory.path().join("trace_ra/scst_aluadg");
+        let file = std::fs::read_dir(kind).unwrap().next().unwrap().unwrap();
+        assert!(file.file_name().to_string_lossy().starts_with(".._dg.start.20"));
+        assert_eq!(std::fs::read_to_string(file.path()).unwrap(), "one\n");
+    }
+
+    #[test]
+    fn a_trace_goes_to_a_named_file_only_if_it_is_asked_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("deep/trace");
+        let trace = |wanted: &str, file: &str| {
+            let env = Env::from_pairs([("OCF_TRACE_RA", wanted), ("OCF_TRACE_FILE", file)]);
+            trace_file("scst_aluadg", Action::Start, &env)
+        };
+        assert!(trace("0", path.to_str().unwrap()).is_none());
+        assert!(trace("1", "relative").is_none());
+        assert!(trace("1", path.to_str().unwrap()).is_some());
+        assert!(path.exists());
+    }
+}

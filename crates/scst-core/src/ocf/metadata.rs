@@ -1,0 +1,123 @@
+//! The description of an agent that the cluster's tools read, rendered from its table.
+//!
+//! OCF API 1.1, "Metadata". Five grammars of it are in use and they disagree; the internal subset of the DOCTYPE widens the oldest
+//! one (`ra-api-1.dtd`, which ocf-tester checks against) by what 1.1 added, and gives no default values, because a parser would
+//! insert these. The text depends on nothing but the table: it is asked for before every start, by an unprivileged user.
+
+use quick_xml::Writer;
+use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
+
+use super::param::{AgentTable, Kind, Operation, Parameter};
+
+const DOCTYPE: &str = r#"resource-agent SYSTEM "ra-api-1.dtd" [
+  <!ATTLIST parameter reloadable CDATA #IMPLIED>
+  <!ATTLIST parameter unique-group CDATA #IMPLIED>
+  <!ATTLIST action name CDATA #REQUIRED>
+]"#;
+
+/// The meta-data document.
+pub fn render(table: &AgentTable) -> String {
+    let mut document = Document { writer: Writer::new_with_indent(Vec::new(), b' ', 2) };
+    document.event(Event::Decl(BytesDecl::new("1.0", None, None)));
+    document.event(Event::DocType(BytesText::from_escaped(DOCTYPE)));
+    document.open("resource-agent", &[("name", table.name), ("version", table.version)]);
+    document.text("version", &[], "1.1");
+    document.text("longdesc", ENGLISH, table.longdesc);
+    document.text("shortdesc", ENGLISH, table.shortdesc);
+    document.open("parameters", &[]);
+    for parameter in table.parameters {
+        for (place, name) in parameter.names().enumerate() {
+            document.parameter(parameter, &name, place);
+        }
+    }
+    document.close("parameters");
+    document.open("actions", &[]);
+    for operation in table.operations {
+        document.operation(operation);
+    }
+    document.close("actions");
+    document.close("resource-agent");
+    let mut text = String::from_utf8_lossy(&document.writer.into_inner()).into_owned();
+    text.push('\n');
+    text
+}
+
+const ENGLISH: &[(&str, &str)] = &[("lang", "en")];
+
+/// A document under way. Writing to memory cannot fail, so the writer's results are dropped in one place.
+struct Document {
+    writer: Writer<Vec<u8>>,
+}
+
+impl Document {
+    fn event(&mut self, event: Event<'_>) {
+        let _ = self.writer.write_event(event);
+    }
+
+    fn open(&mut self, name: &str, attributes: &[(&str, &str)]) {
+        self.event(Event::Start(BytesStart::new(name).with_attributes(attributes.iter().copied())));
+    }
+
+    fn close(&mut self, name: &str) {
+        self.event(Event::End(BytesEnd::new(name)));
+    }
+
+    fn empty(&mut self, name: &str, attributes: &[(&str, &str)]) {
+        self.event(Event::Empty(BytesStart::new(name).with_attributes(attributes.iter().copied())));
+    }
+
+    fn text(&mut self, name: &str, attributes: &[(&str, &str)], text: &str) {
+        self.open(name, attributes);
+        self.event(Event::Text(BytesText::new(text)));
+        self.close(name);
+    }
+
+    /// One parameter; the `place`-th of its row, of which only the first is required and has the long text.
+    fn parameter(&mut self, parameter: &Parameter, name: &str, place: usize) {
+        let mut attributes = vec![("name", name)];
+        if parameter.unique {
+            // Tools for 1.1 look at the group, older ones at the flag.
+            attributes.extend([("unique-group", name), ("unique", "1")]);
+        }
+        if parameter.required && place == 0 {
+            attributes.push(("required", "1"));
+        }
+        if parameter.reloadable {
+            attributes.push(("reloadable", "1"));
+        }
+        self.open("parameter", &attributes);
+        if place == 0 {
+            self.text("longdesc", ENGLISH, parameter.longdesc);
+            self.text("shortdesc", ENGLISH, parameter.shortdesc);
+        } else {
+            let number = name.trim_start_matches(parameter.name);
+            let first = format!("{}0", parameter.name);
+            self.text("longdesc", ENGLISH, &format!("Number {number} of the row that {first} describes."));
+            self.text("shortdesc", ENGLISH, &format!("{} {number}, see {first}", parameter.shortdesc));
+        }
+        self.content(parameter);
+        self.close("parameter");
+    }
+
+    fn content(&mut self, parameter: &Parameter) {
+        let kind = match parameter.kind {
+            Kind::String => "string",
+            Kind::Boolean => "boolean",
+            Kind::Integer => "integer",
+        };
+        let mut attributes = vec![("type", kind)];
+        attributes.extend(parameter.default.map(|default| ("default", default)));
+        self.empty("content", &attributes);
+    }
+
+    fn operation(&mut self, operation: &Operation) {
+        let timeout = format!("{}s", operation.timeout);
+        let interval = operation.interval.map(|seconds| format!("{seconds}s"));
+        let mut attributes = vec![("name", operation.name), ("timeout", timeout.as_str())];
+        if let Some(interval) = &interval {
+            attributes.extend([("interval", interval.as_str()), ("depth", "0")]);
+        }
+        attributes.extend(operation.role.map(|role| ("role", role)));
+        self.empty("action", &attributes);
+    }
+}

@@ -1,0 +1,168 @@
+//! One run of an agent, from `main` to the exit code: the only place that turns an outcome into one.
+//!
+//! Answers usage, meta-data and unknown actions by itself, before anything else is looked at. For every other action it sets up
+//! logging, the deadline, the flag that SIGTERM raises, and sees to it that a failure has exactly one reason on stderr, a panic too.
+
+use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use nix::sys::signal::{SigSet, Signal};
+
+use super::action::{Action, Invocation, Request};
+use super::env::Env;
+use super::exit::{ExitCode, Failure};
+use super::log;
+use super::metadata;
+use super::param::AgentTable;
+use crate::deadline::Deadline;
+
+/// An agent, as far as a run is concerned.
+pub trait Agent {
+    /// What it is, for meta-data and usage.
+    fn metadata(&self) -> &'static AgentTable;
+
+    /// The name under which it logs.
+    fn name(&self) -> &'static str {
+        self.metadata().name
+    }
+
+    /// Carries out one action. Usage and meta-data never come here.
+    ///
+    /// # Errors
+    ///
+    /// What keeps the action from its aim; for monitor also the answers that are no success.
+    fn run(&self, action: Action, context: &Context) -> Result<ExitCode, Failure>;
+}
+
+/// What an action knows besides its name.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// The environment.
+    pub env: Env,
+    /// When the run must have ended. It listens to the flag below as well.
+    pub deadline: Deadline,
+    /// Print the plan and write nothing.
+    pub dry_run: bool,
+    /// SIGTERM has come: begin nothing new, undo what must be undone.
+    pub cancelled: Arc<AtomicBool>,
+}
+
+/// Runs the agent on this process's arguments and environment.
+pub fn main(agent: &impl Agent) -> std::process::ExitCode {
+    let table = agent.metadata();
+    let code = match Request::parse(std::env::args_os().skip(1)) {
+        Request::Run(Invocation { action: Action::MetaData, .. }) => print(&metadata::render(table)),
+        Request::Run(Invocation { action: Action::Usage, .. }) => print(&usage(table)),
+        Request::Version => print(&format!("{} {}\n", table.name, table.version)),
+        Request::Unknown(why) => {
+            complain(&format!("{}: {why}\n{}", table.name, usage(table)));
+            ExitCode::Unimplemented
+        }
+        Request::Run(invocation) => perform(agent, invocation),
+    };
+    code.into()
+}
+
+/// Carries out an action that needs the world.
+fn perform(agent: &impl Agent, invocation: Invocation) -> ExitCode {
+    let env = Env::from_process();
+    let cancelled = Arc::new(AtomicBool::new(false));
+    // First of all, before any other thread exists that would take the signal with its default effect.
+    listen_for_sigterm(&cancelled);
+    let deadline = Deadline::for_timeout(env.timeout(), Arc::clone(&cancelled));
+    log::install(agent.name(), invocation.action, &env);
+    remember_panics();
+    let prefix = env.exit_reason_prefix().to_owned();
+    let context = Context { env, deadline, dry_run: invocation.dry_run, cancelled };
+    let outcome = catch_unwind(AssertUnwindSafe(|| agent.run(invocation.action, &context)));
+    let failure = match outcome {
+        Ok(Ok(code)) => return code,
+        Ok(Err(failure)) => failure,
+        Err(payload) => Failure::generic(format!("{}: internal error: {}", invocation.action, words(&*payload))),
+    };
+    report(&failure, &prefix);
+    failure.code
+}
+
+/// Says why, once to Pacemaker and once to the log.
+fn report(failure: &Failure, prefix: &str) {
+    complain(&format!("{prefix}{}\n", failure.reason));
+    // A resource that is not running is an answer, not an error.
+    if failure.code == ExitCode::NotRunning {
+        tracing::info!(target: log::REASON, "{}", failure.reason);
+    } else {
+        tracing::error!(target: log::REASON, "{}", failure.reason);
+    }
+    if let Some(hint) = &failure.hint {
+        tracing::info!("{hint}");
+    }
+}
+
+/// What a panic said.
+fn words(payload: &(dyn std::any::Any + Send)) -> &str {
+    payload
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| payload.downcast_ref::<&str>().copied())
+        .unwrap_or("panic")
+}
+
+/// A panic's message belongs into the log with its place, not as a second line onto stderr beside the exit reason.
+fn remember_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        let place = info.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!("internal error at {place}: {}", words(info.payload()));
+    }));
+}
+
+/// Raises the flag when SIGTERM comes, instead of dying with devices blocked. The signal is blocked in every thread and one thread
+/// waits for it; children get a clean mask from the standard library.
+fn listen_for_sigterm(flag: &Arc<AtomicBool>) {
+    let mut signals = SigSet::empty();
+    signals.add(Signal::SIGTERM);
+    // Blocking a signal that exists cannot fail; if it did, SIGTERM would end the run as it ends any process.
+    if signals.thread_block().is_err() {
+        return;
+    }
+    let flag = Arc::clone(flag);
+    std::thread::spawn(move || {
+        while let Ok(Signal::SIGTERM) = signals.wait() {
+            flag.store(true, Ordering::Relaxed);
+        }
+    });
+}
+
+/// Prints to stdout. A reader that has gone is no reason to die: Rust ignores SIGPIPE and `write_all` reports EPIPE.
+fn print(text: &str) -> ExitCode {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => ExitCode::Success,
+        Err(_) => ExitCode::Generic,
+    }
+}
+
+/// Prints to stderr, in one write so that lines of two processes do not mix.
+fn complain(text: &str) {
+    // There is nobody left to tell if stderr is closed.
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// What can be asked for.
+fn usage(table: &AgentTable) -> String {
+    let mut actions: Vec<&str> = vec!["start", "stop", "monitor", "status"];
+    for operation in table.operations {
+        if !actions.contains(&operation.name) {
+            actions.push(operation.name);
+        }
+    }
+    actions.extend(["usage", "help"]);
+    format!(
+        "usage: {} [--dry-run] {{{}}}\n\n{}.\nParameters are taken from OCF_RESKEY_<name>; meta-data describes them. \
+         --dry-run prints what\nstart, stop, reload, promote or demote would do.\n",
+        table.name,
+        actions.join("|"),
+        table.shortdesc.trim_end_matches('.')
+    )
+}
