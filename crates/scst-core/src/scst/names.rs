@@ -405,3 +405,165 @@ impl AsRef<str> for HandlerName {
         self.dir()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn target(driver: Driver, text: &str) -> Option<String> {
+        TargetName::parse(driver, text).ok().map(|name| name.to_string())
+    }
+
+    #[test]
+    fn ports_are_read_in_the_grammar_of_their_driver() {
+        let wwn = "21:00:00:24:FF:60:D0:10";
+        assert_eq!(target(Driver::Qla2x00t, wwn), Some(wwn.to_lowercase()));
+        for bad in ["21:00:00:24:ff:60:d0", "21:00:00:24:ff:60:d0:10:11", "21:0:00:24:ff:60:d0:10", "2100:", "x", ""] {
+            assert_eq!(target(Driver::Qla2x00t, bad), None, "{bad}");
+        }
+        for guid in ["0002:c903:0005:F34F", "fe80:0000:0000:0000:0002:c903:0005:f34f"] {
+            assert_eq!(target(Driver::IbSrpt, guid), Some(guid.to_lowercase()));
+        }
+        for bad in ["fe80:0000:0000", "fe80:0000:0000:0000:0002", "fe80::1", wwn] {
+            assert_eq!(target(Driver::IbSrpt, bad), None, "{bad}");
+        }
+        for name in [
+            "iqn.2006-10.net.vlnb:tgt1",
+            "iqn.2006-10.net.vlnb",
+            "IQN.2006-10.Net:a:b",
+            "eui.02004567A425678D",
+            "naa.52004567BA64678D",
+            "naa.62004567BA64678D0123456789ABCDEF",
+        ] {
+            assert_eq!(target(Driver::Iscsi, name), Some(name.to_owned()));
+        }
+        for bad in [
+            "iqn.2006-13.net:x",
+            "iqn.06-10.net",
+            "iqn.2006-10.",
+            "iqn.2006-10.:x",
+            "iqn.2006-10.net:a/b",
+            "iqn.2006-10.net:a b",
+            "eui.02004567A425678",
+            "naa.5200",
+            wwn,
+        ] {
+            assert_eq!(target(Driver::Iscsi, bad), None, "{bad}");
+        }
+        for name in ["scst_local_tgt", wwn, "Any-Name.1"] {
+            assert_eq!(target(Driver::ScstLocal, name), Some(name.to_owned()));
+        }
+        for bad in ["", ".", "..", "a/b", "a b", "a=b", "a;b", "a\nb", "mgmt", "state", "é", &"x".repeat(256)] {
+            assert_eq!(target(Driver::Fcst, bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn names_match_without_regard_to_case() {
+        let name = TargetName::parse(Driver::Iscsi, "iqn.2006-10.net.vlnb:Tgt1").unwrap();
+        assert!(name.matches("IQN.2006-10.net.vlnb:tgt1") && !name.matches("iqn.2006-10.net.vlnb:tgt"));
+        assert_eq!(name.key(), "iqn.2006-10.net.vlnb:tgt1");
+        assert!(InitiatorGroup::seen("ESX1").unwrap().matches("esx1"));
+    }
+
+    #[test]
+    fn groups_and_devices_keep_to_the_agents_grammar() {
+        assert_eq!(InitiatorGroup::parse("ESX1").unwrap().as_str(), "esx1");
+        assert!(InitiatorGroup::parse("a-long_name.2").is_ok());
+        for bad in ["", "..", "a/b", "a:b", "a*", "!a", "mgmt", "MGMT"] {
+            assert!(InitiatorGroup::parse(bad).is_err(), "{bad}");
+        }
+        assert_eq!(GroupName::parse("Dummy1").unwrap().as_str(), "Dummy1");
+        for bad in ["", "ninechars", "a_b", "a-b", "ü", "mgmt", "state"] {
+            assert!(GroupName::parse(bad).is_err(), "{bad}");
+        }
+        let group = GroupName::parse("dummy").unwrap();
+        let device = DeviceName::parse(&group, "lu0dummy").unwrap();
+        assert_eq!(device.as_str(), "dummy_lu0dummy");
+        assert!(device.belongs_to(&group) && !device.belongs_to(&GroupName::parse("dum").unwrap()));
+        assert!(!DeviceName::seen("dummy_").unwrap().belongs_to(&group));
+        assert!(DeviceName::parse(&group, "a.b").is_err());
+        // The one name of this form that an attribute of the handlers has.
+        assert_eq!(DeviceName::parse(&GroupName::parse("trace").unwrap(), "level"), Err(NameError::Reserved));
+        assert_eq!(DeviceName::seen(&"x".repeat(65)), Err(NameError::TooLong { length: 65, limit: 64 }));
+    }
+
+    #[test]
+    fn drivers_and_handlers_read_back_as_themselves() {
+        for driver in Driver::ALL {
+            assert_eq!(Driver::parse(driver.as_ref()), Ok(driver));
+        }
+        for handler in HandlerName::ALL {
+            assert_eq!(HandlerName::parse(handler.as_ref()), Ok(handler));
+        }
+        assert!(Driver::parse("copy_manager").is_err() && HandlerName::parse("vcdrom").is_err());
+        assert_eq!((Driver::Iscsi.module(), Driver::Iscsi.module_dir()), ("iscsi-scst", "iscsi_scst"));
+    }
+
+    /// Texts near the grammars, and texts far from them.
+    fn texts() -> impl Strategy<Value = String> {
+        prop_oneof![
+            any::<String>(),
+            any::<Vec<u8>>().prop_map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
+            "[a-zA-Z0-9._=;/ \n\t:*!-]{0,10}",
+            "([0-9a-fA-F]{2}:){7}[0-9a-fA-F]{2}",
+            "([0-9a-f]{4}:){3,7}[0-9a-f]{4}",
+            "iqn\\.20[0-9]{2}-(0[1-9]|1[0-2])\\.[a-z.]{1,8}(:[a-z/ ]{0,4})?",
+            "(mgmt|state|group_id|preferred|\\.\\.?|type|trace_level)",
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn an_accepted_name_is_one_word_and_one_path_component(text in texts()) {
+            let group = GroupName::parse("g1").unwrap();
+            let parsed: Vec<Result<String, NameError>> = Driver::ALL.into_iter()
+                .map(|driver| TargetName::parse(driver, &text).map(|name| name.to_string()))
+                .chain([
+                    TargetName::seen(&text).map(|name| name.to_string()),
+                    InitiatorName::parse(&text).map(|name| name.to_string()),
+                    InitiatorName::seen(&text).map(|name| name.to_string()),
+                    InitiatorGroup::parse(&text).map(|name| name.to_string()),
+                    InitiatorGroup::seen(&text).map(|name| name.to_string()),
+                    GroupName::parse(&text).map(|name| name.to_string()),
+                    GroupName::seen(&text).map(|name| name.to_string()),
+                    DeviceName::parse(&group, &text).map(|name| name.to_string()),
+                    DeviceName::seen(&text).map(|name| name.to_string()),
+                    NodeName::parse(&text).map(|name| name.to_string()),
+                ])
+                .collect();
+            for name in parsed.into_iter().flatten() {
+                prop_assert!(!name.is_empty() && name.len() <= 255 && name != "." && name != "..");
+                prop_assert!(name.bytes().all(|b| b.is_ascii_graphic() && !b"/=;".contains(&b)), "{name:?}");
+                prop_assert!(!RESERVED.contains(&name.as_str()));
+            }
+        }
+
+        #[test]
+        fn what_is_displayed_reads_back_as_the_same_name(text in texts()) {
+            for driver in Driver::ALL {
+                if let Ok(name) = TargetName::parse(driver, &text) {
+                    prop_assert_eq!(TargetName::parse(driver, name.as_str()).unwrap(), name.clone());
+                    prop_assert!(name.matches(&text));
+                }
+            }
+            if let Ok(name) = InitiatorName::parse(&text) {
+                prop_assert_eq!(InitiatorName::parse(name.as_str()).unwrap(), name);
+            }
+            if let Ok(name) = InitiatorGroup::parse(&text) {
+                prop_assert_eq!(InitiatorGroup::parse(name.as_str()).unwrap(), name);
+            }
+            if let Ok(name) = GroupName::parse(&text) {
+                prop_assert_eq!(GroupName::parse(name.as_str()).unwrap(), name);
+            }
+            if let Ok(name) = DeviceName::seen(&text) {
+                prop_assert_eq!(DeviceName::seen(name.as_str()).unwrap(), name);
+            }
+            if let Ok(name) = NodeName::parse(&text) {
+                prop_assert_eq!(NodeName::parse(name.as_str()).unwrap(), name);
+            }
+        }
+    }
+}

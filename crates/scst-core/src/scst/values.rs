@@ -1,0 +1,203 @@
+//! Checked values: what is written to the kernel besides names.
+//!
+//! The same rule as in `names`: a value that the kernel's grammar would cut or read in another way never gets a type. Paths become
+//! a parameter of `add_device`; the identifiers are written to attribute files, where everything up to the end of the line is the
+//! value.
+
+use std::fmt;
+use std::path::Path;
+
+use super::names::NameError;
+
+/// The longest path that leaves room for the rest of an `add_device` command in the 4096 bytes the kernel looks at.
+const MAX_PATH: usize = 3500;
+
+/// A backing file or block device: absolute, without what would end the parameter early.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BackingPath(String);
+
+impl BackingPath {
+    /// A configured path. `=`, `;`, blanks and `..` cannot be said in the kernel's grammar or lead elsewhere.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        if text.is_empty() {
+            return Err(NameError::Empty);
+        }
+        if !text.starts_with('/') {
+            return Err(NameError::Form("an absolute path"));
+        }
+        // U+FFFD stands for bytes that were no text. The kernel takes the byte 0xA0 for a blank wherever it stands.
+        let splits = |c: char| {
+            let mut buffer = [0; 4];
+            c.encode_utf8(&mut buffer).bytes().any(|byte| byte == 0xA0)
+        };
+        let bad =
+            |c: &char| c.is_control() || c.is_whitespace() || matches!(c, '=' | ';' | '"' | '\u{fffd}') || splits(*c);
+        if let Some(bad) = text.chars().find(bad) {
+            return Err(NameError::Character(bad));
+        }
+        if text.len() > MAX_PATH {
+            return Err(NameError::TooLong { length: text.len(), limit: MAX_PATH });
+        }
+        if text.split('/').any(|component| component == "..") {
+            return Err(NameError::Form("a path without .."));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The path.
+    pub fn as_path(&self) -> &Path {
+        Path::new(&self.0)
+    }
+}
+
+/// Checks an identifier: visible ASCII, at most `limit` characters.
+fn identifier(text: &str, limit: usize) -> Result<&str, NameError> {
+    if text.is_empty() {
+        return Err(NameError::Empty);
+    }
+    if let Some(bad) = text.chars().find(|c| !c.is_ascii_graphic()) {
+        return Err(NameError::Character(bad));
+    }
+    if text.len() > limit {
+        return Err(NameError::TooLong { length: text.len(), limit });
+    }
+    Ok(text)
+}
+
+/// The T10 vendor identification of a device (`t10_dev_id`). For the attribute only, never as a parameter of `add_device`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct T10DevId(String);
+
+impl T10DevId {
+    /// Up to 25 visible characters.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        identifier(text, 25).map(|text| Self(text.to_owned()))
+    }
+
+    /// Whether it consists of letters, digits, `-` and `_` only.
+    pub fn is_plain(&self) -> bool {
+        self.0.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    }
+}
+
+/// The unit serial number of a device (`usn`).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Usn(String);
+
+impl Usn {
+    /// Up to 20 visible characters.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        identifier(text, 20).map(|text| Self(text.to_owned()))
+    }
+}
+
+/// The NAA identifier of a device (`naa_id`), as sysfs spells it: `0x` and lower-case digits.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NaaId(String);
+
+impl NaaId {
+    /// 16 hex digits that start with 2, 3 or 5, or 32 that start with 6; `0x` before them may be left out.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        let digits = text.strip_prefix("0x").unwrap_or(text).to_ascii_lowercase();
+        if let Some(bad) = digits.chars().find(|c| !c.is_ascii_hexdigit()) {
+            return Err(NameError::Character(bad));
+        }
+        match (digits.len(), digits.as_bytes().first()) {
+            (16, Some(b'2' | b'3' | b'5')) | (32, Some(b'6')) => Ok(Self(format!("0x{digits}"))),
+            (16 | 32, _) => Err(NameError::Form("an NAA identifier: 16 digits start with 2, 3 or 5, 32 digits with 6")),
+            _ => Err(NameError::Form("an NAA identifier of 16 or 32 hex digits")),
+        }
+    }
+}
+
+/// Gives the text back, never takes it in.
+macro_rules! readable {
+    ($($name:ident),*) => {$(
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+        impl $name {
+            /// The text as it is written to the kernel.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+    )*};
+}
+
+readable!(BackingPath, T10DevId, Usn, NaaId);
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn paths_that_the_kernel_would_cut_are_refused() {
+        for path in ["/dev/drbd/by-res/vm1/0", "/srv/disk,1", "/srv/Größe", "/srv/a..b"] {
+            assert_eq!(BackingPath::parse(path).map(|path| path.to_string()), Ok(path.to_owned()));
+        }
+        for path in ["", "disk", "/a b", "/a=b", "/a;b", "/a\n", "/a/../b", "/..", "/a\u{fffd}", "/a\u{e0}", "/a\"b"] {
+            assert!(BackingPath::parse(path).is_err(), "{path:?}");
+        }
+        assert!(BackingPath::parse(&format!("/{}", "x".repeat(MAX_PATH))).is_err());
+    }
+
+    #[test]
+    fn identifiers_keep_to_the_kernels_limits() {
+        assert!(T10DevId::parse(&"x".repeat(25)).is_ok() && T10DevId::parse(&"x".repeat(26)).is_err());
+        assert!(Usn::parse(&"x".repeat(20)).is_ok() && Usn::parse(&"x".repeat(21)).is_err());
+        assert!(T10DevId::parse("a b").is_err() && T10DevId::parse("a\nb").is_err() && T10DevId::parse("é").is_err());
+        assert!(T10DevId::parse("a-b_1").unwrap().is_plain() && !T10DevId::parse("a.b").unwrap().is_plain());
+    }
+
+    #[test]
+    fn naa_identifiers_are_those_the_kernel_takes() {
+        assert_eq!(NaaId::parse("500000000000000A").unwrap().to_string(), "0x500000000000000a");
+        assert!(NaaId::parse("0x60000000000000000000000000000000").is_ok());
+        for text in ["", "0x", "4000000000000001", "6000000000000001", "50000000000000000000000000000000"] {
+            assert!(NaaId::parse(text).is_err(), "{text}");
+        }
+        for text in ["0X5000000000000001", "500000000000000g", "500000000000001", "0x0x50000000000001"] {
+            assert!(NaaId::parse(text).is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_accepted_path_is_one_value_of_one_parameter(text in "(/?[a-z.=;\\\\ \"\n\u{a0}\u{e0}]{0,4}){0,6}") {
+            if let Ok(path) = BackingPath::parse(&text) {
+                prop_assert_eq!(path.as_str(), &text);
+                prop_assert!(!text.bytes().any(|b| b.is_ascii_whitespace() || b.is_ascii_control() || b"=;\"\xa0".contains(&b)));
+                prop_assert!(path.as_path().is_absolute());
+                prop_assert!(!path.as_path().components().any(|c| c == std::path::Component::ParentDir));
+            }
+        }
+
+        #[test]
+        fn an_accepted_identifier_is_one_line(text in any::<String>()) {
+            for accepted in [
+                T10DevId::parse(&text).map(|v| v.to_string()),
+                Usn::parse(&text).map(|v| v.to_string()),
+            ].into_iter().flatten() {
+                prop_assert_eq!(&accepted, &text);
+                prop_assert!(accepted.bytes().all(|b| b.is_ascii_graphic()));
+            }
+        }
+
+        #[test]
+        fn an_naa_identifier_reads_back_as_itself(text in "(0x)?[2356][0-9a-fA-F]{15}([0-9a-fA-F]{16})?") {
+            if let Ok(naa) = NaaId::parse(&text) {
+                prop_assert_eq!(NaaId::parse(naa.as_str()).unwrap(), naa);
+            }
+        }
+    }
+}
