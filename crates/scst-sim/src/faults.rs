@@ -1,0 +1,358 @@
+//! Faults: what goes wrong, for whom, at which operation.
+//!
+//! A fault picks operations by kind, path and process and strikes at the k-th that matches, counted from when it was armed.
+//! Scenario files and the control file write faults with the same keys; [`Fault::on`] builds them in tests.
+
+use std::fmt::{self, Display, Formatter};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::signal::Signal;
+use serde::Deserialize;
+
+use crate::glob;
+use crate::mount::Process;
+use crate::words::{self, errno_named};
+
+/// The operations a fault can pick.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Op {
+    /// `write(2)`.
+    Write,
+    /// `read(2)` from the beginning of an attribute.
+    Read,
+    /// `getdents(2)` from the beginning of a directory.
+    List,
+    /// `open(2)` of an attribute.
+    Open,
+    /// `readlink(2)`, which also every path through a link does.
+    Readlink,
+    /// Each of them.
+    Any,
+}
+
+impl Display for Op {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Write => "write",
+            Self::Read => "read",
+            Self::List => "list",
+            Self::Open => "open",
+            Self::Readlink => "readlink",
+            Self::Any => "any",
+        })
+    }
+}
+
+/// When a signal is sent, seen from the operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum When {
+    /// Instead of the operation, which has no effect and is answered EINTR.
+    Before,
+    /// After the operation took effect.
+    After,
+}
+
+/// What a fault does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// The operation has no effect and answers this errno.
+    Fail(Errno),
+    /// A write answers EAGAIN at once. After the time it is carried out (`None`), or fails: it never takes effect and
+    /// `last_sysfs_mgmt_res` tells the errno.
+    Queue(Duration, Option<Errno>),
+    /// The operation takes effect, and is answered, that much later. A signal to the caller ends the wait, not the
+    /// command.
+    Delay(Duration),
+    /// As `Delay`, until somebody releases it.
+    Hang,
+    /// The caller gets a signal.
+    Kill(Signal, When),
+}
+
+/// One fault.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Keys")]
+pub struct Fault {
+    /// Which kind of operation.
+    pub op: Op,
+    /// Which paths, relative to the mount point: `*` and `?` match within a component, `**` across them. `None`: all.
+    pub path: Option<String>,
+    /// Which processes, by a pattern of their names. `None`: all.
+    pub process: Option<String>,
+    /// Which process, by its id. `None`: all.
+    pub pid: Option<u32>,
+    /// The how-manieth matching operation is struck, from 1.
+    pub at: u32,
+    /// All matching operations from that one on are struck, not only that one.
+    pub repeat: bool,
+    /// What happens.
+    pub action: Action,
+}
+
+/// A fault as text has it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Keys {
+    op: Op,
+    path: Option<String>,
+    process: Option<String>,
+    pid: Option<u32>,
+    at: Option<u32>,
+    #[serde(default)]
+    repeat: bool,
+    action: Verb,
+    errno: Option<String>,
+    after: Option<String>,
+    signal: Option<String>,
+    when: Option<When>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Verb {
+    Fail,
+    Queue,
+    Delay,
+    Hang,
+    Kill,
+}
+
+impl TryFrom<Keys> for Fault {
+    type Error = String;
+
+    fn try_from(keys: Keys) -> Result<Self, String> {
+        let Keys { op, path, process, pid, at, repeat, action, errno, after, signal, when } = keys;
+        let errno = errno.map(|name| errno_named(&name).ok_or(format!("errno {name:?} is unknown"))).transpose()?;
+        let after = after.map(|text| words::duration(&text)).transpose()?;
+        let signal = signal.map(|name| signal_named(&name)).transpose()?;
+        let action = match (action, errno, after, signal, when) {
+            (Verb::Fail, Some(errno), None, None, None) => Action::Fail(errno),
+            (Verb::Queue, errno, Some(after), None, None) if op == Op::Write => Action::Queue(after, errno),
+            (Verb::Delay, None, Some(after), None, None) => Action::Delay(after),
+            (Verb::Hang, None, None, None, None) => Action::Hang,
+            (Verb::Kill, None, None, signal, when) => {
+                Action::Kill(signal.unwrap_or(Signal::SIGKILL), when.unwrap_or(When::Before))
+            }
+            (Verb::Fail, ..) => return Err("action fail takes errno, and nothing else".into()),
+            (Verb::Queue, ..) => return Err("action queue needs op write, takes after and perhaps errno".into()),
+            (Verb::Delay, ..) => return Err("action delay takes after, and nothing else".into()),
+            (Verb::Hang, ..) => return Err("action hang takes no errno, after, signal, when".into()),
+            (Verb::Kill, ..) => return Err("action kill takes signal and when, and nothing else".into()),
+        };
+        let at = at.unwrap_or(1);
+        if at == 0 {
+            return Err("at counts from 1".into());
+        }
+        Ok(Self { op, path, process, pid, at, repeat, action })
+    }
+}
+
+fn signal_named(name: &str) -> Result<Signal, String> {
+    let full = if name.starts_with("SIG") { name.to_owned() } else { format!("SIG{name}") };
+    full.parse().map_err(|_| format!("signal {name:?} is unknown"))
+}
+
+impl Fault {
+    /// A fault at the first operation of a kind, by whomever and wherever. It answers EIO until an action is chosen.
+    pub fn on(op: Op) -> Self {
+        Self { op, path: None, process: None, pid: None, at: 1, repeat: false, action: Action::Fail(Errno::EIO) }
+    }
+
+    /// Only on paths that match.
+    #[must_use]
+    pub fn path(mut self, pattern: &str) -> Self {
+        self.path = Some(pattern.to_owned());
+        self
+    }
+
+    /// Only by processes whose name matches.
+    #[must_use]
+    pub fn process(mut self, pattern: &str) -> Self {
+        self.process = Some(pattern.to_owned());
+        self
+    }
+
+    /// At the k-th match, from 1.
+    #[must_use]
+    pub fn at(mut self, k: u32) -> Self {
+        self.at = k.max(1);
+        self
+    }
+
+    /// From the k-th match on.
+    #[must_use]
+    pub fn from(mut self, k: u32) -> Self {
+        self.repeat = true;
+        self.at(k)
+    }
+
+    /// What happens.
+    #[must_use]
+    pub fn action(mut self, action: Action) -> Self {
+        self.action = action;
+        self
+    }
+
+    /// The operation answers this errno.
+    #[must_use]
+    pub fn fail(self, errno: Errno) -> Self {
+        self.action(Action::Fail(errno))
+    }
+
+    fn picks(&self, op: Op, path: &[u8], process: &Process) -> bool {
+        let matches = |pattern: &Option<String>, text: &[u8]| {
+            pattern.as_ref().is_none_or(|pattern| glob::matches(pattern.as_bytes(), text))
+        };
+        (self.op == op || (self.op == Op::Any && (op == Op::Write || !matches!(self.action, Action::Queue(..)))))
+            && matches(&self.path, path)
+            && matches(&self.process, process.name.as_bytes())
+            && self.pid.is_none_or(|pid| pid == process.pid)
+    }
+}
+
+/// The keys a scenario would have, in one line.
+impl Display for Fault {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "op={}", self.op)?;
+        if let Some(path) = &self.path {
+            write!(f, " path={path}")?;
+        }
+        if let Some(process) = &self.process {
+            write!(f, " process={process}")?;
+        }
+        if let Some(pid) = self.pid {
+            write!(f, " pid={pid}")?;
+        }
+        write!(f, " at={}", self.at)?;
+        if self.repeat {
+            f.write_str(" repeat=true")?;
+        }
+        match self.action {
+            Action::Fail(errno) => write!(f, " action=fail errno={errno:?}"),
+            Action::Queue(after, None) => write!(f, " action=queue after={}ms", after.as_millis()),
+            Action::Queue(after, Some(errno)) => {
+                write!(f, " action=queue after={}ms errno={errno:?}", after.as_millis())
+            }
+            Action::Delay(after) => write!(f, " action=delay after={}ms", after.as_millis()),
+            Action::Hang => f.write_str(" action=hang"),
+            Action::Kill(signal, when) => {
+                let when = if when == When::Before { "before" } else { "after" };
+                write!(f, " action=kill signal={signal} when={when}")
+            }
+        }
+    }
+}
+
+/// The faults of a mount and how far each has counted.
+#[derive(Debug, Default)]
+pub(crate) struct Faults(Vec<Armed>);
+
+#[derive(Debug)]
+struct Armed {
+    fault: Fault,
+    seen: u32,
+    struck: u32,
+}
+
+impl Faults {
+    /// Arms a fault: counting starts now.
+    pub(crate) fn arm(&mut self, fault: Fault) {
+        self.0.push(Armed { fault, seen: 0, struck: 0 });
+    }
+
+    /// Forgets all faults. What they hold back already stays held.
+    pub(crate) fn disarm(&mut self) {
+        self.0.clear();
+    }
+
+    /// Counts an operation with every fault that picks it; the first armed one of those that strike now decides.
+    pub(crate) fn strike(&mut self, op: Op, path: &[u8], process: &Process) -> Option<Action> {
+        let mut action = None;
+        for armed in &mut self.0 {
+            if !armed.fault.picks(op, path, process) {
+                continue;
+            }
+            armed.seen += 1;
+            let due = armed.seen == armed.fault.at || (armed.fault.repeat && armed.seen > armed.fault.at);
+            if due && action.is_none() {
+                armed.struck += 1;
+                action = Some(armed.fault.action);
+            }
+        }
+        action
+    }
+}
+
+/// One line per fault: its keys, how many operations it has seen and struck.
+impl Display for Faults {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|Armed { fault, seen, struck }| writeln!(f, "{fault} seen={seen} struck={struck}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn agent() -> Process {
+        Process { pid: 7, name: "scst_aluadg".into() }
+    }
+
+    #[test]
+    fn strikes_the_kth_match_once() {
+        let mut faults = Faults::default();
+        faults.arm(Fault::on(Op::Write).path("**/mgmt").at(2).fail(Errno::EBUSY));
+        let mut write = |path: &str| faults.strike(Op::Write, path.as_bytes(), &agent());
+        assert_eq!(write("kernel/scst_tgt/device_groups/mgmt"), None);
+        assert_eq!(write("kernel/scst_tgt/threads"), None);
+        assert_eq!(write("kernel/scst_tgt/device_groups/mgmt"), Some(Action::Fail(Errno::EBUSY)));
+        assert_eq!(write("kernel/scst_tgt/device_groups/mgmt"), None);
+        assert_eq!(faults.to_string(), "op=write path=**/mgmt at=2 action=fail errno=EBUSY seen=3 struck=1\n");
+    }
+
+    #[test]
+    fn strikes_from_the_kth_match_on_and_only_the_named_process() {
+        let mut faults = Faults::default();
+        faults.arm(Fault::on(Op::Any).process("scst_*").from(2).action(Action::Hang));
+        let shell = Process { pid: 8, name: "bash".into() };
+        assert_eq!(faults.strike(Op::Read, b"a", &agent()), None);
+        assert_eq!(faults.strike(Op::List, b"a", &shell), None);
+        assert_eq!(faults.strike(Op::List, b"a", &agent()), Some(Action::Hang));
+        assert_eq!(faults.strike(Op::Open, b"a", &agent()), Some(Action::Hang));
+    }
+
+    #[test]
+    fn text_and_value_agree() {
+        for line in [
+            "op=write path=a/* process=x pid=9 at=3 repeat=true action=fail errno=EINVAL",
+            "op=write at=1 action=queue after=250ms",
+            "op=write at=1 action=queue after=250ms errno=EIO",
+            "op=readlink at=1 action=delay after=1000ms",
+            "op=any at=1 action=hang",
+            "op=list at=4 action=kill signal=SIGTERM when=after",
+        ] {
+            let fault: Fault = words::parse(line).unwrap();
+            assert_eq!(fault.to_string(), line);
+        }
+    }
+
+    #[test]
+    fn nonsense_is_refused_by_name() {
+        for (line, reason) in [
+            ("op=write action=fail", "action fail takes errno"),
+            ("op=read action=queue after=1s", "action queue needs op write"),
+            ("op=read action=delay after=soon", "duration \"soon\""),
+            ("op=read action=fail errno=EWHAT", "errno \"EWHAT\" is unknown"),
+            ("op=read at=0 action=hang", "at counts from 1"),
+            ("op=read action=kill signal=SIGNO", "signal \"SIGNO\" is unknown"),
+            ("op=reed action=hang", "unknown variant `reed`"),
+            ("op=read color=red action=hang", "unknown field `color`"),
+        ] {
+            let error = words::parse::<Fault>(line).unwrap_err();
+            assert!(error.contains(reason), "{line}: {error}");
+        }
+    }
+}
