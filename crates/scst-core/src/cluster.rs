@@ -15,7 +15,7 @@ use std::time::Duration;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
 
-pub use self::topology::{Member, Port, Topology, io_group};
+pub use self::topology::{MAX_GROUPS, Member, Port, Topology, io_group};
 use crate::command::{CommandError, Tools};
 use crate::deadline::Deadline;
 use crate::ocf::notify::PeerRole;

@@ -14,6 +14,9 @@ use crate::scst::names::{Driver, NameError, NodeName, TargetName};
 /// The largest node id whose numbers fit.
 const MAX_ID: u16 = 654;
 
+/// The most initiator groups that a node has numbers for.
+pub const MAX_GROUPS: usize = MAX_COUNT;
+
 /// The most ports, and the most initiator groups, of one node.
 const MAX_COUNT: usize = 99;
 
