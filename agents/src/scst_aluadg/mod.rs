@@ -1,5 +1,17 @@
-//! `scst_aluadg`: one device group with its devices, exports and ALUA states.
+//! `ocf:onesty:scst_aluadg`: one device group with its devices, LUNs and ALUA states; a promotable clone.
 
-mod device;
+pub mod agent;
+mod demote;
+pub mod device;
+mod grammar;
+mod instance;
+mod monitor;
+mod notify;
 pub mod params;
+mod promote;
+mod start;
+mod stop;
 pub mod table;
+pub mod wanted;
+
+pub use agent::Aluadg;

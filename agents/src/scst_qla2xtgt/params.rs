@@ -147,3 +147,164 @@ fn remark(groups: &[(InitiatorGroup, Vec<InitiatorName>)], findings: &mut Vec<Fi
 fn ordinal(place: usize) -> String {
     format!("word {}", place + 1)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use scst_core::ocf::param::Severity;
+
+    use super::*;
+
+    fn env(text: &str) -> Env {
+        Env::from_pairs([("OCF_RESKEY_initiators", text)])
+    }
+
+    /// `group=last digits,…` of what was accepted, and the findings.
+    fn read(text: &str) -> (Option<String>, Vec<String>) {
+        let (params, findings) = Params::parse(&env(text));
+        let picture = params.map(|params| {
+            let group = |(name, initiators): &(InitiatorGroup, Vec<InitiatorName>)| {
+                let ends: Vec<&str> = initiators.iter().map(|wwn| &wwn.as_str()[21..]).collect();
+                format!("{name}={}", ends.join(","))
+            };
+            params.groups.iter().map(group).collect::<Vec<_>>().join(" ")
+        });
+        (picture, findings.iter().map(ToString::to_string).collect())
+    }
+
+    /// What is accepted without a remark.
+    fn clean(text: &str) -> String {
+        let (picture, findings) = read(text);
+        assert_eq!(findings, [""; 0], "{text}");
+        picture.unwrap()
+    }
+
+    const A: &str = "50:01:43:80:03:b0:23:34";
+    const B: &str = "50:01:43:80:03:b0:23:36";
+    const C: &str = "50:01:43:80:03:b0:23:38";
+
+    #[test]
+    fn groups_and_initiators_are_separated_in_every_way_people_write_them() {
+        for text in [
+            format!("ESX1={A},{B};esx2={C}"),
+            format!("esx1={A},{B}; esx2={C}"),
+            format!("esx1={A},{B} esx2={C}"),
+            format!("esx1={A}, {B};esx2={C};"),
+            format!(" esx1={A} {B}\n esx2= {}\t", C.to_uppercase()),
+            format!("esx1={A};{B};esx2={C},"),
+            format!(";;esx1=,{A},,{B};esx2={C}"),
+        ] {
+            assert_eq!(clean(&text), "esx1=34,36 esx2=38", "{text}");
+        }
+        assert_eq!(clean(&format!("a-very_long.name={A}")), "a-very_long.name=34");
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_and_left_out() {
+        let list = |first: &str| format!("{first}={A},{B};linux={C}");
+        for (text, picture, findings) in [
+            (
+                list("es/x"),
+                "linux=38",
+                &[
+                    "initiators: word 1 \"es/x\": bad name of an initiator group, left out: character '/' is not possible here",
+                ][..],
+            ),
+            (
+                format!("={A};linux={C}"),
+                "linux=38",
+                &["initiators: word 1 \"\": bad name of an initiator group, left out: empty name"],
+            ),
+            (
+                format!("linux={C} {A};Linux={B}, {B}"),
+                "linux=38,34",
+                &["initiators: word 3 \"Linux\": this initiator group is named twice, the second one is left out"],
+            ),
+            (
+                format!("linux={C},50:01,{C}"),
+                "linux=38",
+                &[
+                    "initiators: group linux, initiator \"50:01\": left out: not a WWPN of eight pairs of hex digits joined by \
+                     colons",
+                    "initiators: group linux, initiator \"50:01:43:80:03:b0:23:38\": is named twice in this group, the second one \
+                     is left out",
+                ],
+            ),
+            (
+                format!("empty=;linux={C}"),
+                "empty= linux=38",
+                &["initiators: group empty: has no valid initiator, it is created all the same"],
+            ),
+            (
+                format!("{A};linux={C}"),
+                "linux=38",
+                &["initiators: word 1 \"50:01:43:80:03:b0:23:34\": stands before the first initiator group, left out"],
+            ),
+            (
+                format!("linux={C}=x"),
+                "linux=",
+                &[
+                    "initiators: group linux, initiator \"50:01:43:80:03:b0:23:38=x\": left out: character '=' is not possible \
+                     here",
+                    "initiators: group linux: has no valid initiator, it is created all the same",
+                ],
+            ),
+        ] {
+            let (found, remarks) = read(&text);
+            assert_eq!(found.as_deref(), Some(picture), "{text}");
+            assert_eq!(remarks, findings, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_initiator_in_two_groups_is_advice_only() {
+        let (params, findings) = Params::parse(&env(&format!("a={A};b={A}")));
+        assert_eq!(params.unwrap().groups.len(), 2);
+        assert_eq!(findings.len(), 1);
+        assert_eq!(findings[0].severity, Severity::Advice);
+    }
+
+    #[test]
+    fn without_a_group_nothing_can_be_started() {
+        assert_eq!(read(""), (None, vec!["initiators: is required and not set".to_owned()]));
+        for text in ["nonsense", ";", "a/b=x"] {
+            let (params, findings) = Params::parse(&env(text));
+            assert_eq!(params, None);
+            assert_eq!(findings.last().unwrap().to_string(), "initiators: names no initiator group");
+            assert!(findings.iter().any(|finding| finding.severity == Severity::Error));
+        }
+    }
+
+    #[test]
+    fn too_many_groups_are_a_matter_of_the_node_not_of_the_parameter() {
+        let text = |count| (0..count).map(|n| format!("g{n}={A}")).collect::<Vec<_>>().join(";");
+        let failure = Params::parse(&env(&text(100))).0.unwrap().check_count().unwrap_err();
+        assert_eq!(
+            (failure.code.number(), &*failure.reason),
+            (2, "initiators names 100 groups, I/O groups exist for 99")
+        );
+        assert!(Params::parse(&env(&text(99))).0.unwrap().check_count().is_ok());
+    }
+
+    #[test]
+    fn stop_takes_what_it_can_read() {
+        let groups = |text: &str| Params::for_stop(&env(text)).iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(groups("esx1=nonsense;../x=y;linux"), ["esx1"]);
+        assert_eq!(groups(""), [""; 0]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic_or_lets_a_separator_through(text in "[a-z0-9=;, /.\n:A-F]{0,60}|.{0,40}") {
+            let (params, findings) = Params::parse(&env(&text));
+            prop_assert_eq!(params.is_none(), findings.iter().any(|finding| finding.severity == Severity::Error));
+            for (group, initiators) in params.iter().flat_map(|params| &params.groups) {
+                prop_assert!(group.as_str().bytes().all(|b| b.is_ascii_graphic() && !b"/=;,".contains(&b)));
+                prop_assert!(initiators.iter().all(|wwn| wwn.as_str().len() == 23));
+            }
+            for finding in findings {
+                prop_assert!(!finding.to_string().chars().any(char::is_control));
+            }
+        }
+    }
+}

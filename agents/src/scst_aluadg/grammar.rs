@@ -1,0 +1,522 @@
+//! One parameter `deviceN`: `key=value` pairs, separated by commas or white space.
+//!
+//! Double quotes are dropped, keys are read in lower case, a pair is split at its first `=`. What is wrong is told apart in two:
+//! a remark names something that was left out or read in another way, the device is used; a fault makes the device unusable.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use scst_core::ocf::param::Finding;
+use scst_core::scst::names::{DeviceName, GroupName, HandlerName, InitiatorGroup, NameError};
+use scst_core::scst::values::{BackingPath, NaaId, T10DevId, Usn};
+
+use super::device::{DeviceParams, Export, ExportGroup};
+
+/// The highest LUN that is exported.
+const MAX_LUN: u64 = 256;
+
+/// Something that is wrong in one device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Remark {
+    key: String,
+    value: Option<String>,
+    reason: String,
+}
+
+impl Remark {
+    fn new(key: &str, reason: impl fmt::Display) -> Self {
+        Self { key: key.to_owned(), value: None, reason: reason.to_string() }
+    }
+
+    fn value(self, value: &str) -> Self {
+        Self { value: Some(value.to_owned()), ..self }
+    }
+
+    /// The finding that the device is used in spite of it.
+    pub(super) fn warning(self, parameter: &str) -> Finding {
+        self.finding(parameter, |parameter, reason| Finding::warning(parameter, reason))
+    }
+
+    /// The finding that nothing works without this device.
+    pub(super) fn error(self, parameter: &str) -> Finding {
+        self.finding(parameter, |parameter, reason| Finding::error(parameter, reason))
+    }
+
+    /// The finding that the device is left out.
+    pub(super) fn left_out(self, parameter: &str) -> Finding {
+        self.finding(parameter, |parameter, reason| {
+            Finding::warning(parameter, format_args!("{reason}, device left out"))
+        })
+    }
+
+    fn finding(self, parameter: &str, make: impl FnOnce(&str, &str) -> Finding) -> Finding {
+        let finding = make(parameter, &self.reason).at(&self.key);
+        match &self.value {
+            Some(value) => finding.value(value),
+            None => finding,
+        }
+    }
+}
+
+/// The result of reading one device.
+#[derive(Debug)]
+pub(super) struct Parsed {
+    /// The device, if nothing is wrong that makes it unusable.
+    pub device: Option<DeviceParams>,
+    /// What was left out or read in another way.
+    pub remarks: Vec<Remark>,
+    /// What makes the device unusable.
+    pub faults: Vec<Remark>,
+}
+
+/// The words of a device's text.
+fn words(text: &str) -> impl Iterator<Item = String> + '_ {
+    text.split(|c: char| c == ',' || c.is_whitespace())
+        .map(|word| word.replace('"', ""))
+        .filter(|word| !word.is_empty())
+}
+
+/// The value of `virtname` alone, whatever else is in the text: for stop.
+pub(super) fn virtname(text: &str) -> Option<String> {
+    let pairs =
+        words(text).filter_map(|word| word.split_once('=').map(|(k, v)| (k.to_ascii_lowercase(), v.to_owned())));
+    pairs.filter(|(key, value)| key == "virtname" && !value.is_empty()).last().map(|(_, value)| value)
+}
+
+/// The keys of a device besides `exportN`.
+const KEYS: [&str; 12] = [
+    "virtname",
+    "handler",
+    "filename",
+    "read_only",
+    "removable",
+    "nv_cache",
+    "is_ssd",
+    "dummy",
+    "t10devid",
+    "usn",
+    "naa_id",
+    "write_through",
+];
+
+/// The number of an `exportN`; `export01` is no key.
+fn export_number(key: &str) -> Option<u8> {
+    let digits = key.strip_prefix("export")?;
+    digits.parse::<u8>().ok().filter(|number| number.to_string() == digits)
+}
+
+/// Reads the device `deviceN`.
+pub(super) fn parse(group: &GroupName, index: u8, text: &str) -> Parsed {
+    let mut reader = Reader::split(text);
+    let device = reader.device(group, index);
+    let Reader { remarks, faults, .. } = reader;
+    Parsed { device: device.filter(|_| faults.is_empty()), remarks, faults }
+}
+
+/// The pairs of one device, taken out one after the other, and what was found wrong on the way.
+struct Reader {
+    pairs: BTreeMap<String, String>,
+    exports: BTreeMap<u8, String>,
+    remarks: Vec<Remark>,
+    faults: Vec<Remark>,
+}
+
+impl Reader {
+    /// Cuts the text into pairs.
+    fn split(text: &str) -> Self {
+        let (pairs, exports) = (BTreeMap::new(), BTreeMap::new());
+        let mut reader = Self { pairs, exports, remarks: Vec::new(), faults: Vec::new() };
+        for word in words(text) {
+            let Some((key, value)) = word.split_once('=') else {
+                reader.remarks.push(Remark::new("word", "is no key=value, ignored").value(&word));
+                continue;
+            };
+            let key = key.to_ascii_lowercase();
+            if value.is_empty() {
+                reader.remarks.push(Remark::new(&key, "has no value, ignored"));
+                continue;
+            }
+            let value = value.to_owned();
+            let earlier = match export_number(&key) {
+                Some(number) => reader.exports.insert(number, value),
+                None if KEYS.contains(&key.as_str()) => reader.pairs.insert(key.clone(), value),
+                None => {
+                    reader.remarks.push(Remark::new(&key, "is no key of a device, ignored").value(&value));
+                    continue;
+                }
+            };
+            if let Some(earlier) = earlier {
+                reader.remarks.push(Remark::new(&key, "is given twice, the last one counts").value(&earlier));
+            }
+        }
+        reader
+    }
+
+    /// Reads all keys, so that everything that is wrong is named at once.
+    fn device(&mut self, group: &GroupName, index: u8) -> Option<DeviceParams> {
+        let name = self.required("virtname", |text| DeviceName::parse(group, text));
+        let handler = self.checked("handler", HandlerName::parse).unwrap_or_default();
+        let filename = self.filename(handler);
+        let exports = self.exports();
+        let read_only = self.flag("read_only").unwrap_or(false);
+        let removable = self.flag("removable").unwrap_or(false);
+        let nv_cache = self.flag("nv_cache").unwrap_or(false);
+        let is_ssd = self.flag("is_ssd").unwrap_or(false);
+        let dummy = self.flag("dummy").unwrap_or(false);
+        let t10devid = self.checked("t10devid", T10DevId::parse);
+        let usn = self.checked("usn", Usn::parse);
+        let naa_id = self.checked("naa_id", NaaId::parse);
+        let write_through = self.flag("write_through");
+        if let Some(id) = t10devid.as_ref().filter(|id| !id.is_plain()) {
+            let reason = "holds other characters than letters, digits, - and _; kept";
+            self.remarks.push(Remark::new("t10devid", reason).value(id.as_str()));
+        }
+        let mut device = DeviceParams {
+            index,
+            name: name?,
+            handler,
+            filename,
+            exports,
+            read_only,
+            removable,
+            nv_cache,
+            rotational: !is_ssd,
+            dummy,
+            t10devid,
+            usn,
+            naa_id,
+            write_through,
+        };
+        self.fit_to_handler(&mut device);
+        Some(device)
+    }
+
+    /// Drops what the handler does not have, and refuses what the kernel would refuse.
+    fn fit_to_handler(&mut self, device: &mut DeviceParams) {
+        let handler = device.handler;
+        let mut drop_flag = |key: &str, reason: String| self.remarks.push(Remark::new(key, reason));
+        if device.dummy && handler.has_backing() {
+            drop_flag("dummy", format!("exists only with vdisk_nullio, ignored for {handler}"));
+            device.dummy = false;
+        }
+        if device.nv_cache && !handler.has_backing() {
+            drop_flag("nv_cache", format!("does not exist with {handler}, ignored"));
+            device.nv_cache = false;
+        }
+        if device.write_through.is_some() && !handler.has_backing() {
+            drop_flag("write_through", format!("does not exist with {handler}, ignored"));
+            device.write_through = None;
+        }
+        if handler == HandlerName::VdiskFileio && device.read_only {
+            if device.write_through == Some(true) {
+                drop_flag("write_through", "is impossible with vdisk_fileio and read_only=1, ignored".to_owned());
+                device.write_through = None;
+            }
+            if device.nv_cache {
+                self.faults.push(Remark::new("nv_cache", "is impossible with vdisk_fileio and read_only=1"));
+            }
+        }
+    }
+
+    /// A key with a grammar of its own; without a valid value the device cannot be used.
+    fn checked<T>(&mut self, key: &str, parse: impl FnOnce(&str) -> Result<T, NameError>) -> Option<T> {
+        let text = self.pairs.remove(key)?;
+        match parse(&text) {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.faults.push(Remark::new(key, error).value(&text));
+                None
+            }
+        }
+    }
+
+    /// The same for a key that must be there.
+    fn required<T>(&mut self, key: &str, parse: impl FnOnce(&str) -> Result<T, NameError>) -> Option<T> {
+        if !self.pairs.contains_key(key) {
+            self.faults.push(Remark::new(key, "is required and missing"));
+        }
+        self.checked(key, parse)
+    }
+
+    fn filename(&mut self, handler: HandlerName) -> Option<BackingPath> {
+        if handler.has_backing() {
+            return self.required("filename", BackingPath::parse);
+        }
+        if let Some(path) = self.pairs.remove("filename") {
+            self.remarks
+                .push(Remark::new("filename", format_args!("has no meaning with {handler}, ignored")).value(&path));
+        }
+        None
+    }
+
+    /// 0 or 1. Of another number the kernel would look at the lowest bit, and so is it done here, in the open.
+    fn flag(&mut self, key: &str) -> Option<bool> {
+        let text = self.pairs.remove(key)?;
+        let last = text.bytes().last().filter(|_| text.bytes().all(|b| b.is_ascii_digit()));
+        let Some(last) = last else {
+            self.faults.push(Remark::new(key, "is neither 0 nor 1").value(&text));
+            return None;
+        };
+        let value = last % 2 == 1;
+        if text != "0" && text != "1" {
+            let reason = format!("is neither 0 nor 1, taken for {}", u8::from(value));
+            self.remarks.push(Remark::new(key, reason).value(&text));
+        }
+        Some(value)
+    }
+
+    /// All exports. A bad one is left out alone.
+    fn exports(&mut self) -> Vec<Export> {
+        if !self.exports.contains_key(&0) {
+            self.faults.push(Remark::new("export0", "is required and missing"));
+        }
+        let mut exports: Vec<Export> = Vec::new();
+        for (index, text) in std::mem::take(&mut self.exports) {
+            let key = format!("export{index}");
+            match self.export(index, &key, &text) {
+                Err(reason) => {
+                    self.remarks.push(Remark::new(&key, format_args!("{reason}, export left out")).value(&text));
+                }
+                Ok(export) => match exports.iter().find(|earlier| earlier.overlaps(&export)) {
+                    Some(earlier) if earlier.group == export.group || earlier.group == ExportGroup::All => {
+                        let reason = format!("export{} {earlier} says so already, ignored", earlier.index);
+                        self.remarks.push(Remark::new(&key, reason).value(&text));
+                    }
+                    // All groups after some of them: the wider one covers both.
+                    Some(_) => {
+                        exports.retain(|earlier| {
+                            let covered = earlier.lun == export.lun;
+                            if covered {
+                                let reason = format!("{key} {export} says so as well, ignored");
+                                let text = earlier.to_string();
+                                let key = format!("export{}", earlier.index);
+                                self.remarks.push(Remark::new(&key, reason).value(&text));
+                            }
+                            !covered
+                        });
+                        exports.push(export);
+                    }
+                    None => exports.push(export),
+                },
+            }
+        }
+        exports
+    }
+
+    /// `initiatorgroup:lun`.
+    fn export(&mut self, index: u8, key: &str, text: &str) -> Result<Export, String> {
+        let (group, number) = text.split_once(':').ok_or("is no initiatorgroup:lun")?;
+        let group = if group.eq_ignore_ascii_case("all") {
+            ExportGroup::All
+        } else {
+            ExportGroup::Named(InitiatorGroup::parse(group).map_err(|error| error.to_string())?)
+        };
+        if number.is_empty() || !number.bytes().all(|b| b.is_ascii_digit()) {
+            return Err("the LUN is no number".to_owned());
+        }
+        let octal = number.len() > 1 && number.starts_with('0');
+        let read = u64::from_str_radix(number, if octal { 8 } else { 10 });
+        let lun = match read {
+            Ok(lun) => lun,
+            // Too many digits.
+            Err(_) if !octal || number.bytes().all(|b| b < b'8') => u64::MAX,
+            Err(_) => return Err("the LUN begins with 0 and is no octal number".to_owned()),
+        };
+        let small = u16::try_from(lun).ok().filter(|_| lun <= MAX_LUN);
+        let lun = small.ok_or_else(|| format!("the LUN is over {MAX_LUN}"))?;
+        if octal {
+            let reason = format!("the LUN begins with 0 and is read as octal: {lun}");
+            self.remarks.push(Remark::new(key, reason).value(text));
+        }
+        if u64::from(lun) == MAX_LUN {
+            self.remarks.push(Remark::new(key, "LUN 256 is one that many hosts do not look at").value(text));
+        }
+        Ok(Export { index, group, lun })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The device `device4` of a group `dg`, and all remarks as findings.
+    fn read(text: &str) -> (Option<DeviceParams>, Vec<String>) {
+        let Parsed { device, remarks, faults } = parse(&GroupName::parse("dg").unwrap(), 4, text);
+        let remarks = remarks.into_iter().map(|remark| remark.warning("device4").to_string());
+        let faults = faults.into_iter().map(|fault| fault.left_out("device4").to_string());
+        (device, remarks.chain(faults).collect())
+    }
+
+    /// The device that `text` makes of the keys that every device needs.
+    fn with(text: &str) -> (Option<DeviceParams>, Vec<String>) {
+        read(&format!("virtname=a,filename=/dev/a,export0=esx1:1,{text}"))
+    }
+
+    fn exports(text: &str) -> (Vec<String>, Vec<String>) {
+        let (device, remarks) = read(&format!("virtname=a,filename=/dev/a,{text}"));
+        (device.unwrap().exports.iter().map(ToString::to_string).collect(), remarks)
+    }
+
+    #[test]
+    fn pairs_are_separated_in_every_way_people_write_them() {
+        let (device, remarks) = read("virtname=a,filename=/dev/a,export0=esx1:1,is_ssd=1");
+        assert_eq!(remarks, [""; 0]);
+        for text in [
+            "virtname=a filename=/dev/a export0=esx1:1 is_ssd=1",
+            " virtname=a, filename=/dev/a,\n\texport0=esx1:1,,is_ssd=1, ",
+            "\"virtname=a\",filename=\"/dev/a\",EXPORT0=ESX1:1,Is_SSD=1",
+        ] {
+            assert_eq!(read(text), (device.clone(), Vec::new()), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_key_is_ignored_by_name() {
+        let (device, remarks) = with("bare,colour=red,export256=a:1,export01=a:1,usn=,read_only=1,read_only=0");
+        assert!(!device.unwrap().read_only);
+        assert_eq!(
+            remarks,
+            [
+                "device4: word \"bare\": is no key=value, ignored",
+                "device4: colour \"red\": is no key of a device, ignored",
+                "device4: export256 \"a:1\": is no key of a device, ignored",
+                "device4: export01 \"a:1\": is no key of a device, ignored",
+                "device4: usn: has no value, ignored",
+                "device4: read_only \"1\": is given twice, the last one counts",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_pair_is_split_at_its_first_equals_sign() {
+        let (device, remarks) = with("t10devid=a=b");
+        assert_eq!(device.unwrap().t10devid.unwrap().as_str(), "a=b");
+        assert_eq!(remarks.len(), 1);
+        let (device, remarks) = read("virtname=a,filename=/dev/a=b,export0=all:1");
+        assert_eq!(device, None);
+        assert_eq!(remarks, ["device4: filename \"/dev/a=b\": character '=' is not possible here, device left out"]);
+    }
+
+    #[test]
+    fn flags_are_numbers_of_which_the_lowest_bit_counts() {
+        for (text, value, remarks) in
+            [("0", false, 0), ("1", true, 0), ("2", false, 1), ("3", true, 1), ("99999999999999999999999", true, 1)]
+        {
+            let (device, found) = with(&format!("removable={text}"));
+            assert_eq!((device.unwrap().removable, found.len()), (value, remarks), "{text}");
+        }
+        for text in ["yes", "-1", "0x1", "1.0", "١"] {
+            assert_eq!(with(&format!("removable={text}")).0, None, "{text}");
+        }
+    }
+
+    #[test]
+    fn luns_go_from_0_to_256_and_bad_exports_are_left_out_alone() {
+        let (found, remarks) = exports(
+            "export0=esx:0,export1=Linux:255,export2=b:256,export3=c:257,export4=d,export5=e:,export6=f:x,export7=g/h:1,\
+             export8=i:-1,export9=k:0x10,export10=l:99999999999999999999999,export255=ALL:7",
+        );
+        assert_eq!(found, ["esx:0", "linux:255", "b:256", "all:7"]);
+        assert_eq!(
+            remarks,
+            [
+                "device4: export2 \"b:256\": LUN 256 is one that many hosts do not look at",
+                "device4: export3 \"c:257\": the LUN is over 256, export left out",
+                "device4: export4 \"d\": is no initiatorgroup:lun, export left out",
+                "device4: export5 \"e:\": the LUN is no number, export left out",
+                "device4: export6 \"f:x\": the LUN is no number, export left out",
+                "device4: export7 \"g/h:1\": character '/' is not possible here, export left out",
+                "device4: export8 \"i:-1\": the LUN is no number, export left out",
+                "device4: export9 \"k:0x10\": the LUN is no number, export left out",
+                "device4: export10 \"l:99999999999999999999999\": the LUN is over 256, export left out",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_leading_zero_means_octal_as_in_the_kernel() {
+        let (found, remarks) = exports("export0=a:010,export1=b:00,export2=c:08,export3=d:0400,export4=e:0401");
+        assert_eq!(found, ["a:8", "b:0", "d:256"]);
+        assert_eq!(
+            remarks,
+            [
+                "device4: export0 \"a:010\": the LUN begins with 0 and is read as octal: 8",
+                "device4: export1 \"b:00\": the LUN begins with 0 and is read as octal: 0",
+                "device4: export2 \"c:08\": the LUN begins with 0 and is no octal number, export left out",
+                "device4: export3 \"d:0400\": the LUN begins with 0 and is read as octal: 256",
+                "device4: export3 \"d:0400\": LUN 256 is one that many hosts do not look at",
+                "device4: export4 \"e:0401\": the LUN is over 256, export left out",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_export_that_another_one_covers_is_redundant() {
+        assert_eq!(exports("export0=a:1,export1=A:1").0, ["a:1"]);
+        assert_eq!(exports("export0=all:1,export1=a:1,export2=a:2").0, ["all:1", "a:2"]);
+        let (found, remarks) = exports("export0=a:1,export1=b:1,export2=a:2,export3=all:1");
+        assert_eq!(found, ["a:2", "all:1"]);
+        assert_eq!(
+            remarks,
+            [
+                "device4: export0 \"a:1\": export3 all:1 says so as well, ignored",
+                "device4: export1 \"b:1\": export3 all:1 says so as well, ignored",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_first_export_and_a_store_are_required() {
+        let (device, remarks) = read("virtname=a,export1=all:1");
+        assert_eq!(device, None);
+        assert_eq!(
+            remarks,
+            [
+                "device4: filename: is required and missing, device left out",
+                "device4: export0: is required and missing, device left out",
+            ]
+        );
+        // A bad one is there all the same, and left out alone.
+        assert_eq!(exports("export0=nonsense,export1=all:1").0, ["all:1"]);
+    }
+
+    #[test]
+    fn what_a_handler_does_not_have_is_ignored_and_what_the_kernel_refuses_is_a_fault() {
+        let (device, remarks) = with("dummy=1");
+        assert!(!device.unwrap().dummy);
+        assert_eq!(remarks, ["device4: dummy: exists only with vdisk_nullio, ignored for vdisk_blockio"]);
+        let (device, remarks) = with("handler=vdisk_nullio,nv_cache=1,write_through=1");
+        let device = device.unwrap();
+        assert_eq!((device.filename, device.nv_cache, device.write_through), (None, false, None));
+        assert_eq!(remarks.len(), 3, "{remarks:?}");
+        let (device, remarks) = with("handler=vdisk_fileio,read_only=1,write_through=1");
+        assert_eq!((device.unwrap().write_through, remarks.len()), (None, 1));
+        let (device, remarks) = with("handler=vdisk_fileio,read_only=1,nv_cache=1");
+        assert_eq!(device, None);
+        assert_eq!(remarks, ["device4: nv_cache: is impossible with vdisk_fileio and read_only=1, device left out"]);
+        assert!(with("handler=vdisk_blockio,read_only=1,nv_cache=1").0.is_some());
+    }
+
+    #[test]
+    fn identifiers_are_kept_if_they_can_be_written() {
+        for (text, used, remarks) in [
+            ("t10devid=old_ID-1", true, 0),
+            ("t10devid=old.id", true, 1),
+            ("t10devid=abcdefghijklmnopqrstuvwxyz", false, 1),
+            ("t10devid=für", false, 1),
+            ("usn=0123456789abcdef0123", true, 0),
+            ("usn=0123456789abcdef01234", false, 1),
+            ("naa_id=0x60000000000000000000000000000001", true, 0),
+            ("naa_id=1000000000000001", false, 1),
+        ] {
+            let (device, found) = with(text);
+            assert_eq!((device.is_some(), found.len()), (used, remarks), "{text}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn the_name_can_be_made_out_of_nonsense() {
+        assert_eq!(virtname("x,,virtname=a,handler=,\"VIRTNAME\"=b,virtname="), Some("b".to_owned()));
+        assert_eq!(virtname("virtname,a"), None);
+    }
+}
