@@ -1,1 +1,8 @@
 //! The two agents, as a library, so that tests and tools reach their tables.
+//!
+//! A binary is three lines: it hands its agent to [`scst_core::ocf::run::main`]. Each agent is a table and parameters
+//! (`params`), the state that follows from them (`wanted`), and the actions.
+
+pub mod host;
+pub mod scst_aluadg;
+pub mod scst_qla2xtgt;

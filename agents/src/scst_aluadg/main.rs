@@ -1,2 +1,5 @@
-//! Placeholder until the agent's library lands.
-fn main() {}
+//! The binary `scst_aluadg`.
+
+fn main() -> std::process::ExitCode {
+    scst_core::ocf::run::main(&agents::scst_aluadg::Aluadg)
+}

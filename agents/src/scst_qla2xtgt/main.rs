@@ -1,2 +1,5 @@
-//! Placeholder until the agent's library lands.
-fn main() {}
+//! The binary `scst_qla2xtgt`.
+
+fn main() -> std::process::ExitCode {
+    scst_core::ocf::run::main(&agents::scst_qla2xtgt::Qla2xtgt)
+}

@@ -16,7 +16,7 @@ use crate::scst::{self, device, device_group, target};
 use crate::sysfs::{Answer, Sysfs, wait_until};
 
 /// Time that is kept for steps that must be made after everything else failed.
-const LAST_STEPS: Duration = Duration::from_millis(1000);
+const LAST_STEPS: Duration = Duration::from_secs(1);
 
 /// What a failed step means for those after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

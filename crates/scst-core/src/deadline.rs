@@ -19,7 +19,7 @@ impl Deadline {
     /// A deadline for an action with the time-out `timeout`, less a reserve of a twentieth, 200 ms to 2 s.
     pub fn for_timeout(timeout: Duration, cancelled: Arc<AtomicBool>) -> Self {
         let reserve = (timeout / 20).clamp(Duration::from_millis(200), Duration::from_secs(2)).min(timeout / 2);
-        Self::within(timeout - reserve, cancelled)
+        Self::within(timeout.saturating_sub(reserve), cancelled)
     }
 
     /// A deadline `time` from now.
@@ -74,9 +74,9 @@ mod tests {
 
     #[test]
     fn a_reserve_is_kept_that_never_eats_the_whole_time() {
-        assert!(deadline(20_000).remaining() <= Duration::from_millis(19_000));
-        assert!(deadline(20_000).remaining() > Duration::from_millis(18_000));
-        assert!(deadline(240_000).remaining() > Duration::from_millis(237_000));
+        assert!(deadline(20_000).remaining() <= Duration::from_secs(19));
+        assert!(deadline(20_000).remaining() > Duration::from_secs(18));
+        assert!(deadline(240_000).remaining() > Duration::from_secs(237));
         assert!(deadline(100).remaining() <= Duration::from_millis(50));
         assert!(deadline(100).remaining() > Duration::ZERO);
     }

@@ -56,6 +56,11 @@ impl Observer<'_> {
         Ok(Some(group))
     }
 
+    /// Whether there is a device group of this name.
+    pub fn group_exists(&self, name: &GroupName) -> Result<bool, Error> {
+        Ok(self.sysfs.optional_list(&device_group::group(name), self.deadline)?.is_some())
+    }
+
     /// The devices of a group.
     pub fn group_devices(&self, name: &GroupName) -> Result<BTreeSet<DeviceName>, Error> {
         let links = self.links(&device_group::devices(name))?;

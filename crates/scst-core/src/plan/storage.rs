@@ -256,8 +256,9 @@ fn ours(scope: &Scope, at: &LunAddress) -> bool {
 
 /// The parameters of `add_device`: what this kernel's handler knows of what is wanted.
 fn parameters(scope: &Scope, handler: HandlerName, device: &Device) -> Vec<(&'static str, String)> {
-    let known = scope.parameters.get(&handler);
-    let knows = |name: &str| ALWAYS_KNOWN.contains(&name) || known.is_none_or(|known| known.iter().any(|k| k == name));
+    let listed = scope.parameters.get(&handler);
+    let knows =
+        |name: &str| ALWAYS_KNOWN.contains(&name) || listed.is_none_or(|listed| listed.iter().any(|l| l == name));
     let filename = device.filename.iter().map(|filename| ("filename", filename.clone()));
     let settings = device.settings.iter().map(|(name, value)| (*name, value.clone()));
     // What the kernel does by itself need not be said, and an older kernel may not know the word.

@@ -1,0 +1,301 @@
+//! The machine and the cluster that one run of an agent works on, and what both agents do with them in the same way.
+
+use std::path::Path;
+use std::time::Duration;
+
+use scst_core::apply::{AfterFailure, Applied, apply};
+use scst_core::cluster::{self, ClusterError, Nodes, Topology};
+use scst_core::command::Tools;
+use scst_core::deadline::Deadline;
+use scst_core::observe::Observer;
+use scst_core::ocf::exit::{Failure, one_line};
+use scst_core::ocf::param::{Finding, Severity};
+use scst_core::ocf::run::Context;
+use scst_core::plan::Step;
+use scst_core::record::{Found, Record, Store};
+use scst_core::scst;
+use scst_core::scst::names::{Driver, NodeName, TargetName};
+use scst_core::sysfs::Sysfs;
+
+/// The longest a module may take to load: its hardware is set up meanwhile.
+const MODPROBE: Duration = Duration::from_mins(1);
+
+/// Time kept for undoing a start that failed.
+pub const UNDO: Duration = Duration::from_secs(2);
+
+/// One run's view of the world.
+#[derive(Debug)]
+pub struct Host<'a> {
+    /// What was asked, and until when.
+    pub context: &'a Context,
+    /// The kernel's tree.
+    pub sysfs: Sysfs,
+    /// This agent's records.
+    pub store: Store,
+    /// Other programs.
+    pub tools: Tools,
+}
+
+impl<'a> Host<'a> {
+    /// The world of `agent` in this context.
+    pub fn new(context: &'a Context, agent: &'static str) -> Self {
+        let env = &context.env;
+        Self {
+            context,
+            sysfs: Sysfs::new(env.sysfs_root()),
+            store: Store::new(env.rsctmp(), agent, env.instance()),
+            tools: Tools::from_env(env),
+        }
+    }
+
+    /// The end of the run.
+    pub fn deadline(&self) -> &Deadline {
+        &self.context.deadline
+    }
+
+    /// A look at the kernel's tree.
+    pub fn observer(&self) -> Observer<'_> {
+        Observer { sysfs: &self.sysfs, deadline: self.deadline() }
+    }
+
+    /// The run only prints what it would do.
+    pub fn dry_run(&self) -> bool {
+        self.context.dry_run
+    }
+
+    /// This node's name: from Pacemaker, else from the cluster, else from the record.
+    pub fn node_name(&self, record: &Found) -> Result<NodeName, Failure> {
+        if let Some(name) = self.told_name() {
+            return name;
+        }
+        match cluster::local_node_name(&self.tools, self.deadline()) {
+            Ok(name) => parse_node(&name),
+            Err(error) => recorded_name(record).ok_or_else(|| unreachable(&error)),
+        }
+    }
+
+    /// This node's name without asking anybody: from Pacemaker, else from the record.
+    pub fn node_name_offline(&self, record: &Found) -> Option<NodeName> {
+        self.told_name().and_then(Result::ok).or_else(|| recorded_name(record))
+    }
+
+    /// This node's id without asking anybody.
+    pub fn node_id_offline(&self, record: &Found) -> Option<u16> {
+        let told = self.context.env.node_id().and_then(|id| u16::try_from(id).ok());
+        told.or_else(|| record.known().and_then(|record| record.node_id))
+    }
+
+    fn told_name(&self) -> Option<Result<NodeName, Failure>> {
+        self.context.env.node_name().map(parse_node)
+    }
+
+    /// The nodes and their ports, by one query.
+    pub fn nodes(&self) -> Result<Nodes, Failure> {
+        cluster::query_nodes(&self.tools, self.deadline()).map_err(|error| unreachable(&error))
+    }
+
+    /// The numbers of all nodes, as this node sees them. Warnings are logged.
+    pub fn topology(&self, driver: Driver, record: &Found) -> Result<Topology, Failure> {
+        let name = self.node_name(record)?;
+        let nodes = self.nodes()?;
+        let (topology, warnings) = Topology::build(&nodes, name.as_str(), driver)?;
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
+        Ok(topology)
+    }
+
+    /// The local ports as sysfs spells them, with their numbers.
+    ///
+    /// # Errors
+    ///
+    /// Exit 5 naming every port this machine does not have.
+    pub fn local_ports(&self, driver: Driver, topology: &Topology) -> Result<Vec<(TargetName, u16)>, Failure> {
+        let present = self.observer().port_names(driver)?;
+        let mut ports = Vec::new();
+        let mut missing = Vec::new();
+        for port in &topology.local.ports {
+            match present.iter().find(|name| name.matches(port.name.as_str())) {
+                Some(name) => ports.push((name.clone(), port.rel_tgt_id)),
+                None => missing.push(port.name.to_string()),
+            }
+        }
+        if missing.is_empty() {
+            return Ok(ports);
+        }
+        Err(Failure::installed(format!("port {} does not exist on this node", missing.join(", "))).with_hint(format!(
+            "compare targetports of node {} with the directories of {}: a dead HBA, a driver that is not in target mode, or a wrong name",
+            topology.local.name,
+            self.sysfs.full(&scst::target::driver(driver)).display()
+        )))
+    }
+
+    /// Loads the modules whose directory below `/sys/module`, and whose other sign of life, are missing.
+    ///
+    /// # Errors
+    ///
+    /// Exit 5 naming the module that could not be loaded.
+    pub fn load_modules(&self, modules: &[Module]) -> Result<(), Failure> {
+        for module in modules {
+            if self.is_loaded(module)? {
+                continue;
+            }
+            if self.dry_run() {
+                println!("load module {}", module.name);
+                continue;
+            }
+            let limit = MODPROBE.min(self.deadline().remaining());
+            self.tools.run("modprobe", &[module.name], limit).map_err(|error| {
+                Failure::installed(format!("module {} could not be loaded: {error}", module.name))
+                    .with_hint("SCST must be installed for the running kernel")
+            })?;
+            tracing::info!("load module {}", module.name);
+        }
+        Ok(())
+    }
+
+    fn is_loaded(&self, module: &Module) -> Result<bool, Failure> {
+        let there = |path: &str| self.sysfs.optional_list(path, self.deadline()).map(|entries| entries.is_some());
+        // A module that is built into the kernel, or a driver with another module's name, shows only by what it does.
+        Ok(there(&module.shows)? || there(&scst::module(module.dir))?)
+    }
+
+    /// Applies steps, or prints them in a dry run. What the log should know of failures that do not matter is logged.
+    pub fn apply(&self, steps: &[Step], after: AfterFailure) -> Applied {
+        self.apply_until(steps, after, self.deadline())
+    }
+
+    /// The same with another end.
+    pub fn apply_until(&self, steps: &[Step], after: AfterFailure, deadline: &Deadline) -> Applied {
+        if self.dry_run() {
+            for step in steps {
+                println!("{step}");
+            }
+            return Applied::default();
+        }
+        let applied = apply(steps, &self.sysfs, deadline, after);
+        for failed in &applied.warnings {
+            tracing::warn!("{failed}");
+        }
+        applied
+    }
+
+    /// Writes the record. Without one the next action knows less, which is no reason to fail this one.
+    pub fn remember(&self, record: &Record) {
+        if self.dry_run() {
+            return;
+        }
+        if let Err(error) = self.store.write(record) {
+            tracing::warn!("record {} could not be written: {error}", self.store.path().display());
+        }
+    }
+
+    /// Creates a directory and its parents, unless this is a dry run.
+    pub fn make_dir(&self, dir: &Path) -> Result<(), Failure> {
+        if dir.is_dir() {
+            return Ok(());
+        }
+        if self.dry_run() {
+            println!("create directory {}", dir.display());
+            return Ok(());
+        }
+        std::fs::create_dir_all(dir).map_err(|error| {
+            Failure::generic(format!("directory {} could not be created: {error}", dir.display()))
+                .with_hint("SCST keeps persistent reservations there and refuses every device without it")
+        })
+    }
+}
+
+/// A kernel module, and how to see that it is there.
+#[derive(Debug, Clone)]
+pub struct Module {
+    /// What modprobe is asked for.
+    pub name: &'static str,
+    /// Its directory below `/sys/module`.
+    pub dir: &'static str,
+    /// The directory it makes in SCST's tree.
+    pub shows: String,
+}
+
+impl Module {
+    /// SCST itself.
+    pub fn scst() -> Self {
+        Self { name: "scst", dir: "scst", shows: scst::ROOT.to_owned() }
+    }
+
+    /// A module that makes the handler `handler`.
+    pub fn handler(name: &'static str, handler: &str) -> Self {
+        Self { name, dir: name, shows: format!("{}/handlers/{handler}", scst::ROOT) }
+    }
+
+    /// A target driver.
+    pub fn driver(driver: Driver) -> Self {
+        Self { name: driver.module(), dir: driver.module_dir(), shows: scst::target::driver(driver) }
+    }
+}
+
+/// Logs findings at their level, and refuses to go on if one of them leaves nothing to start.
+pub fn refuse_errors(findings: &[Finding]) -> Result<(), Failure> {
+    let mut errors = Vec::new();
+    for finding in findings {
+        match finding.severity {
+            Severity::Error => errors.push(finding),
+            Severity::Warning | Severity::Advice => tracing::warn!("{finding}"),
+        }
+    }
+    for error in errors.iter().skip(1) {
+        tracing::error!("{error}");
+    }
+    match errors.first() {
+        None => Ok(()),
+        Some(first) => Err(Failure::configured(first.to_string())),
+    }
+}
+
+/// Logs findings without refusing anything.
+pub fn log_findings(findings: &[Finding]) {
+    for finding in findings {
+        tracing::warn!("{finding}");
+    }
+}
+
+/// validate-all at level 0: every finding is named, and each but mere advice fails it.
+pub fn validate(findings: &[Finding]) -> Result<(), Failure> {
+    let (advice, faults): (Vec<_>, Vec<_>) = findings.iter().partition(|finding| finding.severity == Severity::Advice);
+    for finding in advice {
+        tracing::warn!("{finding}");
+    }
+    for finding in faults.iter().skip(1) {
+        tracing::error!("{finding}");
+    }
+    match faults.as_slice() {
+        [] => Ok(()),
+        [only] => Err(Failure::configured(only.to_string())),
+        [first, rest @ ..] => Err(Failure::configured(format!("{first} (and {} more, see the log)", rest.len()))
+            .with_hint(rest.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))),
+    }
+}
+
+/// The first failure of a plan, if any; further ones are logged.
+pub fn first_failure(applied: &Applied) -> Option<Failure> {
+    let (first, rest) = applied.failed.split_first()?;
+    for failed in rest {
+        tracing::error!("{failed}");
+    }
+    let failure = Failure::from(first.error.clone());
+    Some(Failure { reason: one_line(&first.to_string()), ..failure })
+}
+
+fn parse_node(name: &str) -> Result<NodeName, Failure> {
+    NodeName::parse(name)
+        .map_err(|error| Failure::args(format!("node name {name:?} cannot name a target group: {error}")))
+}
+
+fn recorded_name(record: &Found) -> Option<NodeName> {
+    record.known().and_then(|record| record.node.clone())
+}
+
+fn unreachable(error: &ClusterError) -> Failure {
+    Failure::generic(error.to_string())
+        .with_hint("the agent asks the cluster with its own commands: is Pacemaker running on this node?")
+}

@@ -1,0 +1,51 @@
+//! The dispatch of the device group agent.
+
+use scst_core::ocf::action::Action;
+use scst_core::ocf::exit::{ExitCode, Failure};
+use scst_core::ocf::param::AgentTable;
+use scst_core::ocf::run::{Agent, Context};
+use scst_core::record::Found;
+
+use super::instance::missing_backing;
+use super::params::Params;
+use super::table::TABLE;
+use super::{demote, monitor, notify, promote, start, stop};
+use crate::host::{Host, validate};
+
+/// The agent.
+#[derive(Debug)]
+pub struct Aluadg;
+
+impl Agent for Aluadg {
+    fn metadata(&self) -> &'static AgentTable {
+        TABLE
+    }
+
+    fn run(&self, action: Action, context: &Context) -> Result<ExitCode, Failure> {
+        let host = Host::new(context, TABLE.name);
+        match action {
+            Action::Start => start::start(&host),
+            Action::Stop => stop::stop(&host),
+            Action::Monitor => monitor::monitor(&host),
+            Action::Promote => promote::promote(&host),
+            Action::Demote => demote::demote(&host),
+            Action::Notify => Ok(notify::notify(&host)),
+            Action::Reload => start::reload(&host),
+            Action::ValidateAll => validate_all(&host),
+            Action::MetaData | Action::Usage => {
+                Err(Failure::new(ExitCode::Unimplemented, format!("{action} is not carried out here")))
+            }
+        }
+    }
+}
+
+fn validate_all(host: &Host<'_>) -> Result<ExitCode, Failure> {
+    let (params, findings) = Params::parse(&host.context.env);
+    validate(&findings)?;
+    if let Some(params) = params.filter(|_| host.context.env.check_level() >= 10) {
+        missing_backing(&params)?;
+        let topology = host.topology(params.driver, &Found::Nothing)?;
+        host.local_ports(params.driver, &topology)?;
+    }
+    Ok(ExitCode::Success)
+}

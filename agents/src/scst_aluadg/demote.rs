@@ -1,0 +1,112 @@
+//! Demote: hosts stop using this node without losing a write. Commands are held back and those in flight end before the
+//! state changes.
+
+use std::collections::BTreeMap;
+
+use scst_core::apply::{AfterFailure, Applied};
+use scst_core::deadline::Deadline;
+use scst_core::error::Error;
+use scst_core::ocf::exit::{ExitCode, Failure};
+use scst_core::plan::Step;
+use scst_core::plan::storage::{self, states};
+use scst_core::scst::alua::AluaState;
+use scst_core::scst::names::NodeName;
+use scst_core::state::Storage;
+
+use super::instance::Instance;
+use super::start::local_state;
+use crate::host::{Host, first_failure};
+
+/// Demotes the instance. The promotion score is left alone: changed here, it would make Pacemaker forget a pending restart.
+pub(super) fn demote(host: &Host<'_>) -> Result<ExitCode, Failure> {
+    let Some(mut instance) = Instance::find(host) else { return Ok(ExitCode::Success) };
+    let _lock = instance.lock(host)?;
+    instance.refresh(host);
+    let mut found = instance.quick(host.observer())?;
+    instance.release(host, &mut found)?;
+    if found.group.is_none() {
+        return Ok(ExitCode::Success);
+    }
+    let local = host.node_name(&instance.record)?;
+    match local_state(&found, &local) {
+        None | Some(AluaState::Standby | AluaState::Unavailable | AluaState::Offline) => return Ok(ExitCode::Success),
+        Some(AluaState::Active | AluaState::NonOptimized | AluaState::Transitioning) => {}
+    }
+    let applied = drain(host, &mut instance, &local, &found, host.deadline());
+    if host.dry_run() {
+        return Ok(ExitCode::Success);
+    }
+    match first_failure(&applied) {
+        Some(failure) => Err(explained(host, &applied, failure)),
+        None => verify(host, &instance, &local),
+    }
+}
+
+/// Carries the demotion out until `deadline`; also the first half of stopping a promoted instance.
+pub(super) fn drain(
+    host: &Host<'_>,
+    instance: &mut Instance,
+    local: &NodeName,
+    found: &Storage,
+    deadline: &Deadline,
+) -> Applied {
+    let scope = instance.scope(local, false);
+    let steps = match (local_state(found, local), found.group.as_ref()) {
+        // A run died between its two states. Hosts have been told to wait already: nothing is in flight that could fail.
+        (Some(AluaState::Transitioning), Some(group)) => {
+            states(&scope, group, &BTreeMap::from([(local.clone(), AluaState::Standby)])).steps
+        }
+        _ => storage::demote(&scope, found),
+    };
+    // Before the first block, so that whoever comes after a kill knows how many blocks are not ours.
+    let blocks: BTreeMap<_, _> = steps
+        .iter()
+        .filter_map(|step| match step {
+            Step::Block { device, before } => Some((device.clone(), *before)),
+            _ => None,
+        })
+        .collect();
+    instance.update(host, |record| record.blocks = blocks);
+    let applied = host.apply_until(&steps, AfterFailure::End, deadline);
+    if !host.dry_run() && all_given_back(host, instance) {
+        instance.update(host, |record| record.blocks.clear());
+    }
+    applied
+}
+
+/// Whether no device is blocked by us any more. What is forgotten here nobody would ever release.
+fn all_given_back(host: &Host<'_>, instance: &Instance) -> bool {
+    let deadline = host.deadline().at_least(crate::host::UNDO);
+    let observer = scst_core::observe::Observer { sysfs: &host.sysfs, deadline: &deadline };
+    instance
+        .blocked()
+        .iter()
+        .all(|(device, before)| observer.block(device).is_ok_and(|now| now.is_none_or(|now| now.count <= *before)))
+}
+
+/// Adds to a drain that did not end whose commands it waited for.
+fn explained(host: &Host<'_>, applied: &Applied, failure: Failure) -> Failure {
+    let undrained = applied.failed.iter().find_map(|failed| match (&failed.step, &failed.error) {
+        (Step::AwaitDrained { device }, Error::NotSeen { .. }) => Some(device),
+        _ => None,
+    });
+    let Some(device) = undrained else { return failure };
+    let deadline = host.deadline().at_least(crate::host::UNDO);
+    let observer = scst_core::observe::Observer { sysfs: &host.sysfs, deadline: &deadline };
+    let busy: Vec<String> = observer.busy_initiators(device).unwrap_or_default().into_iter().collect();
+    let whom = if busy.is_empty() { String::new() } else { format!(" of {}", busy.join(", ")) };
+    Failure {
+        reason: format!("device {device}: commands in flight{whom} did not end in time, still active"),
+        ..failure
+    }
+    .with_hint("the backing device or the network to it is stuck; the group stays active so that no write is lost")
+}
+
+fn verify(host: &Host<'_>, instance: &Instance, local: &NodeName) -> Result<ExitCode, Failure> {
+    match host.observer().alua_state(&instance.group, local)? {
+        Some(state) if state.is_open() => {
+            Err(Failure::generic(format!("target group {local}: state is {state} after writing standby")))
+        }
+        _ => Ok(ExitCode::Success),
+    }
+}

@@ -1,0 +1,195 @@
+//! What is ours on this node: the group, its devices, the record, the lock.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use scst_core::apply::AfterFailure;
+use scst_core::cluster;
+use scst_core::error::Error;
+use scst_core::observe::Observer;
+use scst_core::ocf::exit::Failure;
+use scst_core::plan::storage::{Scope, release};
+use scst_core::record::{Found, Record, boot_seconds};
+use scst_core::scst::alua::AluaState;
+use scst_core::scst::names::{DeviceName, Driver, GroupName, NodeName};
+use scst_core::state::{Device, Storage};
+
+use super::params::{Params, StopParams};
+use crate::host::{Host, first_failure};
+
+/// The promotion score of every instance that runs. One value for all: the promoted node wins a tie, and a score that
+/// never changes aborts no transition.
+pub(super) const SCORE: i32 = 5;
+
+/// One device group on this node, as far as it can be known without a valid configuration.
+#[derive(Debug)]
+pub(super) struct Instance {
+    /// The group.
+    pub(super) group: GroupName,
+    /// The driver whose ports export it.
+    pub(super) driver: Driver,
+    /// The devices the configuration names.
+    pub(super) configured: BTreeSet<DeviceName>,
+    /// What earlier actions remembered.
+    pub(super) record: Found,
+}
+
+impl Instance {
+    /// The instance that the environment and the record describe; `None` when neither tells a group.
+    pub(super) fn find(host: &Host<'_>) -> Option<Self> {
+        let StopParams { group, driver, devices } = Params::for_stop(&host.context.env);
+        let record = host.store.read(group.as_ref());
+        let group = group.or_else(|| record.known().and_then(|record| record.group.clone()))?;
+        let driver = driver.unwrap_or(Driver::Qla2x00t);
+        Some(Self { group, driver, configured: devices.into_iter().collect(), record })
+    }
+
+    /// Reads the record again, which another action may have written while we waited for the lock.
+    pub(super) fn refresh(&mut self, host: &Host<'_>) {
+        self.record = host.store.read(Some(&self.group));
+    }
+
+    /// Waits for other actions on this group to end.
+    pub(super) fn lock(&self, host: &Host<'_>) -> Result<Option<impl Drop + use<>>, Failure> {
+        if host.dry_run() {
+            return Ok(None);
+        }
+        host.store.lock(self.group.as_str(), host.deadline()).map(Some).map_err(Failure::from)
+    }
+
+    /// Whether a device that is a member of our group is ours: it has our prefix, or we recorded it.
+    pub(super) fn owns(&self, device: &DeviceName) -> bool {
+        device.belongs_to(&self.group) || self.record.known().is_some_and(|record| record.devices.contains(device))
+    }
+
+    /// Our devices with everything about them, their LUNs, and the group.
+    pub(super) fn storage(&self, observer: Observer<'_>) -> Result<Storage, Error> {
+        let mut named = self.configured.clone();
+        named.extend(self.record.known().into_iter().flat_map(|record| record.devices.iter().cloned()));
+        observer.storage(&self.group, &named, |device| self.owns(device))
+    }
+
+    /// The group with its target groups, and of each of its devices no more than how often it is blocked: what a failover
+    /// needs, in as few reads as it needs.
+    pub(super) fn quick(&self, observer: Observer<'_>) -> Result<Storage, Error> {
+        let group = observer.device_group(&self.group)?;
+        let mut devices = BTreeMap::new();
+        let members = group.iter().flat_map(|group| group.devices.iter()).filter(|device| self.owns(device));
+        for name in members.chain(self.blocked().keys()).collect::<BTreeSet<_>>() {
+            if let Some(block) = observer.block(name)? {
+                devices.insert(name.clone(), Device { block, ..Device::default() });
+            }
+        }
+        Ok(Storage { devices, group, ..Storage::default() })
+    }
+
+    /// The devices that a run of ours recorded before blocking them, with the count it found.
+    pub(super) fn blocked(&self) -> &BTreeMap<DeviceName, u32> {
+        static NONE: BTreeMap<DeviceName, u32> = BTreeMap::new();
+        self.record.known().map_or(&NONE, |record| &record.blocks)
+    }
+
+    /// Gives back what a run that died left blocked, and no more, and forgets it.
+    pub(super) fn release(&mut self, host: &Host<'_>, found: &mut Storage) -> Result<(), Failure> {
+        if self.blocked().is_empty() {
+            return Ok(());
+        }
+        let steps = release(found, self.blocked());
+        let applied = host.apply(&steps, AfterFailure::GoOn);
+        if host.dry_run() {
+            return Ok(());
+        }
+        if let Some(failure) = first_failure(&applied) {
+            return Err(failure);
+        }
+        for (device, before) in self.blocked() {
+            if let Some(found) = found.devices.get_mut(device) {
+                found.block.count = found.block.count.min(*before);
+            }
+        }
+        self.update(host, |record| record.blocks.clear());
+        Ok(())
+    }
+
+    /// Changes the record, starting from an empty one where nothing is known, and writes it if it changed.
+    pub(super) fn update(&mut self, host: &Host<'_>, change: impl FnOnce(&mut Record)) {
+        let before = self.record.known().cloned();
+        let mut record = before.clone().unwrap_or_default();
+        record.group = Some(self.group.clone());
+        change(&mut record);
+        if before.as_ref() != Some(&record) {
+            host.remember(&record);
+            self.record = Found::Known(record);
+        }
+    }
+
+    /// Remembers which states were written for peers, and when.
+    pub(super) fn stamp(&mut self, host: &Host<'_>, local: &NodeName, written: &BTreeMap<NodeName, AluaState>) {
+        let now = boot_seconds();
+        self.update(host, |record| {
+            for (node, state) in written.iter().filter(|(node, _)| *node != local) {
+                record.peers.insert(node.clone(), (*state, now));
+            }
+        });
+    }
+
+    /// What plans of this instance need to know.
+    pub(super) fn scope(&self, local: &NodeName, recreate: bool) -> Scope {
+        Scope {
+            group: self.group.clone(),
+            local: local.clone(),
+            driver: self.driver,
+            recreate,
+            parameters: BTreeMap::new(),
+        }
+    }
+}
+
+/// Sets this node's promotion score.
+pub(super) fn set_score(host: &Host<'_>, node: &NodeName) -> Result<(), Failure> {
+    if host.dry_run() {
+        println!("set the promotion score of node {node} to {SCORE}");
+        return Ok(());
+    }
+    cluster::set_promotion_score(&host.tools, host.deadline(), node.as_str(), host.context.env.instance(), SCORE)
+        .map_err(|error| Failure::generic(format!("promotion score not set: {error}")))
+}
+
+/// Sets the score where its absence is not worth failing for: it has been set before.
+pub(super) fn renew_score(host: &Host<'_>, node: &NodeName) {
+    if let Err(failure) = set_score(host, node) {
+        tracing::warn!("{failure}");
+    }
+}
+
+/// Deletes this node's promotion score. The cluster forgets it with the node, so a failure is told and no more.
+pub(super) fn delete_score(host: &Host<'_>, node: &NodeName) {
+    if host.dry_run() {
+        println!("delete the promotion score of node {node}");
+        return;
+    }
+    let deadline = host.deadline().at_least(crate::host::UNDO);
+    let deleted = cluster::delete_promotion_score(&host.tools, &deadline, node.as_str(), host.context.env.instance());
+    if let Err(error) = deleted {
+        tracing::warn!("promotion score not deleted: {error}");
+    }
+}
+
+/// Every backing file or device that is not there, in one answer.
+///
+/// # Errors
+///
+/// Exit 5 naming all of them.
+pub(super) fn missing_backing(params: &Params) -> Result<(), Failure> {
+    let missing: Vec<String> = params
+        .devices
+        .iter()
+        .filter_map(|device| Some((device, device.filename.as_ref()?)))
+        .filter(|(_, filename)| std::fs::metadata(filename.as_str()).is_err())
+        .map(|(device, filename)| format!("{filename} of device {}", device.name))
+        .collect();
+    match missing.as_slice() {
+        [] => Ok(()),
+        [only] => Err(Failure::installed(format!("backing {only} does not exist"))),
+        several => Err(Failure::installed(format!("backing {} do not exist", several.join(", ")))),
+    }
+}

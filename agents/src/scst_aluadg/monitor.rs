@@ -1,0 +1,208 @@
+//! Monitor: what state the group is in, from the kernel's tree, in a handful of reads that do not grow with LUNs and groups.
+
+use std::collections::BTreeMap;
+
+use scst_core::apply::AfterFailure;
+use scst_core::cluster;
+use scst_core::ocf::exit::{ExitCode, Failure};
+use scst_core::ocf::notify::PeerRole;
+use scst_core::plan::Step;
+use scst_core::plan::storage::{converge, states};
+use scst_core::record::{Found, boot_seconds};
+use scst_core::scst::alua::AluaState;
+use scst_core::scst::names::NodeName;
+
+use super::instance::{Instance, renew_score};
+use super::notify::picture;
+use super::params::Params;
+use super::promote::closed;
+use super::wanted::{self, LocalPorts, state_of};
+use crate::host::{Host, log_findings};
+
+/// How long a peer may stand between two states before its second notification counts as lost, in seconds: longer than
+/// any action of a peer takes.
+const LOST: u64 = 150;
+
+/// Says what the instance does.
+pub(super) fn monitor(host: &Host<'_>) -> Result<ExitCode, Failure> {
+    let not_running = || Failure::not_running("no device group and no device of ours");
+    let Some(mut instance) = Instance::find(host) else { return Err(not_running()) };
+    let members = host.observer().group_devices(&instance.group)?;
+    let local = match host.node_name_offline(&instance.record) {
+        Some(local) => local,
+        // By hand on a node without a record. A machine without SCST has nothing to ask the cluster about.
+        None if !exists(host, &instance)? => return Err(not_running()),
+        None => host.node_name(&instance.record)?,
+    };
+    let Some(state) = host.observer().alua_state(&instance.group, &local)? else {
+        if exists(host, &instance)? {
+            return Err(Failure::generic(format!(
+                "device group {} is half there: no target group {local}",
+                instance.group
+            )));
+        }
+        return Err(not_running());
+    };
+    let answer = match state {
+        AluaState::Active | AluaState::NonOptimized => serving(host, &instance, &members),
+        AluaState::Standby | AluaState::Unavailable | AluaState::Offline => Ok(ExitCode::Success),
+        // Seen only beside an action by hand: Pacemaker runs one at a time.
+        AluaState::Transitioning if host.store.locked(instance.group.as_str()) => Ok(ExitCode::Success),
+        AluaState::Transitioning => {
+            Err(Failure::generic(format!("target group {local} is transitioning, and nothing is under way")))
+        }
+    }?;
+    if host.context.env.interval_ms() > 0 {
+        repair(host, &mut instance, &local);
+    } else {
+        // After a refresh or a restart of the controller nobody knows the score any more.
+        renew_score(host, &local);
+    }
+    if host.context.env.check_level() >= 10 {
+        thorough(host, &instance, &local, answer)?;
+    }
+    Ok(answer)
+}
+
+/// Whether anything of ours is in the tree.
+fn exists(host: &Host<'_>, instance: &Instance) -> Result<bool, Failure> {
+    let observer = host.observer();
+    if observer.group_exists(&instance.group)? {
+        return Ok(true);
+    }
+    let recorded = instance.record.known().map(|record| &record.devices);
+    let names = observer.device_names()?;
+    Ok(names
+        .iter()
+        .any(|name| instance.configured.contains(name) || recorded.is_some_and(|devices| devices.contains(name))))
+}
+
+/// Promoted: every device is open and none is held back by us.
+fn serving(
+    host: &Host<'_>,
+    instance: &Instance,
+    members: &std::collections::BTreeSet<scst_core::scst::names::DeviceName>,
+) -> Result<ExitCode, Failure> {
+    let broken = |reason: String| Err(Failure::new(ExitCode::FailedPromoted, reason));
+    let closed = closed(host, members.iter().filter(|device| instance.owns(device)))?;
+    if !closed.is_empty() {
+        return broken(format!("device {}: active, but its backing store is not open", closed.join(", ")));
+    }
+    for (device, before) in instance.blocked() {
+        let now = host.observer().block(device)?;
+        if now.is_some_and(|now| now.count > *before) && !host.store.locked(instance.group.as_str()) {
+            return broken(format!("device {device}: left blocked by an action that died"));
+        }
+    }
+    Ok(ExitCode::Promoted)
+}
+
+/// A peer that has stood between two states for too long: its second notification was lost. Only then the cluster is asked.
+fn repair(host: &Host<'_>, instance: &mut Instance, local: &NodeName) {
+    let outcome = match &instance.record {
+        Found::Known(record) => {
+            let now = boot_seconds();
+            let stale =
+                |(state, at): &(AluaState, u64)| *state == AluaState::Transitioning && now.saturating_sub(*at) > LOST;
+            let lost: Vec<NodeName> =
+                record.peers.iter().filter(|(_, last)| stale(last)).map(|(node, _)| node.clone()).collect();
+            if lost.is_empty() { Ok(()) } else { put_right(host, instance, local, &lost) }
+        }
+        // Started by the shell agent: what it left is learned once, and the time runs from now.
+        Found::Unknown | Found::Nothing => learn(host, instance, local),
+    };
+    if let Err(failure) = outcome {
+        tracing::warn!("peers not put right: {failure}");
+    }
+}
+
+fn learn(host: &Host<'_>, instance: &mut Instance, local: &NodeName) -> Result<(), Failure> {
+    let Some(group) = host.observer().device_group(&instance.group)? else { return Ok(()) };
+    let own = group.target_groups.get(local);
+    let ports = own.into_iter().flat_map(|own| &own.members).filter(|(_, member)| member.local);
+    let ports =
+        ports.filter_map(|(port, member)| Some((port.clone(), u16::try_from(member.rel_tgt_id).ok()?))).collect();
+    let devices = group.devices.iter().filter(|device| instance.owns(device)).cloned().collect();
+    let peers: BTreeMap<_, _> = group.target_groups.iter().map(|(node, there)| (node.clone(), there.state)).collect();
+    let node_id = host.node_id_offline(&instance.record);
+    instance.update(host, |record| {
+        record.node = Some(local.clone());
+        record.node_id = node_id;
+        record.ports = ports;
+        record.devices = devices;
+    });
+    instance.stamp(host, local, &peers);
+    Ok(())
+}
+
+fn put_right(host: &Host<'_>, instance: &mut Instance, local: &NodeName, lost: &[NodeName]) -> Result<(), Failure> {
+    let found = picture(host, instance, lost.iter())?;
+    let mut wanted = BTreeMap::new();
+    let still = |node: &&NodeName| found.target_groups.get(*node).is_some_and(|g| g.state == AluaState::Transitioning);
+    let stuck: Vec<&NodeName> = lost.iter().filter(still).collect();
+    if !stuck.is_empty() {
+        let roles = cluster::roles(&host.tools, host.deadline(), host.context.env.instance())
+            .map_err(|error| Failure::generic(error.to_string()))?;
+        for node in stuck {
+            match roles.get(node.as_str()).copied().unwrap_or(PeerRole::Stopped) {
+                // Still at it, says the cluster: its notification may come yet.
+                PeerRole::Changing => {}
+                role => _ = wanted.insert(node.clone(), state_of(role)),
+            }
+        }
+        let _lock = instance.lock(host)?;
+        instance.refresh(host);
+        let plan = states(&instance.scope(local, false), &found, &wanted);
+        for step in &plan.steps {
+            tracing::warn!("a notification was lost: {step}");
+        }
+        let applied = host.apply(&plan.steps, AfterFailure::GoOn);
+        applied.failed.iter().for_each(|failed| tracing::error!("{failed}"));
+    }
+    // Those that moved on meanwhile are remembered as they are.
+    let others = found
+        .target_groups
+        .iter()
+        .filter(|(node, there)| !wanted.contains_key(*node) && there.state != AluaState::Transitioning);
+    let mut seen: BTreeMap<_, _> = others.map(|(node, there)| (node.clone(), there.state)).collect();
+    seen.extend(wanted);
+    instance.stamp(host, local, &seen);
+    Ok(())
+}
+
+/// Level 10: what is missing makes the instance fail, what only a reload or restart would change is told.
+fn thorough(host: &Host<'_>, instance: &Instance, local: &NodeName, answer: ExitCode) -> Result<(), Failure> {
+    let (params, findings) = Params::parse(&host.context.env);
+    log_findings(&findings);
+    let found = instance.storage(host.observer())?;
+    let (Some(params), Some(group)) = (params, found.group.as_ref()) else { return Ok(()) };
+    let recorded = instance.record.known().map(|record| record.ports.clone()).unwrap_or_default();
+    let own = group.target_groups.get(local);
+    let listed = own.into_iter().flat_map(|own| own.members.keys()).map(|port| (port.clone(), 0));
+    let ports: Vec<_> = if recorded.is_empty() { listed.collect() } else { recorded };
+    let code = if answer == ExitCode::Promoted { ExitCode::FailedPromoted } else { ExitCode::Generic };
+    if let Some((port, _)) = ports.iter().find(|(port, _)| own.is_none_or(|own| !own.members.contains_key(port))) {
+        return Err(Failure::new(code, format!("port {port} is missing in target group {local}")));
+    }
+    let mut groups = BTreeMap::new();
+    for (port, _) in &ports {
+        groups.insert(port.clone(), host.observer().ini_groups(params.driver, port)?);
+    }
+    let wanted = wanted::without_cluster(&params, &LocalPorts { ports, groups }, group);
+    let plan = converge(&instance.scope(local, false), &found, &wanted);
+    plan.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    let mut missing = None;
+    for step in &plan.steps {
+        match step {
+            Step::AddDevice { device, .. } => _ = missing.get_or_insert(format!("device {device} is missing")),
+            Step::Join { device, .. } => {
+                _ = missing.get_or_insert(format!("device {device} is not in device group {}", instance.group));
+            }
+            Step::AddLun { at, device } if !found.luns.contains_key(at) => {
+                _ = missing.get_or_insert(format!("LUN {} of {} with device {device} is missing", at.lun, at.table));
+            }
+            other => tracing::warn!("differs from the configuration: {other}"),
+        }
+    }
+    missing.map_or(Ok(()), |missing| Err(Failure::new(code, missing)))
+}

@@ -1,0 +1,76 @@
+//! Notify: the picture of the other nodes follows what Pacemaker says happens to them.
+//!
+//! It stands in the way of a failover, so it works from environment and sysfs alone. Pacemaker discards its exit code, so
+//! what goes wrong is logged, and put right by the next promote or monitor.
+
+use std::collections::BTreeMap;
+
+use scst_core::apply::AfterFailure;
+use scst_core::error::Error;
+use scst_core::ocf::exit::ExitCode;
+use scst_core::ocf::notify::Notify;
+use scst_core::plan::storage::states;
+use scst_core::scst::alua::AluaState;
+use scst_core::scst::names::NodeName;
+use scst_core::state::{DeviceGroup, Member, TargetGroup};
+
+use super::instance::Instance;
+use super::wanted::state_of;
+use crate::host::Host;
+
+/// Follows one notification.
+pub(super) fn notify(host: &Host<'_>) -> ExitCode {
+    if let Some(mut instance) = Instance::find(host)
+        && let Err(error) = follow(host, &mut instance)
+    {
+        tracing::error!("notification not followed: {error}");
+    }
+    ExitCode::Success
+}
+
+fn follow(host: &Host<'_>, instance: &mut Instance) -> Result<(), Error> {
+    let notify = Notify::from_env(&host.context.env);
+    // Without our own name our target group is known all the same: it has no remote port, and is left alone for that.
+    let local = host.node_name_offline(&instance.record).or_else(|| NodeName::parse("-").ok());
+    let Some(local) = local else { return Ok(()) };
+    let changes = notify.changes(local.as_str());
+    let wanted: BTreeMap<NodeName, AluaState> =
+        changes.iter().filter_map(|(node, role)| Some((NodeName::parse(node).ok()?, state_of(*role)))).collect();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let _lock = host.store.lock(instance.group.as_str(), host.deadline())?;
+    instance.refresh(host);
+    let found = picture(host, instance, wanted.keys())?;
+    if found.target_groups.is_empty() {
+        return Ok(());
+    }
+    let plan = states(&instance.scope(&local, false), &found, &wanted);
+    for warning in &plan.warnings {
+        tracing::warn!("{warning}");
+    }
+    let applied = host.apply(&plan.steps, AfterFailure::GoOn);
+    for failed in &applied.failed {
+        tracing::error!("{failed}");
+    }
+    let there = wanted.into_iter().filter(|(node, _)| found.target_groups.contains_key(node)).collect();
+    instance.stamp(host, &local, &there);
+    Ok(())
+}
+
+/// The target groups of these nodes, with no more than their state and whether their ports are remote.
+pub(super) fn picture<'n>(
+    host: &Host<'_>,
+    instance: &Instance,
+    nodes: impl Iterator<Item = &'n NodeName>,
+) -> Result<DeviceGroup, Error> {
+    let observer = host.observer();
+    let mut group = DeviceGroup::default();
+    for node in nodes {
+        let Some(state) = observer.alua_state(&instance.group, node)? else { continue };
+        let members = observer.members(&instance.group, node)?;
+        let members = members.into_iter().map(|(port, local)| (port, Member { local, rel_tgt_id: 0 })).collect();
+        group.target_groups.insert(node.clone(), TargetGroup { group_id: 0, state, members });
+    }
+    Ok(group)
+}

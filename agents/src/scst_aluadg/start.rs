@@ -1,0 +1,337 @@
+//! Start and reload: the whole device group converges to the configuration.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use scst_core::apply::AfterFailure;
+use scst_core::cluster::Topology;
+use scst_core::error::Error;
+use scst_core::observe::Observer;
+use scst_core::ocf::exit::{ExitCode, Failure};
+use scst_core::ocf::notify::Notify;
+use scst_core::plan::storage::{Scope, converge};
+use scst_core::plan::{Plan, Step};
+use scst_core::record::{Found, Record};
+use scst_core::scst::alua::AluaState;
+use scst_core::scst::names::{Driver, NodeName, TargetName};
+use scst_core::state::{LunAddress, Storage};
+
+use super::instance::{Instance, missing_backing, renew_score, set_score};
+use super::params::Params;
+use super::wanted::{self, LocalPorts, States, unmatched};
+use crate::host::{Host, Module, UNDO, first_failure, refuse_errors};
+
+/// Starts the instance, unpromoted.
+pub(super) fn start(host: &Host<'_>) -> Result<ExitCode, Failure> {
+    let params = checked(host)?;
+    let mut instance = Instance::find(host).ok_or_else(|| Failure::configured("groupname is required and not set"))?;
+    let _lock = instance.lock(host)?;
+    instance.refresh(host);
+    bring_up(host, &params, &mut instance)?;
+    Ok(ExitCode::Success)
+}
+
+/// Everything of start that comes after parameters and lock; promote of a stopped instance does the same.
+pub(super) fn bring_up(host: &Host<'_>, params: &Params, instance: &mut Instance) -> Result<(), Failure> {
+    let topology = host.topology(params.driver, &instance.record)?;
+    let disk = Module::handler("scst_disk", "dev_disk");
+    host.load_modules(&[Module::scst(), disk, Module::handler("scst_vdisk", "vdisk_blockio")])?;
+    host.make_dir(&host.context.env.var_lib().join("pr"))?;
+    let mut work = Work::new(host, params, instance, topology)?;
+    let local = work.topology.local.name.clone();
+    let mut found = instance.storage(host.observer())?;
+    let state = local_state(&found, &local);
+    let serving = state.is_some_and(AluaState::is_open);
+    if !serving {
+        instance.release(host, &mut found)?;
+    }
+    work.scope.recreate = !serving;
+    let notify = Notify::from_env(&host.context.env);
+    let states = if serving { States::Kept } else { States::Started(notify.lists.as_ref()) };
+    let wanted = wanted::storage(params, &work.topology, &work.local, states, &found);
+    work.conflicts(&found, &wanted)?;
+    let plan = converge(&work.scope, &found, &wanted);
+    log_warnings(&plan);
+    let before = instance.record.clone();
+    // Before the first step, so that a run that is killed leaves a stop that knows what to look for.
+    work.remember(instance, &found, &wanted);
+    let applied = host.apply(&plan.steps, AfterFailure::End);
+    if host.dry_run() {
+        work.print_lips(&plan.steps)?;
+        return set_score(host, &local);
+    }
+    let outcome = match first_failure(&applied) {
+        Some(failure) => Err(failure),
+        None => work.verify(instance, &wanted).and_then(|()| {
+            work.issue_lips(&plan.steps);
+            set_score(host, &local)
+        }),
+    };
+    if let Err(failure) = outcome {
+        work.undo(instance, &found, &before);
+        return Err(failure);
+    }
+    work.forget_leftovers(instance, &wanted);
+    Ok(())
+}
+
+/// Makes a changed configuration effective without touching what has not changed.
+pub(super) fn reload(host: &Host<'_>) -> Result<ExitCode, Failure> {
+    let Some(mut instance) = Instance::find(host) else {
+        return Err(Failure::not_running("not running, nothing to reload"));
+    };
+    let _lock = instance.lock(host)?;
+    instance.refresh(host);
+    let mut found = instance.storage(host.observer())?;
+    if found.group.is_none() && found.devices.is_empty() {
+        return Err(Failure::not_running("not running, nothing to reload"));
+    }
+    let params = match checked(host) {
+        Ok(params) => params,
+        Err(failure) => return Ok(kept(&failure)),
+    };
+    let topology = match host.topology(params.driver, &instance.record) {
+        // The cluster could not be asked: that says nothing about the configuration.
+        Err(failure) if failure.code == ExitCode::Generic => return Err(failure),
+        Err(failure) => return Ok(kept(&failure)),
+        Ok(topology) => topology,
+    };
+    let work = match Work::new(host, &params, &instance, topology) {
+        Err(failure) if failure.code == ExitCode::Generic => return Err(failure),
+        Err(failure) => return Ok(kept(&failure)),
+        Ok(work) => work,
+    };
+    let local = work.topology.local.name.clone();
+    instance.release(host, &mut found)?;
+    let wanted = wanted::storage(&params, &work.topology, &work.local, States::Kept, &found);
+    if let Err(failure) = work.conflicts(&found, &wanted) {
+        return Ok(kept(&failure));
+    }
+    let plan = converge(&work.scope, &found, &wanted);
+    log_warnings(&plan);
+    work.remember(&mut instance, &found, &wanted);
+    let applied = host.apply(&plan.steps, AfterFailure::GoOn);
+    renew_score(host, &local);
+    if host.dry_run() {
+        return Ok(ExitCode::Success);
+    }
+    if let Some(failure) = first_failure(&applied) {
+        return Err(failure);
+    }
+    work.verify(&instance, &wanted)?;
+    work.forget_leftovers(&mut instance, &wanted);
+    Ok(ExitCode::Success)
+}
+
+/// The parameters, the clone's limits and the backing files: what can be refused without looking at SCST.
+fn checked(host: &Host<'_>) -> Result<Params, Failure> {
+    let env = &host.context.env;
+    let (params, findings) = Params::parse(env);
+    refuse_errors(&findings)?;
+    if env.clone_node_max().is_some_and(|max| max > 1) {
+        return Err(Failure::configured("clone-node-max is over 1: a node has one copy of a device group"));
+    }
+    if env.notify_enabled() == Some(false) {
+        tracing::warn!("the clone does not have notify=true: hosts learn late what the other nodes do");
+    }
+    let params = params.ok_or_else(|| Failure::configured("no usable configuration"))?;
+    missing_backing(&params)?;
+    Ok(params)
+}
+
+/// A configuration that start would refuse must not stop what runs: Pacemaker answers a failed reload with a restart.
+fn kept(failure: &Failure) -> ExitCode {
+    tracing::error!("nothing reloaded, everything keeps running as it was: {failure}");
+    ExitCode::Success
+}
+
+fn log_warnings(plan: &Plan) {
+    for warning in &plan.warnings {
+        tracing::warn!("{warning}");
+    }
+}
+
+/// The state of our own target group.
+pub(super) fn local_state(found: &Storage, local: &NodeName) -> Option<AluaState> {
+    found.group.as_ref().and_then(|group| group.target_groups.get(local)).map(|group| group.state)
+}
+
+/// One convergence: what it works with.
+struct Work<'a> {
+    host: &'a Host<'a>,
+    topology: Topology,
+    local: LocalPorts,
+    scope: Scope,
+}
+
+impl<'a> Work<'a> {
+    fn new(host: &'a Host<'a>, params: &Params, instance: &Instance, topology: Topology) -> Result<Self, Failure> {
+        let ports = match host.local_ports(params.driver, &topology) {
+            // In a dry run the modules may not be there, and then neither are the ports.
+            Err(_) if host.dry_run() && !host.observer().scst_loaded()? => Vec::new(),
+            ports => ports?,
+        };
+        let observer = host.observer();
+        let mut groups = BTreeMap::new();
+        for (port, _) in &ports {
+            groups.insert(port.clone(), observer.ini_groups(params.driver, port)?);
+        }
+        let local = LocalPorts { ports, groups };
+        for (device, export) in unmatched(params, &local) {
+            tracing::warn!(
+                "device {device}: no initiator group for export {export} on the local ports; a reload maps it once there is one"
+            );
+        }
+        let mut scope = instance.scope(&topology.local.name, false);
+        for handler in params.devices.iter().map(|device| device.handler).collect::<BTreeSet<_>>() {
+            if let Some(known) = observer.handler_parameters(handler)? {
+                scope.parameters.insert(handler, known);
+            }
+        }
+        Ok(Self { host, topology, local, scope })
+    }
+
+    /// What stands in the way of the plan and is not ours to move: found before the first write.
+    fn conflicts(&self, found: &Storage, wanted: &Storage) -> Result<(), Failure> {
+        for (name, device) in &found.devices {
+            if wanted.devices.contains_key(name) && device.handler.is_none() {
+                return Err(Failure::generic(format!("device {name} exists with a handler that is not ours")));
+            }
+        }
+        let driver = self.scope.driver;
+        let observer = self.host.observer();
+        for (port, groups) in &self.local.groups {
+            for group in groups {
+                let in_use = observer.luns_in_use(driver, port, group)?;
+                let clash = wanted.luns.iter().find(|(at, _)| {
+                    in_use.contains(&at.lun)
+                        && at.table.port == *port
+                        && at.table.group.as_ref() == Some(group)
+                        && !found.luns.contains_key(at)
+                });
+                if let Some((LunAddress { lun, .. }, mapped)) = clash {
+                    let holder = observer.lun_device(driver, port, group, *lun)?.unwrap_or_default();
+                    return Err(Failure::generic(format!(
+                        "LUN {lun} of group {group} is device {holder}, wanted for {} on port {port}",
+                        mapped.device
+                    ))
+                    .with_hint("two device groups export to the same LUN, or somebody mapped it by hand"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Records what is, or is about to be, ours.
+    fn remember(&self, instance: &mut Instance, found: &Storage, wanted: &Storage) {
+        let devices = found.devices.keys().chain(wanted.devices.keys()).cloned().collect();
+        let peers = Self::peer_states(found, wanted);
+        self.record(instance, devices);
+        instance.stamp(self.host, &self.topology.local.name, &peers);
+    }
+
+    /// After success only the configured devices are left.
+    fn forget_leftovers(&self, instance: &mut Instance, wanted: &Storage) {
+        self.record(instance, wanted.devices.keys().cloned().collect());
+    }
+
+    fn record(&self, instance: &mut Instance, devices: BTreeSet<scst_core::scst::names::DeviceName>) {
+        let own = &self.topology.local;
+        instance.update(self.host, |record: &mut Record| {
+            record.node = Some(own.name.clone());
+            record.node_id = Some(own.id);
+            record.ports.clone_from(&self.local.ports);
+            record.devices = devices;
+        });
+    }
+
+    /// The peers' states that this plan writes.
+    fn peer_states(found: &Storage, wanted: &Storage) -> BTreeMap<NodeName, AluaState> {
+        let states = |storage: &Storage| -> BTreeMap<NodeName, AluaState> {
+            let groups = storage.group.iter().flat_map(|group| group.target_groups.iter());
+            groups.map(|(node, group)| (node.clone(), group.state)).collect()
+        };
+        let before = states(found);
+        states(wanted).into_iter().filter(|(node, state)| before.get(node) != Some(state)).collect()
+    }
+
+    /// Observes again: the plan of a state that has been reached is empty.
+    fn verify(&self, instance: &Instance, wanted: &Storage) -> Result<(), Failure> {
+        let now = instance.storage(self.host.observer())?;
+        // What differs in a device that was just added is an attribute the kernel spells in its own way, or takes time for.
+        let scope = Scope { recreate: false, ..self.scope.clone() };
+        match converge(&scope, &now, wanted).steps.first() {
+            None => Ok(()),
+            Some(step) => Err(Failure::generic(format!("still to be done after all steps succeeded: {step}"))
+                .with_hint("another program changes the same objects")),
+        }
+    }
+
+    /// Takes back what a failed start created. What cannot be taken back stays known by the record, so that stop finds it.
+    fn undo(&self, instance: &mut Instance, before: &Storage, record: &Found) {
+        let deadline = self.host.deadline().at_least(UNDO);
+        let observer = Observer { sysfs: &self.host.sysfs, deadline: &deadline };
+        let scope = Scope { recreate: false, ..self.scope.clone() };
+        let undone = instance.storage(observer).and_then(|now| {
+            let steps = converge(&scope, &now, before).steps;
+            let applied = self.host.apply_until(&steps, AfterFailure::GoOn, &deadline);
+            for failed in &applied.failed {
+                tracing::error!("undoing the start: {failed}");
+            }
+            Ok(converge(&scope, &instance.storage(observer)?, before).steps.is_empty())
+        });
+        if !matches!(undone, Ok(true)) {
+            return;
+        }
+        let restored = match record {
+            Found::Known(record) => self.host.store.write(record),
+            Found::Unknown | Found::Nothing => self.host.store.remove(Some(&instance.group)),
+        };
+        if let Err(error) = restored {
+            tracing::warn!("record {} could not be put back: {error}", self.host.store.path().display());
+        }
+    }
+
+    /// One loop initialisation per enabled FC port whose LUNs changed, so that initiators look again.
+    fn lips(&self, steps: &[Step]) -> Result<Vec<Step>, Error> {
+        if self.scope.driver != Driver::Qla2x00t || !self.wants_lip() {
+            return Ok(Vec::new());
+        }
+        let changed: BTreeSet<&TargetName> = steps
+            .iter()
+            .filter_map(|step| match step {
+                Step::AddLun { at, .. } | Step::DelLun { at, .. } => Some(&at.table.port),
+                _ => None,
+            })
+            .collect();
+        let observer = self.host.observer();
+        let mut lips = Vec::new();
+        for port in changed {
+            if !observer.port(self.scope.driver, port)?.is_some_and(|port| port.enabled) {
+                continue;
+            }
+            if let Some(host) = observer.fc_host(port)? {
+                lips.push(Step::IssueLip { port: port.clone(), host });
+            } else {
+                tracing::warn!("port {port} has no fc_host: no loop initialisation");
+            }
+        }
+        Ok(lips)
+    }
+
+    fn wants_lip(&self) -> bool {
+        Params::parse(&self.host.context.env).0.is_some_and(|params| params.lip)
+    }
+
+    fn issue_lips(&self, steps: &[Step]) {
+        match self.lips(steps) {
+            Ok(lips) => _ = self.host.apply(&lips, AfterFailure::GoOn),
+            Err(error) => tracing::warn!("no loop initialisation: {error}"),
+        }
+    }
+
+    fn print_lips(&self, steps: &[Step]) -> Result<(), Failure> {
+        let lips = self.lips(steps)?;
+        self.host.apply(&lips, AfterFailure::GoOn);
+        Ok(())
+    }
+}

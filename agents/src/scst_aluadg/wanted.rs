@@ -1,0 +1,181 @@
+//! The state that configuration, cluster and notification lists ask of this node's device group.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use scst_core::cluster::Topology;
+use scst_core::ocf::notify::{Lists, PeerRole};
+use scst_core::scst::alua::AluaState;
+use scst_core::scst::names::{DeviceName, HandlerName, InitiatorGroup, NodeName, TargetName};
+use scst_core::scst::target::LunTable;
+use scst_core::state::{Device, DeviceGroup, Lun, LunAddress, Member, Storage, TargetGroup};
+
+use super::params::{DeviceParams, ExportGroup, Params};
+
+/// What the kernel's tree adds to the configuration: the local ports as sysfs spells them with their numbers, and the
+/// initiator groups on each.
+#[derive(Debug, Clone, Default)]
+pub struct LocalPorts {
+    /// The ports in the order of their numbers.
+    pub ports: Vec<(TargetName, u16)>,
+    /// The initiator groups found on each.
+    pub groups: BTreeMap<TargetName, Vec<InitiatorGroup>>,
+}
+
+/// Which ALUA states a plan may change.
+#[derive(Debug, Clone, Copy)]
+pub enum States<'a> {
+    /// All are as they are found; only target groups that are created get one.
+    Kept,
+    /// Our own becomes standby, the peers' follow the lists. Without lists a group that is there keeps its state, because
+    /// nothing is known about its node.
+    Started(Option<&'a Lists>),
+}
+
+/// The state a peer's role stands for; `None` while it is between two.
+pub fn state_of(role: PeerRole) -> AluaState {
+    match role {
+        PeerRole::Promoted => AluaState::Active,
+        PeerRole::Running => AluaState::Standby,
+        PeerRole::Stopped => AluaState::Unavailable,
+        PeerRole::Changing => AluaState::Transitioning,
+    }
+}
+
+/// Everything as configured.
+pub fn storage(
+    params: &Params,
+    topology: &Topology,
+    local: &LocalPorts,
+    states: States<'_>,
+    found: &Storage,
+) -> Storage {
+    let group = DeviceGroup {
+        devices: params.devices.iter().map(|device| device.name.clone()).collect(),
+        target_groups: target_groups(topology, local, states, found.group.as_ref()),
+    };
+    Storage { devices: devices(params), luns: luns(params, local), group: Some(group) }
+}
+
+/// Devices and LUNs as configured, the target groups as they are: what can be said without asking the cluster.
+pub fn without_cluster(params: &Params, local: &LocalPorts, found: &DeviceGroup) -> Storage {
+    let group = DeviceGroup {
+        devices: params.devices.iter().map(|device| device.name.clone()).collect(),
+        target_groups: found.target_groups.clone(),
+    };
+    Storage { devices: devices(params), luns: luns(params, local), group: Some(group) }
+}
+
+/// The configured devices.
+fn devices(params: &Params) -> BTreeMap<DeviceName, Device> {
+    params.devices.iter().map(|device| (device.name.clone(), wanted_device(device))).collect()
+}
+
+fn wanted_device(params: &DeviceParams) -> Device {
+    let flag = |on: bool| String::from(if on { "1" } else { "0" });
+    let mut settings = BTreeMap::from([
+        ("read_only", flag(params.read_only)),
+        ("removable", flag(params.removable)),
+        ("rotational", flag(params.rotational)),
+    ]);
+    if params.handler.has_backing() {
+        settings.insert("nv_cache", flag(params.nv_cache));
+    } else {
+        settings.insert("dummy", flag(params.dummy));
+    }
+    if let Some(write_through) = write_through(params) {
+        settings.insert("write_through", flag(write_through));
+    }
+    if params.handler == HandlerName::VdiskFileio {
+        // Otherwise the file stays open in standby, and its page cache does not see what the active node writes.
+        settings.insert("bind_alua_state", flag(true));
+    }
+    let mut identity = BTreeMap::from([("prod_id", "SCST".to_owned())]);
+    identity.extend(params.t10devid.iter().map(|id| ("t10_dev_id", id.to_string())));
+    identity.extend(params.usn.iter().map(|usn| ("usn", usn.to_string())));
+    identity.extend(params.naa_id.iter().map(|naa| ("naa_id", naa.to_string())));
+    Device {
+        handler: Some(params.handler),
+        filename: params.filename.as_ref().map(ToString::to_string),
+        settings,
+        identity,
+        ..Device::default()
+    }
+}
+
+/// A writable file is written through, because acknowledged data in a page cache is lost with the node. The kernel refuses
+/// the word for a file that cannot be written.
+fn write_through(params: &DeviceParams) -> Option<bool> {
+    match params.handler {
+        HandlerName::VdiskFileio if params.read_only => None,
+        HandlerName::VdiskFileio => Some(params.write_through.unwrap_or(true)),
+        HandlerName::VdiskBlockio => params.write_through,
+        HandlerName::VdiskNullio => None,
+    }
+}
+
+/// Every export on every local port, as far as its initiator group is there.
+fn luns(params: &Params, local: &LocalPorts) -> BTreeMap<LunAddress, Lun> {
+    let mut luns = BTreeMap::new();
+    for (port, groups) in &local.groups {
+        for device in &params.devices {
+            for export in &device.exports {
+                let matching = groups.iter().filter(|group| match &export.group {
+                    ExportGroup::All => true,
+                    ExportGroup::Named(name) => group.matches(name.as_str()),
+                });
+                for table in matching.filter_map(|group| LunTable::of_group(params.driver, port, group)) {
+                    let at = LunAddress { table, lun: export.lun.into() };
+                    luns.insert(at, Lun { device: device.name.clone(), read_only: device.read_only });
+                }
+            }
+        }
+    }
+    luns
+}
+
+/// The exports that name an initiator group which no local port has: named to the operator, and mapped by a later reload.
+pub fn unmatched<'a>(params: &'a Params, local: &LocalPorts) -> Vec<(&'a DeviceName, String)> {
+    let known: BTreeSet<&InitiatorGroup> = local.groups.values().flatten().collect();
+    let exports =
+        params.devices.iter().flat_map(|device| device.exports.iter().map(move |export| (&device.name, export)));
+    exports
+        .filter(|(_, export)| match &export.group {
+            ExportGroup::All => known.is_empty(),
+            ExportGroup::Named(name) => !known.iter().any(|group| group.matches(name.as_str())),
+        })
+        .map(|(device, export)| (device, export.to_string()))
+        .collect()
+}
+
+fn target_groups(
+    topology: &Topology,
+    local: &LocalPorts,
+    states: States<'_>,
+    found: Option<&DeviceGroup>,
+) -> BTreeMap<NodeName, TargetGroup> {
+    let there = |node: &NodeName| found.and_then(|group| group.target_groups.get(node));
+    let mut groups = BTreeMap::new();
+    let own = &topology.local;
+    let state = match states {
+        States::Kept => there(&own.name).map_or(AluaState::Standby, |group| group.state),
+        States::Started(_) => AluaState::Standby,
+    };
+    let members = local.ports.iter().map(|(port, id)| (port.clone(), Member { local: true, rel_tgt_id: (*id).into() }));
+    groups.insert(own.name.clone(), TargetGroup { group_id: own.id.into(), state, members: members.collect() });
+    for peer in &topology.peers {
+        let there = there(&peer.name);
+        let state = match (states, there) {
+            (States::Started(Some(lists)), _) => state_of(lists.role_at_start(peer.name.as_str())),
+            (_, Some(there)) => there.state,
+            (_, None) => AluaState::Unavailable,
+        };
+        let members = peer.ports.iter().map(|port| {
+            let wanted = Member { local: false, rel_tgt_id: port.rel_tgt_id.into() };
+            // A port of that name on this machine as well: the kernel made it a link, and nothing we do changes that.
+            let found = there.and_then(|there| there.members.get(&port.name)).filter(|found| found.local);
+            (port.name.clone(), *found.unwrap_or(&wanted))
+        });
+        groups.insert(peer.name.clone(), TargetGroup { group_id: peer.id.into(), state, members: members.collect() });
+    }
+    groups
+}
