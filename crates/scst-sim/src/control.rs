@@ -11,7 +11,7 @@ use crate::faults::Fault;
 use crate::host::FileEntry;
 use crate::model::{Attr, Kind};
 use crate::mount::{Core, WriteRecord};
-use crate::scenario::PortEntry;
+use crate::scenario::{PortEntry, SlowEntry};
 use crate::tree;
 use crate::words;
 
@@ -140,6 +140,7 @@ io done ID
 file path=PATH kind=KIND [size=BYTES] [logical_block=BYTES] [held=true] [discard=true] [open_error=ERRNO] [identity=NAME]
 fault op=OP action=ACTION [path=GLOB] [process=GLOB] [pid=PID] [at=K] [repeat=true] [errno=E] [after=DURATION] [signal=S] \
 [when=before|after]
+slow path=GLOB takes=DURATION [data=GLOB] [holds_mutex=true] [times=N]
 disarm
 release
 skip DURATION
@@ -197,8 +198,14 @@ pub(crate) fn command(core: &mut Core, line: &str) -> Result<String, Refused> {
             core.faults.arm(fault);
             Ok(done())
         }
+        ("slow", [_, ..]) => {
+            let slow: SlowEntry = words::parse(rest).map_err(Refused::syntax)?;
+            core.machine.slow_down(slow.slow().map_err(Refused::syntax)?);
+            Ok(done())
+        }
         ("disarm", []) => {
             core.faults.disarm();
+            core.machine.slow_down_nothing();
             Ok(done())
         }
         ("release", []) => Ok(core.release().to_string()),

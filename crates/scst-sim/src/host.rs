@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::{Mode, SFlag, major, minor, stat};
+use nix::unistd::read;
 use serde::Deserialize;
 
 use crate::model::{FileKind, Host, HostFile};
@@ -162,10 +163,24 @@ fn found(path: &Path) -> Result<HostFile, Errno> {
         identity: fs::canonicalize(path)
             .map_or_else(|_| path.as_os_str().as_bytes().to_vec(), |canonical| canonical.into_os_string().into_vec()),
     };
-    if kind != FileKind::Block {
-        return Ok(file);
+    match kind {
+        FileKind::Block => Ok(disk(path, status.st_rdev)),
+        FileKind::Fifo => Ok(HostFile { held: has_writer(path), ..file }),
+        _ => Ok(file),
     }
-    let disk = format!("{}:{}", major(status.st_rdev), minor(status.st_rdev));
+}
+
+/// Somebody has the FIFO open for writing. Looking lets a process go on that waits for a reader, as SCST's opening would.
+fn has_writer(path: &Path) -> bool {
+    let Ok(fifo) = open(path, OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC, Mode::empty()) else {
+        return false;
+    };
+    // Without any writer a FIFO is at its end.
+    !matches!(read(&fifo, &mut [0]), Ok(0))
+}
+
+fn disk(path: &Path, number: u64) -> HostFile {
+    let disk = format!("{}:{}", major(number), minor(number));
     // A partition has no queue of its own.
     let queue = |name: &str| {
         let own = limit(&format!("{disk}/queue/{name}"));
@@ -173,15 +188,15 @@ fn found(path: &Path) -> Result<HostFile, Errno> {
     };
     let probe = OFlag::O_RDONLY | OFlag::O_EXCL | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
     let opening = open(path, probe, Mode::empty()).err();
-    Ok(HostFile {
+    HostFile {
+        kind: FileKind::Block,
         size: limit(&format!("{disk}/size")).unwrap_or(0) * u64::from(sector()),
         logical_block: queue("logical_block_size").and_then(|size| size.try_into().ok()).unwrap_or(sector()),
         discard: queue("discard_max_bytes").is_some_and(|bytes| bytes > 0),
         held: opening == Some(Errno::EBUSY),
         open_error: opening.filter(|errno| *errno != Errno::EBUSY),
         identity: disk.into_bytes(),
-        ..file
-    })
+    }
 }
 
 fn limit(below: &str) -> Option<u64> {
@@ -210,6 +225,21 @@ mod tests {
         assert_eq!(host.file(b"/dev/null").unwrap().kind, FileKind::Char);
         let missing = dir.path().join("missing");
         assert_eq!(host.file(missing.as_os_str().as_bytes()), Err(Errno::ENOENT));
+    }
+
+    #[test]
+    fn a_fifo_is_held_by_its_writer() {
+        let dir = tempfile::tempdir().unwrap();
+        let fifo = dir.path().join("fifo");
+        nix::unistd::mkfifo(&fifo, Mode::S_IRWXU).unwrap();
+        let held = || Files::new().file(fifo.as_os_str().as_bytes()).unwrap().held;
+        assert!(!held());
+        let reader = open(&fifo, OFlag::O_RDONLY | OFlag::O_NONBLOCK, Mode::empty()).unwrap();
+        let writer = open(&fifo, OFlag::O_WRONLY | OFlag::O_NONBLOCK, Mode::empty()).unwrap();
+        drop(reader);
+        assert!(held());
+        drop(writer);
+        assert!(!held());
     }
 
     #[test]

@@ -40,21 +40,32 @@
 //! at = 2
 //! action = "fail"
 //! errno = "EBUSY"
+//!
+//! [[slow]]                            # a command that takes its time inside SCST
+//! path = "*/vdisk_blockio/mgmt"
+//! data = "add_device *"               # absent: every command
+//! takes = "20s"
+//! holds_mutex = true                  # its writer gets EAGAIN after 15 s, others have to wait
+//! times = 1                           # absent: each time
 //! ```
 //!
-//! Things happen in that order: ports, modules, targets, writes, sessions, I/O; faults are armed last and see none of it.
+//! Things happen in that order: ports, modules, targets, writes, sessions, I/O; what is slow or fails comes last and touches
+//! none of it.
+
+mod entries;
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
 use toml::Spanned;
 
-use crate::faults::Fault;
-use crate::host::{FileEntry, Files};
-use crate::model::{Errno, FcPort, Machine, ScstVersion, Written};
+pub use self::entries::{PortEntry, SlowEntry};
+
+use self::entries::{Entries, IoEntry, SessionEntry, TargetEntry, WriteEntry};
+use crate::host::Files;
+use crate::model::{Errno, Machine, ScstVersion, Written};
 use crate::mount::{Pace, Setup};
 use crate::words::duration;
 
@@ -70,118 +81,6 @@ pub struct Scenario {
 struct Text {
     path: PathBuf,
     text: String,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Entries {
-    scst: Option<Spanned<String>>,
-    #[serde(default)]
-    modules: Vec<Spanned<String>>,
-    loadable: Option<Vec<String>>,
-    var_lib: Option<PathBuf>,
-    #[serde(default)]
-    port: Vec<Spanned<PortEntry>>,
-    #[serde(default)]
-    target: Vec<Spanned<TargetEntry>>,
-    #[serde(default)]
-    file: Vec<Spanned<FileEntry>>,
-    #[serde(default)]
-    write: Vec<Spanned<WriteEntry>>,
-    #[serde(default)]
-    session: Vec<Spanned<SessionEntry>>,
-    #[serde(default)]
-    io: Vec<Spanned<IoEntry>>,
-    #[serde(default)]
-    fault: Vec<Fault>,
-}
-
-/// A Fibre Channel port.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PortEntry {
-    wwpn: String,
-    wwnn: Option<String>,
-    host: Option<u32>,
-    #[serde(default = "sixteen_gigabit")]
-    speed: String,
-    #[serde(default = "online")]
-    state: String,
-    #[serde(default = "yes")]
-    target_capable: bool,
-    #[serde(default)]
-    gen32: bool,
-}
-
-fn sixteen_gigabit() -> String {
-    "16 Gbit".to_owned()
-}
-
-fn online() -> String {
-    "Online".to_owned()
-}
-
-fn yes() -> bool {
-    true
-}
-
-impl PortEntry {
-    /// The port, on `host` unless the entry says which.
-    pub(crate) fn port(&self, host: u32) -> Result<FcPort, String> {
-        let world_wide_name = |name: &str| {
-            let pairs: Vec<_> = name.split(':').collect();
-            let is_pair = |pair: &&str| pair.len() == 2 && pair.bytes().all(|byte| byte.is_ascii_hexdigit());
-            let valid = pairs.len() == 8 && pairs.iter().all(is_pair);
-            if valid { Ok(name.to_ascii_lowercase()) } else { Err(format!("{name:?} is not a world wide name")) }
-        };
-        let port = world_wide_name(&self.wwpn)?;
-        let node = match &self.wwnn {
-            Some(name) => world_wide_name(name)?,
-            // As HBAs of this family are programmed: the node's name is the port's with 20 in front.
-            None => format!("20{}", &port[2..]),
-        };
-        Ok(FcPort {
-            host: self.host.unwrap_or(host),
-            wwpn: port,
-            wwnn: node,
-            state: self.state.clone(),
-            speed: self.speed.clone(),
-            target_capable: self.target_capable,
-            gen32: self.gen32,
-        })
-    }
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TargetEntry {
-    driver: String,
-    name: String,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WriteEntry {
-    path: String,
-    data: String,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SessionEntry {
-    driver: String,
-    target: String,
-    initiator: String,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct IoEntry {
-    driver: String,
-    target: String,
-    session: String,
-    lun: u32,
-    takes: Option<String>,
 }
 
 /// A scenario that cannot be read or does not come true.
@@ -258,7 +157,8 @@ impl Scenario {
 
     /// Builds the machine.
     pub fn build(&self) -> Result<Setup, ScenarioError> {
-        let Entries { scst, modules, loadable, var_lib, port, target, file, write, session, io, fault } = &self.entries;
+        let Entries { scst, modules, loadable, var_lib, port, target, file, write, session, io, slow, fault } =
+            &self.entries;
         let wrong = |at: Range<usize>, problem: String| self.text.wrong(at, problem);
 
         let version = match scst {
@@ -305,6 +205,9 @@ impl Scenario {
             machine
                 .start_io(driver, target, session, *lun, takes)
                 .map_err(|errno| wrong(entry.span(), format!("{session} cannot use LUN {lun} of {target}: {errno}")))?;
+        }
+        for entry in slow {
+            machine.slow_down(entry.get_ref().slow().map_err(|problem| wrong(entry.span(), problem))?);
         }
         let normal = |name: &String| name.replace('-', "_");
         Ok(Setup {

@@ -70,7 +70,7 @@ mod tests {
     fn durations_have_units() {
         assert_eq!(duration("200ms"), Ok(Duration::from_millis(200)));
         assert_eq!(duration("1.5s"), Ok(Duration::from_millis(1500)));
-        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        assert_eq!(duration("2m"), Ok(Duration::from_mins(2)));
         assert_eq!(duration("3"), Ok(Duration::from_secs(3)));
         for bad in ["", "s", "-1s", "1h", "inf"] {
             assert!(duration(bad).is_err(), "{bad}");

@@ -17,6 +17,9 @@ use crate::fuse::wire;
 use crate::host::Files;
 use crate::model::{Errno, Machine, Ticket, Unknown, Written};
 
+/// How often the machine is told to look at files that its commands wait for.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
 /// A machine and what belongs to it, ready to be mounted.
 pub struct Setup {
     /// The machine.
@@ -270,7 +273,9 @@ impl Core {
     /// How long nothing will happen by itself; `None`: for ever.
     pub(crate) fn idle_time(&self) -> Option<Duration> {
         let held = self.held.iter().filter_map(|held| held.due).min();
-        let event = self.machine.next_event().into_iter().chain(held).min()?;
+        // A command may wait for a file of this machine, of whose changes nobody tells.
+        let look = (!self.waiting.is_empty()).then(|| self.now() + LOOK_AGAIN);
+        let event = self.machine.next_event().into_iter().chain(held).chain(look).min()?;
         self.clock.until(event)
     }
 

@@ -1,0 +1,11 @@
+//! Mounted machines, used by real processes. Needs root and `/dev/fuse`.
+
+mod command_line;
+mod control_file;
+mod faults;
+mod mounts;
+mod picture;
+mod shell;
+mod system_calls;
+mod waiting;
+mod world;

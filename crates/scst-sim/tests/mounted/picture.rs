@@ -1,0 +1,87 @@
+//! The state as text.
+
+use scst_sim::tree::picture;
+use snapbox::{assert_data_eq, str};
+
+use crate::world::{BARE, PORT, World};
+
+/// A port with a group and a session, devices, a device group on two nodes.
+fn configured() -> World {
+    let world = World::of(&format!(
+        "{BARE}
+[[session]]
+driver = \"qla2x00t\"
+target = \"21:00:00:24:ff:60:d0:10\"
+initiator = \"50:01:43:80:03:b0:23:34\"
+"
+    ));
+    for (path, data) in [
+        ("handlers/vdisk_nullio/mgmt", "add_device d1 read_only=1"),
+        ("handlers/vdisk_nullio/mgmt", "add_device d2"),
+        ("devices/d2/prod_id", "SCST"),
+        ("devices/d2/block", "11"),
+        (&format!("{PORT}/rel_tgt_id"), "101"),
+        (&format!("{PORT}/enabled"), "1"),
+        (&format!("{PORT}/luns/mgmt"), "add d2 10"),
+        (&format!("{PORT}/luns/mgmt"), "add d1 9"),
+        (&format!("{PORT}/ini_groups/mgmt"), "create esx"),
+        (&format!("{PORT}/ini_groups/esx/io_grouping_type"), "101"),
+        (&format!("{PORT}/ini_groups/esx/initiators/mgmt"), "add 50:01:43:80:03:b0:23:34"),
+        (&format!("{PORT}/ini_groups/esx/luns/mgmt"), "add d2 0 read_only=1"),
+        ("device_groups/mgmt", "create dg"),
+        ("device_groups/dg/devices/mgmt", "add d2"),
+        ("device_groups/dg/target_groups/mgmt", "create alpha"),
+        ("device_groups/dg/target_groups/alpha/group_id", "1"),
+        ("device_groups/dg/target_groups/alpha/preferred", "1"),
+        ("device_groups/dg/target_groups/alpha/mgmt", "add 21:00:00:24:ff:60:d0:10"),
+        ("device_groups/dg/target_groups/mgmt", "create beta"),
+        ("device_groups/dg/target_groups/beta/mgmt", "add 21:00:00:1b:32:0b:52:75"),
+        ("device_groups/dg/target_groups/beta/21:00:00:1b:32:0b:52:75/rel_tgt_id", "201"),
+        ("device_groups/dg/target_groups/beta/state", "standby"),
+    ] {
+        world.write(path, data).unwrap_or_else(|error| panic!("{path} {data:?}: {error}"));
+    }
+    world
+}
+
+#[test]
+fn the_whole_state_in_a_few_lines() {
+    assert_data_eq!(
+        configured().mount.picture().unwrap(),
+        str![[r"
+"]]
+    );
+}
+
+#[test]
+fn from_outside_it_looks_the_same_as_from_inside() {
+    let world = configured();
+    assert_eq!(picture(world.mount.dir()).unwrap(), world.mount.picture().unwrap());
+}
+
+#[test]
+fn looking_from_inside_leaves_no_trace() {
+    let world = configured();
+    world.mount.reset_counters();
+    world.mount.picture().unwrap();
+    std::fs::read_to_string(world.mount.dir().join(".sim/tree")).unwrap();
+    let total = world.mount.counters().total;
+    assert_eq!((total.opens, total.reads, total.lists), (0, 0, 0));
+    picture(world.mount.dir()).unwrap();
+    assert!(world.mount.counters().total.reads > 0);
+}
+
+#[test]
+fn a_machine_without_scst_is_a_picture_too() {
+    let world = World::of("");
+    assert_eq!(world.mount.picture().unwrap(), "no SCST\n");
+    assert_eq!(picture(world.mount.dir()).unwrap(), "no SCST\n");
+    assert!(picture(std::path::Path::new("/nowhere")).is_err());
+}
+
+#[test]
+fn both_releases_can_be_drawn() {
+    let world = World::of(&format!("scst = \"3.7\"\n{BARE}"));
+    world.write("handlers/vdisk_nullio/mgmt", "add_device d1").unwrap();
+    assert!(world.mount.picture().unwrap().contains("\ndevice d1 vdisk_nullio"));
+}
