@@ -2,14 +2,11 @@
 
 use std::time::Duration;
 
-use super::player::{Misfit, Player};
+use super::player::{Misfit, PATIENCE, Player};
 use super::recording::{Env, EnvResult};
 use super::surface::Surface;
 use super::tree::is_scsi_address;
 use crate::model::{Errno, Machine};
-
-/// Longer than any disk of a recording needs.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 impl<S: Surface> Player<S> {
     /// Carries out an `env` step and compares its result.
@@ -19,11 +16,7 @@ impl<S: Surface> Player<S> {
             EnvResult::Names(names) => format!("{names:?}"),
         };
         let got = self.env_result(env, &wanted)?;
-        if got == wanted {
-            Ok(())
-        } else {
-            Err(Misfit::new(wanted, got))
-        }
+        if got == wanted { Ok(()) } else { Err(Misfit::new(wanted, got)) }
     }
 
     fn env_result(&mut self, env: &Env, wanted: &str) -> Result<String, Misfit> {
@@ -38,51 +31,29 @@ impl<S: Surface> Player<S> {
             "unlink" => world.unlink(path),
             "mkfifo" => world.mkfifo(path),
             "open_fifo_writer" => world.open_fifo_writer(path),
-            "rename" => world.rename(
-                env.src.as_deref().unwrap_or_default(),
-                env.dst.as_deref().unwrap_or_default(),
-            ),
+            "rename" => world.rename(env.src.as_deref().unwrap_or_default(), env.dst.as_deref().unwrap_or_default()),
             "losetup" => world.losetup(device, path, args),
             "losetup_d" => world.losetup_detach(device),
             "losetup_grow" => world.losetup_grow(device),
             "ls" => {
-                return Ok(world
-                    .ls(path)
-                    .map_or_else(|errno| format!("{errno:?}"), |names| format!("{names:?}")));
+                return Ok(world.ls(path).map_or_else(|errno| format!("{errno:?}"), |names| format!("{names:?}")));
             }
             "modprobe" => {
-                return Ok(exit_word(
-                    self.modprobe(env.module.as_deref().unwrap_or_default(), args),
-                ));
+                return Ok(exit_word(self.modprobe(env.module.as_deref().unwrap_or_default(), args)));
             }
             "rmmod" => {
-                return Ok(exit_word(
-                    self.rmmod(env.module.as_deref().unwrap_or_default()),
-                ));
+                return Ok(exit_word(self.rmmod(env.module.as_deref().unwrap_or_default())));
             }
             "opened_exclusively" => return Ok(self.opened_exclusively(path)),
             "reader_start" => self.reader_start(),
             "reader_done" => {
-                return Ok(if self.reader_done(wanted == "True") {
-                    "True"
-                } else {
-                    "False"
-                }
-                .into());
+                return Ok(if self.reader_done(wanted == "True") { "True" } else { "False" }.into());
             }
             "reader_rc" => {
-                return Ok(if self.reader_done(true) {
-                    "0"
-                } else {
-                    "not done"
-                }
-                .into());
+                return Ok(if self.reader_done(true) { "0" } else { "not done" }.into());
             }
             unknown => {
-                return Err(Misfit::new(
-                    "an operation this player knows",
-                    format!("env \"{unknown}\""),
-                ));
+                return Err(Misfit::new("an operation this player knows", format!("env \"{unknown}\"")));
             }
         };
         // Files changed: a command waiting for them may go on.
@@ -98,12 +69,8 @@ impl<S: Surface> Player<S> {
             "sd_mod" => Ok(()),
             _ => {
                 let before = self.scsi_devices();
-                self.surface
-                    .machine(|machine| machine.modprobe(&module, args))?;
-                let plugged = self
-                    .scsi_devices()
-                    .into_iter()
-                    .find(|name| !before.contains(name));
+                self.surface.machine(|machine| machine.modprobe(&module, args))?;
+                let plugged = self.scsi_devices().into_iter().find(|name| !before.contains(name));
                 if module == "scsi_debug" {
                     self.plugged = plugged;
                 }
@@ -122,10 +89,7 @@ impl<S: Surface> Player<S> {
     }
 
     fn scsi_devices(&mut self) -> Vec<String> {
-        let devices = self
-            .surface
-            .machine(|machine| machine.list(b"kernel/scst_tgt/devices"))
-            .unwrap_or_default();
+        let devices = self.surface.machine(|machine| machine.list(b"kernel/scst_tgt/devices")).unwrap_or_default();
         devices
             .into_iter()
             .map(|(name, _)| String::from_utf8_lossy(&name).into_owned())
@@ -140,12 +104,7 @@ impl<S: Surface> Player<S> {
             Ok(false) => return format!("{:?}", Errno::ENOTBLK),
             Err(errno) => return format!("{errno:?}"),
         }
-        if self.surface.machine(|machine| holds(machine, path)) {
-            "EBUSY"
-        } else {
-            "free"
-        }
-        .to_owned()
+        if self.surface.machine(|machine| holds(machine, path)) { "EBUSY" } else { "free" }.to_owned()
     }
 
     /// The initiator that is logged in sends one read to its LUN 0.
@@ -180,18 +139,12 @@ impl<S: Surface> Player<S> {
 fn logged_in(machine: &mut Machine) -> Option<(String, String, String)> {
     let names = |machine: &mut Machine, path: &str| -> Vec<String> {
         let entries = machine.list(path.as_bytes()).unwrap_or_default();
-        entries
-            .into_iter()
-            .map(|(name, _)| String::from_utf8_lossy(&name).into_owned())
-            .collect()
+        entries.into_iter().map(|(name, _)| String::from_utf8_lossy(&name).into_owned()).collect()
     };
     let top = "kernel/scst_tgt/targets";
     for driver in names(machine, top) {
         for target in names(machine, &format!("{top}/{driver}")) {
-            if let Some(session) = names(machine, &format!("{top}/{driver}/{target}/sessions"))
-                .into_iter()
-                .next()
-            {
+            if let Some(session) = names(machine, &format!("{top}/{driver}/{target}/sessions")).into_iter().next() {
                 return Some((driver, target, session));
             }
         }
@@ -211,17 +164,9 @@ fn holds(machine: &mut Machine, path: &str) -> bool {
     devices.into_iter().any(|(device, _)| {
         let device = format!("{handler}/{}", String::from_utf8_lossy(&device));
         let mut first_line = |attribute: &str| {
-            let handle = machine
-                .open(format!("{device}/{attribute}").as_bytes(), true, false)
-                .ok()?;
+            let handle = machine.open(format!("{device}/{attribute}").as_bytes(), true, false).ok()?;
             let content = machine.read(&handle).ok()?;
-            Some(
-                content
-                    .split(|byte| *byte == b'\n')
-                    .next()
-                    .unwrap_or_default()
-                    .to_vec(),
-            )
+            Some(content.split(|byte| *byte == b'\n').next().unwrap_or_default().to_vec())
         };
         first_line("filename").is_some_and(|name| name == path.as_bytes())
             && first_line("active").is_some_and(|active| active == b"1")

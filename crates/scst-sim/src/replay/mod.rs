@@ -5,27 +5,48 @@
 //! the answers. Time is virtual: what took the kernel fifteen seconds takes no time here.
 
 mod env;
+mod files;
+mod mounted;
 pub mod pattern;
 mod player;
 pub mod recording;
 mod release;
+mod report;
 mod scope;
+mod shape;
 pub mod surface;
 mod tree;
 mod world;
+mod writer;
+mod writers;
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+pub use mounted::MountSurface;
 pub use player::{Misfit, Player};
 pub use recording::{BadRecording, Recording};
 pub use release::of as release_of;
 pub use scope::OUT_OF_SCOPE;
 pub use world::World;
+pub use writer::{COMMAND as WRITER_COMMAND, write_once};
 
-use crate::model::{Machine, ScstVersion};
-use recording::{Op, Step};
+use crate::model::{Errno, Machine, ScstVersion, Unknown};
+use crate::mount::MountError;
+use report::Difference;
 use surface::{ModelSurface, Surface};
+
+/// Where the steps go.
+#[derive(Debug, Clone, Copy)]
+pub enum Way<'a> {
+    /// To the model, without a file system.
+    Model,
+    /// Through a mount, by system calls.
+    Mount {
+        /// This program, which is started again for writers in processes of their own.
+        program: &'a Path,
+    },
+}
 
 /// What a replay has counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -46,35 +67,6 @@ impl std::ops::AddAssign for Count {
     }
 }
 
-/// Plays the files one after the other, on `release` where given, and prints what differs, what is out of scope and,
-/// last, the count.
-pub fn replay(
-    files: &[impl AsRef<Path>],
-    release: Option<ScstVersion>,
-    out: &mut dyn Write,
-) -> Result<Count, ReplayError> {
-    let mut total = Count::default();
-    for file in files {
-        let recording = Recording::load(file.as_ref())?;
-        if let Some(reason) = scope::reason_to_skip(&recording.meta.scenario) {
-            writeln!(out, "{}: out of scope: {reason}", recording.path.display())?;
-            continue;
-        }
-        total += play_file(&recording, release, out)?;
-    }
-    writeln!(
-        out,
-        "{} of {} steps have an answer to compare",
-        total.compared, total.steps
-    )?;
-    writeln!(
-        out,
-        "replayed: {} steps, {} differ",
-        total.steps, total.differ
-    )?;
-    Ok(total)
-}
-
 /// A replay that could not be carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
@@ -85,7 +77,7 @@ pub enum ReplayError {
     #[error("{}: SCST {version} is not one of the releases 3.7 and 3.11", path.display())]
     Release {
         /// The file.
-        path: std::path::PathBuf,
+        path: PathBuf,
         /// What it says.
         version: String,
     },
@@ -93,30 +85,73 @@ pub enum ReplayError {
     #[error("{}: module {module}: {errno:?}", path.display())]
     Module {
         /// The file.
-        path: std::path::PathBuf,
+        path: PathBuf,
         /// The module with its arguments.
         module: String,
         /// Why.
-        errno: crate::model::Errno,
+        errno: Errno,
     },
+    /// There is no directory to mount on.
+    #[error("cannot make a directory to mount on: {0}")]
+    Directory(std::io::Error),
+    /// The mount failed.
+    #[error(transparent)]
+    Mount(#[from] MountError),
     /// The report cannot be written.
     #[error("cannot write the report: {0}")]
     Output(#[from] std::io::Error),
 }
 
-fn play_file(
-    recording: &Recording,
+/// Plays the files one after the other, on `release` where given, and prints what differs, what is out of scope and,
+/// last, the count.
+pub fn replay(
+    files: &[impl AsRef<Path>],
+    way: Way<'_>,
     release: Option<ScstVersion>,
     out: &mut dyn Write,
 ) -> Result<Count, ReplayError> {
+    let mut total = Count::default();
+    for file in files {
+        let recording = Recording::load(file.as_ref())?;
+        if let Some(reason) = scope::reason_to_skip(&recording.meta.scenario) {
+            writeln!(out, "{}: out of scope: {reason}", recording.path.display())?;
+            continue;
+        }
+        total += play_file(&recording, way, release, out)?;
+    }
+    writeln!(out, "{} of {} steps have an answer to compare", total.compared, total.steps)?;
+    writeln!(out, "replayed: {} steps, {} differ", total.steps, total.differ)?;
+    Ok(total)
+}
+
+fn play_file(
+    recording: &Recording,
+    way: Way<'_>,
+    release: Option<ScstVersion>,
+    out: &mut dyn Write,
+) -> Result<Count, ReplayError> {
+    let path = &recording.path;
+    let said = &recording.meta.scst_version;
     let Some(version) = release.or_else(|| release::of(recording)) else {
-        return Err(ReplayError::Release {
-            path: recording.path.clone(),
-            version: recording.meta.scst_version.clone(),
-        });
+        return Err(ReplayError::Release { path: path.clone(), version: said.clone() });
     };
+    if release::by_meta(recording) != Some(version) {
+        writeln!(out, "{}: its first line says SCST {said}, played as {}", path.display(), release::name(version))?;
+    }
     let world = World::new();
-    let mut surface = ModelSurface::new(Machine::new(version, Box::new(world.clone())));
+    let machine = Machine::new(version, Box::new(world.clone()));
+    match way {
+        Way::Model => play_on(ModelSurface::new(machine), world, recording, out),
+        Way::Mount { program } => play_on(MountSurface::new(machine, program)?, world, recording, out),
+    }
+}
+
+fn play_on<S: Surface>(
+    mut surface: S,
+    world: World,
+    recording: &Recording,
+    out: &mut dyn Write,
+) -> Result<Count, ReplayError> {
     load_modules(recording, &mut surface)?;
     let mut player = Player::new(surface, world);
     let mut count = Count::default();
@@ -127,9 +162,12 @@ fn play_file(
             Err(misfit) => {
                 count.compared += 1;
                 count.differ += 1;
-                report(recording, step, &misfit, out)?;
+                writeln!(out, "{}", Difference { recording, step, misfit: &misfit })?;
             }
         }
+    }
+    for Unknown { path, what } in player.unknowns() {
+        writeln!(out, "{}: not known: {}: {what}", recording.path.display(), path.escape_ascii())?;
     }
     Ok(count)
 }
@@ -139,91 +177,7 @@ fn load_modules<S: Surface>(recording: &Recording, surface: &mut S) -> Result<()
         let (module, args) = line.split_once(' ').unwrap_or((line, ""));
         surface
             .machine(|machine| machine.modprobe(&module.replace('-', "_"), args))
-            .map_err(|errno| ReplayError::Module {
-                path: recording.path.clone(),
-                module: line.clone(),
-                errno,
-            })?;
+            .map_err(|errno| ReplayError::Module { path: recording.path.clone(), module: line.clone(), errno })?;
     }
     Ok(())
-}
-
-fn report(
-    recording: &Recording,
-    step: &Step,
-    misfit: &Misfit,
-    out: &mut dyn Write,
-) -> std::io::Result<()> {
-    writeln!(
-        out,
-        "{} step {}: {}",
-        recording.path.display(),
-        step.number,
-        Asked(&step.op)
-    )?;
-    writeln!(out, "  wanted {}", misfit.wanted)?;
-    writeln!(out, "  got    {}", misfit.got)
-}
-
-/// A step as a person would say it.
-struct Asked<'a>(&'a Op);
-
-impl std::fmt::Display for Asked<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.0 {
-            Op::Write(write) => write!(f, "write {:?} to {}", shortened(&write.data), write.path),
-            Op::Read(read) => write!(f, "read {}", read.path),
-            Op::List(list) => write!(f, "list {}", list.path),
-            Op::Readlink(link) => write!(f, "readlink {}", link.path),
-            Op::Stat(stat) => write!(f, "stat {}", stat.path),
-            Op::Tree(tree) => write!(f, "tree of {}", tree.path),
-            Op::Entry(entry) => write!(f, "entry {}", entry.path),
-            Op::Parallel(parallel) => write!(f, "{} writes at once", parallel.steps.len()),
-            Op::WriteStart(start) => write!(
-                f,
-                "start {}: write {:?} to {}",
-                start.id, start.data, start.path
-            ),
-            Op::WritePoll(poll) => write!(f, "poll {} after {} s", poll.id, poll.after_s),
-            Op::WriteSignal(signal) => write!(f, "{} to {}", signal.signal, signal.id),
-            Op::WriteWait(wait) => write!(f, "wait for {}", wait.id),
-            Op::WriteChunks(chunks) => write!(f, "write {:?} to {}", chunks.chunks, chunks.path),
-            Op::Pwrite(write) => write!(
-                f,
-                "write {:?} at {} to {}",
-                write.data, write.offset, write.path
-            ),
-            Op::Reread(reread) => write!(f, "read {} twice", reread.path),
-            Op::StaleFd(stale) => write!(f, "use of a stale {}", stale.path),
-            Op::WaitFor(wait) => write!(f, "wait for {:?} in {}", wait.want, wait.path),
-            Op::Mkdir(call) => write!(f, "mkdir {}", call.path),
-            Op::Rmdir(call) => write!(f, "rmdir {}", call.path),
-            Op::Unlink(call) => write!(f, "unlink {}", call.path),
-            Op::Creat(call) => write!(f, "creat {}", call.path),
-            Op::Truncate(call) => write!(f, "truncate {}", call.path),
-            Op::Chmod(chmod) => write!(f, "chmod {} {}", chmod.mode, chmod.path),
-            Op::Env(env) => write!(
-                f,
-                "env {} {}",
-                env.what,
-                env.path
-                    .as_deref()
-                    .or(env.module.as_deref())
-                    .or(env.dev.as_deref())
-                    .unwrap_or_default()
-            ),
-            Op::Note(note) => write!(f, "note: {}", note.text),
-            Op::Sleep(sleep) => write!(f, "sleep {} s", sleep.s),
-            Op::RelTgtIdsSorted(_) => write!(f, "rel_tgt_id of the ports just enabled"),
-        }
-    }
-}
-
-fn shortened(data: &str) -> String {
-    const MOST: usize = 160;
-    if data.chars().count() <= MOST {
-        data.to_owned()
-    } else {
-        data.chars().take(MOST).chain("...".chars()).collect()
-    }
 }

@@ -32,30 +32,18 @@ struct Piece {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum What {
     Any,
-    Set {
-        ranges: Vec<(char, char)>,
-        negated: bool,
-    },
+    Set { ranges: Vec<(char, char)>, negated: bool },
     Start,
     End,
     Group(Branches),
-    Ahead {
-        branches: Branches,
-        wanted: bool,
-    },
+    Ahead { branches: Branches, wanted: bool },
 }
 
 impl Pattern {
     /// Reads a pattern.
     pub fn new(pattern: &str) -> Result<Self, BadPattern> {
-        let mut parser = Parser {
-            chars: pattern.chars().collect(),
-            at: 0,
-        };
-        let bad = |problem| BadPattern {
-            pattern: pattern.to_owned(),
-            problem,
-        };
+        let mut parser = Parser { chars: pattern.chars().collect(), at: 0 };
+        let bad = |problem| BadPattern { pattern: pattern.to_owned(), problem };
         let branches = parser.branches().map_err(bad)?;
         if parser.at < parser.chars.len() {
             return Err(bad("a closing parenthesis without its opening one"));
@@ -83,10 +71,7 @@ impl Parser {
     }
 
     fn take(&mut self, text: &str) -> bool {
-        let found = text
-            .chars()
-            .enumerate()
-            .all(|(i, c)| self.chars.get(self.at + i) == Some(&c));
+        let found = text.chars().enumerate().all(|(i, c)| self.chars.get(self.at + i) == Some(&c));
         if found {
             self.at += text.chars().count();
         }
@@ -103,10 +88,7 @@ impl Parser {
                 branches.push(Vec::new());
             } else {
                 let piece = self.piece()?;
-                branches
-                    .last_mut()
-                    .into_iter()
-                    .for_each(|branch| branch.push(piece.clone()));
+                branches.last_mut().into_iter().for_each(|branch| branch.push(piece.clone()));
             }
         }
         Ok(branches)
@@ -135,10 +117,7 @@ impl Parser {
             '^' => Ok(What::Start),
             '$' => Ok(What::End),
             '[' => self.class(),
-            '\\' => Ok(What::Set {
-                ranges: self.escaped()?,
-                negated: false,
-            }),
+            '\\' => Ok(What::Set { ranges: self.escaped()?, negated: false }),
             '(' => {
                 let ahead = if self.take("?!") {
                     Some(false)
@@ -159,10 +138,7 @@ impl Parser {
                 })
             }
             '?' | '*' | '+' | '{' => Err("a repetition of nothing"),
-            literal => Ok(What::Set {
-                ranges: vec![(literal, literal)],
-                negated: false,
-            }),
+            literal => Ok(What::Set { ranges: vec![(literal, literal)], negated: false }),
         }
     }
 
@@ -187,8 +163,7 @@ impl Parser {
                 ']' if !ranges.is_empty() => return Ok(What::Set { ranges, negated }),
                 '\\' => ranges.extend(self.escaped()?),
                 first => {
-                    let is_range = self.chars.get(self.at) == Some(&'-')
-                        && self.chars.get(self.at + 1) != Some(&']');
+                    let is_range = self.chars.get(self.at) == Some(&'-') && self.chars.get(self.at + 1) != Some(&']');
                     let last = if is_range {
                         self.at += 1;
                         self.next().ok_or(OPEN)?
@@ -203,39 +178,19 @@ impl Parser {
 }
 
 /// Tries the branches at `at`; `then` says whether the rest of the pattern matches from where a branch ended.
-fn match_branches(
-    branches: &Branches,
-    text: &[char],
-    at: usize,
-    then: &mut dyn FnMut(usize) -> bool,
-) -> bool {
-    branches
-        .iter()
-        .any(|branch| match_pieces(branch, text, at, then))
+fn match_branches(branches: &Branches, text: &[char], at: usize, then: &mut dyn FnMut(usize) -> bool) -> bool {
+    branches.iter().any(|branch| match_pieces(branch, text, at, then))
 }
 
-fn match_pieces(
-    pieces: &[Piece],
-    text: &[char],
-    at: usize,
-    then: &mut dyn FnMut(usize) -> bool,
-) -> bool {
+fn match_pieces(pieces: &[Piece], text: &[char], at: usize, then: &mut dyn FnMut(usize) -> bool) -> bool {
     match pieces.split_first() {
         None => then(at),
-        Some((piece, rest)) => match_piece(piece, 0, text, at, &mut |at| {
-            match_pieces(rest, text, at, then)
-        }),
+        Some((piece, rest)) => match_piece(piece, 0, text, at, &mut |at| match_pieces(rest, text, at, then)),
     }
 }
 
 /// Tries one more of the piece first (greedy), then to go on without it.
-fn match_piece(
-    piece: &Piece,
-    have: usize,
-    text: &[char],
-    at: usize,
-    then: &mut dyn FnMut(usize) -> bool,
-) -> bool {
+fn match_piece(piece: &Piece, have: usize, text: &[char], at: usize, then: &mut dyn FnMut(usize) -> bool) -> bool {
     let one_more = have < piece.most
         && match_what(&piece.what, text, at, &mut |end| {
             // A repetition that took nothing would repeat for ever.
@@ -249,19 +204,13 @@ fn match_what(what: &What, text: &[char], at: usize, then: &mut dyn FnMut(usize)
     match what {
         What::Any => text.get(at).is_some_and(|c| *c != '\n') && then(at + 1),
         What::Set { ranges, negated } => {
-            text.get(at).is_some_and(|c| {
-                ranges
-                    .iter()
-                    .any(|(first, last)| (first..=last).contains(&c))
-                    != *negated
-            }) && then(at + 1)
+            text.get(at).is_some_and(|c| ranges.iter().any(|(first, last)| (first..=last).contains(&c)) != *negated)
+                && then(at + 1)
         }
         What::Start => at == 0 && then(at),
         What::End => at == text.len() && then(at),
         What::Group(branches) => match_branches(branches, text, at, then),
-        What::Ahead { branches, wanted } => {
-            match_branches(branches, text, at, &mut |_| true) == *wanted && then(at)
-        }
+        What::Ahead { branches, wanted } => match_branches(branches, text, at, &mut |_| true) == *wanted && then(at),
     }
 }
 
@@ -270,9 +219,7 @@ mod tests {
     use super::*;
 
     fn found(pattern: &str, text: &str) -> bool {
-        Pattern::new(pattern)
-            .expect("a pattern this matcher knows")
-            .is_found_in(text)
+        Pattern::new(pattern).expect("a pattern this matcher knows").is_found_in(text)
     }
 
     #[test]
@@ -293,10 +240,7 @@ mod tests {
         let counter = "^targets/[^/]+/[^/]+/(unknown|write|read|bidi|none)_[a-z_]+$";
         assert!(found(counter, "targets/qla2x00t/50:01/read_io_count_kb"));
         assert!(!found(counter, "targets/qla2x00t/50:01/luns/read_only"));
-        assert!(found(
-            r"/lun\d+/(thread_pid|active_commands)$",
-            "sessions/i/lun12/thread_pid"
-        ));
+        assert!(found(r"/lun\d+/(thread_pid|active_commands)$", "sessions/i/lun12/thread_pid"));
         assert!(!found(r"/lun\d+/thread_pid$", "sessions/i/lun/thread_pid"));
         assert!(found("^(a*)*b$", "aaab"));
     }

@@ -90,10 +90,7 @@ pub struct Step {
 /// What a step did. Paths are relative to `/sys/kernel/scst_tgt`.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case")]
-#[allow(
-    missing_docs,
-    reason = "the fields are the format's own and explained in its description"
-)]
+#[allow(missing_docs, reason = "the fields are the format's own and explained in its description")]
 pub enum Op {
     Write(Write),
     Read(Read),
@@ -240,22 +237,12 @@ impl Default for EnvResult {
 impl Recording {
     /// Reads a recording.
     pub fn load(path: &Path) -> Result<Self, BadRecording> {
-        let text = std::fs::read_to_string(path).map_err(|source| BadRecording::Unreadable {
-            path: path.to_owned(),
-            source,
-        })?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| BadRecording::Unreadable { path: path.to_owned(), source })?;
         let mut meta = None;
         let mut steps = Vec::new();
-        for (index, line) in text
-            .lines()
-            .enumerate()
-            .filter(|(_, line)| !line.trim().is_empty())
-        {
-            let malformed = |source| BadRecording::Malformed {
-                path: path.to_owned(),
-                line: index + 1,
-                source,
-            };
+        for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+            let malformed = |source| BadRecording::Malformed { path: path.to_owned(), line: index + 1, source };
             let mut fields: Map<String, Value> = serde_json::from_str(line).map_err(malformed)?;
             if let Some(first) = fields.remove("meta") {
                 meta = Some(serde_json::from_value::<Meta>(first).map_err(malformed)?);
@@ -263,17 +250,12 @@ impl Recording {
                 steps.push(Step::from_fields(fields).map_err(malformed)?);
             }
         }
-        let meta = meta.ok_or_else(|| BadRecording::NoMeta {
-            path: path.to_owned(),
-        })?;
+        let meta = meta.ok_or_else(|| BadRecording::NoMeta { path: path.to_owned() })?;
         let patterns = |list: &[String]| {
             list.iter()
                 .map(|pattern| Pattern::new(pattern))
                 .collect::<Result<Vec<_>, _>>()
-                .map_err(|source| BadRecording::Pattern {
-                    path: path.to_owned(),
-                    source,
-                })
+                .map_err(|source| BadRecording::Pattern { path: path.to_owned(), source })
         };
         Ok(Self {
             path: path.to_owned(),

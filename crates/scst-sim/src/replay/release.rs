@@ -8,22 +8,26 @@ use super::recording::{Op, Recording};
 use crate::model::ScstVersion;
 
 /// What the file says in its first line, if it is a release the model has.
-pub fn by_meta(recording: &Recording) -> Option<ScstVersion> {
+pub(super) fn by_meta(recording: &Recording) -> Option<ScstVersion> {
     by_prefix(&recording.meta.scst_version)
 }
 
 /// The release a recording is played on, if anything tells.
 pub fn of(recording: &Recording) -> Option<ScstVersion> {
-    by_evidence(recording)
-        .or_else(|| by_directory(recording))
-        .or_else(|| by_meta(recording))
+    by_evidence(recording).or_else(|| by_directory(recording)).or_else(|| by_meta(recording))
+}
+
+/// The name of a release.
+pub(super) fn name(version: ScstVersion) -> &'static str {
+    match version {
+        ScstVersion::V3_7 => "3.7",
+        ScstVersion::V3_11 => "3.11",
+    }
 }
 
 fn by_prefix(version: &str) -> Option<ScstVersion> {
     let names = |release: &str| {
-        version
-            .strip_prefix(release)
-            .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
+        version.strip_prefix(release).is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
     };
     [("3.7", ScstVersion::V3_7), ("3.11", ScstVersion::V3_11)]
         .into_iter()
@@ -37,26 +41,13 @@ fn by_directory(recording: &Recording) -> Option<ScstVersion> {
 /// A listing of a whole port shows whether it has `sg_tablesize`.
 fn by_evidence(recording: &Recording) -> Option<ScstVersion> {
     recording.steps.iter().find_map(|step| match &step.op {
-        Op::List(list) => port_release(
-            &list
-                .entries
-                .as_ref()?
-                .iter()
-                .map(|(name, _)| name.as_str())
-                .collect::<Vec<_>>(),
-        ),
+        Op::List(list) => {
+            port_release(&list.entries.as_ref()?.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>())
+        }
         Op::Tree(tree) if tree.depth == 0 => {
-            let ports = tree
-                .entries
-                .iter()
-                .filter_map(|entry| entry.path.strip_suffix("/rel_tgt_id"));
+            let ports = tree.entries.iter().filter_map(|entry| entry.path.strip_suffix("/rel_tgt_id"));
             ports.into_iter().find_map(|port| {
-                let below = |entry: &'_ str| {
-                    entry
-                        .strip_prefix(port)
-                        .and_then(|rest| rest.strip_prefix('/'))
-                        .is_some()
-                };
+                let below = |entry: &'_ str| entry.strip_prefix(port).and_then(|rest| rest.strip_prefix('/')).is_some();
                 let names: Vec<_> = tree
                     .entries
                     .iter()
@@ -72,11 +63,6 @@ fn by_evidence(recording: &Recording) -> Option<ScstVersion> {
 
 fn port_release(names: &[&str]) -> Option<ScstVersion> {
     let has = |name| names.contains(&name);
-    (has("rel_tgt_id") && has("luns") && has("sessions")).then(|| {
-        if has("sg_tablesize") {
-            ScstVersion::V3_11
-        } else {
-            ScstVersion::V3_7
-        }
-    })
+    (has("rel_tgt_id") && has("luns") && has("sessions"))
+        .then(|| if has("sg_tablesize") { ScstVersion::V3_11 } else { ScstVersion::V3_7 })
 }

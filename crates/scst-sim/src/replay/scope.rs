@@ -4,9 +4,6 @@
 pub const OUT_OF_SCOPE: &[(&str, &str)] = &[];
 
 /// Why a scenario is not played, if it is not.
-pub fn reason_to_skip(scenario: &str) -> Option<&'static str> {
-    OUT_OF_SCOPE
-        .iter()
-        .find(|(name, _)| *name == scenario)
-        .map(|(_, reason)| *reason)
+pub(super) fn reason_to_skip(scenario: &str) -> Option<&'static str> {
+    OUT_OF_SCOPE.iter().find(|(name, _)| *name == scenario).map(|(_, reason)| *reason)
 }

@@ -17,13 +17,35 @@ const PAGE: usize = 4096;
 /// Longest name of one path component, in bytes.
 const NAME_MAX: usize = 255;
 
+/// What a file is opened for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Access {
+    /// `O_RDONLY`.
+    #[default]
+    Read,
+    /// `O_WRONLY`.
+    Write,
+    /// `O_RDWR`.
+    Both,
+}
+
+impl Access {
+    /// It is opened for reading.
+    pub fn reads(self) -> bool {
+        self != Access::Write
+    }
+
+    /// It is opened for writing.
+    pub fn writes(self) -> bool {
+        self != Access::Read
+    }
+}
+
 /// How a file is opened.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct How {
-    /// For reading.
-    pub read: bool,
-    /// For writing.
-    pub write: bool,
+    /// For what.
+    pub access: Access,
     /// `O_CREAT`.
     pub create: bool,
     /// `O_TRUNC`.
@@ -32,6 +54,12 @@ pub struct How {
     pub append: bool,
     /// The user who opens it; root where absent.
     pub uid: Option<u32>,
+}
+
+impl From<Access> for How {
+    fn from(access: Access) -> Self {
+        Self { access, ..Self::default() }
+    }
 }
 
 /// What lstat(2) says, as far as recordings hold it.
@@ -123,15 +151,13 @@ pub trait Surface {
 
     /// Lets time pass until the next thing happens, at most up to `limit`; false if nothing would.
     fn pass_to_next_event(&mut self, limit: Duration) -> bool {
-        self.machine(
-            |machine| match machine.next_event().filter(|at| *at <= limit) {
-                Some(at) => {
-                    machine.advance(at);
-                    true
-                }
-                None => false,
-            },
-        )
+        self.machine(|machine| match machine.next_event().filter(|at| *at <= limit) {
+            Some(at) => {
+                machine.advance(at);
+                true
+            }
+            None => false,
+        })
     }
 }
 
@@ -199,11 +225,7 @@ impl Surface for ModelSurface {
 
     fn lstat(&mut self, path: &str) -> Result<Found, Errno> {
         check_names(path)?;
-        self.machine.lookup(path.as_bytes()).map(|attr| Found {
-            kind: attr.kind,
-            mode: attr.mode,
-            size: attr.size,
-        })
+        self.machine.lookup(path.as_bytes()).map(|attr| Found { kind: attr.kind, mode: attr.mode, size: attr.size })
     }
 
     fn list(&mut self, path: &str) -> Result<Entries, Errno> {
@@ -225,24 +247,17 @@ impl Surface for ModelSurface {
             attr => attr?,
         };
         if attr.kind == Kind::Dir {
-            return if how.write {
-                Err(Errno::EISDIR)
-            } else {
-                Ok(ModelFile::Directory)
-            };
+            return if how.access.writes() { Err(Errno::EISDIR) } else { Ok(ModelFile::Directory) };
         }
         if how.uid.is_some_and(|uid| uid != 0) && attr.kind == Kind::File {
             // Everything belongs to root, so the bits for others decide.
-            let wanted = (u32::from(how.read) * 0o4) | (u32::from(how.write) * 0o2);
+            let wanted = (u32::from(how.access.reads()) * 0o4) | (u32::from(how.access.writes()) * 0o2);
             if attr.mode & wanted != wanted {
                 return Err(Errno::EACCES);
             }
         }
-        let handle = self.machine.open(path.as_bytes(), how.read, how.write)?;
-        Ok(ModelFile::Attribute {
-            handle,
-            content: None,
-        })
+        let handle = self.machine.open(path.as_bytes(), how.access.reads(), how.access.writes())?;
+        Ok(ModelFile::Attribute { handle, content: None })
     }
 
     fn read(&mut self, file: &mut Self::File, count: usize) -> Result<Vec<u8>, Errno> {
@@ -277,10 +292,7 @@ impl Surface for ModelSurface {
     }
 
     fn write_together(&mut self, writes: &[(String, Vec<u8>)]) -> Vec<Ending> {
-        let mut all: Vec<_> = writes
-            .iter()
-            .map(|(path, data)| self.start(path, data))
-            .collect();
+        let mut all: Vec<_> = writes.iter().map(|(path, data)| self.start(path, data)).collect();
         let mut endings = Vec::new();
         for started in &mut all {
             endings.push(loop {
@@ -296,20 +308,11 @@ impl Surface for ModelSurface {
     }
 
     fn start(&mut self, path: &str, data: &[u8]) -> Self::Started {
-        let how = How {
-            write: true,
-            ..How::default()
-        };
-        let written = self.open(path, how).map(|file| match file {
+        let written = self.open(path, Access::Write.into()).map(|file| match file {
             ModelFile::Attribute { handle, .. } => write_page(&mut self.machine, &handle, data),
             ModelFile::Directory => Written::Done(Err(Errno::EBADF)),
         });
-        ModelStarted {
-            written,
-            killed: false,
-            interrupted: false,
-            ended: None,
-        }
+        ModelStarted { written, killed: false, interrupted: false, ended: None }
     }
 
     fn ended(&mut self, started: &mut Self::Started) -> Option<Ending> {
@@ -343,11 +346,7 @@ impl Surface for ModelSurface {
         if self.machine.lookup(path.as_bytes()).is_ok() {
             return Err(Errno::EEXIST);
         }
-        Err(if self.is_in_directory(path) {
-            Errno::EPERM
-        } else {
-            Errno::ENOENT
-        })
+        Err(if self.is_in_directory(path) { Errno::EPERM } else { Errno::ENOENT })
     }
 
     fn rmdir(&mut self, path: &str) -> Result<(), Errno> {
@@ -391,9 +390,5 @@ fn write_page(machine: &mut Machine, handle: &Handle, data: &[u8]) -> Written {
 }
 
 fn check_names(path: &str) -> Result<(), Errno> {
-    if path.split('/').any(|name| name.len() > NAME_MAX) {
-        Err(Errno::ENAMETOOLONG)
-    } else {
-        Ok(())
-    }
+    if path.split('/').any(|name| name.len() > NAME_MAX) { Err(Errno::ENAMETOOLONG) } else { Ok(()) }
 }

@@ -11,29 +11,23 @@ use super::surface::{Entries, How, ROOT, Surface};
 use crate::model::{Errno, Kind};
 
 /// Stands for the plugged disk's name in recordings.
-pub const PLUGGED: &str = "@HCIL@";
+pub(super) const PLUGGED: &str = "@HCIL@";
 
 /// The name is that of a SCSI device: four numbers.
-pub fn is_scsi_address(name: &str) -> bool {
+pub(super) fn is_scsi_address(name: &str) -> bool {
     let mut parts = name.split(':');
-    parts
-        .by_ref()
-        .take(4)
-        .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
+    parts.by_ref().take(4).all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
         && parts.next().is_none()
         && name.matches(':').count() == 3
 }
 
 /// The directory is one whose listings have the machine's own SCSI devices dropped.
 fn lists_devices(path: &str) -> bool {
-    path == "devices"
-        || path
-            .strip_prefix("handlers/")
-            .is_some_and(|handler| !handler.contains('/'))
+    path == "devices" || path.strip_prefix("handlers/").is_some_and(|handler| !handler.contains('/'))
 }
 
 /// The letter recordings have for a kind of entry.
-pub fn letter(kind: Kind) -> &'static str {
+pub(super) fn letter(kind: Kind) -> &'static str {
     match kind {
         Kind::Dir => "d",
         Kind::File => "f",
@@ -42,16 +36,12 @@ pub fn letter(kind: Kind) -> &'static str {
 }
 
 /// The absolute path below `/sys` of a recorded path.
-pub fn below_root(path: &str) -> String {
-    if path.is_empty() {
-        ROOT.to_owned()
-    } else {
-        format!("{ROOT}/{path}")
-    }
+pub(super) fn below_root(path: &str) -> String {
+    if path.is_empty() { ROOT.to_owned() } else { format!("{ROOT}/{path}") }
 }
 
 /// A listing as a recording would hold it: in byte order, without the machine's own disks.
-pub fn normalised(path: &str, entries: Entries, plugged: Option<&str>) -> Vec<(String, Kind)> {
+pub(super) fn normalised(path: &str, entries: Entries, plugged: Option<&str>) -> Vec<(String, Kind)> {
     let mut named: Vec<_> = entries
         .into_iter()
         .map(|(name, kind)| (String::from_utf8_lossy(&name).into_owned(), kind))
@@ -69,7 +59,7 @@ pub fn normalised(path: &str, entries: Entries, plugged: Option<&str>) -> Vec<(S
 
 /// What is compared of one entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
+pub(super) struct Seen {
     kind: &'static str,
     mode: Option<u32>,
     content: Option<Result<String, Errno>>,
@@ -95,7 +85,7 @@ impl std::fmt::Display for Seen {
 }
 
 /// Looks at one entry as far as the recorded one says something about it; answers what was wanted and what is there.
-pub fn look<S: Surface>(
+pub(super) fn look<S: Surface>(
     surface: &mut S,
     path: &str,
     wanted: &TreeEntry,
@@ -109,10 +99,7 @@ pub fn look<S: Surface>(
             "l" => "l",
             _ => "?",
         },
-        mode: wanted
-            .mode
-            .as_deref()
-            .and_then(|mode| u32::from_str_radix(mode, 8).ok()),
+        mode: wanted.mode.as_deref().and_then(|mode| u32::from_str_radix(mode, 8).ok()),
         content: match (&wanted.content, &wanted.content_first_line) {
             (Some(content), _) => Some(Ok(content.clone())),
             (None, Some(first_line)) => Some(Ok(first_line.clone())),
@@ -125,40 +112,20 @@ pub fn look<S: Surface>(
         return (want, None);
     };
     let content = if want.content.is_some() || wanted.help || wanted.error.is_some() {
-        Some(
-            read_whole(
-                surface,
-                &path,
-                How {
-                    read: true,
-                    ..How::default()
-                },
-            )
-            .map_err(|(errno, _)| errno),
-        )
+        Some(read_whole(surface, &path, How::default()).map_err(|(errno, _)| errno))
     } else {
         None
     };
-    let text = content
-        .map(|content| content.map(|bytes| rename(String::from_utf8_lossy(&bytes).into_owned())));
+    let text = content.map(|content| content.map(|bytes| rename(String::from_utf8_lossy(&bytes).into_owned())));
     let content = match text {
         Some(Ok(_)) if wanted.help => None,
-        Some(Ok(text)) if wanted.content_first_line.is_some() => {
-            Some(Ok(first_line(&text).to_owned()))
-        }
+        Some(Ok(text)) if wanted.content_first_line.is_some() => Some(Ok(first_line(&text).to_owned())),
         text => text,
     };
     let want = match &wanted.error {
         Some(error) => {
             let same = matches!(&content, Some(Err(errno)) if format!("{errno:?}") == *error);
-            Seen {
-                content: if same {
-                    content.clone()
-                } else {
-                    Some(Ok(error.clone()))
-                },
-                ..want
-            }
+            Seen { content: if same { content.clone() } else { Some(Ok(error.clone())) }, ..want }
         }
         None => want,
     };
@@ -168,17 +135,12 @@ pub fn look<S: Surface>(
         .then(|| surface.readlink(&path).ok())
         .flatten()
         .map(|target| rename(String::from_utf8_lossy(&target).into_owned()));
-    let seen = Seen {
-        kind: letter(found.kind),
-        mode: want.mode.map(|_| found.mode),
-        content,
-        target,
-    };
+    let seen = Seen { kind: letter(found.kind), mode: want.mode.map(|_| found.mode), content, target };
     (want, Some(seen))
 }
 
 /// Everything below a directory, as paths relative to it with what kind they are.
-pub fn walk<S: Surface>(
+pub(super) fn walk<S: Surface>(
     surface: &mut S,
     top: &str,
     depth: u32,
@@ -210,17 +172,11 @@ pub fn walk<S: Surface>(
 }
 
 /// Opens a file and reads it to its end; an error says whether it was open(2) that failed.
-pub fn read_whole<S: Surface>(
-    surface: &mut S,
-    path: &str,
-    how: How,
-) -> Result<Vec<u8>, (Errno, bool)> {
+pub(super) fn read_whole<S: Surface>(surface: &mut S, path: &str, how: How) -> Result<Vec<u8>, (Errno, bool)> {
     let mut file = surface.open(path, how).map_err(|errno| (errno, true))?;
     let mut content = Vec::new();
     loop {
-        let piece = surface
-            .read(&mut file, 4096)
-            .map_err(|errno| (errno, false))?;
+        let piece = surface.read(&mut file, 4096).map_err(|errno| (errno, false))?;
         if piece.is_empty() {
             return Ok(content);
         }
@@ -229,6 +185,6 @@ pub fn read_whole<S: Surface>(
 }
 
 /// The text up to its first newline.
-pub fn first_line(text: &str) -> &str {
+pub(super) fn first_line(text: &str) -> &str {
     text.split('\n').next().unwrap_or_default()
 }

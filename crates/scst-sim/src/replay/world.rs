@@ -24,21 +24,10 @@ pub struct World {
 enum Node {
     Dir,
     Char,
-    Regular {
-        size: u64,
-    },
-    Fifo {
-        writer: bool,
-    },
-    Loop {
-        backing: Option<Vec<u8>>,
-        size: u64,
-        logical_block: u32,
-    },
-    Disk {
-        size: u64,
-        latency: Duration,
-    },
+    Regular { size: u64 },
+    Fifo { writer: bool },
+    Loop { backing: Option<Vec<u8>>, size: u64, logical_block: u32 },
+    Disk { size: u64, latency: Duration },
 }
 
 impl World {
@@ -142,11 +131,7 @@ impl World {
         if !files.contains_key(&from) {
             return Err(Errno::ENOENT);
         }
-        let moved: Vec<_> = files
-            .keys()
-            .filter(|path| within(path, &from))
-            .cloned()
-            .collect();
+        let moved: Vec<_> = files.keys().filter(|path| within(path, &from)).cloned().collect();
         for path in moved {
             if let Some(node) = files.remove(&path) {
                 files.insert([&to, &path[from.len()..]].concat(), node);
@@ -163,10 +148,7 @@ impl World {
             Some(Node::Dir) => Ok(files
                 .keys()
                 .filter(|path| parent(path) == Some(&dir[..]))
-                .map(|path| {
-                    String::from_utf8_lossy(&path[dir.len() + usize::from(dir != b"/")..])
-                        .into_owned()
-                })
+                .map(|path| String::from_utf8_lossy(&path[dir.len() + usize::from(dir != b"/")..]).into_owned())
                 .collect()),
             Some(_) => Err(Errno::ENOTDIR),
             None => Err(Errno::ENOENT),
@@ -192,15 +174,9 @@ impl World {
             None => return Err(Errno::ENOENT),
         };
         match files.get_mut(device.as_bytes()) {
-            Some(Node::Loop {
-                backing: Some(_), ..
-            }) => Err(Errno::EBUSY),
+            Some(Node::Loop { backing: Some(_), .. }) => Err(Errno::EBUSY),
             Some(node @ Node::Loop { .. }) => {
-                *node = Node::Loop {
-                    backing: Some(backing),
-                    size,
-                    logical_block,
-                };
+                *node = Node::Loop { backing: Some(backing), size, logical_block };
                 Ok(())
             }
             Some(_) => Err(Errno::ENOTBLK),
@@ -211,11 +187,7 @@ impl World {
     /// Detaches a loop device.
     pub fn losetup_detach(&self, device: &str) -> Result<(), Errno> {
         match self.lock().get_mut(device.as_bytes()) {
-            Some(
-                node @ Node::Loop {
-                    backing: Some(_), ..
-                },
-            ) => {
+            Some(node @ Node::Loop { backing: Some(_), .. }) => {
                 *node = detached();
                 Ok(())
             }
@@ -227,11 +199,7 @@ impl World {
     /// A loop device takes over the present size of its file.
     pub fn losetup_grow(&self, device: &str) -> Result<(), Errno> {
         let mut files = self.lock();
-        let Some(Node::Loop {
-            backing: Some(backing),
-            ..
-        }) = files.get(device.as_bytes())
-        else {
+        let Some(Node::Loop { backing: Some(backing), .. }) = files.get(device.as_bytes()) else {
             return Err(Errno::ENXIO);
         };
         let Some(&Node::Regular { size: now }) = files.get(&backing.clone()) else {
@@ -257,10 +225,7 @@ impl World {
         let latency = Duration::from_nanos(value("completion_nsec")?.unwrap_or(10_000));
         let mut files = self.lock();
         for minor in 0..disks {
-            files.insert(
-                format!("/dev/nullb{minor}").into(),
-                Node::Disk { size, latency },
-            );
+            files.insert(format!("/dev/nullb{minor}").into(), Node::Disk { size, latency });
         }
         Ok(())
     }
@@ -268,23 +233,14 @@ impl World {
     /// How long the slowest disk of the host takes for one command.
     pub fn disk_latency(&self) -> Duration {
         let slowest = |node: &Node| {
-            if let Node::Disk { latency, .. } = node {
-                Some(*latency)
-            } else {
-                None
-            }
+            if let Node::Disk { latency, .. } = node { Some(*latency) } else { None }
         };
-        self.lock()
-            .values()
-            .filter_map(slowest)
-            .max()
-            .unwrap_or_default()
+        self.lock().values().filter_map(slowest).max().unwrap_or_default()
     }
 
     /// Which file a loop device or another name stands for: equal for two names of one device.
     pub fn is_block(&self, path: &str) -> Result<bool, Errno> {
-        self.file(path.as_bytes())
-            .map(|file| file.kind == FileKind::Block)
+        self.file(path.as_bytes()).map(|file| file.kind == FileKind::Block)
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Vec<u8>, Node>> {
@@ -297,84 +253,44 @@ impl Host for World {
         let files = self.lock();
         let path = clean(path);
         let Some(node) = files.get(&path) else {
-            let below_a_file = parent(&path)
-                .and_then(|dir| files.get(dir))
-                .is_some_and(|node| *node != Node::Dir);
-            return Err(if below_a_file {
-                Errno::ENOTDIR
-            } else {
-                Errno::ENOENT
-            });
+            let below_a_file = parent(&path).and_then(|dir| files.get(dir)).is_some_and(|node| *node != Node::Dir);
+            return Err(if below_a_file { Errno::ENOTDIR } else { Errno::ENOENT });
         };
         let (kind, size, logical_block, held) = match *node {
             Node::Dir => (FileKind::Dir, 4096, LOGICAL_BLOCK, false),
             Node::Char => (FileKind::Char, 0, LOGICAL_BLOCK, false),
             Node::Regular { size } => (FileKind::Regular, size, LOGICAL_BLOCK, false),
             Node::Fifo { writer } => (FileKind::Fifo, 0, LOGICAL_BLOCK, writer),
-            Node::Loop {
-                size,
-                logical_block,
-                ..
-            } => (FileKind::Block, size, logical_block, false),
+            Node::Loop { size, logical_block, .. } => (FileKind::Block, size, logical_block, false),
             Node::Disk { size, .. } => (FileKind::Block, size, LOGICAL_BLOCK, false),
         };
         // A loop device on a file passes discards on to it as holes.
-        let discard = matches!(
-            node,
-            Node::Loop {
-                backing: Some(_),
-                ..
-            }
-        );
-        Ok(HostFile {
-            kind,
-            size,
-            logical_block,
-            held,
-            discard,
-            open_error: None,
-            identity: path,
-        })
+        let discard = matches!(node, Node::Loop { backing: Some(_), .. });
+        Ok(HostFile { kind, size, logical_block, held, discard, open_error: None, identity: path })
     }
 }
 
 fn detached() -> Node {
-    Node::Loop {
-        backing: None,
-        size: 0,
-        logical_block: LOGICAL_BLOCK,
-    }
+    Node::Loop { backing: None, size: 0, logical_block: LOGICAL_BLOCK }
 }
 
 /// The path without empty and `.` components.
 fn clean(path: &[u8]) -> Vec<u8> {
     let mut cleaned = Vec::with_capacity(path.len());
-    for part in path
-        .split(|byte| *byte == b'/')
-        .filter(|part| !part.is_empty() && *part != b".")
-    {
+    for part in path.split(|byte| *byte == b'/').filter(|part| !part.is_empty() && *part != b".") {
         cleaned.push(b'/');
         cleaned.extend_from_slice(part);
     }
-    if cleaned.is_empty() {
-        b"/".to_vec()
-    } else {
-        cleaned
-    }
+    if cleaned.is_empty() { b"/".to_vec() } else { cleaned }
 }
 
 fn parent(path: &[u8]) -> Option<&[u8]> {
     let slash = path.iter().rposition(|byte| *byte == b'/')?;
-    if path == b"/" {
-        None
-    } else {
-        Some(if slash == 0 { b"/" } else { &path[..slash] })
-    }
+    if path == b"/" { None } else { Some(if slash == 0 { b"/" } else { &path[..slash] }) }
 }
 
 fn within(path: &[u8], dir: &[u8]) -> bool {
-    path.strip_prefix(dir)
-        .is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
+    path.strip_prefix(dir).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
 }
 
 /// The path cleaned, if the directory it lies in exists.

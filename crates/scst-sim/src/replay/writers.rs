@@ -1,0 +1,76 @@
+//! Steps with several writers: some started at one moment, some in processes of their own that may get signals.
+
+use std::time::Duration;
+
+use super::player::{Misfit, Player, compare, word};
+use super::recording::{Parallel, WritePoll, WriteSignal, WriteStart, WriteWait};
+use super::surface::{Ending, Signal, Surface};
+
+impl<S: Surface> Player<S> {
+    pub(super) fn write_start(&mut self, start: &WriteStart) {
+        let path = self.path(&start.path);
+        let data = self.real(&start.data);
+        let started = self.surface.start(&path, data.as_bytes());
+        self.started.insert(start.id.clone(), started);
+    }
+
+    pub(super) fn write_signal(&mut self, signal: &WriteSignal) -> Result<(), Misfit> {
+        let kind = match signal.signal.as_str() {
+            "SIGKILL" => Signal::Kill,
+            "SIGUSR1" => Signal::User1,
+            other => return Err(Misfit::new("a signal this player knows", other)),
+        };
+        if let Some(started) = self.started.get_mut(&signal.id) {
+            self.surface.signal(started, kind);
+        }
+        Ok(())
+    }
+
+    pub(super) fn write_poll(&mut self, poll: &WritePoll) -> Result<(), Misfit> {
+        self.surface.pass(Duration::from_secs_f64(poll.after_s));
+        let state = |done: bool| if done { "done" } else { "not done" };
+        let done = self.ended(&poll.id).is_some();
+        compare(state(poll.done), state(done))
+    }
+
+    pub(super) fn write_wait(&mut self, waited: &WriteWait) -> Result<(), Misfit> {
+        let got = loop {
+            if let Some(ending) = self.ended(&waited.id) {
+                break ending;
+            }
+            if !self.surface.pass_to_next_event(Duration::MAX) {
+                break Ending::Stuck;
+            }
+        };
+        compare(&waited.result, &word(got))?;
+        self.last_result(waited.last_res.as_ref())
+    }
+
+    pub(super) fn parallel(&mut self, parallel: &Parallel) -> Result<(), Misfit> {
+        let writes: Vec<_> =
+            parallel.steps.iter().map(|write| (self.path(&write.path), self.real(&write.data).into_bytes())).collect();
+        let mut got: Vec<_> = self.surface.write_together(&writes).into_iter().map(word).collect();
+        self.together = parallel.steps.iter().map(|write| write.path.clone()).collect();
+        let wanted = match &parallel.results_sorted {
+            Some(sorted) => {
+                got.sort();
+                sorted.clone()
+            }
+            None => parallel.steps.iter().map(|write| write.result.clone()).collect(),
+        };
+        compare(&wanted.join(" "), &got.join(" "))?;
+        // Whose result is the last one is as undefined as who wins.
+        if parallel.order_undefined { Ok(()) } else { self.last_result(parallel.last_res.as_ref()) }
+    }
+
+    /// How a started write ended, if it has.
+    fn ended(&mut self, id: &str) -> Option<Ending> {
+        if let Some(started) = self.started.get_mut(id)
+            && let Some(ending) = self.surface.ended(started)
+        {
+            self.started.remove(id);
+            self.ended.insert(id.to_owned(), ending);
+        }
+        self.ended.get(id).copied()
+    }
+}

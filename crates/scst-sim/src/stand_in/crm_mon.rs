@@ -1,0 +1,312 @@
+//! `crm_mon -1`: what runs where, as text or, what programs read, as XML.
+//!
+//! Two differences from the real command: the text leaves out the summary, the XML the history of operations.
+
+use super::Call;
+use super::cib::{Cib, Node};
+use super::options::{Given, Known, Value};
+use super::output::{self, Answer};
+use super::role::Role;
+use super::utc::Utc;
+use super::xml::Element;
+
+const OPTIONS: &[Known] = &[
+    Known { name: "one-shot", spellings: &["1", "one-shot"], value: Value::None },
+    Known { name: "output-as", spellings: &["output-as"], value: Value::Needed },
+    Known { name: "as-xml", spellings: &["X", "as-xml"], value: Value::None },
+    Known { name: "inactive", spellings: &["r", "inactive"], value: Value::None },
+    Known { name: "show-node-attributes", spellings: &["A", "show-node-attributes"], value: Value::None },
+    Known { name: "verbose", spellings: &["V", "verbose"], value: Value::None },
+];
+
+/// The release that the format is taken from.
+const VERSION: &str = "2.1.5";
+
+pub(super) fn answer(call: &Call<'_>) -> Answer {
+    let given = match Given::parse(call.args, OPTIONS) {
+        Ok(given) => given,
+        Err(word) => return Answer::error(output::USAGE, format!("crm_mon: Unknown option {word}")),
+    };
+    let cib = call.cib();
+    let failed = Answer::error(
+        output::DISCONNECTED,
+        "error: Could not connect to launcher: Connection refused\n\
+         crm_mon: Connection to cluster failed: Connection refused",
+    );
+    match (given.value("output-as"), cib) {
+        (None | Some("text" | "console"), _) if given.has("as-xml") => call.cib().map_or(failed, |cib| {
+            let mut root = Element::new("crm_mon").with("version", VERSION);
+            root.children = picture(&cib);
+            Answer::out(root.to_string())
+        }),
+        (Some("xml"), Some(cib)) => output::as_xml(&call.request(), picture(&cib), &Answer::silent()),
+        (Some("xml"), None) => output::as_xml(&call.request(), Vec::new(), &failed),
+        (None | Some("text" | "console"), Some(cib)) => Answer::out(text(&cib)),
+        (None | Some("text" | "console"), None) => failed,
+        (Some(other), _) => Answer::error(output::USAGE, format!("crm_mon: Invalid value {other} for output-as")),
+    }
+}
+
+/// A resource of the configuration: a primitive, in a clone or not.
+struct Resource<'a> {
+    primitive: &'a Element,
+    clone: Option<&'a Element>,
+}
+
+impl Resource<'_> {
+    fn promotable(&self) -> bool {
+        self.clone_option("promotable").is_some_and(|value| matches!(value, "true" | "yes" | "on" | "1"))
+    }
+
+    fn clone_option(&self, name: &str) -> Option<&str> {
+        let sets = self.clone?.all("meta_attributes");
+        sets.flat_map(|set| set.all("nvpair")).find(|option| option.get("name") == Some(name))?.get("value")
+    }
+
+    fn agent(&self) -> String {
+        let parts = ["class", "provider", "type"].iter().filter_map(|part| self.primitive.get(part));
+        parts.collect::<Vec<_>>().join(":")
+    }
+
+    /// Each instance with its role and its node: those that run first, and the promoted ones before the others.
+    fn instances<'n>(&self, cib: &Cib, nodes: &'n [Node]) -> Vec<(Role, Option<&'n Node>)> {
+        let id = self.primitive.get("id").unwrap_or_default();
+        let role = |node: &Node| {
+            let resources = cib.state(&node.name)?.child("lrm")?.child("lrm_resources")?;
+            // With globally unique clones the history carries the instance's number.
+            let of_ours = |history: &&Element| {
+                let name = history.get("id").unwrap_or_default();
+                name == id || name.strip_prefix(id).is_some_and(|rest| rest.starts_with(':'))
+            };
+            let role = Role::of(resources.all("lrm_resource").find(of_ours)?, self.promotable());
+            (role != Role::Stopped && node.member).then_some(role)
+        };
+        let mut running: Vec<_> = nodes.iter().filter_map(|node| Some((role(node)?, Some(node)))).collect();
+        running.sort_by_key(|(role, _)| *role);
+        let count = match (self.clone, self.clone_option("clone-max").and_then(|max| max.parse().ok())) {
+            (None, _) => 1,
+            (Some(_), Some(max)) => max,
+            (Some(_), None) => nodes.len(),
+        };
+        while running.len() < count {
+            running.push((Role::Stopped, None));
+        }
+        running
+    }
+
+    fn target_role(&self) -> Option<&str> {
+        self.clone_option("target-role")
+    }
+}
+
+fn resources(cib: &Cib) -> Vec<Resource<'_>> {
+    let section = cib.root.child("configuration").and_then(|configuration| configuration.child("resources"));
+    let mut all = Vec::new();
+    for element in section.into_iter().flat_map(|section| section.children.iter()) {
+        match element.name.as_str() {
+            "primitive" => all.push(Resource { primitive: element, clone: None }),
+            "clone" | "master" => {
+                all.extend(element.all("primitive").map(|primitive| Resource { primitive, clone: Some(element) }));
+            }
+            "group" => all.extend(element.all("primitive").map(|primitive| Resource { primitive, clone: None })),
+            _ => {}
+        }
+    }
+    all
+}
+
+fn yes_no(value: bool) -> &'static str {
+    if value { "true" } else { "false" }
+}
+
+/// Everything inside the result element.
+fn picture(cib: &Cib) -> Vec<Element> {
+    let nodes = cib.nodes();
+    let all: Vec<_> = resources(cib).into_iter().map(|resource| (resource.instances(cib, &nodes), resource)).collect();
+    let mut section = Element::new("resources");
+    for (instances, resource) in &all {
+        let elements = instances.iter().map(|(role, node)| instance(resource, *role, *node));
+        match resource.clone {
+            Some(clone) => {
+                let mut element = clone_element(clone, resource);
+                element.children = elements.collect();
+                section.children.push(element);
+            }
+            None => section.children.extend(elements),
+        }
+    }
+    let running_on = |node: &Node| {
+        all.iter().flat_map(|(instances, _)| instances).filter(|(_, place)| place.is_some_and(|on| on == node)).count()
+    };
+    let mut list = Element::new("nodes");
+    let mut attributes = Element::new("node_attributes");
+    for node in &nodes {
+        list.children.push(node_element(cib, node, running_on(node)));
+        if node.member {
+            let mut of_node = Element::new("node").with("name", &node.name);
+            for (name, value) in cib.attributes(&node.name) {
+                of_node.children.push(Element::new("attribute").with("name", name).with("value", value));
+            }
+            attributes.children.push(of_node);
+        }
+    }
+    let now = Utc::now();
+    let running = Element::new("pacemakerd")
+        .with("sys_from", "pacemakerd")
+        .with("state", "running")
+        .with("last_updated", now.iso());
+    let count = all.iter().map(|(instances, _)| instances.len()).sum();
+    vec![running, summary(cib, &nodes, count, now), list, section, attributes]
+}
+
+fn clone_element(clone: &Element, resource: &Resource<'_>) -> Element {
+    let target_role = resource.target_role();
+    let mut element = Element::new("clone")
+        .with("id", clone.get("id").unwrap_or_default())
+        .with("multi_state", yes_no(resource.promotable()))
+        .with("unique", yes_no(resource.clone_option("globally-unique") == Some("true")))
+        .with("managed", "true")
+        .with("disabled", yes_no(target_role == Some("Stopped")))
+        .with("failed", "false")
+        .with("failure_ignored", "false");
+    if let Some(role) = target_role {
+        element.set("target_role", role);
+    }
+    element
+}
+
+fn instance(resource: &Resource<'_>, role: Role, node: Option<&Node>) -> Element {
+    let mut element = Element::new("resource")
+        .with("id", resource.primitive.get("id").unwrap_or_default())
+        .with("resource_agent", resource.agent())
+        .with("role", role.name());
+    if let Some(role) = resource.target_role() {
+        element.set("target_role", role);
+    }
+    element.set("active", yes_no(node.is_some()));
+    for flag in ["orphaned", "blocked"] {
+        element.set(flag, "false");
+    }
+    element.set("managed", "true");
+    for flag in ["failed", "failure_ignored"] {
+        element.set(flag, "false");
+    }
+    element.set("nodes_running_on", if node.is_some() { "1" } else { "0" });
+    if let Some(node) = node {
+        element
+            .children
+            .push(Element::new("node").with("name", &node.name).with("id", &node.id).with("cached", "true"));
+    }
+    element
+}
+
+fn node_element(cib: &Cib, node: &Node, running: usize) -> Element {
+    let mut element = Element::new("node").with("name", &node.name).with("id", &node.id);
+    element.set("online", yes_no(node.member));
+    for flag in ["standby", "standby_onfail", "maintenance", "pending", "unclean"] {
+        element.set(flag, "false");
+    }
+    element.set("health", "green");
+    if node.member {
+        element.set("feature_set", cib.root.get("crm_feature_set").unwrap_or_default());
+    }
+    element.set("shutdown", "false");
+    element.set("expected_up", "true");
+    element.set("is_dc", yes_no(controller(cib).is_some_and(|dc| dc == *node)));
+    element.set("resources_running", running.to_string());
+    element.set("type", "member");
+    element
+}
+
+/// The designated controller: the one the CIB names, else the first node that is there.
+fn controller(cib: &Cib) -> Option<Node> {
+    let nodes = cib.nodes();
+    let named = cib.root.get("dc-uuid").and_then(|id| nodes.iter().find(|node| node.id == id && node.member));
+    named.or_else(|| nodes.iter().find(|node| node.member)).cloned()
+}
+
+fn summary(cib: &Cib, nodes: &[Node], resources: usize, now: Utc) -> Element {
+    let mut dc = Element::new("current_dc").with("present", yes_no(controller(cib).is_some()));
+    if let Some(node) = controller(cib) {
+        dc.set("version", cib.option("dc-version").unwrap_or(VERSION));
+        dc.set("name", node.name);
+        dc.set("id", node.id);
+        dc.set("with_quorum", yes_no(cib.root.get("have-quorum") != Some("0")));
+        dc.set("mixed_version", "false");
+    }
+    let change = |name| cib.root.get(name).unwrap_or_default();
+    let last_change = Element::new("last_change")
+        .with("time", change("cib-last-written"))
+        .with("user", change("update-user"))
+        .with("client", change("update-client"))
+        .with("origin", change("update-origin"));
+    Element::new("summary")
+        .and(Element::new("stack").with("type", "corosync"))
+        .and(dc)
+        .and(Element::new("last_update").with("time", now.asctime()))
+        .and(last_change)
+        .and(Element::new("nodes_configured").with("number", nodes.len().to_string()))
+        .and(
+            Element::new("resources_configured")
+                .with("number", resources.to_string())
+                .with("disabled", "0")
+                .with("blocked", "0"),
+        )
+        .and(options(cib))
+}
+
+/// The options of the cluster, as they count: those that are not set with their defaults.
+fn options(cib: &Cib) -> Element {
+    let mut element = Element::new("cluster_options");
+    for (name, default) in [
+        ("stonith-enabled", "true"),
+        ("symmetric-cluster", "true"),
+        ("no-quorum-policy", "stop"),
+        ("maintenance-mode", "false"),
+        ("stop-all-resources", "false"),
+    ] {
+        element.set(name, cib.option(name).unwrap_or(default));
+    }
+    element.with("stonith-timeout-ms", "60000").with("priority-fencing-delay-ms", "0")
+}
+
+/// The short picture for people.
+fn text(cib: &Cib) -> String {
+    let nodes = cib.nodes();
+    let names = |member: bool| nodes.iter().filter(|n| n.member == member).map(|n| n.name.as_str()).collect::<Vec<_>>();
+    let mut lines = vec!["Node List:\n".to_owned()];
+    for (label, names) in [("Online", names(true)), ("OFFLINE", names(false))] {
+        if !names.is_empty() {
+            lines.push(format!("  * {label}: [ {} ]\n", names.join(" ")));
+        }
+    }
+    lines.push("\nActive Resources:\n".to_owned());
+    let all = resources(cib);
+    if all.is_empty() {
+        lines.push("  * No active resources\n".to_owned());
+    }
+    for resource in all {
+        let instances = resource.instances(cib, &nodes);
+        let id = resource.primitive.get("id").unwrap_or_default();
+        let Some(clone) = resource.clone.and_then(|clone| clone.get("id")) else {
+            for (role, node) in instances {
+                let place = node.map_or(String::new(), |node| format!(" {}", node.name));
+                lines.push(format!("  * {id}\t({}):\t {}{place}\n", resource.agent(), role.name()));
+            }
+            continue;
+        };
+        let kind = if resource.promotable() { " (promotable)" } else { "" };
+        lines.push(format!("  * Clone Set: {clone} [{id}]{kind}:\n"));
+        for role in [Role::Promoted, Role::Unpromoted, Role::Started] {
+            let on: Vec<_> = instances
+                .iter()
+                .filter(|(has, _)| *has == role)
+                .filter_map(|(_, node)| node.map(|node| node.name.as_str()))
+                .collect();
+            if !on.is_empty() {
+                lines.push(format!("    * {}: [ {} ]\n", role.name(), on.join(" ")));
+            }
+        }
+    }
+    lines.concat()
+}

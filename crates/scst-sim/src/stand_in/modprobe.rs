@@ -1,0 +1,70 @@
+//! `modprobe`: asks the simulator that serves `$SCST_SYSFS_ROOT` to load or unload a module.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+
+use super::Call;
+use super::options::{Given, Known, Value};
+use super::output::Answer;
+
+const OPTIONS: &[Known] = &[
+    Known { name: "remove", spellings: &["r", "remove"], value: Value::None },
+    Known { name: "quiet", spellings: &["q", "quiet"], value: Value::None },
+    Known { name: "all", spellings: &["a", "all"], value: Value::None },
+    Known { name: "dry-run", spellings: &["n", "dry-run", "show"], value: Value::None },
+    Known { name: "use-blacklist", spellings: &["b", "use-blacklist"], value: Value::None },
+    Known { name: "verbose", spellings: &["v", "verbose"], value: Value::None },
+];
+
+pub(super) fn answer(call: &Call<'_>) -> Answer {
+    let given = match Given::parse(call.args, OPTIONS) {
+        Ok(given) => given,
+        Err(word) => return Answer::error(1, format!("modprobe: unrecognized option '{word}'")),
+    };
+    let mut words = call.args.iter().filter(|word| !word.starts_with('-'));
+    let Some(module) = words.next() else {
+        return Answer::error(1, "modprobe: ERROR: missing parameters. See -h.");
+    };
+    if given.has("dry-run") {
+        return Answer::silent();
+    }
+    // With -a every word is a module, else the further ones are its parameters.
+    let rest: Vec<_> = words.map(String::as_str).collect();
+    let modules: Vec<(&str, String)> = if given.has("all") {
+        std::iter::once(module.as_str()).chain(rest).map(|module| (module, String::new())).collect()
+    } else {
+        vec![(module, rest.join(" "))]
+    };
+    let verb = if given.has("remove") { "rmmod" } else { "modprobe" };
+    for (module, parameters) in modules {
+        if let Err(error) = tell(call, format!("{verb} {module} {parameters}").trim_end()) {
+            let text = match (verb, error.kind()) {
+                ("rmmod", _) => format!("modprobe: FATAL: Module {module} is in use."),
+                // Outside the simulator, and for what it does not have, there is no such module.
+                (_, io::ErrorKind::NotFound) => {
+                    format!("modprobe: FATAL: Module {module} not found in directory /lib/modules/{}", release())
+                }
+                _ => format!("modprobe: ERROR: could not insert '{module}': {}", plain(&error)),
+            };
+            return if given.has("quiet") && error.kind() == io::ErrorKind::NotFound {
+                Answer { code: 1, ..Answer::default() }
+            } else {
+                Answer::error(1, text)
+            };
+        }
+    }
+    Answer::silent()
+}
+
+fn tell(call: &Call<'_>, command: &str) -> io::Result<()> {
+    OpenOptions::new().write(true).open(call.world.sysfs.join(".sim/ctl"))?.write_all(format!("{command}\n").as_bytes())
+}
+
+fn release() -> String {
+    nix::sys::utsname::uname().map(|system| system.release().to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// The text of an errno, without the number Rust puts behind it.
+fn plain(error: &io::Error) -> String {
+    error.raw_os_error().map_or_else(|| error.to_string(), |errno| nix::Error::from_raw(errno).desc().to_owned())
+}

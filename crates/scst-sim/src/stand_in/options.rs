@@ -1,0 +1,118 @@
+//! Command lines as the cluster tools read them: long options with `=` or a following word, short ones in clusters.
+
+/// An option a tool knows.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known {
+    /// The name it is kept under.
+    pub(super) name: &'static str,
+    /// Its spellings without dashes: one letter or a long name.
+    pub(super) spellings: &'static [&'static str],
+    /// Whether it takes a value.
+    pub(super) value: Value,
+}
+
+/// Whether an option takes a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Value {
+    /// Never.
+    None,
+    /// Always, behind `=` or in the next word.
+    Needed,
+    /// Only behind `=`.
+    Optional,
+}
+
+/// What a command line said.
+#[derive(Debug, Default)]
+pub(super) struct Given {
+    options: Vec<(&'static str, Option<String>)>,
+}
+
+impl Given {
+    /// Reads a command line; an error is the word that is not understood.
+    pub(super) fn parse(args: &[String], known: &[Known]) -> Result<Self, String> {
+        let mut given = Self::default();
+        let mut words = args.iter();
+        while let Some(word) = words.next() {
+            if let Some(long) = word.strip_prefix("--") {
+                let (name, value) = long.split_once('=').map_or((long, None), |(name, value)| (name, Some(value)));
+                let option = find(known, name).filter(|_| name.len() > 1).ok_or_else(|| word.clone())?;
+                let value = match (option.value, value) {
+                    (Value::None, Some(_)) => return Err(word.clone()),
+                    (Value::Needed, None) => Some(words.next().ok_or_else(|| word.clone())?.clone()),
+                    (_, value) => value.map(str::to_owned),
+                };
+                given.options.push((option.name, value));
+            } else if let Some(short) = word.strip_prefix('-').filter(|short| !short.is_empty()) {
+                for (at, letter) in short.char_indices() {
+                    let option = find(known, letter.encode_utf8(&mut [0; 4])).ok_or_else(|| format!("-{letter}"))?;
+                    if option.value != Value::Needed {
+                        given.options.push((option.name, None));
+                        continue;
+                    }
+                    let behind = &short[at + letter.len_utf8()..];
+                    let value = if behind.is_empty() {
+                        words.next().ok_or_else(|| word.clone())?.clone()
+                    } else {
+                        behind.to_owned()
+                    };
+                    given.options.push((option.name, Some(value)));
+                    break;
+                }
+            }
+        }
+        Ok(given)
+    }
+
+    /// The option was given.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.options.iter().any(|(option, _)| *option == name)
+    }
+
+    /// The value of the last such option.
+    pub(super) fn value(&self, name: &str) -> Option<&str> {
+        self.options.iter().rev().find(|(option, _)| *option == name).and_then(|(_, value)| value.as_deref())
+    }
+}
+
+fn find<'a>(known: &'a [Known], spelling: &str) -> Option<&'a Known> {
+    known.iter().find(|option| option.spellings.contains(&spelling))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KNOWN: &[Known] = &[
+        Known { name: "query", spellings: &["G", "query"], value: Value::None },
+        Known { name: "update", spellings: &["v", "update"], value: Value::Needed },
+        Known { name: "promotion", spellings: &["p", "promotion"], value: Value::Optional },
+    ];
+
+    fn parse(line: &str) -> Result<Given, String> {
+        Given::parse(&line.split(' ').map(str::to_owned).collect::<Vec<_>>(), KNOWN)
+    }
+
+    #[test]
+    fn every_way_to_give_a_value() {
+        for line in ["-v 5", "-v5", "--update 5", "--update=5", "-Gv5"] {
+            assert_eq!(parse(line).expect(line).value("update"), Some("5"), "{line}");
+        }
+    }
+
+    #[test]
+    fn an_optional_value_only_counts_behind_an_equals_sign() {
+        let given = parse("--promotion -v 5").expect("both known");
+        assert!(given.has("promotion"));
+        assert_eq!(given.value("promotion"), None);
+        assert_eq!(parse("--promotion=r").expect("known").value("promotion"), Some("r"));
+    }
+
+    #[test]
+    fn what_is_not_known_is_named() {
+        assert_eq!(parse("--bogus").expect_err("unknown"), "--bogus");
+        assert_eq!(parse("-x").expect_err("unknown"), "-x");
+        assert_eq!(parse("--update").expect_err("no value"), "--update");
+        assert_eq!(parse("--query=1").expect_err("takes none"), "--query=1");
+    }
+}
