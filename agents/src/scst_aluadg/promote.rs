@@ -12,10 +12,9 @@ use scst_core::scst::names::{DeviceName, NodeName};
 use scst_core::state::DeviceGroup;
 
 use super::instance::{Instance, delete_score, renew_score};
-use super::params::Params;
 use super::start::{self, local_state};
 use super::wanted::state_of;
-use crate::host::{Host, UNDO, first_failure, refuse_errors};
+use crate::host::{Host, UNDO, first_failure};
 
 /// Promotes the instance, starting it first where it does not run.
 pub(super) fn promote(host: &Host<'_>) -> Result<ExitCode, Failure> {
@@ -24,25 +23,22 @@ pub(super) fn promote(host: &Host<'_>) -> Result<ExitCode, Failure> {
     instance.refresh(host);
     let local = host.node_name(&instance.record)?;
     let mut found = instance.quick(host.observer())?;
-    if local_state(&found, &local).is_none() {
-        let (params, findings) = Params::parse(&host.context.env);
-        refuse_errors(&findings)?;
-        let params = params.ok_or_else(|| Failure::configured("no usable configuration"))?;
+    // A start sets the score itself.
+    let started = local_state(&found, &local).is_none();
+    if started {
+        let params = start::checked(host)?;
         start::bring_up(host, &params, &mut instance)?;
         found = instance.quick(host.observer())?;
     }
     let outcome = instance.release(host, &mut found).and_then(|()| serve(host, &mut instance, &local, found.group));
-    if host.dry_run() {
-        outcome?;
-        renew_score(host, &local);
-        return Ok(ExitCode::Success);
-    }
     if let Err(failure) = outcome {
         // With a score left, Pacemaker would promote the only candidate again at once, without end.
         delete_score(host, &local);
         return Err(failure);
     }
-    renew_score(host, &local);
+    if !started {
+        renew_score(host, &local);
+    }
     Ok(ExitCode::Success)
 }
 

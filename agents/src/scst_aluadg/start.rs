@@ -41,9 +41,7 @@ pub(super) fn bring_up(host: &Host<'_>, params: &Params, instance: &mut Instance
     let mut found = instance.storage(host.observer())?;
     let state = local_state(&found, &local);
     let serving = state.is_some_and(AluaState::is_open);
-    if !serving {
-        instance.release(host, &mut found)?;
-    }
+    instance.release(host, &mut found)?;
     work.scope.recreate = !serving;
     let notify = Notify::from_env(&host.context.env);
     let states = if serving { States::Kept } else { States::Started(notify.lists.as_ref()) };
@@ -123,7 +121,7 @@ pub(super) fn reload(host: &Host<'_>) -> Result<ExitCode, Failure> {
 }
 
 /// The parameters, the clone's limits and the backing files: what can be refused without looking at SCST.
-fn checked(host: &Host<'_>) -> Result<Params, Failure> {
+pub(super) fn checked(host: &Host<'_>) -> Result<Params, Failure> {
     let env = &host.context.env;
     let (params, findings) = Params::parse(env);
     refuse_errors(&findings)?;

@@ -37,7 +37,10 @@ pub(super) fn stop(host: &Host<'_>) -> Result<ExitCode, Failure> {
         if !host.dry_run() {
             found = instance.storage(host.observer())?;
         }
-        failure = failure.or(instance.release(host, &mut found).err());
+        // An unblock that waits for the commands in flight is under way; a second one could take a block of others.
+        if applied.failed.iter().any(|failed| failed.step.always()) {
+            failure = failure.or(instance.release(host, &mut found).err());
+        }
     }
     // Without a name there is no local target group to close; no node is called so.
     let scope_name = local.clone().or_else(|| NodeName::parse("-").ok());
