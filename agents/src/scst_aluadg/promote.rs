@@ -26,7 +26,11 @@ pub(super) fn promote(host: &Host<'_>) -> Result<ExitCode, Failure> {
     // A start sets the score itself.
     let started = local_state(&found, &local).is_none();
     if started {
-        let params = start::checked(host)?;
+        // Exit 6 stops the resource on every node and belongs to start alone.
+        let params = start::checked(host).map_err(|failure| match failure.code {
+            ExitCode::Configured => Failure { code: ExitCode::Generic, ..failure },
+            _ => failure,
+        })?;
         start::bring_up(host, &params, &mut instance)?;
         found = instance.quick(host.observer())?;
     }
