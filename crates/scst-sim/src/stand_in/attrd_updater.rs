@@ -73,7 +73,7 @@ fn carry_out(call: &Call<'_>, given: &Given, items: &mut Vec<Element>) -> Answer
         return Answer::out(lines.concat());
     }
     let Some((file, _)) = cluster else {
-        let shown = value.unwrap_or_default();
+        let shown = value.unwrap_or("(null)");
         return Answer::error(
             output::DISCONNECTED,
             format!("attrd_updater: Could not update {name}={shown}: Connection refused (111)"),

@@ -55,10 +55,10 @@ pub(super) fn answer(call: &Call<'_>) -> Answer {
 
 /// What was asked for; an `Err` is the answer too, one that says what went wrong.
 fn carry_out(call: &Call<'_>, given: &Given, items: &mut Vec<Element>) -> Result<Answer, Answer> {
+    let name = name(call, given)?;
     let (file, cib) = call.world.cib.as_ref().zip(call.cib()).ok_or_else(|| {
         failed(output::DISCONNECTED, "Could not connect to the CIB: Transport endpoint is not connected")
     })?;
-    let name = name(call, given)?;
     let scope = scope(given)?;
     let node = if scope == Scope::Options { String::new() } else { node(call, given, &cib)? };
     let Some(name) = name else {

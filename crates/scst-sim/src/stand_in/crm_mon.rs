@@ -6,6 +6,7 @@ use super::Call;
 use super::cib::{Cib, Node};
 use super::options::{Given, Known, Value};
 use super::output::{self, Answer};
+use super::resources::{Resource, resources};
 use super::role::Role;
 use super::utc::Utc;
 use super::xml::Element;
@@ -33,86 +34,23 @@ pub(super) fn answer(call: &Call<'_>) -> Answer {
         "error: Could not connect to launcher: Connection refused\n\
          crm_mon: Connection to cluster failed: Connection refused",
     );
-    match (given.value("output-as"), cib) {
-        (None | Some("text" | "console"), _) if given.has("as-xml") => call.cib().map_or(failed, |cib| {
-            let mut root = Element::new("crm_mon").with("version", VERSION);
-            root.children = picture(&cib);
-            Answer::out(root.to_string())
-        }),
-        (Some("xml"), Some(cib)) => output::as_xml(&call.request(), picture(&cib), &Answer::silent()),
-        (Some("xml"), None) => output::as_xml(&call.request(), Vec::new(), &failed),
-        (None | Some("text" | "console"), Some(cib)) => Answer::out(text(&cib)),
-        (None | Some("text" | "console"), None) => failed,
-        (Some(other), _) => Answer::error(output::USAGE, format!("crm_mon: Invalid value {other} for output-as")),
-    }
-}
-
-/// A resource of the configuration: a primitive, in a clone or not.
-struct Resource<'a> {
-    primitive: &'a Element,
-    clone: Option<&'a Element>,
-}
-
-impl Resource<'_> {
-    fn promotable(&self) -> bool {
-        self.clone_option("promotable").is_some_and(|value| matches!(value, "true" | "yes" | "on" | "1"))
-    }
-
-    fn clone_option(&self, name: &str) -> Option<&str> {
-        let sets = self.clone?.all("meta_attributes");
-        sets.flat_map(|set| set.all("nvpair")).find(|option| option.get("name") == Some(name))?.get("value")
-    }
-
-    fn agent(&self) -> String {
-        let parts = ["class", "provider", "type"].iter().filter_map(|part| self.primitive.get(part));
-        parts.collect::<Vec<_>>().join(":")
-    }
-
-    /// Each instance with its role and its node: those that run first, and the promoted ones before the others.
-    fn instances<'n>(&self, cib: &Cib, nodes: &'n [Node]) -> Vec<(Role, Option<&'n Node>)> {
-        let id = self.primitive.get("id").unwrap_or_default();
-        let role = |node: &Node| {
-            let resources = cib.state(&node.name)?.child("lrm")?.child("lrm_resources")?;
-            // With globally unique clones the history carries the instance's number.
-            let of_ours = |history: &&Element| {
-                let name = history.get("id").unwrap_or_default();
-                name == id || name.strip_prefix(id).is_some_and(|rest| rest.starts_with(':'))
-            };
-            let role = Role::of(resources.all("lrm_resource").find(of_ours)?, self.promotable());
-            (role != Role::Stopped && node.member).then_some(role)
-        };
-        let mut running: Vec<_> = nodes.iter().filter_map(|node| Some((role(node)?, Some(node)))).collect();
-        running.sort_by_key(|(role, _)| *role);
-        let count = match (self.clone, self.clone_option("clone-max").and_then(|max| max.parse().ok())) {
-            (None, _) => 1,
-            (Some(_), Some(max)) => max,
-            (Some(_), None) => nodes.len(),
-        };
-        while running.len() < count {
-            running.push((Role::Stopped, None));
+    let format = given.value("output-as").unwrap_or(if given.has("as-xml") { "as-xml" } else { "text" });
+    match (format, cib) {
+        ("xml", Some(cib)) => output::as_xml(&call.request(), picture(&cib), &Answer::silent()),
+        ("xml", None) => output::as_xml(&call.request(), Vec::new(), &failed),
+        ("as-xml", cib) => {
+            // The older form has its errors on standard error, and one line more of them.
+            let root = Element::new("crm_mon").with("version", VERSION);
+            let picture = cib.as_ref().map(picture);
+            let failed = if picture.is_some() { Answer::silent() } else { failed };
+            let err = if failed.err.is_empty() { String::new() } else { format!("Not connected\n{}", failed.err) };
+            let root = Element { children: picture.unwrap_or_default(), ..root };
+            Answer { out: root.to_string(), err, ..failed }
         }
-        running
+        ("text" | "console", Some(cib)) => Answer::out(text(&cib)),
+        ("text" | "console", None) => failed,
+        (other, _) => Answer::error(output::USAGE, format!("crm_mon: Invalid value {other} for output-as")),
     }
-
-    fn target_role(&self) -> Option<&str> {
-        self.clone_option("target-role")
-    }
-}
-
-fn resources(cib: &Cib) -> Vec<Resource<'_>> {
-    let section = cib.root.child("configuration").and_then(|configuration| configuration.child("resources"));
-    let mut all = Vec::new();
-    for element in section.into_iter().flat_map(|section| section.children.iter()) {
-        match element.name.as_str() {
-            "primitive" => all.push(Resource { primitive: element, clone: None }),
-            "clone" | "master" => {
-                all.extend(element.all("primitive").map(|primitive| Resource { primitive, clone: Some(element) }));
-            }
-            "group" => all.extend(element.all("primitive").map(|primitive| Resource { primitive, clone: None })),
-            _ => {}
-        }
-    }
-    all
 }
 
 fn yes_no(value: bool) -> &'static str {

@@ -21,6 +21,7 @@ mod crm_node;
 mod modprobe;
 mod options;
 mod output;
+mod resources;
 pub mod role;
 mod utc;
 pub mod xml;
