@@ -110,7 +110,7 @@ handler: vdisk_blockio (default) for block devices, vdisk_fileio for files (and 
 for a device without a store, such as a place holder at LUN 0.
 
 filename (required, except for vdisk_nullio): the absolute path of the backing block device or file, the same on every node. It must \
-exist at start; it need not be possible to open it before the promotion (a DRBD secondary). The path cannot hold =, ; or a component .. .
+exist at start; it need not be possible to open it before the promotion (a DRBD secondary). The path can hold neither = nor ; nor a component of two dots.
 
 export0 to export255: initiatorgroup:lun, the LUN under which the hosts of an initiator group see the device. export0 is required. The \
 group all means every initiator group found on the port. Upper and lower case of a group's name are the same. LUNs go from 0 to 256 \
