@@ -1,7 +1,7 @@
 //! `scst-sim mount` and `scst-sim tree` as programs.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -14,9 +14,19 @@ fn scst_sim() -> Command {
     Command::new(env!("CARGO_BIN_EXE_scst-sim"))
 }
 
+/// A running mount. A test that fails leaves none behind.
+struct Mounted(Child);
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// Starts a mount and waits until it says so.
-fn mount(dir: &Path, more: &[&str]) -> Child {
-    let mut child = scst_sim()
+fn mount(dir: &Path, more: &[&str]) -> Mounted {
+    let child = scst_sim()
         .arg("mount")
         .arg(dir)
         .args(more)
@@ -24,16 +34,23 @@ fn mount(dir: &Path, more: &[&str]) -> Child {
         .stderr(Stdio::piped())
         .spawn()
         .expect("the program runs");
+    let mut mounted = Mounted(child);
     let mut line = String::new();
-    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    BufReader::new(mounted.0.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
     assert_eq!(line, format!("mounted on {}\n", dir.display()));
-    child
+    mounted
 }
 
-fn end(child: Child) -> (Option<i32>, String) {
-    kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGTERM).unwrap();
-    let (code, _, err) = said(&child.wait_with_output().unwrap());
-    (code, err)
+/// Waits for its end: exit code and standard error.
+fn wait(mut mounted: Mounted) -> (Option<i32>, String) {
+    let mut err = String::new();
+    mounted.0.stderr.as_mut().unwrap().read_to_string(&mut err).unwrap();
+    (mounted.0.wait().unwrap().code(), err)
+}
+
+fn end(mounted: Mounted) -> (Option<i32>, String) {
+    kill(Pid::from_raw(mounted.0.id().cast_signed()), Signal::SIGTERM).unwrap();
+    wait(mounted)
 }
 
 #[test]
@@ -87,7 +104,7 @@ fn umount_ends_the_program() {
     let dir = tempfile::tempdir().unwrap();
     let child = mount(dir.path(), &[]);
     assert!(Command::new("umount").arg(dir.path()).status().unwrap().success());
-    assert!(child.wait_with_output().unwrap().status.success());
+    assert_eq!(wait(child), (Some(0), String::new()));
 }
 
 #[test]
@@ -104,14 +121,13 @@ fn a_wrong_scenario_is_named_with_its_line() {
 #[test]
 fn killing_the_program_frees_those_who_wait() {
     let dir = tempfile::tempdir().unwrap();
-    let mut child = mount(dir.path(), &[]);
+    let mounted = mount(dir.path(), &[]);
     fs::write(dir.path().join(".sim/ctl"), "fault op=write action=hang").unwrap();
     let threads = dir.path().join("kernel/scst_tgt/threads");
     let writer = std::thread::spawn(move || fs::write(threads, "2"));
     let log = dir.path().join(".sim/writes");
     while !fs::read_to_string(&log).unwrap().ends_with("waiting\n") {}
-    child.kill().unwrap();
-    child.wait().unwrap();
+    drop(mounted);
     assert!(writer.join().unwrap().is_err());
     assert!(Command::new("umount").arg(dir.path()).status().unwrap().success());
 }
