@@ -8,6 +8,7 @@ pub mod device_group;
 pub mod names;
 pub mod qla2x00t;
 pub mod target;
+pub mod values;
 
 /// SCST's directory below the sysfs root.
 pub const ROOT: &str = "kernel/scst_tgt";
