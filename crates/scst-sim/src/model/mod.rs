@@ -5,8 +5,45 @@
 //!
 //! Paths are bytes relative to `/sys`, without a leading slash: `kernel/scst_tgt/devices/d1/block`,
 //! `class/fc_host/host3/port_name`, `module/scst`.
+//!
+//! Inside, one file is one kind of kernel object (`target`, `lun`, `device`, ...) with its attributes and commands;
+//! `tree` finds them by path, `command` and `queue` decide how a write runs, `version` says which release has what.
 
-use std::time::Duration;
+mod access;
+mod alua;
+mod backing;
+mod block;
+mod command;
+mod copy_manager;
+mod device;
+mod device_attrs;
+mod device_group;
+mod driver;
+mod fc_host;
+mod handler;
+mod identifiers;
+mod ini_group;
+mod io;
+mod iscsi;
+mod lun;
+mod machine;
+mod module;
+mod numbers;
+mod parameters;
+mod port_attrs;
+mod queue;
+mod root;
+mod session;
+mod state;
+mod target;
+mod target_group;
+mod trace;
+mod tree;
+mod version;
+mod words;
+
+pub use machine::Machine;
+pub use queue::Slow;
 
 /// An errno value, as the kernel would answer it.
 pub type Errno = nix::errno::Errno;
@@ -132,115 +169,4 @@ pub struct FcPort {
     pub target_capable: bool,
     /// 32 Gb generation of the driver: enabling an enabled port answers EINVAL.
     pub gen32: bool,
-}
-
-/// One simulated machine.
-pub struct Machine {
-    #[allow(dead_code)]
-    host: Box<dyn Host + Send>,
-}
-
-#[allow(unused_variables, missing_docs)]
-impl Machine {
-    /// A machine without any module loaded.
-    pub fn new(version: ScstVersion, host: Box<dyn Host + Send>) -> Self {
-        Self { host }
-    }
-
-    // ---- hardware and modules ------------------------------------------------------------
-
-    /// Puts a port into the machine.
-    pub fn plug(&mut self, port: FcPort) {}
-    /// Takes the port out; its target goes as with `del_target`.
-    pub fn unplug(&mut self, wwpn: &str) {}
-    /// Loads a module (`scst`, `scst_vdisk`, `qla2x00tgt`, ...) with its arguments; dependencies as modprobe loads them.
-    pub fn modprobe(&mut self, module: &str, args: &str) -> Result<(), Errno> {
-        Err(Errno::ENOTSUP)
-    }
-    /// Unloads a module.
-    pub fn rmmod(&mut self, module: &str) -> Result<(), Errno> {
-        Err(Errno::ENOTSUP)
-    }
-    /// An initiator logs in to a target; answers the name of the session directory.
-    pub fn login(&mut self, driver: &str, target: &str, initiator: &str) -> Result<String, Errno> {
-        Err(Errno::ENOTSUP)
-    }
-    /// A session logs out.
-    pub fn logout(&mut self, driver: &str, target: &str, session: &str) -> Result<(), Errno> {
-        Err(Errno::ENOTSUP)
-    }
-    /// A session sends one command to a LUN whose disk needs `takes` (`None`: until [`Machine::finish_io`]). Answers an id.
-    pub fn start_io(
-        &mut self,
-        driver: &str,
-        target: &str,
-        session: &str,
-        lun: u32,
-        takes: Option<Duration>,
-    ) -> Result<u64, Errno> {
-        Err(Errno::ENOTSUP)
-    }
-    /// Ends a command whose time was left open.
-    pub fn finish_io(&mut self, io: u64) {}
-    /// The command has been answered to the initiator.
-    pub fn io_done(&self, io: u64) -> bool {
-        true
-    }
-
-    // ---- time ----------------------------------------------------------------------------
-
-    /// Time since the machine was made.
-    pub fn now(&self) -> Duration {
-        Duration::ZERO
-    }
-    /// Lets time pass up to `to`, in the order of events; earlier values change nothing.
-    pub fn advance(&mut self, to: Duration) {}
-    /// When something will happen by itself, if anything.
-    pub fn next_event(&self) -> Option<Duration> {
-        None
-    }
-
-    // ---- files ---------------------------------------------------------------------------
-
-    /// `lstat(2)`.
-    pub fn lookup(&self, path: &[u8]) -> Result<Attr, Errno> {
-        Err(Errno::ENOENT)
-    }
-    /// The entries of a directory, in byte order of their names.
-    pub fn list(&self, path: &[u8]) -> Result<Vec<(Vec<u8>, Kind)>, Errno> {
-        Err(Errno::ENOENT)
-    }
-    /// `readlink(2)`.
-    pub fn readlink(&self, path: &[u8]) -> Result<Vec<u8>, Errno> {
-        Err(Errno::ENOENT)
-    }
-    /// `open(2)` of an attribute (links on the way are followed); permission checks as for root on sysfs.
-    pub fn open(&self, path: &[u8], read: bool, write: bool) -> Result<Handle, Errno> {
-        Err(Errno::ENOENT)
-    }
-    /// The whole content, as a fresh read from offset 0.
-    pub fn read(&mut self, handle: &Handle) -> Result<Vec<u8>, Errno> {
-        Err(Errno::ENOENT)
-    }
-    /// One `write(2)`: one command.
-    pub fn write(&mut self, handle: &Handle, data: &[u8]) -> Written {
-        Written::Done(Err(Errno::ENOENT))
-    }
-    /// `chmod(2)`, which works on sysfs and sticks.
-    pub fn chmod(&mut self, path: &[u8], mode: u32) -> Result<(), Errno> {
-        Err(Errno::ENOTSUP)
-    }
-    /// The answer of a waiting write, once there is one. A ticket is answered once.
-    pub fn poll(&mut self, ticket: Ticket) -> Option<Result<usize, Errno>> {
-        None
-    }
-    /// A signal reached the waiting writer: it is answered EINTR by the next poll, the command goes on.
-    pub fn interrupt(&mut self, ticket: Ticket) {}
-
-    // ---- honesty -------------------------------------------------------------------------
-
-    /// Everything asked so far that the model does not know.
-    pub fn unknowns(&self) -> &[Unknown] {
-        &[]
-    }
 }

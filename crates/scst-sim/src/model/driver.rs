@@ -1,0 +1,184 @@
+//! Target drivers: `targets/<driver>` and its `mgmt` (`scst_process_tgtt_mgmt_store`, `scst_local.c`).
+
+use std::collections::BTreeMap;
+
+use super::Errno;
+use super::command::{Command, Store};
+use super::iscsi::IscsiDriver;
+use super::machine::Machine;
+use super::port_attrs::keyed;
+use super::state::{Driver, DrvId, Flavour, PortKind, TgtId, directory_name};
+use super::target::SCSI_TRANSPORT_VERSION;
+use super::trace::Trace;
+use super::tree::{AttrSpec, RO, RW};
+use super::words::{Words, same_word};
+
+impl Machine {
+    pub(super) fn register_driver(
+        &mut self,
+        name: &'static str,
+        flavour: Flavour,
+        can_disable: bool,
+        trace: Trace,
+    ) -> DrvId {
+        let id = DrvId(self.new_id());
+        let iscsi = (flavour == Flavour::Iscsi).then(IscsiDriver::new);
+        let can_disable = can_disable && flavour != Flavour::CopyManager;
+        self.scst.drivers.push(Driver {
+            id,
+            name,
+            flavour,
+            can_disable,
+            targets: BTreeMap::new(),
+            trace,
+            iscsi,
+            allow_not_connected_copy: false,
+        });
+        id
+    }
+
+    /// The 32 Gb generation's driver makes virtual ports, so it has `mgmt`.
+    fn has_virtual_ports(&self, driver: &Driver) -> bool {
+        driver.name == super::fc_host::DRIVER && self.fc_ports.iter().any(|p| p.gen32)
+    }
+
+    pub(super) fn driver_attributes(&self, id: DrvId) -> Vec<AttrSpec> {
+        let Some(driver) = self.scst.driver_by_id(id) else { return Vec::new() };
+        let trace = ("trace_level", RW);
+        match driver.flavour {
+            Flavour::CopyManager => vec![("allow_not_connected_copy", RW), ("dif_capabilities", RO)],
+            Flavour::Local => vec![("mgmt", RW), ("stats", RO), trace, ("version", RO)],
+            Flavour::Iscsi => {
+                let mut all = vec![("mgmt", RW), ("open_state", RO), trace, ("version", RO)];
+                if driver.iscsi.as_ref().is_some_and(|i| i.daemon) {
+                    all.extend(super::iscsi::DRIVER);
+                }
+                all
+            }
+            Flavour::Hardware if self.has_virtual_ports(driver) => vec![("mgmt", RW), trace, ("version", RO)],
+            Flavour::Hardware => vec![trace, ("version", RO)],
+        }
+    }
+
+    pub(super) fn show_driver(&self, id: DrvId, name: &[u8], attr: &str) -> Result<Vec<u8>, Errno> {
+        let driver = self.scst.driver_by_id(id).ok_or(Errno::ENOENT)?;
+        Ok(match attr {
+            "allow_not_connected_copy" => keyed(u8::from(driver.allow_not_connected_copy), driver.allow_not_connected_copy),
+            "dif_capabilities" => super::copy_manager::DIF_CAPABILITIES.into(),
+            "mgmt" => format!(
+                "Commands: add_target TARGET [parameters], del_target TARGET\n\n\
+                 Parameters are NAME=VALUE, with ';' between them.\n\n\
+                 The following parameters available: {}\n",
+                match driver.flavour {
+                    Flavour::Hardware => "node_name, parent_host",
+                    _ => "session_name, transport_id",
+                }
+            )
+            .into_bytes(),
+            "stats" => b"0 commands\n".to_vec(),
+            "trace_level" => driver.trace.show(),
+            "version" => keyed(self.features.release, false),
+            _ => driver.iscsi.as_ref().and_then(|i| i.show(name)).ok_or(Errno::ENOENT)?,
+        })
+    }
+
+    pub(super) fn store_driver(&mut self, id: DrvId, attr: &str, text: &[u8]) -> Store {
+        let Some(driver) = self.scst.driver_mut(id) else { return Store::Done(Err(Errno::ENODEV)) };
+        match attr {
+            "mgmt" => Store::Queue(Command::Driver(id, text.to_vec())),
+            "trace_level" => Store::Done(driver.trace.store(text)),
+            _ => Store::Done(driver.iscsi.as_mut().map_or(Err(Errno::ENOTSUP), |i| i.store(attr, text))),
+        }
+    }
+
+    /// A write to a driver's `mgmt`.
+    pub(super) fn driver_command(&mut self, id: DrvId, text: &[u8]) -> Result<(), Errno> {
+        let Some(flavour) = self.scst.driver_by_id(id).map(|d| d.flavour) else { return Ok(()) };
+        let mut words = Words::new(text);
+        let verb = words.word();
+        let name = words.word();
+        if same_word(verb, "add_target") && !name.is_empty() {
+            match flavour {
+                Flavour::Iscsi => self.add_iscsi_target(id, name, words),
+                Flavour::Local => self.add_local_target(id, name, words),
+                // Virtual ports need the fabric's help.
+                Flavour::CopyManager | Flavour::Hardware => Err(Errno::ENOTSUP),
+            }
+        } else if same_word(verb, "del_target") && !name.is_empty() {
+            if !words.word().is_empty() {
+                return Err(Errno::EINVAL);
+            }
+            let target = self.port_of(id, name).ok_or(Errno::ENOENT)?;
+            let logged_in = self.scst.targets.get(&target).is_some_and(|t| !t.sessions.is_empty());
+            match flavour {
+                Flavour::Iscsi if logged_in => Err(Errno::EBUSY),
+                Flavour::Hardware => Err(Errno::ENOTSUP),
+                _ => {
+                    self.delete_target(target);
+                    Ok(())
+                }
+            }
+        } else if same_word(verb, "add_target") || same_word(verb, "del_target") {
+            Err(Errno::EINVAL)
+        } else {
+            match flavour {
+                Flavour::Local => self.local_command(id, verb, name, words.word()),
+                Flavour::Iscsi => self.iscsi_command(id, verb, name, words),
+                Flavour::CopyManager | Flavour::Hardware => Err(Errno::EINVAL),
+            }
+        }
+    }
+
+    /// The port of a driver by its own name.
+    pub(super) fn port_of(&self, driver: DrvId, name: &[u8]) -> Option<TgtId> {
+        let target = *self.scst.driver_by_id(driver)?.targets.get(&directory_name(name))?;
+        self.scst.targets.get(&target).filter(|t| t.name == name).map(|_| target)
+    }
+
+    /// EFAULT for a name that is taken; a port with a bad parameter goes again.
+    fn add_local_target(&mut self, driver: DrvId, name: &[u8], words: Words<'_>) -> Result<(), Errno> {
+        let kind =
+            PortKind::Local { scsi_transport_version: SCSI_TRANSPORT_VERSION, phys_transport_version: 0 };
+        let target = self.create_target(driver, name, kind).map_err(|_| Errno::EFAULT)?;
+        let result = self.apply_local_parameters(target, words);
+        if result.is_err() {
+            self.delete_target(target);
+        }
+        result
+    }
+
+    fn apply_local_parameters(&mut self, target: TgtId, mut words: Words<'_>) -> Result<(), Errno> {
+        while let Some(mut parameter) = words.parameter() {
+            let (name, value) = (parameter.word(), parameter.word());
+            if name.is_empty() {
+                break;
+            }
+            let known = same_word(name, "session_name");
+            if !known || value.is_empty() || !parameter.word().is_empty() {
+                return Err(Errno::EINVAL);
+            }
+            self.log_in(target, value)?;
+        }
+        Ok(())
+    }
+
+    /// `add_session` and `del_session`; any other verb with a port and a word does nothing.
+    fn local_command(&mut self, driver: DrvId, verb: &[u8], name: &[u8], session: &[u8]) -> Result<(), Errno> {
+        let target = self.port_of(driver, name).ok_or(Errno::EINVAL)?;
+        if session.is_empty() {
+            return Err(Errno::EINVAL);
+        }
+        if same_word(verb, "add_session") {
+            self.log_in(target, session)?;
+        } else if same_word(verb, "del_session") {
+            let port = self.scst.targets.get(&target).ok_or(Errno::EINVAL)?;
+            // The list of sessions is in the order of their logins.
+            let of_initiator = port.sessions.values().filter(|s| {
+                self.scst.sessions.get(s).is_some_and(|s| s.initiator == session && !s.closing)
+            });
+            let first = of_initiator.min().copied().ok_or(Errno::EINVAL)?;
+            self.close_session(first);
+        }
+        Ok(())
+    }
+}

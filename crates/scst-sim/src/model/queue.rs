@@ -1,0 +1,394 @@
+//! Running commands: locks, waiting, EAGAIN after 15 s, `last_sysfs_mgmt_res`, signals (`scst_sysfs_queue_wait_work`).
+//!
+//! Each command is a job. Jobs run as far as they can whenever something changed, the oldest first; a job that has to
+//! wait keeps its locks. A writer waits for its job, but may leave before it ends: then the job goes on by itself.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::command::{Command, Needs, Outcome, Store};
+use super::machine::Machine;
+use super::words::matches_glob;
+use super::{Errno, FileKind, Ticket, Written};
+
+/// How long a writer waits before it first looks whether the main mutex is held.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// How long it waits between further looks.
+const RECHECK: Duration = Duration::from_secs(5);
+/// How long a command waits for commands of initiators before it gives up with EBUSY.
+const QUIET_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// An injected delay: commands that match are slow.
+#[derive(Debug, Clone)]
+pub struct Slow {
+    /// Pattern of the path below `/sys` (`*` and `?`).
+    pub path: Vec<u8>,
+    /// Pattern of what is written.
+    pub data: Vec<u8>,
+    /// How long the command takes.
+    pub takes: Duration,
+    /// It holds SCST's main mutex meanwhile, so that its writer gets EAGAIN after 15 s and others have to wait.
+    pub holds_mutex: bool,
+    /// How many commands are slowed down; `None`: all.
+    pub times: Option<u32>,
+}
+
+/// The process that sleeps in write(2).
+#[derive(Debug, Clone, Copy)]
+struct Writer {
+    ticket: Ticket,
+    count: usize,
+}
+
+#[derive(Debug)]
+enum Progress {
+    Locking,
+    Slow(Duration),
+    Ready,
+    Waiting(Outcome),
+}
+
+#[derive(Debug)]
+struct Job {
+    command: Command,
+    queued: bool,
+    writer: Option<Writer>,
+    started: Duration,
+    needs: Needs,
+    holds: Needs,
+    slow: Option<Duration>,
+    progress: Progress,
+}
+
+/// All commands that are not finished, and who holds what.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    next: u64,
+    jobs: BTreeMap<u64, Job>,
+    answers: BTreeMap<Ticket, Result<usize, Errno>>,
+    vdisk_holder: Option<u64>,
+    mutex_holder: Option<u64>,
+    last_result: Option<Errno>,
+    /// Up to when the writers have looked whether to give up.
+    looked: Duration,
+    slow: Vec<Slow>,
+}
+
+impl Queue {
+    fn next_look(&self, job: &Job) -> Option<Duration> {
+        job.writer.filter(|_| job.queued)?;
+        let mut look = job.started + PATIENCE;
+        while look <= self.looked {
+            look += RECHECK;
+        }
+        Some(look)
+    }
+
+    /// Commands that hold back those of initiators.
+    pub(super) fn suspending(&self) -> bool {
+        self.jobs.values().any(|j| j.holds.quiet || (j.needs.quiet && matches!(j.progress, Progress::Locking)))
+    }
+
+    /// A freshly loaded module has no result yet.
+    pub(super) fn forget_results(&mut self) {
+        self.last_result = None;
+    }
+
+    /// Some command is not finished.
+    pub(super) fn is_busy(&self) -> bool {
+        !self.jobs.is_empty()
+    }
+}
+
+impl Machine {
+    /// Makes the matching commands to come slow. Later rules are asked first.
+    pub fn slow_down(&mut self, slow: Slow) {
+        self.queue.slow.push(slow);
+    }
+
+    /// Forgets all injected delays; commands that are slow already stay so.
+    pub fn slow_down_nothing(&mut self) {
+        self.queue.slow.clear();
+    }
+
+    /// Ends a queued command that was never carried out, as a fault may have it: `last_sysfs_mgmt_res` shows its result.
+    pub fn finish_command(&mut self, result: Result<(), Errno>) {
+        self.queue.last_result = result.err();
+    }
+
+    /// The answer of a waiting write, once there is one. A ticket is answered once.
+    pub fn poll(&mut self, ticket: Ticket) -> Option<Result<usize, Errno>> {
+        self.queue.answers.remove(&ticket)
+    }
+
+    /// A signal reached the waiting writer: it is answered EINTR by the next poll, the command goes on.
+    pub fn interrupt(&mut self, ticket: Ticket) {
+        let waiting = self.queue.jobs.values_mut().find(|j| j.writer.is_some_and(|w| w.ticket == ticket));
+        // Unblocking waits without minding signals.
+        if let Some(job) = waiting.filter(|j| !matches!(j.command, Command::Unblock(_))) {
+            job.writer = None;
+            self.queue.answers.insert(ticket, Err(Errno::EINTR));
+            self.run();
+        }
+    }
+
+    /// `last_sysfs_mgmt_res`: EAGAIN while queued work is going on.
+    pub(super) fn last_result(&self) -> Result<i32, Errno> {
+        if self.queue.jobs.values().any(|j| j.queued) {
+            return Err(Errno::EAGAIN);
+        }
+        Ok(self.queue.last_result.map_or(0, |errno| -(errno as i32)))
+    }
+
+    /// Starts what a write asked for and runs it as far as possible.
+    pub(super) fn submit(&mut self, store: Store, path: &[u8], data: &[u8]) -> Written {
+        let slow = self.take_slow(path, data);
+        let (command, queued) = match (store, &slow) {
+            (Store::Done(result), None) => return Written::Done(result.map(|()| data.len())),
+            (Store::Done(result), Some(_)) => (Command::Answer(result), false),
+            (Store::Wait(command), _) => (command, false),
+            (Store::Queue(command), _) => (command, true),
+        };
+        let mut needs = self.needs(&command);
+        if slow.as_ref().is_some_and(|s| s.holds_mutex) {
+            needs.mutex = true;
+        }
+        let id = self.queue.next;
+        self.queue.next += 1;
+        let ticket = Ticket(id);
+        let job = Job {
+            command,
+            queued,
+            writer: Some(Writer { ticket, count: data.len() }),
+            started: self.now,
+            needs,
+            holds: Needs::default(),
+            slow: slow.map(|s| s.takes),
+            progress: Progress::Locking,
+        };
+        self.queue.jobs.insert(id, job);
+        self.run();
+        match self.queue.answers.remove(&ticket) {
+            Some(answer) => Written::Done(answer),
+            None => Written::Waiting(ticket),
+        }
+    }
+
+    fn take_slow(&mut self, path: &[u8], data: &[u8]) -> Option<Slow> {
+        let rules = &mut self.queue.slow;
+        let at = rules.iter().rposition(|s| {
+            s.times != Some(0) && matches_glob(&s.path, path) && matches_glob(&s.data, data.trim_ascii_end())
+        })?;
+        if let Some(times) = &mut rules[at].times {
+            *times -= 1;
+        }
+        Some(rules[at].clone())
+    }
+
+    /// Lets every job go as far as it can.
+    pub(super) fn run(&mut self) {
+        loop {
+            let jobs: Vec<u64> = self.queue.jobs.keys().copied().collect();
+            let mut progressed = false;
+            for id in jobs {
+                progressed |= self.step(id);
+            }
+            if !progressed {
+                break;
+            }
+        }
+    }
+
+    /// Runs one job. True if it did anything.
+    fn step(&mut self, id: u64) -> bool {
+        let Some(mut job) = self.queue.jobs.remove(&id) else { return false };
+        let mut progressed = false;
+        loop {
+            let next = match std::mem::replace(&mut job.progress, Progress::Ready) {
+                Progress::Locking => match self.lock(id, &mut job) {
+                    Ok(true) => job.slow.take().map_or(Progress::Ready, |takes| Progress::Slow(self.now + takes)),
+                    Ok(false) => {
+                        job.progress = Progress::Locking;
+                        self.queue.jobs.insert(id, job);
+                        return progressed;
+                    }
+                    Err(errno) => {
+                        self.finish(id, job, Err(errno));
+                        return true;
+                    }
+                },
+                Progress::Slow(until) if self.now < until => {
+                    job.progress = Progress::Slow(until);
+                    self.queue.jobs.insert(id, job);
+                    return progressed;
+                }
+                Progress::Slow(_) => Progress::Ready,
+                Progress::Ready => Progress::Waiting(self.execute(&job.command)),
+                Progress::Waiting(outcome) => match self.proceed(&job, outcome) {
+                    Outcome::Done(result) => {
+                        self.finish(id, job, result);
+                        return true;
+                    }
+                    waiting => {
+                        if matches!(waiting, Outcome::Drain(..) | Outcome::Never) {
+                            self.unlock_main(id, &mut job);
+                        }
+                        job.progress = Progress::Waiting(waiting);
+                        self.queue.jobs.insert(id, job);
+                        return progressed;
+                    }
+                },
+            };
+            progressed = true;
+            job.progress = next;
+        }
+    }
+
+    /// Looks whether what a job waits for has happened.
+    fn proceed(&mut self, job: &Job, outcome: Outcome) -> Outcome {
+        match outcome {
+            Outcome::Drain(commands, rest) => {
+                if commands.iter().any(|io| !self.io_done(*io)) {
+                    return Outcome::Drain(commands, rest);
+                }
+                self.finish_rest(rest)
+            }
+            Outcome::Opening(path, device) => {
+                if self.opening_waits(&path) {
+                    return Outcome::Opening(path, device);
+                }
+                // A FIFO is neither a regular file nor a block device.
+                self.forget_device(device);
+                Outcome::Done(Err(Errno::EINVAL))
+            }
+            Outcome::Abandoned(device, errno) => {
+                if job.writer.is_some() {
+                    return Outcome::Abandoned(device, errno);
+                }
+                self.forget_device(device);
+                Outcome::Done(Err(errno))
+            }
+            Outcome::Again => self.execute(&job.command),
+            other => other,
+        }
+    }
+
+    /// Takes the locks a job needs, as far as they are free. EBUSY when commands of initiators do not end.
+    fn lock(&mut self, id: u64, job: &mut Job) -> Result<bool, Errno> {
+        if job.needs.vdisk && !job.holds.vdisk {
+            if self.queue.vdisk_holder.is_some() {
+                return Ok(false);
+            }
+            self.queue.vdisk_holder = Some(id);
+            job.holds.vdisk = true;
+        }
+        if job.needs.quiet && !job.holds.quiet {
+            if self.has_io_in_flight() {
+                return if self.now >= quiet_deadline(job) { Err(Errno::EBUSY) } else { Ok(false) };
+            }
+            job.holds.quiet = true;
+        }
+        if job.needs.mutex && !job.holds.mutex {
+            if self.queue.mutex_holder.is_some() {
+                return Ok(false);
+            }
+            self.queue.mutex_holder = Some(id);
+            job.holds.mutex = true;
+        }
+        Ok(true)
+    }
+
+    fn unlock_main(&mut self, id: u64, job: &mut Job) {
+        if self.queue.mutex_holder == Some(id) {
+            self.queue.mutex_holder = None;
+        }
+        job.holds.mutex = false;
+        job.holds.quiet = false;
+    }
+
+    fn finish(&mut self, id: u64, mut job: Job, result: Result<(), Errno>) {
+        self.unlock_main(id, &mut job);
+        if self.queue.vdisk_holder == Some(id) {
+            self.queue.vdisk_holder = None;
+        }
+        if job.queued {
+            self.queue.last_result = result.err();
+        }
+        if let Some(writer) = job.writer {
+            self.queue.answers.insert(writer.ticket, result.map(|()| writer.count));
+        }
+        self.release_held_io();
+    }
+
+    /// When a job will do something by itself.
+    pub(super) fn next_job_event(&self) -> Option<Duration> {
+        let jobs = self.queue.jobs.values();
+        jobs.filter_map(|job| {
+            let own = match &job.progress {
+                Progress::Slow(until) => Some(*until),
+                Progress::Locking if job.needs.quiet && !job.holds.quiet => Some(quiet_deadline(job)),
+                _ => None,
+            };
+            // Looking changes nothing as long as nobody holds the mutex.
+            let look = self.queue.mutex_holder.and_then(|_| self.queue.next_look(job));
+            own.filter(|t| *t > self.now).into_iter().chain(look).min()
+        })
+        .min()
+    }
+
+    /// Writers that have waited long enough leave if the main mutex is held now.
+    pub(super) fn let_writers_look(&mut self) {
+        let now = self.now;
+        if self.queue.mutex_holder.is_some() {
+            let leaving: Vec<u64> = self
+                .queue
+                .jobs
+                .iter()
+                .filter(|(_, job)| self.queue.next_look(job).is_some_and(|look| look <= now))
+                .map(|(id, _)| *id)
+                .collect();
+            for id in leaving {
+                if let Some(writer) = self.queue.jobs.get_mut(&id).and_then(|job| job.writer.take()) {
+                    self.queue.answers.insert(writer.ticket, Err(Errno::EAGAIN));
+                }
+            }
+        }
+        self.queue.looked = now;
+    }
+
+    /// Opening the file does not end: a FIFO whose other end nobody holds.
+    pub(super) fn opening_waits(&self, path: &[u8]) -> bool {
+        self.host.file(path).is_ok_and(|file| file.kind == FileKind::Fifo && !file.held)
+    }
+}
+
+/// When a job that waits for commands of initiators gives up.
+fn quiet_deadline(job: &Job) -> Duration {
+    let patience = match job.command {
+        Command::Suspend { timeout: 0 } => return Duration::MAX,
+        Command::Suspend { timeout } => Duration::from_secs(timeout),
+        Command::MeasureLatency(_) => Duration::from_secs(10),
+        _ => QUIET_TIMEOUT,
+    };
+    job.started + patience
+}
+
+impl Machine {
+    /// Waits for something without any writer, until it is done.
+    pub(super) fn in_background(&mut self, outcome: Outcome) {
+        let id = self.queue.next;
+        self.queue.next += 1;
+        let job = Job {
+            command: Command::Answer(Ok(())),
+            queued: false,
+            writer: None,
+            started: self.now,
+            needs: Needs::default(),
+            holds: Needs::default(),
+            slow: None,
+            progress: Progress::Waiting(outcome),
+        };
+        self.queue.jobs.insert(id, job);
+        self.step(id);
+    }
+}
