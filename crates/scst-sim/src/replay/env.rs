@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::player::{Misfit, PATIENCE, Player};
+use super::player::{Misfit, PATIENCE, Player, name_of};
 use super::recording::{Env, EnvResult};
 use super::surface::Surface;
 use super::tree::is_scsi_address;
-use crate::model::{Errno, Machine};
+use crate::model::{Errno, FileKind, Host, Machine};
 
 impl<S: Surface> Player<S> {
     /// Carries out an `env` step and compares its result.
@@ -35,8 +35,12 @@ impl<S: Surface> Player<S> {
             "losetup" => world.losetup(device, path, args),
             "losetup_d" => world.losetup_detach(device),
             "losetup_grow" => world.losetup_grow(device),
+            "scstd" => {
+                let running = env.start.unwrap_or(true);
+                self.surface.machine(|machine| machine.iscsi_daemon(running))
+            }
             "ls" => {
-                return Ok(world.ls(path).map_or_else(|errno| format!("{errno:?}"), |names| format!("{names:?}")));
+                return Ok(world.ls(path).map_or_else(name_of, |names| format!("{names:?}")));
             }
             "modprobe" => {
                 return Ok(exit_word(self.modprobe(env.module.as_deref().unwrap_or_default(), args)));
@@ -58,7 +62,7 @@ impl<S: Surface> Player<S> {
         };
         // Files changed: a command waiting for them may go on.
         self.surface.pass(Duration::ZERO);
-        Ok(result.map_or_else(|errno| format!("{errno:?}"), |()| "ok".to_owned()))
+        Ok(result.map_or_else(name_of, |()| "ok".to_owned()))
     }
 
     fn modprobe(&mut self, module: &str, args: &str) -> Result<(), Errno> {
@@ -99,12 +103,13 @@ impl<S: Surface> Player<S> {
 
     /// Tries to open a block device with `O_EXCL`, which fails while SCST holds it that way.
     fn opened_exclusively(&mut self, path: &str) -> String {
-        match self.world.is_block(path) {
-            Ok(true) => {}
-            Ok(false) => return format!("{:?}", Errno::ENOTBLK),
-            Err(errno) => return format!("{errno:?}"),
-        }
-        if self.surface.machine(|machine| holds(machine, path)) { "EBUSY" } else { "free" }.to_owned()
+        let file = match self.world.file(path.as_bytes()) {
+            Ok(file) if file.kind == FileKind::Block => file,
+            Ok(_) => return name_of(Errno::ENOTBLK),
+            Err(errno) => return name_of(errno),
+        };
+        let held = self.surface.machine(|machine| machine.holds(&file.identity));
+        if held { "EBUSY" } else { "free" }.to_owned()
     }
 
     /// The initiator that is logged in sends one read to its LUN 0.
@@ -155,20 +160,4 @@ fn logged_in(machine: &mut Machine) -> Option<(String, String, String)> {
 /// How a command line tool of the module loader ends.
 fn exit_word(result: Result<(), Errno>) -> String {
     result.map_or_else(|_| "rc1".to_owned(), |()| "ok".to_owned())
-}
-
-/// SCST has the block device open: a device on it is active.
-fn holds(machine: &mut Machine, path: &str) -> bool {
-    let handler = "kernel/scst_tgt/handlers/vdisk_blockio";
-    let devices = machine.list(handler.as_bytes()).unwrap_or_default();
-    devices.into_iter().any(|(device, _)| {
-        let device = format!("{handler}/{}", String::from_utf8_lossy(&device));
-        let mut first_line = |attribute: &str| {
-            let handle = machine.open(format!("{device}/{attribute}").as_bytes(), true, false).ok()?;
-            let content = machine.read(&handle).ok()?;
-            Some(content.split(|byte| *byte == b'\n').next().unwrap_or_default().to_vec())
-        };
-        first_line("filename").is_some_and(|name| name == path.as_bytes())
-            && first_line("active").is_some_and(|active| active == b"1")
-    })
 }

@@ -14,9 +14,6 @@ pub const ROOT: &str = "kernel/scst_tgt";
 /// At most this many bytes of one write(2) reach an attribute.
 const PAGE: usize = 4096;
 
-/// Longest name of one path component, in bytes.
-const NAME_MAX: usize = 255;
-
 /// What a file is opened for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Access {
@@ -224,22 +221,18 @@ impl Surface for ModelSurface {
     }
 
     fn lstat(&mut self, path: &str) -> Result<Found, Errno> {
-        check_names(path)?;
         self.machine.lookup(path.as_bytes()).map(|attr| Found { kind: attr.kind, mode: attr.mode, size: attr.size })
     }
 
     fn list(&mut self, path: &str) -> Result<Entries, Errno> {
-        check_names(path)?;
         self.machine.list(path.as_bytes())
     }
 
     fn readlink(&mut self, path: &str) -> Result<Vec<u8>, Errno> {
-        check_names(path)?;
         self.machine.readlink(path.as_bytes())
     }
 
     fn open(&mut self, path: &str, how: How) -> Result<Self::File, Errno> {
-        check_names(path)?;
         let attr = match self.machine.lookup(path.as_bytes()) {
             Err(Errno::ENOENT) if how.create && self.is_in_directory(path) => {
                 return Err(Errno::EACCES);
@@ -387,8 +380,4 @@ fn write_page(machine: &mut Machine, handle: &Handle, data: &[u8]) -> Written {
         return Written::Done(Ok(0));
     }
     machine.write(handle, &data[..data.len().min(PAGE)])
-}
-
-fn check_names(path: &str) -> Result<(), Errno> {
-    if path.split('/').any(|name| name.len() > NAME_MAX) { Err(Errno::ENAMETOOLONG) } else { Ok(()) }
 }

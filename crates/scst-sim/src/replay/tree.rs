@@ -40,11 +40,13 @@ pub(super) fn below_root(path: &str) -> String {
     if path.is_empty() { ROOT.to_owned() } else { format!("{ROOT}/{path}") }
 }
 
-/// A listing as a recording would hold it: in byte order, without the machine's own disks.
+/// A listing as a recording would hold it: in byte order, without the machine's own disks, and without objects that
+/// are called `.` or `..`, which no reader of a directory can tell from the directory's own.
 pub(super) fn normalised(path: &str, entries: Entries, plugged: Option<&str>) -> Vec<(String, Kind)> {
     let mut named: Vec<_> = entries
         .into_iter()
         .map(|(name, kind)| (String::from_utf8_lossy(&name).into_owned(), kind))
+        .filter(|(name, _)| name != "." && name != "..")
         .filter_map(|(name, kind)| {
             if plugged == Some(&name) {
                 Some((PLUGGED.to_owned(), kind))

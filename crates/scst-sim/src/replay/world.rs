@@ -238,11 +238,6 @@ impl World {
         self.lock().values().filter_map(slowest).max().unwrap_or_default()
     }
 
-    /// Which file a loop device or another name stands for: equal for two names of one device.
-    pub fn is_block(&self, path: &str) -> Result<bool, Errno> {
-        self.file(path.as_bytes()).map(|file| file.kind == FileKind::Block)
-    }
-
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Vec<u8>, Node>> {
         self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
