@@ -7,6 +7,9 @@ use super::state::DevId;
 use super::words::{c_text, trimmed};
 use super::{Errno, FileKind, HostFile};
 
+/// The largest block a disk can be told to have: a page.
+const MAX_BLOCK: u64 = 4096;
+
 /// Which of the vdisk handlers a device belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum VdiskKind {
@@ -88,15 +91,17 @@ impl Machine {
     /// The block device with that identity is held open exclusively by SCST.
     pub fn holds(&self, identity: &[u8]) -> bool {
         self.features.exclusive_blockio
-            && self.scst.devices.values().filter_map(|d| d.vdisk.as_ref()).any(|v| {
-                v.kind == VdiskKind::Block && v.open.as_deref() == Some(identity)
-            })
+            && self
+                .scst
+                .devices
+                .values()
+                .filter_map(|d| d.vdisk.as_ref())
+                .any(|v| v.kind == VdiskKind::Block && v.open.as_deref() == Some(identity))
     }
 
     /// Looks up size and abilities of the backing. An inactive device that may be so puts it off.
     pub(super) fn reexamine(&mut self, device: DevId) -> Result<(), Errno> {
         let fileio_active = self.features.fileio_active;
-        let exclusive = self.features.exclusive_blockio;
         let read_only = self.scst.devices.get(&device).is_some_and(|d| d.read_only);
         let Some(vdisk) = self.scst.devices.get_mut(&device).and_then(|d| d.vdisk.as_mut()) else { return Ok(()) };
         if vdisk.is_hollow() {
@@ -114,13 +119,6 @@ impl Machine {
             }
             file => file?,
         };
-        if vdisk.kind == VdiskKind::Block
-            && exclusive
-            && file.kind == FileKind::Block
-            && 1u64 << vdisk.block_shift < u64::from(file.logical_block)
-        {
-            return Err(Errno::EINVAL);
-        }
         vdisk.size = file.size;
         let can_discard = !read_only && if vdisk.kind == VdiskKind::Block { file.discard } else { true };
         if vdisk.thin_provisioned_given {
@@ -139,7 +137,7 @@ impl Machine {
             return Err(Errno::EMEDIUMTYPE);
         }
         let Some(path) = vdisk.filename.clone() else { return Ok(()) };
-        let block = vdisk.kind == VdiskKind::Block;
+        let (block, shift) = (vdisk.kind == VdiskKind::Block, vdisk.block_shift);
         let file = self.host.file(&path)?;
         if block && file.kind != FileKind::Block {
             return Err(Errno::ENOTBLK);
@@ -147,6 +145,10 @@ impl Machine {
         size_of(&file)?;
         if block && self.features.exclusive_blockio && (file.held || self.holds(&file.identity)) {
             return Err(Errno::EBUSY);
+        }
+        let block_size = u64::from(file.logical_block)..=MAX_BLOCK;
+        if block && self.features.exclusive_blockio && !block_size.contains(&(1u64 << shift)) {
+            return Err(Errno::EINVAL);
         }
         if let Some(vdisk) = self.vdisk(device) {
             vdisk.open = Some(file.identity);

@@ -50,7 +50,11 @@ impl Machine {
             Ok(Request::Unblock) => Store::Wait(Command::Unblock(device)),
             Ok(request) => {
                 self.raise_block(device);
-                if request == Request::BlockAndWait { Store::Wait(Command::AwaitBlocked(device)) } else { Store::Done(Ok(())) }
+                if request == Request::BlockAndWait {
+                    Store::Wait(Command::AwaitBlocked(device))
+                } else {
+                    Store::Done(Ok(()))
+                }
             }
         }
     }

@@ -36,9 +36,15 @@ pub(super) enum Command {
     RelTgtId(TgtId, u64),
     Threads(i32),
     MeasureLatency(bool),
-    Suspend { timeout: u64 },
+    Suspend {
+        timeout: u64,
+    },
     DeviceThreads(DevId, i32, bool),
-    Size { device: DevId, text: Vec<u8>, shift: u32 },
+    Size {
+        device: DevId,
+        text: Vec<u8>,
+        shift: u32,
+    },
     Active(DevId, Vec<u8>),
     Filename(DevId, Vec<u8>),
     Medium(DevId, Vec<u8>),
@@ -109,25 +115,56 @@ impl Machine {
         let quiet_for = |text: &[u8], verbs: &[&str]| if verb(text, verbs) { Needs::QUIET } else { Needs::NOTHING };
         match command {
             Command::Handler(_, text) if verb(text, &["add_device", "del_device"]) => Needs::VDISK,
-            Command::Handler(..) | Command::PassThrough(..) | Command::Driver(..) | Command::CpuMask(..)
-            | Command::Filename(..) | Command::PrFileName(..) | Command::PrState(..) => Needs::MUTEX,
+            Command::Handler(..)
+            | Command::PassThrough(..)
+            | Command::Driver(..)
+            | Command::CpuMask(..)
+            | Command::Filename(..)
+            | Command::PrFileName(..)
+            | Command::PrState(..) => Needs::MUTEX,
             Command::Luns(_, text) if verb(text, super::lun::VERBS) => Needs::MUTEX,
             Command::IniGroups(_, text) => quiet_for(text, &["create", "del"]),
             Command::Initiators(_, text) => quiet_for(text, &["add", "del", "clear", "move"]),
-            Command::IoGrouping(..) | Command::Threads(_) | Command::MeasureLatency(_) | Command::DeviceThreads(..)
-            | Command::Active(..) | Command::Medium(..) | Command::ClusterMode(..) => Needs::QUIET,
+            Command::IoGrouping(..)
+            | Command::Threads(_)
+            | Command::MeasureLatency(_)
+            | Command::DeviceThreads(..)
+            | Command::Active(..)
+            | Command::Medium(..)
+            | Command::ClusterMode(..) => Needs::QUIET,
             Command::Size { text, shift, .. } => {
-                if super::device_attrs::new_size(text, *shift).is_some() { Needs::QUIET } else { Needs::NOTHING }
+                if super::device_attrs::new_size(text, *shift).is_some() {
+                    Needs::QUIET
+                } else {
+                    Needs::NOTHING
+                }
             }
             Command::Suspend { .. } => Needs { quiet: true, ..Needs::NOTHING },
-            Command::Enable(_, on) => if *on { Needs::MUTEX } else { Needs::NOTHING },
+            Command::Enable(_, on) => {
+                if *on {
+                    Needs::MUTEX
+                } else {
+                    Needs::NOTHING
+                }
+            }
             Command::RelTgtId(target, id) => {
-                if self.compares_rel_tgt_id(*target, *id) { Needs::MUTEX } else { Needs::NOTHING }
+                if self.compares_rel_tgt_id(*target, *id) {
+                    Needs::MUTEX
+                } else {
+                    Needs::NOTHING
+                }
             }
             Command::Members(_, text) if verb(text, &["add"]) => Needs::MUTEX,
-            Command::Answer(_) | Command::Luns(..) | Command::ResyncSize(_) | Command::AwaitBlocked(_)
-            | Command::Unblock(_) | Command::GroupDevices(..) | Command::TargetGroups(..) | Command::Members(..)
-            | Command::State(..) | Command::Preferred(..) => Needs::NOTHING,
+            Command::Answer(_)
+            | Command::Luns(..)
+            | Command::ResyncSize(_)
+            | Command::AwaitBlocked(_)
+            | Command::Unblock(_)
+            | Command::GroupDevices(..)
+            | Command::TargetGroups(..)
+            | Command::Members(..)
+            | Command::State(..)
+            | Command::Preferred(..) => Needs::NOTHING,
         }
     }
 

@@ -16,16 +16,38 @@ use super::{FileKind, handler};
 const SHORT: usize = 15;
 
 const BASE: [AttrSpec; 6] = [
-    ("block", RW), ("dump_prs", WO), ("max_tgt_dev_commands", RW), ("numa_node_id", RW), ("pr_file_name", RW),
+    ("block", RW),
+    ("dump_prs", WO),
+    ("max_tgt_dev_commands", RW),
+    ("numa_node_id", RW),
+    ("pr_file_name", RW),
     ("type", RO),
 ];
 const DISK: [AttrSpec; 12] = [
-    ("blocksize", RO), ("cluster_mode", RW), ("expl_alua", RW), ("filename", RW), ("nv_cache", RO), ("opt_trans_len", RW),
-    ("read_only", RO), ("removable", RO), ("resync_size", WO), ("rotational", RO), ("sync", WO), ("tst", RO),
+    ("blocksize", RO),
+    ("cluster_mode", RW),
+    ("expl_alua", RW),
+    ("filename", RW),
+    ("nv_cache", RO),
+    ("opt_trans_len", RW),
+    ("read_only", RO),
+    ("removable", RO),
+    ("resync_size", WO),
+    ("rotational", RO),
+    ("sync", WO),
+    ("tst", RO),
 ];
 const NULL: [AttrSpec; 10] = [
-    ("blocksize", RO), ("cluster_mode", RW), ("dummy", RO), ("opt_trans_len", RW), ("read_only", RO), ("read_zero", RW),
-    ("removable", RO), ("rotational", RO), ("size", RW), ("tst", RO),
+    ("blocksize", RO),
+    ("cluster_mode", RW),
+    ("dummy", RO),
+    ("opt_trans_len", RW),
+    ("read_only", RO),
+    ("read_zero", RW),
+    ("removable", RO),
+    ("rotational", RO),
+    ("size", RW),
+    ("tst", RO),
 ];
 
 /// The size a write to `size` (shift 0) or `size_mb` (shift 20) asks for. `None`: EINVAL.

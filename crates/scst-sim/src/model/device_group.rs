@@ -126,6 +126,7 @@ impl Machine {
                 preferred: false,
                 state: AluaState::Active,
                 members: BTreeMap::new(),
+                links: BTreeMap::new(),
             };
             self.scst.target_groups.insert(tg, target_group);
             if let Some(group) = self.scst.groups.get_mut(&id) {

@@ -63,7 +63,9 @@ impl Machine {
     pub(super) fn show_driver(&self, id: DrvId, name: &[u8], attr: &str) -> Result<Vec<u8>, Errno> {
         let driver = self.scst.driver_by_id(id).ok_or(Errno::ENOENT)?;
         Ok(match attr {
-            "allow_not_connected_copy" => keyed(u8::from(driver.allow_not_connected_copy), driver.allow_not_connected_copy),
+            "allow_not_connected_copy" => {
+                keyed(u8::from(driver.allow_not_connected_copy), driver.allow_not_connected_copy)
+            }
             "dif_capabilities" => super::copy_manager::DIF_CAPABILITIES.into(),
             "mgmt" => format!(
                 "Commands: add_target TARGET [parameters], del_target TARGET\n\n\
@@ -137,8 +139,7 @@ impl Machine {
 
     /// EFAULT for a name that is taken; a port with a bad parameter goes again.
     fn add_local_target(&mut self, driver: DrvId, name: &[u8], words: Words<'_>) -> Result<(), Errno> {
-        let kind =
-            PortKind::Local { scsi_transport_version: SCSI_TRANSPORT_VERSION, phys_transport_version: 0 };
+        let kind = PortKind::Local { scsi_transport_version: SCSI_TRANSPORT_VERSION, phys_transport_version: 0 };
         let target = self.create_target(driver, name, kind).map_err(|_| Errno::EFAULT)?;
         let result = self.apply_local_parameters(target, words);
         if result.is_err() {
@@ -173,9 +174,10 @@ impl Machine {
         } else if same_word(verb, "del_session") {
             let port = self.scst.targets.get(&target).ok_or(Errno::EINVAL)?;
             // The list of sessions is in the order of their logins.
-            let of_initiator = port.sessions.values().filter(|s| {
-                self.scst.sessions.get(s).is_some_and(|s| s.initiator == session && !s.closing)
-            });
+            let of_initiator = port
+                .sessions
+                .values()
+                .filter(|s| self.scst.sessions.get(s).is_some_and(|s| s.initiator == session && !s.closing));
             let first = of_initiator.min().copied().ok_or(Errno::EINVAL)?;
             self.close_session(first);
         }

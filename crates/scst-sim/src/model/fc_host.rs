@@ -6,8 +6,14 @@ use super::tree::{AttrSpec, RO, WO};
 use super::{Errno, FcPort};
 
 pub(super) const ATTRIBUTES: [AttrSpec; 8] = [
-    ("issue_lip", WO), ("node_name", RO), ("port_name", RO), ("port_state", RO), ("port_type", RO), ("speed", RO),
-    ("supported_speeds", RO), ("symbolic_name", RO),
+    ("issue_lip", WO),
+    ("node_name", RO),
+    ("port_name", RO),
+    ("port_state", RO),
+    ("port_type", RO),
+    ("speed", RO),
+    ("supported_speeds", RO),
+    ("symbolic_name", RO),
 ];
 
 /// The driver of target-capable ports.

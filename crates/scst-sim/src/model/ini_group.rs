@@ -11,8 +11,7 @@ use super::state::{Acg, AcgId, AddrMethod, Initiator, Name, SessId, TgtId, direc
 use super::words::{Words, same_word};
 
 pub(super) const USAGE: &str = "Commands: create GROUP, del GROUP\n";
-pub(super) const INITIATORS_USAGE: &str =
-    "Commands: add INITIATOR, del INITIATOR, move INITIATOR GROUP, clear\nNames may hold * and ?, a leading ! negates.\n";
+pub(super) const INITIATORS_USAGE: &str = "Commands: add INITIATOR, del INITIATOR, move INITIATOR GROUP, clear\nNames may hold * and ?, a leading ! negates.\n";
 
 impl Machine {
     /// A fresh group of a port; without a name its default group.

@@ -15,6 +15,8 @@ use super::{Errno, FileKind, Ticket, Written};
 const PATIENCE: Duration = Duration::from_secs(15);
 /// How long it waits between further looks.
 const RECHECK: Duration = Duration::from_secs(5);
+/// How long undoing takes once the writer that was in its way has left.
+const UNDOING: Duration = Duration::from_millis(10);
 /// How long a command waits for commands of initiators before it gives up with EBUSY.
 const QUIET_TIMEOUT: Duration = Duration::from_secs(90);
 
@@ -53,6 +55,8 @@ struct Job {
     command: Command,
     queued: bool,
     writer: Option<Writer>,
+    /// When the writer left without an answer.
+    left: Option<Duration>,
     started: Duration,
     needs: Needs,
     holds: Needs,
@@ -127,6 +131,7 @@ impl Machine {
         // Unblocking waits without minding signals.
         if let Some(job) = waiting.filter(|j| !matches!(j.command, Command::Unblock(_))) {
             job.writer = None;
+            job.left = Some(self.now);
             self.queue.answers.insert(ticket, Err(Errno::EINTR));
             self.run();
         }
@@ -160,6 +165,7 @@ impl Machine {
             command,
             queued,
             writer: Some(Writer { ticket, count: data.len() }),
+            left: None,
             started: self.now,
             needs,
             holds: Needs::default(),
@@ -262,7 +268,7 @@ impl Machine {
                 Outcome::Done(Err(Errno::EINVAL))
             }
             Outcome::Abandoned(device, errno) => {
-                if job.writer.is_some() {
+                if job.left.is_none_or(|left| self.now < left + UNDOING) {
                     return Outcome::Abandoned(device, errno);
                 }
                 self.forget_device(device);
@@ -327,6 +333,7 @@ impl Machine {
             let own = match &job.progress {
                 Progress::Slow(until) => Some(*until),
                 Progress::Locking if job.needs.quiet && !job.holds.quiet => Some(quiet_deadline(job)),
+                Progress::Waiting(Outcome::Abandoned(..)) => job.left.map(|left| left + UNDOING),
                 _ => None,
             };
             // Looking changes nothing as long as nobody holds the mutex.
@@ -348,7 +355,9 @@ impl Machine {
                 .map(|(id, _)| *id)
                 .collect();
             for id in leaving {
-                if let Some(writer) = self.queue.jobs.get_mut(&id).and_then(|job| job.writer.take()) {
+                let Some(job) = self.queue.jobs.get_mut(&id) else { continue };
+                job.left = Some(now);
+                if let Some(writer) = job.writer.take() {
                     self.queue.answers.insert(writer.ticket, Err(Errno::EAGAIN));
                 }
             }
@@ -382,6 +391,7 @@ impl Machine {
             command: Command::Answer(Ok(())),
             queued: false,
             writer: None,
+            left: None,
             started: self.now,
             needs: Needs::default(),
             holds: Needs::default(),

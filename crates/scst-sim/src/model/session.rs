@@ -1,16 +1,24 @@
 //! Sessions: who is logged in where, which group they are in, and their directories (`scst_targ.c`, `scst_find_acg`).
 
 use super::Errno;
+use super::command::Store;
 use super::lun::drained;
 use super::machine::Machine;
-use super::command::Store;
 use super::state::{AcgId, DrvId, Flavour, Name, SessId, Session, TgtId, directory_name};
 use super::tree::{AttrSpec, Entry, Node, RO, RW, WO};
 use super::words::matches_initiator;
 
 const COUNTERS: [&str; 11] = [
-    "bidi_cmd_count", "bidi_io_count_kb", "bidi_unaligned_cmd_count", "none_cmd_count", "read_cmd_count",
-    "read_io_count_kb", "read_unaligned_cmd_count", "unknown_cmd_count", "write_cmd_count", "write_io_count_kb",
+    "bidi_cmd_count",
+    "bidi_io_count_kb",
+    "bidi_unaligned_cmd_count",
+    "none_cmd_count",
+    "read_cmd_count",
+    "read_io_count_kb",
+    "read_unaligned_cmd_count",
+    "unknown_cmd_count",
+    "write_cmd_count",
+    "write_io_count_kb",
     "write_unaligned_cmd_count",
 ];
 
@@ -184,7 +192,8 @@ impl Machine {
     }
 
     fn drop_luns(&mut self, id: SessId) {
-        let numbers: Vec<u64> = self.scst.sessions.get(&id).map(|s| s.luns.keys().copied().collect()).unwrap_or_default();
+        let numbers: Vec<u64> =
+            self.scst.sessions.get(&id).map(|s| s.luns.keys().copied().collect()).unwrap_or_default();
         for number in numbers {
             if let Some(device) = self.detach_session(id, number) {
                 self.detach(device);

@@ -147,10 +147,18 @@ pub(super) enum PortKind {
     /// The copy manager's.
     CopyManager,
     /// Transport versions to claim.
-    Local { scsi_transport_version: u16, phys_transport_version: u16 },
+    Local {
+        scsi_transport_version: u16,
+        phys_transport_version: u16,
+    },
     Iscsi(Box<IscsiTarget>),
     /// A Fibre Channel port of an HBA.
-    Fc { host: u32, node_name: String, gen32: bool, explicit_confirmation: bool },
+    Fc {
+        host: u32,
+        node_name: String,
+        gen32: bool,
+        explicit_confirmation: bool,
+    },
     /// A hardware port without attributes of its own.
     Plain,
 }
@@ -285,8 +293,19 @@ pub(super) struct TargetGroup {
     pub(super) group_id: u16,
     pub(super) preferred: bool,
     pub(super) state: AluaState,
-    /// Members by the name of their entry.
+    /// Members by name.
     pub(super) members: BTreeMap<Name, Member>,
+    /// The links to local ports. One stays behind when its member is deleted through another target group.
+    pub(super) links: BTreeMap<Name, Vec<u8>>,
+}
+
+impl TargetGroup {
+    /// The remote port whose directory has that name.
+    pub(super) fn remote(&self, shown: &[u8]) -> Option<&Member> {
+        let direct = self.members.get(shown).filter(|m| directory_name(&m.name) == shown);
+        let any = || self.members.values().find(|m| m.target.is_none() && directory_name(&m.name) == shown);
+        direct.filter(|m| m.target.is_none()).or_else(any)
+    }
 }
 
 /// A member of a target group.

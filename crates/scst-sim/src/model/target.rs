@@ -11,8 +11,16 @@ use super::words::c_text;
 
 /// Counters of a port, which the model leaves at zero.
 const COUNTERS: [&str; 11] = [
-    "bidi_cmd_count", "bidi_io_count_kb", "bidi_unaligned_cmd_count", "none_cmd_count", "read_cmd_count",
-    "read_io_count_kb", "read_unaligned_cmd_count", "unknown_cmd_count", "write_cmd_count", "write_io_count_kb",
+    "bidi_cmd_count",
+    "bidi_io_count_kb",
+    "bidi_unaligned_cmd_count",
+    "none_cmd_count",
+    "read_cmd_count",
+    "read_io_count_kb",
+    "read_unaligned_cmd_count",
+    "unknown_cmd_count",
+    "write_cmd_count",
+    "write_io_count_kb",
     "write_unaligned_cmd_count",
 ];
 
@@ -220,7 +228,9 @@ impl Machine {
         };
         let set = |place: &mut bool, value: Result<bool, Errno>| Store::Done(value.map(|value| *place = value));
         match attr {
-            "enabled" => switch.map_or_else(|errno| Store::Done(Err(errno)), |on| Store::Queue(Command::Enable(id, on))),
+            "enabled" => {
+                switch.map_or_else(|errno| Store::Done(Err(errno)), |on| Store::Queue(Command::Enable(id, on)))
+            }
             "rel_tgt_id" => match unsigned(text) {
                 Ok(number) => Store::Queue(Command::RelTgtId(id, number)),
                 Err(_) => Store::Done(Err(Errno::EINVAL)),
@@ -244,7 +254,8 @@ impl Machine {
             _ => Store::Done(match &mut target.kind {
                 PortKind::Local { scsi_transport_version, phys_transport_version } => {
                     let version = unsigned(text).map(|v| u16::try_from(v & 0xffff).unwrap_or_default());
-                    let place = if attr == "scsi_transport_version" { scsi_transport_version } else { phys_transport_version };
+                    let place =
+                        if attr == "scsi_transport_version" { scsi_transport_version } else { phys_transport_version };
                     version.map(|v| *place = v)
                 }
                 PortKind::Fc { explicit_confirmation, .. } if attr == "explicit_confirmation" => {

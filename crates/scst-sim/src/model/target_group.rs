@@ -8,7 +8,7 @@ use super::machine::Machine;
 use super::numbers::unsigned;
 use super::port_attrs::keyed;
 use super::state::{Member, Name, TgId, TgtId, directory_name};
-use super::tree::Node;
+use super::tree::{Entry, Node};
 use super::words::{first_line, same_word};
 
 const USAGE: &str = "Commands: add PORT, del PORT\n";
@@ -76,7 +76,7 @@ impl Machine {
             self.add_member(id, name)
         } else if same_word(verb, "del") {
             let holder = holder.ok_or(Errno::EINVAL)?;
-            self.remove_member(holder, name);
+            self.remove_member(holder, id, name);
             Ok(())
         } else {
             Err(Errno::EINVAL)
@@ -97,9 +97,13 @@ impl Machine {
         if self.child(&Node::TargetGroup(id), &entry).is_some() {
             return Err(Errno::EEXIST);
         }
+        let link = target.map(|target| self.link(&Node::TargetGroup(id), &Node::Target(target)));
         let member = Member { id: self.new_id(), name: name.to_vec(), target, rel_tgt_id: 0 };
         let Some(tg) = self.scst.target_groups.get_mut(&id) else { return Err(Errno::EINVAL) };
-        tg.members.insert(entry, member);
+        tg.members.insert(name.to_vec(), member);
+        if let Some(Entry::Link(path)) = link {
+            tg.links.insert(entry, path);
+        }
         let group = tg.group;
         if let Some(group) = self.scst.groups.get_mut(&group) {
             group.members.insert(name.to_vec(), id);
@@ -107,10 +111,15 @@ impl Machine {
         Ok(())
     }
 
-    fn remove_member(&mut self, id: TgId, name: &[u8]) {
-        let Some(tg) = self.scst.target_groups.get_mut(&id) else { return };
-        tg.members.retain(|_, member| member.name != name);
+    /// Removes a member from the group that holds it. The kernel looks for the link in the group it was asked through, so
+    /// that the link of a local port stays where it was if that is another one.
+    fn remove_member(&mut self, holder: TgId, through: TgId, name: &[u8]) {
+        let Some(tg) = self.scst.target_groups.get_mut(&holder) else { return };
+        let local = tg.members.remove(name).is_some_and(|member| member.target.is_some());
         let group = tg.group;
+        if let Some(tg) = self.scst.target_groups.get_mut(&through).filter(|_| local) {
+            tg.links.remove(name);
+        }
         if let Some(group) = self.scst.groups.get_mut(&group) {
             group.members.remove(name);
         }
@@ -124,7 +133,7 @@ impl Machine {
         let members: Vec<(TgId, Vec<Name>)> = self.scst.target_groups.iter().map(|(id, tg)| (*id, local(tg))).collect();
         for (id, names) in members {
             for name in names {
-                self.remove_member(id, &name);
+                self.remove_member(id, id, &name);
             }
         }
     }

@@ -5,8 +5,22 @@ use super::words::{Words, first_line, same_word};
 
 /// The messages every part knows, in the order they are shown.
 const COMMON: &[&str] = &[
-    "out_of_mem", "minor", "sg", "mem", "buff", "entryexit", "pid", "line", "function", "debug", "special", "scsi",
-    "mgmt", "mgmt_dbg", "flow_control", "pr",
+    "out_of_mem",
+    "minor",
+    "sg",
+    "mem",
+    "buff",
+    "entryexit",
+    "pid",
+    "line",
+    "function",
+    "debug",
+    "special",
+    "scsi",
+    "mgmt",
+    "mgmt_dbg",
+    "flow_control",
+    "pr",
 ];
 const DEFAULT: &[&str] = &["out_of_mem", "pid", "special", "mgmt"];
 

@@ -80,8 +80,8 @@ pub(super) struct Found {
 
 /// How many links the kernel follows in one path.
 const MAX_LINKS: u32 = 40;
-/// The longest name that can be looked up.
-const NAME_MAX: usize = 255;
+/// The longest path a system call takes. Single names may be of any length: sysfs does not limit them.
+const PATH_MAX: usize = 4096;
 
 impl Machine {
     /// Walks a path from `/sys`. Links on the way are followed, the last one if asked for.
@@ -90,6 +90,9 @@ impl Machine {
         let split = |text: &[u8]| -> Vec<Name> {
             text.split(|b| *b == b'/').filter(|c| !c.is_empty() && *c != b".").rev().map(<[u8]>::to_vec).collect()
         };
+        if path.len() >= PATH_MAX {
+            return Err(Errno::ENAMETOOLONG);
+        }
         let mut todo = split(path);
         let mut above: Vec<Found> = Vec::new();
         let mut found = Found { parent: Node::Top, name: Vec::new(), entry: Entry::Dir(Node::Top) };
@@ -101,9 +104,6 @@ impl Machine {
                     found = parent;
                 }
                 continue;
-            }
-            if name.len() > NAME_MAX {
-                return Err(Errno::ENAMETOOLONG);
             }
             let entry = self.child(node, &name).ok_or(Errno::ENOENT)?;
             if let Entry::Link(target) = &entry
@@ -159,8 +159,18 @@ impl Machine {
             Node::RemotePort(..) => vec![("rel_tgt_id", RW)],
             Node::Sgv => vec![("global_stats", RW)],
             Node::SgvCache(_) => vec![("stats", RW)],
-            Node::Top | Node::Kernel | Node::Class | Node::FcHosts | Node::Modules | Node::Module(_) | Node::Devices
-            | Node::Exported(_) | Node::Handlers | Node::Targets | Node::Sessions(_) | Node::Latency(_)
+            Node::Top
+            | Node::Kernel
+            | Node::Class
+            | Node::FcHosts
+            | Node::Modules
+            | Node::Module(_)
+            | Node::Devices
+            | Node::Exported(_)
+            | Node::Handlers
+            | Node::Targets
+            | Node::Sessions(_)
+            | Node::Latency(_)
             | Node::DeviceGroup(_) => Vec::new(),
         }
     }
@@ -188,11 +198,11 @@ impl Machine {
             Node::DeviceGroups => dir(Node::DeviceGroup(*s.group_names.get(name)?)),
             Node::TargetGroups(group) => dir(Node::TargetGroup(*s.groups.get(group)?.target_groups.get(name)?)),
             Node::TargetGroup(tg) => {
-                let member = s.target_groups.get(tg)?.members.get(name)?;
-                Some(match member.target {
-                    Some(target) => self.link(node, &Node::Target(target)),
-                    None => Entry::Dir(Node::RemotePort(*tg, name.to_vec())),
-                })
+                let group = s.target_groups.get(tg)?;
+                match group.links.get(name) {
+                    Some(target) => Some(Entry::Link(target.clone())),
+                    None => group.remote(name).map(|m| Entry::Dir(Node::RemotePort(*tg, m.name.clone()))),
+                }
             }
             Node::GroupDevices(group) => {
                 let device = *s.device_names.get(name)?;
@@ -222,7 +232,9 @@ impl Machine {
                 self.fc_ports.iter().map(|p| dir(&format!("host{}", p.host), Node::FcHost(p.host))).collect()
             }
             Node::Modules => self.modules.keys().map(|m| dir(m, Node::Module(m))).collect(),
-            Node::Module(m) if !self.module_parameters(m).is_empty() => vec![dir("parameters", Node::ModuleParameters(m))],
+            Node::Module(m) if !self.module_parameters(m).is_empty() => {
+                vec![dir("parameters", Node::ModuleParameters(m))]
+            }
             Node::Root => vec![
                 dir("device_groups", Node::DeviceGroups),
                 dir("devices", Node::Devices),
@@ -251,19 +263,23 @@ impl Machine {
                 all
             }
             Node::Target(id) => self.target_entries(*id),
-            Node::Luns(acg) => s.acgs.get(acg).map_or_else(Vec::new, |a| {
-                a.luns.keys().map(|n| dir(&n.to_string(), Node::Lun(*acg, *n))).collect()
-            }),
-            Node::Lun(acg, number) => s.acgs.get(acg).and_then(|a| a.luns.get(number)).map_or_else(Vec::new, |lun| {
-                vec![(b"device".to_vec(), self.link(node, &Node::Device(lun.device)))]
-            }),
+            Node::Luns(acg) => s
+                .acgs
+                .get(acg)
+                .map_or_else(Vec::new, |a| a.luns.keys().map(|n| dir(&n.to_string(), Node::Lun(*acg, *n))).collect()),
+            Node::Lun(acg, number) => s
+                .acgs
+                .get(acg)
+                .and_then(|a| a.luns.get(number))
+                .map_or_else(Vec::new, |lun| vec![(b"device".to_vec(), self.link(node, &Node::Device(lun.device)))]),
             Node::IniGroups(target) => s.targets.get(target).map_or_else(Vec::new, |t| {
                 t.ini_groups.iter().map(|(n, g)| (n.clone(), Entry::Dir(Node::IniGroup(*g)))).collect()
             }),
             Node::IniGroup(acg) => vec![dir("initiators", Node::Initiators(*acg)), dir("luns", Node::Luns(*acg))],
-            Node::Initiators(acg) => s.acgs.get(acg).map_or_else(Vec::new, |a| {
-                a.initiators.iter().map(|i| (i.name.clone(), Entry::Attr(RO))).collect()
-            }),
+            Node::Initiators(acg) => s
+                .acgs
+                .get(acg)
+                .map_or_else(Vec::new, |a| a.initiators.iter().map(|i| (i.name.clone(), Entry::Attr(RO))).collect()),
             Node::Sessions(target) => s.targets.get(target).map_or_else(Vec::new, |t| {
                 t.sessions.iter().map(|(n, s)| (n.clone(), Entry::Dir(Node::Session(*s)))).collect()
             }),
@@ -282,13 +298,25 @@ impl Machine {
             Node::TargetGroups(group) => s.groups.get(group).map_or_else(Vec::new, |g| {
                 g.target_groups.iter().map(|(n, t)| (n.clone(), Entry::Dir(Node::TargetGroup(*t)))).collect()
             }),
-            Node::TargetGroup(tg) => {
-                let names = s.target_groups.get(tg).into_iter().flat_map(|t| t.members.keys());
-                names.filter_map(|n| Some((n.clone(), self.dynamic_child(node, n)?))).collect()
-            }
+            Node::TargetGroup(tg) => s.target_groups.get(tg).map_or_else(Vec::new, |group| {
+                let links = group.links.iter().map(|(n, target)| (n.clone(), Entry::Link(target.clone())));
+                let remote = group
+                    .members
+                    .iter()
+                    .filter(|(_, m)| m.target.is_none())
+                    .map(|(n, _)| (super::state::directory_name(n), Entry::Dir(Node::RemotePort(*tg, n.clone()))));
+                links.chain(remote).collect()
+            }),
             Node::Sgv => SGV_CACHES.iter().map(|n| dir(n, Node::SgvCache(n))).collect(),
-            Node::Kernel | Node::Module(_) | Node::ModuleParameters(_) | Node::FcHost(_) | Node::SessionLun(..)
-            | Node::Latency(_) | Node::Connection(_) | Node::RemotePort(..) | Node::SgvCache(_) => Vec::new(),
+            Node::Kernel
+            | Node::Module(_)
+            | Node::ModuleParameters(_)
+            | Node::FcHost(_)
+            | Node::SessionLun(..)
+            | Node::Latency(_)
+            | Node::Connection(_)
+            | Node::RemotePort(..)
+            | Node::SgvCache(_) => Vec::new(),
         }
     }
 
@@ -317,9 +345,10 @@ impl Machine {
             Node::Driver(id) => {
                 format!("kernel/scst_tgt/targets/{}", s.driver_by_id(*id).map_or("", |d| d.name)).into_bytes()
             }
-            Node::Target(id) => s.targets.get(id).map_or_else(Vec::new, |t| {
-                below(&Node::Driver(t.driver), &super::state::directory_name(&t.name))
-            }),
+            Node::Target(id) => s
+                .targets
+                .get(id)
+                .map_or_else(Vec::new, |t| below(&Node::Driver(t.driver), &super::state::directory_name(&t.name))),
             Node::Luns(acg) => s.acgs.get(acg).map_or_else(Vec::new, |a| match a.name {
                 Some(_) => below(&Node::IniGroup(*acg), b"luns"),
                 None => below(&Node::Target(a.target), b"luns"),
@@ -375,9 +404,7 @@ impl Machine {
             Node::IniGroup(id) => mix(id.0, b"acg"),
             Node::Luns(id) => mix(id.0, b"luns"),
             Node::Initiators(id) => mix(id.0, b"initiators"),
-            Node::Lun(acg, number) => {
-                mix(s.acgs.get(acg).and_then(|a| a.luns.get(number)).map_or(0, |l| l.id), b"lun")
-            }
+            Node::Lun(acg, number) => mix(s.acgs.get(acg).and_then(|a| a.luns.get(number)).map_or(0, |l| l.id), b"lun"),
             Node::Session(id) => mix(id.0, b"session"),
             Node::Latency(id) => mix(id.0, b"latency"),
             Node::Connection(id) => mix(id.0, b"connection"),
