@@ -1,0 +1,241 @@
+//! Every recording agrees with the model and with the mount, and a replay notices when one does not.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use scst_sim::replay::OUT_OF_SCOPE;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_scst-sim");
+
+/// What the format's own description lets be left out.
+const MAY_BE_LEFT_OUT: &[&str] = &[
+    "e04_vcdrom",
+    "e05_dev_disk",
+    "e16_block_with_io",
+    "e17_no_copy_manager",
+    "h3_timing",
+    "h4_eagain",
+    "h5_eagain_single",
+    "h6_signals",
+    "i3_iscsi_session",
+    "z1_reserved_device_names",
+    "z4_cluster_mode",
+    "z6_state_with_io",
+    "z7_failed_replace",
+];
+
+fn recordings() -> Vec<PathBuf> {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/recordings");
+    let mut files = Vec::new();
+    for dir in [top.clone(), top.join("3.7")] {
+        for entry in fs::read_dir(&dir).expect("recordings") {
+            let path = entry.expect("an entry").path();
+            if path.extension().is_some_and(|extension| extension == "jsonl") {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+fn replay(options: &[&str], files: &[PathBuf]) -> Output {
+    Command::new(PROGRAM).arg("replay").args(options).args(files).output().expect("the program starts")
+}
+
+fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// Lines of the recordings that are played, less the first of each.
+fn steps_in_scope(files: &[PathBuf]) -> usize {
+    let in_scope = |file: &&PathBuf| {
+        let name = file.file_stem().and_then(|stem| stem.to_str()).expect("a name");
+        !OUT_OF_SCOPE.iter().any(|(scenario, _)| *scenario == name)
+    };
+    let steps = |file: &PathBuf| fs::read_to_string(file).expect("a recording").lines().count() - 1;
+    files.iter().filter(in_scope).map(steps).sum()
+}
+
+fn all_agree(options: &[&str]) {
+    let files = recordings();
+    assert!(files.len() > 140, "{} recordings", files.len());
+    let output = replay(options, &files);
+    let text = text(&output);
+    assert!(output.status.success(), "{text}");
+    let last = format!("replayed: {} steps, 0 differ", steps_in_scope(&files));
+    assert_eq!(text.lines().last(), Some(last.as_str()));
+    for (scenario, reason) in OUT_OF_SCOPE {
+        assert!(text.contains(&format!("{scenario}.jsonl: out of scope: {reason}")), "{scenario} is named");
+    }
+}
+
+#[test]
+fn the_model_answers_as_recorded() {
+    all_agree(&[]);
+}
+
+#[test]
+fn the_mount_answers_as_recorded() {
+    all_agree(&["--mount"]);
+}
+
+#[test]
+fn little_is_out_of_scope_and_only_what_may_be() {
+    for (scenario, reason) in OUT_OF_SCOPE {
+        assert!(MAY_BE_LEFT_OUT.contains(scenario), "{scenario}");
+        assert!(reason.len() > 20, "{scenario}: {reason}");
+    }
+}
+
+/// A recording of a few steps, changed and played.
+struct Copy {
+    dir: tempfile::TempDir,
+    lines: Vec<String>,
+}
+
+impl Copy {
+    fn of(name: &str) -> Self {
+        let file = recordings().into_iter().find(|file| file.ends_with(name)).expect("a recording");
+        let lines = fs::read_to_string(file).expect("text").lines().map(str::to_owned).collect();
+        Self { dir: tempfile::tempdir().expect("a directory"), lines }
+    }
+
+    /// Replaces text in the first line that has it.
+    fn change(mut self, from: &str, to: &str) -> Self {
+        let line = self.lines.iter_mut().find(|line| line.contains(from)).expect("a line with it");
+        *line = line.replace(from, to);
+        self
+    }
+
+    fn add(mut self, step: &str) -> Self {
+        self.lines.push(step.to_owned());
+        self
+    }
+
+    fn written(&self, name: &str) -> PathBuf {
+        let path = self.dir.path().join(name);
+        fs::create_dir_all(path.parent().expect("a directory")).expect("a directory");
+        fs::write(&path, self.lines.join("\n") + "\n").expect("a copy");
+        path
+    }
+
+    fn play(&self, options: &[&str]) -> Output {
+        replay(options, &[self.written("copy.jsonl")])
+    }
+
+    fn differs_in(&self, told: &[&str]) {
+        for options in [&[][..], &["--mount"]] {
+            let output = self.play(options);
+            let text = text(&output);
+            assert_eq!(output.status.code(), Some(1), "{text}");
+            assert!(text.ends_with(&format!("replayed: {} steps, 1 differ\n", self.lines.len() - 1)), "{text}");
+            for part in told {
+                assert!(text.contains(part), "{part:?} in:\n{text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_wrong_content_is_told_with_its_step() {
+    Copy::of("recordings/f3_target_groups.jsonl")
+        .change("\"active\\n[key]\\n\"", "\"standby\\n[key]\\n\"")
+        .differs_in(&[" step ", "standby", "active"]);
+}
+
+#[test]
+fn a_wrong_result_is_told() {
+    Copy::of("recordings/f1_device_groups.jsonl")
+        .change("\"result\": \"EEXIST\"", "\"result\": \"EBUSY\"")
+        .differs_in(&["wanted EBUSY", "got    EEXIST"]);
+}
+
+#[test]
+fn a_wrong_last_result_is_told() {
+    Copy::of("recordings/h1_last_result.jsonl")
+        .change("\"last_res\": \"-22\"", "\"last_res\": \"-17\"")
+        .differs_in(&["wanted last_sysfs_mgmt_res -17", "got    last_sysfs_mgmt_res -22"]);
+}
+
+#[test]
+fn a_missing_and_a_surplus_entry_are_told_by_name() {
+    Copy::of("recordings/f1_device_groups.jsonl")
+        .change("[\"mgmt\", \"f\"]", "[\"other\", \"f\"]")
+        .differs_in(&["wanted other f", "got    mgmt f"]);
+}
+
+#[test]
+fn a_wrong_mode_in_a_tree_is_told() {
+    Copy::of("recordings/tree_full.jsonl")
+        .change("\"mode\": \"0444\"", "\"mode\": \"0400\"")
+        .differs_in(&["0400", "0444"]);
+}
+
+#[test]
+fn volatile_contents_and_times_are_not_compared() {
+    let output = Copy::of("recordings/b6_target_names.jsonl")
+        .add(r#"{"step": 999, "op": "read", "path": "version", "result": "ok", "volatile": true, "ms": 123456}"#)
+        .play(&[]);
+    assert!(output.status.success(), "{}", text(&output));
+}
+
+#[test]
+fn an_unknown_operation_or_field_is_an_error() {
+    for (step, told) in [
+        (r#"{"step": 1, "op": "teleport", "path": "x"}"#, "teleport"),
+        (r#"{"step": 1, "op": "read", "path": "x", "result": "ok", "colour": "red"}"#, "colour"),
+    ] {
+        let output = Copy::of("recordings/f1_device_groups.jsonl").add(step).play(&[]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(text(&output).contains(told), "{}", text(&output));
+    }
+}
+
+#[test]
+fn an_unknown_thing_outside_sysfs_differs() {
+    let step = r#"{"step": 1, "op": "env", "do": "teleport", "result": "ok"}"#;
+    Copy::of("recordings/f1_device_groups.jsonl").add(step).differs_in(&["env \"teleport\""]);
+}
+
+#[test]
+fn only_the_name_of_a_scenario_puts_it_out_of_scope() {
+    let (scenario, reason) = OUT_OF_SCOPE[0];
+    let copy = Copy::of(&format!("recordings/{scenario}.jsonl"));
+    let skipped = copy.play(&[]);
+    assert!(text(&skipped).contains(reason));
+    assert!(text(&skipped).ends_with("replayed: 0 steps, 0 differ\n"));
+    let renamed = copy.change(scenario, "another_name").play(&[]);
+    assert!(!text(&renamed).contains("out of scope"));
+}
+
+#[test]
+fn the_release_is_told_by_meta_by_the_directory_and_by_the_ports() {
+    // A port of 3.7 shows what it is, whatever the first line says.
+    let ports = Copy::of("3.7/b1_port_listing.jsonl");
+    assert!(ports.play(&[]).status.success());
+    // Without a port the directory's name or a right first line does.
+    let attributes = Copy::of("3.7/e01_fileio.jsonl");
+    assert!(!attributes.play(&[]).status.success(), "it does not agree with 3.11");
+    assert!(replay(&[], &[attributes.written("3.7/copy.jsonl")]).status.success());
+    assert!(attributes.play(&["--scst", "3.7"]).status.success());
+    assert!(attributes.change("3.11.0-pre", "3.7.0").play(&[]).status.success());
+}
+
+#[test]
+fn a_release_the_model_does_not_have_is_an_error() {
+    let output = Copy::of("recordings/f1_device_groups.jsonl").change("3.11.0-pre", "2.2.1").play(&[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output).contains("SCST 2.2.1"), "{}", text(&output));
+}
+
+#[test]
+fn a_file_that_is_no_recording_is_an_error() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let missing = dir.path().join("missing.jsonl");
+    assert_eq!(replay(&[], &[missing]).status.code(), Some(2));
+    let empty = dir.path().join("empty.jsonl");
+    fs::write(&empty, "").expect("a file");
+    assert!(text(&replay(&[], &[empty])).contains("no meta line"));
+}
