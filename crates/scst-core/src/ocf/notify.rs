@@ -138,11 +138,12 @@ impl Lists {
         Some(Self { active, promoted, unpromoted, start, stop, promote, demote })
     }
 
-    /// Who runs once the transition is done: active + start - stop.
+    /// Who runs once the transition is done: active - stop + start. In this order, because an instance that is restarted within one
+    /// transition is in both lists, and stops before it starts.
     pub fn running_after(&self) -> BTreeSet<String> {
         // Active is the sum of both roles; the roles are added so that a caller who passes only these is understood too.
         let before = self.active.iter().chain(&self.promoted).chain(&self.unpromoted);
-        before.chain(&self.start).filter(|node| !self.stop.contains(*node)).cloned().collect()
+        before.filter(|node| !self.stop.contains(*node)).chain(&self.start).cloned().collect()
     }
 
     /// Who stays promoted through the transition's demotes: promoted - demote.
@@ -177,4 +178,72 @@ impl Lists {
 /// The names of one list, which stand between blanks.
 fn nodes(list: &str) -> BTreeSet<String> {
     list.split_whitespace().map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn notify(pairs: &[(&str, &str)]) -> Notify {
+        let pairs = pairs.iter().map(|(name, value)| (format!("OCF_RESKEY_CRM_meta_notify_{name}"), *value));
+        Notify::from_env(&Env::from_pairs(pairs))
+    }
+
+    #[test]
+    fn a_blank_list_is_empty_and_no_list_is_nothing() {
+        assert_eq!(notify(&[("type", "post"), ("operation", "start")]).lists, None);
+        assert_eq!(notify(&[("start_uname", " ")]).lists, Some(Lists::default()));
+        assert_eq!(notify(&[("available_uname", "alpha"), ("all_uname", "alpha")]).lists, None);
+    }
+
+    #[test]
+    fn a_notification_without_variables_changes_nothing() {
+        assert_eq!(Notify::from_env(&Env::default()).changes("alpha"), []);
+        assert_eq!(notify(&[("promote_uname", "beta")]).changes("alpha"), []);
+        assert_eq!(
+            notify(&[("type", "later"), ("operation", "promote"), ("promote_uname", "beta")]).changes("alpha"),
+            []
+        );
+    }
+
+    #[test]
+    fn both_languages_mean_the_same() {
+        let old = [("master_uname", "alpha"), ("slave_uname", "beta gamma")];
+        let new = [("promoted_uname", "alpha"), ("unpromoted_uname", "beta gamma")];
+        assert_eq!(notify(&old), notify(&new));
+        assert_eq!(notify(&old).lists.unwrap().running_after().len(), 3);
+    }
+
+    #[test]
+    fn post_start_shows_who_is_being_demoted_as_running_only() {
+        let lists = [
+            ("type", "post"),
+            ("operation", "start"),
+            ("active_uname", "alpha beta"),
+            ("promoted_uname", "alpha"),
+            ("demote_uname", "alpha"),
+            ("promote_uname", "beta"),
+            ("start_uname", "gamma"),
+            ("stop_uname", " "),
+        ];
+        let running = |node: &str| (node.to_owned(), PeerRole::Running);
+        assert_eq!(notify(&lists).changes("gamma"), [running("alpha"), running("beta")]);
+    }
+
+    #[test]
+    fn who_is_restarted_within_one_transition_runs_afterwards() {
+        let lists = [("active_uname", "alpha beta"), ("stop_uname", "alpha beta"), ("start_uname", "alpha beta")];
+        let lists = notify(&lists).lists.unwrap();
+        assert_eq!(lists.role_at_start("beta"), PeerRole::Running);
+        assert_eq!(lists.role_at_promote("beta"), Some(PeerRole::Running));
+    }
+
+    #[test]
+    fn a_second_promoted_node_is_left_alone_and_names_are_compared_whole() {
+        let lists = [("active_uname", "node1 node10"), ("promoted_uname", "node10"), ("stop_uname", " ")];
+        let lists = notify(&lists).lists.unwrap();
+        assert_eq!(lists.role_at_promote("node10"), None);
+        assert_eq!(lists.role_at_promote("node1"), Some(PeerRole::Running));
+        assert_eq!(lists.role_at_promote("node"), Some(PeerRole::Stopped));
+    }
 }
