@@ -194,15 +194,13 @@ impl Picture<'_> {
     fn target(&mut self, driver: &str, target: &str, dir: &str) -> io::Result<()> {
         let enabled = self.named(dir, "enabled")?;
         let id = self.named(dir, "rel_tgt_id")?;
-        let grouping = self.named(dir, "io_grouping_type")?;
-        let marked = self.marked(dir, &["enabled", "rel_tgt_id", "io_grouping_type"])?.join(" ");
-        self.line(0, &["port", &format!("{driver}/{target}"), &enabled, &id, &grouping, &marked]);
+        let marked = self.marked(dir, &["enabled", "rel_tgt_id"])?.join(" ");
+        self.line(0, &["port", &format!("{driver}/{target}"), &enabled, &id, &marked]);
         self.luns(1, &format!("{dir}/luns"))?;
         for group in self.below(&format!("{dir}/ini_groups"), Kind::Dir)? {
             let dir = format!("{dir}/ini_groups/{group}");
-            let grouping = self.named(&dir, "io_grouping_type")?;
-            let marked = self.marked(&dir, &["io_grouping_type"])?.join(" ");
-            self.line(1, &["group", &group, &grouping, &marked]);
+            let marked = self.marked(&dir, &[])?.join(" ");
+            self.line(1, &["group", &group, &marked]);
             for initiator in self.names(&format!("{dir}/initiators"))? {
                 self.line(2, &["initiator", &initiator.0]);
             }
@@ -243,12 +241,11 @@ impl Picture<'_> {
             };
             let filename = self.named(&dir, "filename")?;
             let active = self.named(&dir, "active")?;
-            let block = self.value(&format!("{dir}/block"))?.map_or_else(String::new, |block| {
-                if block == "0 0" { block } else { format!("block={}", block.replace(' ', "/")) }
-            });
-            let block = if block == "0 0" { "" } else { &block };
+            // Count and pending; most devices are not blocked.
+            let block = self.value(&format!("{dir}/block"))?.filter(|block| block != "0 0");
+            let block = block.map(|block| format!("block={}", block.replace(' ', "/"))).unwrap_or_default();
             let marked = self.marked(&dir, &["filename", "active", "block"])?.join(" ");
-            self.line(0, &["device", &device, &last_part(&handler), &filename, &active, block, &marked]);
+            self.line(0, &["device", &device, &last_part(&handler), &filename, &active, &block, &marked]);
         }
         Ok(())
     }

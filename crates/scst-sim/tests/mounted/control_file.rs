@@ -39,6 +39,7 @@ fn initiators_log_in_and_use_luns() {
     let world = World::bare();
     world.write("handlers/vdisk_nullio/mgmt", "add_device d1").unwrap();
     world.write(&format!("{PORT}/luns/mgmt"), "add d1 0").unwrap();
+    world.write(&format!("{PORT}/enabled"), "1").unwrap();
     let place = PORT.strip_prefix("targets/").unwrap().replace('/', " ");
     ctl(&world, &format!("login {place} 50:01:43:80:03:b0:23:34")).unwrap();
     assert_eq!(sim(&world, "ctl"), "50:01:43:80:03:b0:23:34\n");

@@ -9,6 +9,14 @@ use crate::world::{BARE, PORT, World};
 fn configured() -> World {
     let world = World::of(&format!(
         "{BARE}
+[[write]]
+path = \"kernel/scst_tgt/{PORT}/rel_tgt_id\"
+data = \"101\"
+
+[[write]]
+path = \"kernel/scst_tgt/{PORT}/enabled\"
+data = \"1\"
+
 [[session]]
 driver = \"qla2x00t\"
 target = \"21:00:00:24:ff:60:d0:10\"
@@ -20,8 +28,6 @@ initiator = \"50:01:43:80:03:b0:23:34\"
         ("handlers/vdisk_nullio/mgmt", "add_device d2"),
         ("devices/d2/prod_id", "SCST"),
         ("devices/d2/block", "11"),
-        (&format!("{PORT}/rel_tgt_id"), "101"),
-        (&format!("{PORT}/enabled"), "1"),
         (&format!("{PORT}/luns/mgmt"), "add d2 10"),
         (&format!("{PORT}/luns/mgmt"), "add d1 9"),
         (&format!("{PORT}/ini_groups/mgmt"), "create esx"),
@@ -48,8 +54,26 @@ initiator = \"50:01:43:80:03:b0:23:34\"
 fn the_whole_state_in_a_few_lines() {
     assert_data_eq!(
         configured().mount.picture().unwrap(),
-        str![[r"
-"]]
+        str![[r#"
+modules qla2x00tgt qla2xxx_scst scst scst_disk scst_vdisk
+port qla2x00t/21:00:00:24:ff:60:d0:10 enabled=1 rel_tgt_id=101
+  lun 9 d1 ro
+  lun 10 d2
+  group esx io_grouping_type=101
+    initiator 50:01:43:80:03:b0:23:34
+    lun 0 d2 ro
+  session 50:01:43:80:03:b0:23:34 in group esx
+port qla2x00t/21:00:00:24:ff:60:d0:11 enabled=0 rel_tgt_id=0
+device d1 vdisk_nullio read_only=1
+device d2 vdisk_nullio block=1/0 prod_id=SCST
+device group dg
+  device d2
+  target group alpha group_id=1 active preferred
+    local 21:00:00:24:ff:60:d0:10 rel_tgt_id=101
+  target group beta group_id=0 standby
+    remote 21:00:00:1b:32:0b:52:75 rel_tgt_id=201
+
+"#]]
     );
 }
 

@@ -35,7 +35,8 @@ fn find_and_ls_walk_the_whole_tree() {
     let world = World::bare();
     assert_eq!(world.write("handlers/vdisk_nullio/mgmt", "add_device d1\n").unwrap(), 14);
     assert_eq!(world.write(&format!("{PORT}/luns/mgmt"), "add d1 0\n").unwrap(), 9);
-    let (code, out, err) = said(&world.run("find . -name read_only; find -L handlers/vdisk_nullio/d1 -name block"));
+    let (code, out, err) =
+        said(&world.run("find . -name read_only; find -L handlers/vdisk_nullio/d1 -maxdepth 1 -name block"));
     assert_eq!((code, err.as_str()), (Some(0), ""));
     assert!(out.contains(&format!("./{PORT}/luns/0/read_only\n")), "{out}");
     assert!(out.contains("handlers/vdisk_nullio/d1/block\n"), "{out}");

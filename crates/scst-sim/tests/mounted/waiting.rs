@@ -8,7 +8,8 @@ use nix::unistd::Pid;
 use crate::world::{World, said};
 
 const NULLIO: &str = "handlers/vdisk_nullio/mgmt";
-const LONG: Duration = Duration::from_secs(100);
+/// As long as the kernel lets a writer wait before it looks at its locks; after 15 s it may answer EAGAIN.
+const LONG: Duration = Duration::from_secs(10);
 
 fn signal(child: &std::process::Child, signal: Signal) {
     kill(Pid::from_raw(child.id().cast_signed()), signal).expect("the process is there");
