@@ -6,7 +6,7 @@
 use std::fmt;
 
 use super::env::Env;
-use super::exit::{Failure, one_line};
+use super::exit::one_line;
 
 /// What an agent is, for the meta-data.
 #[derive(Debug)]
@@ -183,46 +183,6 @@ impl Finding {
     }
 }
 
-/// Refuses a configuration with which nothing can be started. The reason names the first error and counts the others.
-///
-/// # Errors
-///
-/// Exit 6, if one of the findings is an error.
-pub fn refuse_errors(findings: &[Finding]) -> Result<(), Failure> {
-    refuse(findings, Severity::Error)
-}
-
-/// Refuses a configuration that is not followed to the letter: for validate-all.
-///
-/// # Errors
-///
-/// Exit 6, if one of the findings is an error or a warning.
-pub fn refuse_warnings(findings: &[Finding]) -> Result<(), Failure> {
-    refuse(findings, Severity::Warning)
-}
-
-fn refuse(findings: &[Finding], least: Severity) -> Result<(), Failure> {
-    let refused = || findings.iter().filter(|finding| finding.severity >= least);
-    // The worst decides, and is the one that fits into what Pacemaker shows; of equals the first, which is the last of the
-    // reversed order.
-    match (refused().rev().max_by_key(|finding| finding.severity), refused().count()) {
-        (None, _) => Ok(()),
-        (Some(worst), 1) => Err(Failure::configured(worst.to_string())),
-        (Some(worst), count) => Err(Failure::configured(format!("{worst} (and {} more)", count - 1))),
-    }
-}
-
-/// Writes every finding to the log.
-pub fn log_findings(findings: &[Finding]) {
-    for finding in findings {
-        match finding.severity {
-            Severity::Error => tracing::error!("{finding}"),
-            Severity::Warning => tracing::warn!("{finding}"),
-            Severity::Advice => tracing::info!("{finding}"),
-        }
-    }
-}
-
 impl fmt::Display for Finding {
     /// `device3: export1 "esx1:900": LUN is over 256, left out`, on one line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -284,24 +244,6 @@ mod tests {
                 "devices \"a\\nb\": is not a parameter of this agent, ignored",
             ]
         );
-    }
-
-    #[test]
-    fn the_worst_finding_is_the_reason_and_the_others_are_counted() {
-        let [advice, warning, error, second] = [
-            Finding::advice("a", "advice"),
-            Finding::warning("b", "warning"),
-            Finding::error("c", "error"),
-            Finding::error("d", "error"),
-        ];
-        let reason = |result: Result<(), Failure>| result.err().map(|failure| failure.reason);
-        assert_eq!(reason(refuse_warnings(std::slice::from_ref(&advice))), None);
-        assert_eq!(reason(refuse_errors(&[advice.clone(), warning.clone()])), None);
-        assert_eq!(reason(refuse_warnings(&[advice, warning.clone()])).as_deref(), Some("b: warning"));
-        let all = [warning, error, second];
-        assert_eq!(reason(refuse_warnings(&all)).as_deref(), Some("c: error (and 2 more)"));
-        assert_eq!(reason(refuse_errors(&all)).as_deref(), Some("c: error (and 1 more)"));
-        assert_eq!(refuse_errors(&all).unwrap_err().code.number(), 6);
     }
 
     #[test]
