@@ -15,8 +15,6 @@ use crate::model::{Attr, Errno};
 
 /// What sysfs takes of one write: a page.
 const PAGE: usize = 4096;
-/// Longest name of a path component.
-const NAME_MAX: usize = 255;
 /// Callers remembered by thread before all are looked up again.
 const CALLERS: usize = 4096;
 
@@ -77,9 +75,6 @@ impl Core {
             path.push(b'/');
         }
         path.extend(name);
-        if name.len() > NAME_MAX {
-            return Err(Errno::ENAMETOOLONG);
-        }
         let attr = match control::attr(&path) {
             Some(attr) => attr,
             None if in_control => return Err(Errno::ENOENT),
