@@ -87,13 +87,11 @@ impl Bench {
     /// The answer as transcripts have it.
     fn transcribed(&self, line: &str) -> String {
         let output = self.run(line);
-        let mut text = format!("--- {line}\nrc={}\n", output.status.code().expect("no signal"));
+        let mut lines = vec![format!("--- {line}\nrc={}\n", output.status.code().expect("no signal"))];
         for (label, bytes) in [("out", &output.stdout), ("err", &output.stderr)] {
-            for line in String::from_utf8_lossy(bytes).lines() {
-                text += &format!("{label}: {line}\n");
-            }
+            lines.extend(String::from_utf8_lossy(bytes).lines().map(|line| format!("{label}: {line}\n")));
         }
-        text
+        lines.concat()
     }
 }
 
@@ -104,7 +102,7 @@ fn recorded(name: &str) -> String {
 
 /// What `crm_mon` prints with the time of day is not compared.
 fn without_times(text: &str) -> String {
-    text.lines().filter(|line| !line.contains("last_update")).map(|line| format!("{line}\n")).collect()
+    text.split_inclusive('\n').filter(|line| !line.contains("last_update")).collect()
 }
 
 fn agrees_with(bench: &Bench, transcript: &str) {

@@ -43,6 +43,8 @@ pub struct Player<S: Surface> {
     pub(super) started: HashMap<String, S::Started>,
     /// And those that have.
     pub(super) ended: HashMap<String, Ending>,
+    /// A writer has given up before its command was done.
+    pub(super) given_up: bool,
     /// Files a later step wants to have been opened before their object went away.
     pub(super) kept: HashMap<String, S::File>,
     /// The paths last written together.
@@ -59,6 +61,7 @@ impl<S: Surface> Player<S> {
             plugged: None,
             started: HashMap::new(),
             ended: HashMap::new(),
+            given_up: false,
             kept: HashMap::new(),
             together: Vec::new(),
         }

@@ -66,3 +66,24 @@ fn port_release(names: &[&str]) -> Option<ScstVersion> {
     (has("rel_tgt_id") && has("luns") && has("sessions"))
         .then(|| if has("sg_tablesize") { ScstVersion::V3_11 } else { ScstVersion::V3_7 })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn releases_are_known_by_how_they_begin() {
+        assert_eq!(by_prefix("3.7.0"), Some(ScstVersion::V3_7));
+        assert_eq!(by_prefix("3.11.0-pre"), Some(ScstVersion::V3_11));
+        assert_eq!(by_prefix("3.7"), Some(ScstVersion::V3_7));
+        assert_eq!(by_prefix("3.70"), None);
+        assert_eq!(by_prefix("3.1.0"), None);
+    }
+
+    #[test]
+    fn only_a_whole_port_is_a_witness() {
+        assert_eq!(port_release(&["luns", "rel_tgt_id", "sessions"]), Some(ScstVersion::V3_7));
+        assert_eq!(port_release(&["luns", "rel_tgt_id", "sessions", "sg_tablesize"]), Some(ScstVersion::V3_11));
+        assert_eq!(port_release(&["rel_tgt_id"]), None);
+    }
+}

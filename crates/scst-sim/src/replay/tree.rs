@@ -190,3 +190,30 @@ pub(super) fn read_whole<S: Surface>(surface: &mut S, path: &str, how: How) -> R
 pub(super) fn first_line(text: &str) -> &str {
     text.split('\n').next().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_scsi_devices() {
+        for name in ["0:0:0:0", "12:3:45:6"] {
+            assert!(is_scsi_address(name), "{name}");
+        }
+        for name in ["0:0:0", "0:0:0:0:0", "a:0:0:0", ":0:0:0", "50:01:43:80:00:00:00:01", "disk1", ""] {
+            assert!(!is_scsi_address(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn only_listings_of_devices_drop_the_machines_own_disks() {
+        let entries = || ["0:0:0:0", "2:0:0:0", "d1"].map(|name| (name.as_bytes().to_vec(), Kind::Dir)).to_vec();
+        let names = |path, plugged| {
+            normalised(path, entries(), plugged).into_iter().map(|(name, _)| name).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(names("devices", None), "d1");
+        assert_eq!(names("devices", Some("2:0:0:0")), "@HCIL@ d1");
+        assert_eq!(names("handlers/dev_disk", None), "d1");
+        assert_eq!(names("targets/iscsi", None), "0:0:0:0 2:0:0:0 d1");
+    }
+}

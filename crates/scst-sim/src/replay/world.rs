@@ -298,3 +298,53 @@ fn in_directory(files: &BTreeMap<Vec<u8>, Node>, path: &str) -> Result<Vec<u8>, 
         None => Err(Errno::EEXIST),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loop_device_has_the_size_its_file_had() {
+        let world = World::new();
+        world.mkfile("/run/lab/b0", 4096).expect("a file");
+        let size = || world.file(b"/dev/loop0").expect("a device").size;
+        assert_eq!(size(), 0);
+        world.losetup("/dev/loop0", "/run/lab/b0", "-b 4096").expect("attached");
+        assert_eq!(world.losetup("/dev/loop0", "/run/lab/b0", ""), Err(Errno::EBUSY));
+        world.truncate("/run/lab/b0", 8192).expect("grown");
+        assert_eq!(size(), 4096);
+        world.losetup_grow("/dev/loop0").expect("grown");
+        assert_eq!(size(), 8192);
+        assert_eq!(world.file(b"/dev/loop0").expect("a device").logical_block, 4096);
+        world.losetup_detach("/dev/loop0").expect("detached");
+        assert_eq!(size(), 0);
+    }
+
+    #[test]
+    fn a_directory_is_renamed_with_what_is_in_it() {
+        let world = World::new();
+        world.rename("/var/lib/scst", "/var/lib/away").expect("renamed");
+        assert_eq!(world.file(b"/var/lib/scst/pr"), Err(Errno::ENOENT));
+        assert_eq!(world.ls("/var/lib/away").expect("a directory"), ["pr", "vdev_mode_pages"]);
+    }
+
+    #[test]
+    fn paths_that_cannot_be() {
+        let world = World::new();
+        assert_eq!(world.mkfile("/run/nowhere/f", 1), Err(Errno::ENOENT));
+        world.mkfile("/run/lab/f", 1).expect("a file");
+        assert_eq!(world.file(b"/run/lab/f/g"), Err(Errno::ENOTDIR));
+        assert_eq!(world.file(b"//run/./lab/f").expect("the same file").size, 1);
+        assert_eq!(world.unlink("/run/lab"), Err(Errno::EISDIR));
+        assert_eq!(world.losetup("/dev/loop0", "/run/lab/f", "--unknown 1"), Err(Errno::EINVAL));
+    }
+
+    #[test]
+    fn a_fifo_knows_whether_somebody_writes() {
+        let world = World::new();
+        world.mkfifo("/run/lab/fifo").expect("a FIFO");
+        assert!(!world.file(b"/run/lab/fifo").expect("a FIFO").held);
+        world.open_fifo_writer("/run/lab/fifo").expect("opened");
+        assert!(world.file(b"/run/lab/fifo").expect("a FIFO").held);
+    }
+}
