@@ -5,6 +5,7 @@
 pub mod alua;
 pub mod device;
 pub mod device_group;
+pub mod driver;
 pub mod names;
 pub mod qla2x00t;
 pub mod target;

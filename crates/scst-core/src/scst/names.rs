@@ -13,6 +13,8 @@ use std::fmt;
 
 use thiserror::Error;
 
+pub use super::driver::{Driver, HandlerName};
+
 /// The longest path component a file system opens; SCST accepts longer names and can then never be read again.
 const MAX_COMPONENT: usize = 255;
 
@@ -77,103 +79,6 @@ fn short(text: &str) -> Result<&str, NameError> {
     Ok(text)
 }
 
-/// Gives a newtype over `String` its reading half: text out, never in.
-macro_rules! readable {
-    ($($name:ident),*) => {$(
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(&self.0)
-            }
-        }
-        impl AsRef<str> for $name {
-            fn as_ref(&self) -> &str {
-                &self.0
-            }
-        }
-        impl $name {
-            /// The text as it is written to the kernel.
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-    )*};
-}
-
-/// A target driver of SCST that the agents know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Driver {
-    /// Fibre Channel through `QLogic` adapters.
-    Qla2x00t,
-    /// iSCSI.
-    Iscsi,
-    /// SRP over `InfiniBand`.
-    IbSrpt,
-    /// Targets seen by the machine itself.
-    ScstLocal,
-    /// Fibre Channel over Ethernet.
-    Fcst,
-}
-
-impl Driver {
-    /// Every driver, in the order of the documentation.
-    pub const ALL: [Self; 5] = [Self::Qla2x00t, Self::Iscsi, Self::IbSrpt, Self::ScstLocal, Self::Fcst];
-
-    /// The driver whose directory below `targets` has this name.
-    pub fn parse(text: &str) -> Result<Self, NameError> {
-        Self::ALL
-            .into_iter()
-            .find(|driver| driver.dir() == text)
-            .ok_or(NameError::Form("one of qla2x00t, iscsi, ib_srpt, scst_local, fcst"))
-    }
-
-    /// The directory below `targets`.
-    pub fn dir(self) -> &'static str {
-        match self {
-            Self::Qla2x00t => "qla2x00t",
-            Self::Iscsi => "iscsi",
-            Self::IbSrpt => "ib_srpt",
-            Self::ScstLocal => "scst_local",
-            Self::Fcst => "fcst",
-        }
-    }
-
-    /// The module to ask modprobe for.
-    pub fn module(self) -> &'static str {
-        match self {
-            Self::Qla2x00t => "qla2x00tgt",
-            Self::Iscsi => "iscsi-scst",
-            Self::IbSrpt => "ib_srpt",
-            Self::ScstLocal => "scst_local",
-            Self::Fcst => "fcst",
-        }
-    }
-
-    /// The directory of that module below `/sys/module`, where a dash is an underscore.
-    pub fn module_dir(self) -> &'static str {
-        match self {
-            Self::Iscsi => "iscsi_scst",
-            other => other.module(),
-        }
-    }
-
-    /// Whether this driver's targets have no `enabled` attribute and always count as enabled.
-    pub fn always_enabled(self) -> bool {
-        self == Self::ScstLocal
-    }
-}
-
-impl fmt::Display for Driver {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.dir())
-    }
-}
-
-impl AsRef<str> for Driver {
-    fn as_ref(&self) -> &str {
-        self.dir()
-    }
-}
-
 /// A target (port) as sysfs spells it: a WWPN, a GUID, an iSCSI name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TargetName(String);
@@ -183,27 +88,8 @@ impl TargetName {
     /// keep their spelling, so compare with [`TargetName::matches`].
     pub fn parse(driver: Driver, text: &str) -> Result<Self, NameError> {
         let text = word(text, MAX_COMPONENT)?;
-        match driver {
-            Driver::Qla2x00t => {
-                if !hex_groups(text, 8, 2) {
-                    return Err(NameError::Form("a WWPN of eight pairs of hex digits joined by colons"));
-                }
-                Ok(Self(text.to_ascii_lowercase()))
-            }
-            Driver::IbSrpt => {
-                if !hex_groups(text, 4, 4) && !hex_groups(text, 8, 4) {
-                    return Err(NameError::Form("a GUID or GID of four or eight groups of four hex digits"));
-                }
-                Ok(Self(text.to_ascii_lowercase()))
-            }
-            Driver::Iscsi => {
-                if !iscsi_name(text) {
-                    return Err(NameError::Form("an iSCSI name of the form iqn., eui. or naa."));
-                }
-                Ok(Self(text.to_owned()))
-            }
-            Driver::ScstLocal | Driver::Fcst => Ok(Self(text.to_owned())),
-        }
+        driver.check(text)?;
+        Ok(Self(if driver.lower_case() { text.to_ascii_lowercase() } else { text.to_owned() }))
     }
 
     /// A name that the kernel listed.
@@ -220,38 +106,6 @@ impl TargetName {
     pub fn key(&self) -> String {
         self.0.to_ascii_lowercase()
     }
-}
-
-/// `count` groups of `digits` hex digits joined by colons.
-fn hex_groups(text: &str, count: usize, digits: usize) -> bool {
-    let groups: Vec<&str> = text.split(':').collect();
-    groups.len() == count && groups.iter().all(|g| g.len() == digits && g.bytes().all(|b| b.is_ascii_hexdigit()))
-}
-
-/// RFC 3720's three forms, without regard to case. An IQN is `iqn.YYYY-MM.` and a domain, then anything after a colon.
-fn iscsi_name(text: &str) -> bool {
-    let text = text.to_ascii_lowercase();
-    let hex = |digits: &str| digits.bytes().all(|b| b.is_ascii_hexdigit());
-    if let Some(digits) = text.strip_prefix("eui.") {
-        return digits.len() == 16 && hex(digits);
-    }
-    if let Some(digits) = text.strip_prefix("naa.") {
-        return matches!(digits.len(), 16 | 32) && hex(digits);
-    }
-    let Some(rest) = text.strip_prefix("iqn.") else { return false };
-    let Some((date, name)) = rest.split_once('.') else { return false };
-    let date = date.as_bytes();
-    let dated = date.len() == 7
-        && date.iter().enumerate().all(|(i, b)| if i == 4 { *b == b'-' } else { b.is_ascii_digit() })
-        && matches!(
-            &date[5..],
-            b"01" | b"02" | b"03" | b"04" | b"05" | b"06" | b"07" | b"08" | b"09" | b"10" | b"11" | b"12"
-        );
-    let domain = name.split_once(':').map_or(name, |(domain, _)| domain);
-    dated
-        && text.len() <= 223
-        && !domain.is_empty()
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:".contains(&b))
 }
 
 /// An initiator's name inside an initiator group.
@@ -353,58 +207,31 @@ impl NodeName {
     }
 }
 
-readable!(TargetName, InitiatorName, InitiatorGroup, GroupName, DeviceName, NodeName);
-
-/// A handler of virtual disks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub enum HandlerName {
-    /// A block device, used past the page cache.
-    #[default]
-    VdiskBlockio,
-    /// A file, through the page cache.
-    VdiskFileio,
-    /// No store: reads give zeros, writes vanish.
-    VdiskNullio,
-}
-
-impl HandlerName {
-    /// Every handler of the agents.
-    pub const ALL: [Self; 3] = [Self::VdiskBlockio, Self::VdiskFileio, Self::VdiskNullio];
-
-    /// The handler of this name.
-    pub fn parse(text: &str) -> Result<Self, NameError> {
-        Self::ALL
-            .into_iter()
-            .find(|handler| handler.dir() == text)
-            .ok_or(NameError::Form("one of vdisk_blockio, vdisk_fileio, vdisk_nullio"))
-    }
-
-    /// The directory below `handlers`.
-    pub fn dir(self) -> &'static str {
-        match self {
-            Self::VdiskBlockio => "vdisk_blockio",
-            Self::VdiskFileio => "vdisk_fileio",
-            Self::VdiskNullio => "vdisk_nullio",
+/// Gives newtypes over `String` their reading half: text out, never in.
+macro_rules! readable {
+    ($($name:ident),*) => {$(
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
         }
-    }
-
-    /// Whether its devices stand on a file or block device that must exist.
-    pub fn has_backing(self) -> bool {
-        self != Self::VdiskNullio
-    }
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+        impl $name {
+            /// The text as it is written to the kernel.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+    )*};
 }
 
-impl fmt::Display for HandlerName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.dir())
-    }
-}
+pub(super) use readable;
 
-impl AsRef<str> for HandlerName {
-    fn as_ref(&self) -> &str {
-        self.dir()
-    }
-}
+readable!(TargetName, InitiatorName, InitiatorGroup, GroupName, DeviceName, NodeName);
 
 #[cfg(test)]
 mod tests {
@@ -488,18 +315,6 @@ mod tests {
         // The one name of this form that an attribute of the handlers has.
         assert_eq!(DeviceName::parse(&GroupName::parse("trace").unwrap(), "level"), Err(NameError::Reserved));
         assert_eq!(DeviceName::seen(&"x".repeat(65)), Err(NameError::TooLong { length: 65, limit: 64 }));
-    }
-
-    #[test]
-    fn drivers_and_handlers_read_back_as_themselves() {
-        for driver in Driver::ALL {
-            assert_eq!(Driver::parse(driver.as_ref()), Ok(driver));
-        }
-        for handler in HandlerName::ALL {
-            assert_eq!(HandlerName::parse(handler.as_ref()), Ok(handler));
-        }
-        assert!(Driver::parse("copy_manager").is_err() && HandlerName::parse("vcdrom").is_err());
-        assert_eq!((Driver::Iscsi.module(), Driver::Iscsi.module_dir()), ("iscsi-scst", "iscsi_scst"));
     }
 
     /// Texts near the grammars, and texts far from them.

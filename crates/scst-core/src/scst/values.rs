@@ -7,7 +7,7 @@
 use std::fmt;
 use std::path::Path;
 
-use super::names::NameError;
+use super::names::{NameError, readable};
 
 /// The longest path that leaves room for the rest of an `add_device` command in the 4096 bytes the kernel looks at.
 const MAX_PATH: usize = 3500;
@@ -108,28 +108,6 @@ impl NaaId {
             _ => Err(NameError::Form("an NAA identifier of 16 or 32 hex digits")),
         }
     }
-}
-
-/// Gives the text back, never takes it in.
-macro_rules! readable {
-    ($($name:ident),*) => {$(
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(&self.0)
-            }
-        }
-        impl AsRef<str> for $name {
-            fn as_ref(&self) -> &str {
-                &self.0
-            }
-        }
-        impl $name {
-            /// The text as it is written to the kernel.
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-    )*};
 }
 
 readable!(BackingPath, T10DevId, Usn, NaaId);

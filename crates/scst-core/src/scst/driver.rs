@@ -1,0 +1,203 @@
+//! The target drivers and the handlers of virtual disks that the agents know, and how each driver names its targets.
+
+use std::fmt;
+
+use super::names::NameError;
+
+/// A target driver of SCST that the agents know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Driver {
+    /// Fibre Channel through `QLogic` adapters.
+    Qla2x00t,
+    /// iSCSI.
+    Iscsi,
+    /// SRP over `InfiniBand`.
+    IbSrpt,
+    /// Targets seen by the machine itself.
+    ScstLocal,
+    /// Fibre Channel over Ethernet.
+    Fcst,
+}
+
+impl Driver {
+    /// Every driver, in the order of the documentation.
+    pub const ALL: [Self; 5] = [Self::Qla2x00t, Self::Iscsi, Self::IbSrpt, Self::ScstLocal, Self::Fcst];
+
+    /// The driver whose directory below `targets` has this name.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        Self::ALL
+            .into_iter()
+            .find(|driver| driver.dir() == text)
+            .ok_or(NameError::Form("one of qla2x00t, iscsi, ib_srpt, scst_local, fcst"))
+    }
+
+    /// The directory below `targets`.
+    pub fn dir(self) -> &'static str {
+        match self {
+            Self::Qla2x00t => "qla2x00t",
+            Self::Iscsi => "iscsi",
+            Self::IbSrpt => "ib_srpt",
+            Self::ScstLocal => "scst_local",
+            Self::Fcst => "fcst",
+        }
+    }
+
+    /// The module to ask modprobe for.
+    pub fn module(self) -> &'static str {
+        match self {
+            Self::Qla2x00t => "qla2x00tgt",
+            Self::Iscsi => "iscsi-scst",
+            Self::IbSrpt => "ib_srpt",
+            Self::ScstLocal => "scst_local",
+            Self::Fcst => "fcst",
+        }
+    }
+
+    /// The directory of that module below `/sys/module`, where a dash is an underscore.
+    pub fn module_dir(self) -> &'static str {
+        match self {
+            Self::Iscsi => "iscsi_scst",
+            other => other.module(),
+        }
+    }
+
+    /// Whether a text has the form of this driver's target names.
+    ///
+    /// # Errors
+    ///
+    /// Says which form that is.
+    pub fn check(self, text: &str) -> Result<(), NameError> {
+        let (fits, form) = match self {
+            Self::Qla2x00t => (hex_groups(text, 8, 2), "a WWPN of eight pairs of hex digits joined by colons"),
+            Self::IbSrpt => (
+                hex_groups(text, 4, 4) || hex_groups(text, 8, 4),
+                "a GUID or GID of four or eight groups of four hex digits",
+            ),
+            Self::Iscsi => (iscsi_name(text), "an iSCSI name of the form iqn., eui. or naa."),
+            Self::ScstLocal | Self::Fcst => (true, "a name"),
+        };
+        if fits { Ok(()) } else { Err(NameError::Form(form)) }
+    }
+
+    /// Whether the driver spells its targets' names in lower case, so that another spelling is the same name.
+    pub fn lower_case(self) -> bool {
+        matches!(self, Self::Qla2x00t | Self::IbSrpt)
+    }
+
+    /// Whether this driver's targets have no `enabled` attribute and always count as enabled.
+    pub fn always_enabled(self) -> bool {
+        self == Self::ScstLocal
+    }
+}
+
+impl fmt::Display for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.dir())
+    }
+}
+
+impl AsRef<str> for Driver {
+    fn as_ref(&self) -> &str {
+        self.dir()
+    }
+}
+
+/// `count` groups of `digits` hex digits joined by colons.
+fn hex_groups(text: &str, count: usize, digits: usize) -> bool {
+    let groups: Vec<&str> = text.split(':').collect();
+    groups.len() == count && groups.iter().all(|g| g.len() == digits && g.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
+/// RFC 3720's three forms, without regard to case. An IQN is `iqn.YYYY-MM.` and a domain, then anything after a colon.
+fn iscsi_name(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    let hex = |digits: &str| digits.bytes().all(|b| b.is_ascii_hexdigit());
+    if let Some(digits) = text.strip_prefix("eui.") {
+        return digits.len() == 16 && hex(digits);
+    }
+    if let Some(digits) = text.strip_prefix("naa.") {
+        return matches!(digits.len(), 16 | 32) && hex(digits);
+    }
+    let Some(rest) = text.strip_prefix("iqn.") else { return false };
+    let Some((date, name)) = rest.split_once('.') else { return false };
+    let date = date.as_bytes();
+    let dated = date.len() == 7
+        && date.iter().enumerate().all(|(i, b)| if i == 4 { *b == b'-' } else { b.is_ascii_digit() })
+        && matches!(
+            &date[5..],
+            b"01" | b"02" | b"03" | b"04" | b"05" | b"06" | b"07" | b"08" | b"09" | b"10" | b"11" | b"12"
+        );
+    let domain = name.split_once(':').map_or(name, |(domain, _)| domain);
+    dated
+        && text.len() <= 223
+        && !domain.is_empty()
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:".contains(&b))
+}
+
+/// A handler of virtual disks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum HandlerName {
+    /// A block device, used past the page cache.
+    #[default]
+    VdiskBlockio,
+    /// A file, through the page cache.
+    VdiskFileio,
+    /// No store: reads give zeros, writes vanish.
+    VdiskNullio,
+}
+
+impl HandlerName {
+    /// Every handler of the agents.
+    pub const ALL: [Self; 3] = [Self::VdiskBlockio, Self::VdiskFileio, Self::VdiskNullio];
+
+    /// The handler of this name.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        Self::ALL
+            .into_iter()
+            .find(|handler| handler.dir() == text)
+            .ok_or(NameError::Form("one of vdisk_blockio, vdisk_fileio, vdisk_nullio"))
+    }
+
+    /// The directory below `handlers`.
+    pub fn dir(self) -> &'static str {
+        match self {
+            Self::VdiskBlockio => "vdisk_blockio",
+            Self::VdiskFileio => "vdisk_fileio",
+            Self::VdiskNullio => "vdisk_nullio",
+        }
+    }
+
+    /// Whether its devices stand on a file or block device that must exist.
+    pub fn has_backing(self) -> bool {
+        self != Self::VdiskNullio
+    }
+}
+
+impl fmt::Display for HandlerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.dir())
+    }
+}
+
+impl AsRef<str> for HandlerName {
+    fn as_ref(&self) -> &str {
+        self.dir()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drivers_and_handlers_read_back_as_themselves() {
+        for driver in Driver::ALL {
+            assert_eq!(Driver::parse(driver.as_ref()), Ok(driver));
+        }
+        for handler in HandlerName::ALL {
+            assert_eq!(HandlerName::parse(handler.as_ref()), Ok(handler));
+        }
+        assert!(Driver::parse("copy_manager").is_err() && HandlerName::parse("vcdrom").is_err());
+        assert_eq!((Driver::Iscsi.module(), Driver::Iscsi.module_dir()), ("iscsi-scst", "iscsi_scst"));
+    }
+}
