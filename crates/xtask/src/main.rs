@@ -1,2 +1,55 @@
-//! The project's own commands.
-fn main() {}
+//! The project's own commands, called as `cargo xtask …` (the alias is in `.cargo/config.toml`).
+//!
+//! They hold what would otherwise be shell scripts: the demo, everything that CI checks, and the generated files.
+
+mod check;
+mod demo;
+mod metadata;
+mod style;
+mod workspace;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The commands of this repository")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Shows the agents at work on a simulated SCST of two nodes: needs root and /dev/fuse, no SCST and no cluster
+    Demo {
+        /// The binaries are built already
+        #[arg(long, hide = true)]
+        built: bool,
+    },
+
+    /// Runs everything that CI runs; installs by apt what it needs
+    Test(check::Options),
+    /// Writes the agents' meta-data to metadata/
+    Metadata,
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().task) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(task: Task) -> Result<ExitCode, Box<dyn Error>> {
+    match task {
+        Task::Demo { built } => demo::run(built),
+
+        Task::Test(options) => check::run(&options),
+        Task::Metadata => metadata::write(),
+    }
+}

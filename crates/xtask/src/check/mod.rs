@@ -1,0 +1,177 @@
+//! `cargo xtask test`: everything that CI runs, part by part, ending at the first part that fails.
+
+mod packages;
+mod run;
+
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+
+use clap::{Args, ValueEnum};
+
+use self::run::{Tally, host_triple};
+use crate::style::Style;
+use crate::workspace;
+
+/// What to run.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// The parts to run; without any, all
+    #[arg(value_enum)]
+    parts: Vec<Part>,
+    /// Leaves out what mounts or needs packages: e2e, mount, metadata, demo
+    #[arg(long, conflicts_with = "parts")]
+    fast: bool,
+    /// Never installs a package, even if one is missing
+    #[arg(long)]
+    no_install: bool,
+}
+
+/// A part of the checks, in the order they are run in: what fails soonest comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// The layout of the source, by rustfmt
+    Format,
+    /// Lints of all targets, none allowed
+    Clippy,
+    /// Tests beside the code, and examples in its documentation
+    Unit,
+    /// The recordings of real kernels against the simulator's model
+    Replay,
+    /// The same through a real mount
+    Mount,
+    /// The real binaries on a mounted, simulated SCST
+    E2e,
+    /// The agents' meta-data: current, and accepted by every grammar and tool that reads it
+    Metadata,
+    /// The demo: every state as it must be
+    Demo,
+}
+
+impl Part {
+    /// Whether it works without root, FUSE and packages.
+    fn is_light(self) -> bool {
+        matches!(self, Self::Format | Self::Clippy | Self::Unit | Self::Replay)
+    }
+
+    fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+}
+
+/// Runs the parts that were asked for.
+pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
+    let style = Style::detect();
+    let chosen = |part: &Part| match options.parts.as_slice() {
+        [] => !options.fast || part.is_light(),
+        parts => parts.contains(part),
+    };
+    let parts: Vec<Part> = Part::value_variants().iter().copied().filter(chosen).collect();
+    if parts.iter().any(|part| !part.is_light()) {
+        if let Some(reason) = workspace::cannot_mount() {
+            return Err(reason.into());
+        }
+        if !workspace::is_root() && !workspace::has_program("sudo") {
+            return Err("mounting needs root, and there is no sudo: run this as root, or with --fast".into());
+        }
+    }
+    if parts.contains(&Part::Metadata) && !options.no_install {
+        packages::install()?;
+    }
+    let mut tally = Tally::default();
+    let mut times = Vec::new();
+    let mut failed = None;
+    for part in parts {
+        println!("\n{}", style.bold(&format!("== {}", part.name())));
+        let started = Instant::now();
+        let right = run_part(part, &mut tally)?;
+        times.push(format!("{} {:.0} s", part.name(), started.elapsed().as_secs_f64()));
+        if !right {
+            failed = Some(part);
+            break;
+        }
+    }
+    println!("\n{}", times.join(", "));
+    if let Some(part) = failed {
+        println!("{}", style.red(&format!("part {} failed", part.name())));
+        // A part without tests that fails counts as one that did.
+        tally.failed = tally.failed.max(1);
+    }
+    println!("{} passed, {} failed", tally.passed, tally.failed);
+    Ok(if failed.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn run_part(part: Part, tally: &mut Tally) -> Result<bool, Box<dyn Error>> {
+    let mut run = |command: Command| tally.run(command);
+    match part {
+        Part::Format => run(cargo(&["fmt", "--all", "--check"])),
+        Part::Clippy => run(cargo(&["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"])),
+        Part::Unit => {
+            Ok(run(cargo(&["test", "--workspace", "--lib", "--bins"]))?
+                && run(cargo(&["test", "--workspace", "--doc"]))?)
+        }
+        Part::Replay => replay(tally, &[]),
+        Part::Mount => replay(tally, &["--mount"]),
+        Part::E2e => run(as_root(cargo(&["test", "--workspace", "--test", "*", "--", "--skip", "metadata::"]))?),
+        Part::Metadata => run(as_root(cargo(&["test", "--workspace", "--test", "e2e", "metadata::"]))?),
+        Part::Demo => {
+            workspace::build_binaries()?;
+            let mut demo = Command::new(std::env::current_exe()?);
+            demo.args(["demo", "--built"]);
+            run(demo)
+        }
+    }
+}
+
+fn cargo(arguments: &[&str]) -> Command {
+    let mut command = workspace::cargo();
+    command.args(arguments);
+    command
+}
+
+/// Lets Cargo run the tests it built as root; the build itself stays the caller's.
+fn as_root(mut command: Command) -> Result<Command, Box<dyn Error>> {
+    if !workspace::is_root() {
+        let triple = host_triple()?.to_uppercase().replace('-', "_");
+        command.env(format!("CARGO_TARGET_{triple}_RUNNER"), "sudo --preserve-env");
+    }
+    Ok(command)
+}
+
+/// Plays all recordings, of both releases.
+fn replay(tally: &mut Tally, options: &[&str]) -> Result<bool, Box<dyn Error>> {
+    workspace::build_binaries()?;
+    let simulator = workspace::binary("scst-sim")?;
+    let mounts = !options.is_empty();
+    let mut command = if mounts && !workspace::is_root() {
+        let mut sudo = Command::new("sudo");
+        sudo.arg(simulator);
+        sudo
+    } else {
+        Command::new(simulator)
+    };
+    let directory = workspace::root().join("tests/data/recordings");
+    command.current_dir(&directory).arg("replay").args(options);
+    for place in [".", "3.7"] {
+        command.args(recordings(&directory.join(place))?);
+    }
+    tally.run(command)
+}
+
+/// The recordings in a directory, by name.
+fn recordings(directory: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "jsonl") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    if files.is_empty() {
+        return Err(format!("there is no recording in {}", directory.display()).into());
+    }
+    Ok(files)
+}

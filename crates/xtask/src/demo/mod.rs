@@ -1,0 +1,119 @@
+//! `cargo xtask demo`: two nodes, a simulated SCST on each, and the real agents called as Pacemaker calls them.
+//!
+//! The story (`story`) says what happens and, for each call, what both kernels must show afterwards; `machine` is a node
+//! with its mounted SCST, `pacemaker` the environment of a call, `kernel` what is read back, `report` what is printed.
+
+mod kernel;
+mod machine;
+mod pacemaker;
+mod report;
+mod story;
+
+use std::error::Error;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode};
+use std::thread;
+use std::time::Instant;
+
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use scst_sim::stand_in;
+use scst_sim::stand_in::cib::CibFile;
+
+use self::machine::{Called, Machine, World};
+use self::report::Report;
+use self::story::{Act, Call, NODES, STORY, Transition};
+use crate::workspace;
+
+/// Builds, becomes root if need be, and plays the story.
+pub(crate) fn run(built: bool) -> Result<ExitCode, Box<dyn Error>> {
+    if let Some(reason) = workspace::cannot_mount() {
+        return Err(reason.into());
+    }
+    if !built {
+        workspace::build_binaries()?;
+    }
+    if !workspace::is_root() {
+        return become_root();
+    }
+    hide_mounts()?;
+    play()
+}
+
+/// Runs this program again by sudo.
+fn become_root() -> Result<ExitCode, Box<dyn Error>> {
+    if !workspace::has_program("sudo") {
+        return Err("mounting a simulated SCST needs root, and there is no sudo: run this as root".into());
+    }
+    println!("mounting a simulated SCST needs root: going on by sudo");
+    let program = std::env::current_exe()?;
+    // On success this does not return.
+    let mut sudo = Command::new("sudo");
+    sudo.arg("--preserve-env=NO_COLOR,TERM").arg(program).args(["demo", "--built"]);
+    Err(format!("sudo cannot be run: {}", sudo.exec()).into())
+}
+
+/// Mounts from here on are this process's own, so that they end with it, however it ends.
+fn hide_mounts() -> Result<(), String> {
+    let private = unshare(CloneFlags::CLONE_NEWNS)
+        .and_then(|()| mount(None::<&str>, "/", None::<&str>, MsFlags::MS_PRIVATE | MsFlags::MS_REC, None::<&str>));
+    private.map_err(|errno| {
+        format!(
+            "no mount namespace of its own: {errno}: mounting needs CAP_SYS_ADMIN, which this container may not have"
+        )
+    })
+}
+
+fn play() -> Result<ExitCode, Box<dyn Error>> {
+    let directory = tempfile::Builder::new().prefix("scst-demo-").tempdir()?;
+    let commands = directory.path().join("bin");
+    stand_in::install(&commands, &workspace::binary("scst-sim")?)?;
+    let cib = CibFile::create(directory.path().join("cib.xml"), &NODES.map(|node| (node.name, node.id)))?;
+    for node in NODES {
+        cib.set_node_attribute(node.name, "targetports", Some(&node.targetports()))?;
+    }
+    let world = World { directory: directory.path(), commands: &commands, cib: &cib };
+    let mut machines = [Machine::new(&NODES[0], world)?, Machine::new(&NODES[1], world)?];
+    let mut report = Report::new();
+    report.opening();
+    let started = Instant::now();
+    for (number, act) in (1..).zip(STORY) {
+        play_act(number, act, &mut machines, &mut report)?;
+    }
+    for machine in &machines {
+        report.unknown(machine.name(), &machine.unknowns());
+    }
+    Ok(if report.closing(started.elapsed()) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn play_act(
+    number: usize,
+    act: &Act,
+    machines: &mut [Machine<'_>; 2],
+    report: &mut Report,
+) -> Result<(), Box<dyn Error>> {
+    report.act(number, act);
+    for (machine, power) in machines.iter_mut().zip(act.power) {
+        machine.set_power(power)?;
+    }
+    for transition in act.transitions {
+        for call in transition.calls {
+            let called = play_call(call, transition, machines)?;
+            let seen = [machines[0].kernel().states(), machines[1].kernel().states()];
+            report.call(call, &called, &seen);
+        }
+    }
+    for (machine, wanted) in machines.iter().zip(act.ports) {
+        report.ports(machine.name(), &machine.kernel().ports(), &wanted.lines(machine.node()));
+    }
+    Ok(())
+}
+
+/// Calls the agent on all nodes of a call at the same time, as the cluster does.
+fn play_call(call: &Call, transition: &Transition, machines: &[Machine<'_>; 2]) -> Result<Vec<Called>, Box<dyn Error>> {
+    let chosen = machines.iter().filter(|machine| call.nodes.split(' ').any(|name| name == machine.name()));
+    thread::scope(|scope| {
+        let running: Vec<_> = chosen.map(|machine| scope.spawn(|| machine.call(call, transition))).collect();
+        running.into_iter().map(|call| Ok(call.join().map_err(|_| "a call of an agent panicked")??)).collect()
+    })
+}

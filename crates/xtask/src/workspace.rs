@@ -1,0 +1,57 @@
+//! Where this repository and its binaries are, and the commands that work on them.
+
+use std::env::{current_exe, var_os};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use nix::unistd::geteuid;
+
+/// The repository's directory.
+pub(crate) fn root() -> PathBuf {
+    // Cargo says so when it runs this; the place of the build is for calls without Cargo.
+    let package = var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    let root = package.ancestors().nth(2).map(Path::to_owned);
+    root.unwrap_or(package)
+}
+
+/// The Cargo that runs this, in the repository's directory.
+pub(crate) fn cargo() -> Command {
+    let mut command = Command::new(var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root());
+    command
+}
+
+/// A binary of this workspace: it lies beside this one.
+pub(crate) fn binary(name: &str) -> io::Result<PathBuf> {
+    Ok(current_exe()?.with_file_name(name))
+}
+
+/// Builds the agents and the simulator, with Cargo's own words about it.
+pub(crate) fn build_binaries() -> Result<(), String> {
+    let built = cargo().args(["build", "--package", "agents", "--package", "scst-sim", "--bins"]).status();
+    match built {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("cargo build ended with {status}")),
+        Err(error) => Err(format!("cargo cannot be run: {error}")),
+    }
+}
+
+/// Whether this runs as root.
+pub(crate) fn is_root() -> bool {
+    geteuid().is_root()
+}
+
+/// Whether a program of that name can be run.
+pub(crate) fn has_program(name: &str) -> bool {
+    let path = var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|directory| directory.join(name).is_file())
+}
+
+/// What is missing for mounting a simulated machine, in a sentence with what to do about it.
+pub(crate) fn cannot_mount() -> Option<&'static str> {
+    (!Path::new("/dev/fuse").exists()).then_some(
+        "/dev/fuse is missing, and the simulated SCST is mounted by FUSE: load the module with \"modprobe fuse\", or \
+         start the container with --device /dev/fuse --cap-add SYS_ADMIN",
+    )
+}
