@@ -256,6 +256,8 @@ fn attribute(element: &BytesStart<'_>, name: &str) -> Result<Option<String>, Str
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const CIB_NODES: &str = r#"<nodes>
@@ -342,5 +344,15 @@ mod tests {
         assert_eq!(parse_roles(&unique, "dg:0").unwrap().len(), 1);
         assert!(parse_roles(&status(""), "dg").unwrap().is_empty());
         assert!(parse_roles("<pacemaker-result/>", "dg").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_answer_makes_it_panic(
+            text in "(<(nodes|node uname=\"a\"|/node|/nodes|resources|resource id=\"dg\" role=\"Slave\"|x a=|&#0;|!DOCTYPE)/?>?){0,8}|.{0,40}",
+        ) {
+            prop_assert!(parse_nodes(&text).is_err() || text.contains("<nodes"));
+            prop_assert!(parse_roles(&text, "dg").is_err() || text.contains("<resources"));
+        }
     }
 }

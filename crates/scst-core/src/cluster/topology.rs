@@ -201,6 +201,8 @@ fn of_another_driver(entry: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::ocf::exit::ExitCode;
 
@@ -326,5 +328,29 @@ mod tests {
         let (topology, warnings) = build(&nodes, "alpha").unwrap();
         assert!(topology.peers.is_empty() && warnings.is_empty());
         assert_eq!(build(&nodes, "far").unwrap_err().code, ExitCode::Installed);
+    }
+
+    proptest! {
+        #[test]
+        fn every_node_comes_to_the_same_numbers(
+            lists in proptest::collection::vec("([0-9a-f]{2}(:[0-9a-f]{2}){7}|iqn\\.2024-01\\.org:[a-c]|x|,| ){0,8}|.{0,20}", 1..5),
+        ) {
+            let names = ["alpha", "beta", "gamma", "delta"];
+            let ids = ["1", "654", "7", "655"];
+            let list: Vec<_> =
+                lists.iter().enumerate().map(|(n, ports)| (names[n], ids[n], Some(ports.as_str()))).collect();
+            let nodes = nodes(&list);
+            let built: Vec<Topology> = names.iter().filter_map(|local| build(&nodes, local).ok()).map(|(t, _)| t).collect();
+            let mut seen = BTreeMap::new();
+            for topology in &built {
+                for member in topology.peers.iter().chain([&topology.local]) {
+                    prop_assert!(!member.ports.is_empty());
+                    let known = seen.entry(member.name.clone()).or_insert_with(|| member.clone());
+                    prop_assert_eq!(known, member);
+                }
+            }
+            let ids: Vec<u16> = seen.values().flat_map(|member| member.ports.iter().map(|port| port.rel_tgt_id)).collect();
+            prop_assert_eq!(ids.iter().collect::<std::collections::BTreeSet<_>>().len(), ids.len());
+        }
     }
 }
