@@ -6,6 +6,7 @@
 
 mod env;
 mod files;
+mod modelled;
 mod mounted;
 pub mod pattern;
 mod player;
@@ -23,6 +24,7 @@ mod writers;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+pub use modelled::ModelSurface;
 pub use mounted::MountSurface;
 pub use player::{Misfit, Player};
 pub use recording::{BadRecording, Recording};
@@ -34,7 +36,7 @@ pub use writer::{COMMAND as WRITER_COMMAND, write_once};
 use crate::model::{Errno, Machine, ScstVersion, Unknown};
 use crate::mount::MountError;
 use report::Difference;
-use surface::{ModelSurface, Surface};
+use surface::Surface;
 
 /// Where the steps go.
 #[derive(Debug, Clone, Copy)]

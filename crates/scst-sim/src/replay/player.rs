@@ -1,7 +1,7 @@
 //! Plays the steps of one recording on one surface and says which answers differ.
 //!
-//! What is asked of files is in [`files`](super::files), of directories in [`shape`](super::shape), of several writers
-//! at once in [`writers`](super::writers), of the world outside in [`env`](super::env).
+//! What is asked of files is in `files`, of directories in `shape`, of several writers at once in `writers`, of the
+//! world outside in `env`.
 
 use std::collections::HashMap;
 use std::time::Duration;
