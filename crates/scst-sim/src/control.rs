@@ -3,17 +3,16 @@
 //! `ctl` takes one command per write and, read, tells what the last one answered or why it was refused; the others are
 //! reports. What happens here is neither counted nor struck by faults.
 
-use std::fmt::Write as _;
+mod command;
 
 use nix::errno::Errno;
 
-use crate::faults::Fault;
-use crate::host::FileEntry;
+pub use self::command::Refused;
+pub(crate) use self::command::command;
+
 use crate::model::{Attr, Kind};
 use crate::mount::{Core, WriteRecord};
-use crate::scenario::{PortEntry, SlowEntry};
 use crate::tree;
-use crate::words;
 
 /// Name of the directory.
 pub const DIR: &str = ".sim";
@@ -96,22 +95,6 @@ fn describe(WriteRecord { process, path, data, result }: &WriteRecord) -> String
     format!("{} {} {path} \"{data}\" {result}\n", process.pid, process.name)
 }
 
-/// A command that was not carried out.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{reason}")]
-pub struct Refused {
-    /// What a writer of `ctl` is answered.
-    pub errno: Errno,
-    /// Why, in a sentence.
-    pub reason: String,
-}
-
-impl Refused {
-    fn syntax(reason: impl Into<String>) -> Self {
-        Self { errno: Errno::EINVAL, reason: reason.into() }
-    }
-}
-
 /// One write to `ctl`.
 pub(crate) fn write(core: &mut Core, data: &[u8]) -> Result<(), Errno> {
     let text = String::from_utf8_lossy(data);
@@ -124,125 +107,5 @@ pub(crate) fn write(core: &mut Core, data: &[u8]) -> Result<(), Errno> {
             core.last_reply = format!("{}: {reason}\n", text.trim());
             Err(errno)
         }
-    }
-}
-
-const HELP: &str = "\
-modprobe MODULE [ARGUMENT...]
-rmmod MODULE
-plug wwpn=WWPN [host=N] [wwnn=WWNN] [speed=TEXT] [state=TEXT] [target_capable=true|false] [gen32=true|false]
-unplug WWPN
-login DRIVER TARGET INITIATOR
-logout DRIVER TARGET SESSION
-io start DRIVER TARGET SESSION LUN [DURATION]
-io finish ID
-io done ID
-file path=PATH kind=KIND [size=BYTES] [logical_block=BYTES] [held=true] [discard=true] [open_error=ERRNO] [identity=NAME]
-fault op=OP action=ACTION [path=GLOB] [process=GLOB] [pid=PID] [at=K] [repeat=true] [errno=E] [after=DURATION] [signal=S] \
-[when=before|after]
-slow path=GLOB takes=DURATION [data=GLOB] [holds_mutex=true] [times=N]
-disarm
-release
-skip DURATION
-reset-counters
-help";
-
-/// Carries out one command; answers what it says.
-pub(crate) fn command(core: &mut Core, line: &str) -> Result<String, Refused> {
-    let line = line.trim();
-    let (verb, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
-    let words = words::split(rest);
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let failed = |what: &str, errno: Errno| Refused { errno, reason: format!("{what}: {errno}") };
-    let done = String::new;
-    match (verb, words.as_slice()) {
-        ("modprobe", [module, arguments @ ..]) => {
-            let name = module.replace('-', "_");
-            if core.loadable.as_ref().is_some_and(|loadable| !loadable.contains(&name)) {
-                return Err(failed("no such module here", Errno::ENOENT));
-            }
-            let loaded = core.machine.modprobe(&name, &arguments.join(" "));
-            loaded.map(|()| done()).map_err(|errno| failed("cannot load", errno))
-        }
-        ("rmmod", [module]) => {
-            let unloaded = core.machine.rmmod(&module.replace('-', "_"));
-            unloaded.map(|()| done()).map_err(|errno| failed("cannot unload", errno))
-        }
-        ("plug", [_, ..]) => {
-            let port: PortEntry = words::parse(rest).map_err(Refused::syntax)?;
-            let taken = |host| core.machine.lookup(format!("class/fc_host/host{host}").as_bytes()).is_ok();
-            let free = (0..u32::MAX).find(|host| !taken(*host)).unwrap_or(0);
-            core.machine.plug(port.port(free).map_err(Refused::syntax)?);
-            Ok(done())
-        }
-        ("unplug", [wwpn]) => {
-            core.machine.unplug(wwpn);
-            Ok(done())
-        }
-        ("login", [driver, target, initiator]) => {
-            core.machine.login(driver, target, initiator).map_err(|errno| failed("login refused", errno))
-        }
-        ("logout", [driver, target, session]) => {
-            let gone = core.machine.logout(driver, target, session);
-            gone.map(|()| done()).map_err(|errno| failed("cannot log out", errno))
-        }
-        ("io", words) => io(core, words),
-        ("file", [_, ..]) => {
-            let entry: FileEntry = words::parse(rest).map_err(Refused::syntax)?;
-            let files = core.files.as_ref();
-            let files = files.ok_or_else(|| failed("this machine's files cannot be declared", Errno::ENOTSUP))?;
-            files.declare(&entry).map(|()| done()).map_err(Refused::syntax)
-        }
-        ("fault", [_, ..]) => {
-            let fault: Fault = words::parse(rest).map_err(Refused::syntax)?;
-            core.faults.arm(fault);
-            Ok(done())
-        }
-        ("slow", [_, ..]) => {
-            let slow: SlowEntry = words::parse(rest).map_err(Refused::syntax)?;
-            core.machine.slow_down(slow.slow().map_err(Refused::syntax)?);
-            Ok(done())
-        }
-        ("disarm", []) => {
-            core.faults.disarm();
-            core.machine.slow_down_nothing();
-            Ok(done())
-        }
-        ("release", []) => Ok(core.release().to_string()),
-        ("skip", [duration]) => {
-            core.skip(words::duration(duration).map_err(Refused::syntax)?);
-            Ok(done())
-        }
-        ("reset-counters", []) => {
-            core.reset_counters();
-            Ok(done())
-        }
-        ("unknowns", []) => Ok(unknowns(core)),
-        ("help", []) => Ok(HELP.to_owned()),
-        _ => {
-            let mut reason = format!("{verb:?} with {} words is no command; these are:", words.len());
-            let _ = write!(reason, "\n{HELP}");
-            Err(Refused::syntax(reason))
-        }
-    }
-}
-
-/// The commands about SCSI commands of initiators.
-fn io(core: &mut Core, words: &[&str]) -> Result<String, Refused> {
-    let number = |text: &str| text.parse().map_err(|_| Refused::syntax(format!("{text:?} is not a number")));
-    match words {
-        ["start", driver, target, session, lun, takes @ ..] if takes.len() < 2 => {
-            let lun = lun.parse().map_err(|_| Refused::syntax(format!("{lun:?} is not a LUN")))?;
-            let takes = takes.first().map(|text| words::duration(text)).transpose().map_err(Refused::syntax)?;
-            let started = core.machine.start_io(driver, target, session, lun, takes);
-            let refused = |errno| Refused { errno, reason: format!("cannot send a command: {errno}") };
-            started.map(|id| id.to_string()).map_err(refused)
-        }
-        ["finish", id] => {
-            core.machine.finish_io(number(id)?);
-            Ok(String::new())
-        }
-        ["done", id] => Ok(if core.machine.io_done(number(id)?) { "yes" } else { "no" }.to_owned()),
-        _ => Err(Refused::syntax("io takes start, finish or done")),
     }
 }

@@ -5,6 +5,10 @@
 //! modules = ["scst", "scst_vdisk"]    # loaded at the start, each with its arguments
 //! loadable = ["qla2x00tgt"]           # found by a later modprobe; absent: every module
 //! var_lib = "state"                   # stands for /var/lib/scst; relative to this file
+//! disks = ["2:0:0:0"]                 # SCSI disks of the machine, for pass-through
+//! iscsi_daemon = true                 # iscsi-scstd runs; absent: it does not
+//! disks = ["2:0:0:0"]                 # SCSI disks of the machine, for pass-through
+//! iscsi_daemon = true                 # iscsi-scstd runs; absent: it does not
 //!
 //! [[port]]
 //! wwpn = "21:00:00:24:ff:60:d0:10"
@@ -63,11 +67,10 @@ use toml::Spanned;
 
 pub use self::entries::{PortEntry, SlowEntry};
 
-use self::entries::{Entries, IoEntry, SessionEntry, TargetEntry, WriteEntry};
+use self::entries::{Entries, Happens};
 use crate::host::Files;
-use crate::model::{Errno, Machine, ScstVersion, Written};
+use crate::model::{Machine, ScstVersion};
 use crate::mount::{Pace, Setup};
-use crate::words::duration;
 
 /// A scenario as read, not yet a machine.
 #[derive(Debug, Clone)]
@@ -157,83 +160,59 @@ impl Scenario {
 
     /// Builds the machine.
     pub fn build(&self) -> Result<Setup, ScenarioError> {
-        let Entries { scst, modules, loadable, var_lib, port, target, file, write, session, io, slow, fault } =
-            &self.entries;
-        let wrong = |at: Range<usize>, problem: String| self.text.wrong(at, problem);
-
-        let version = match scst {
-            Some(name) => version_named(name.get_ref()).map_err(|problem| wrong(name.span(), problem))?,
+        let entries = &self.entries;
+        let version = match &entries.scst {
+            Some(name) => version_named(name.get_ref()).map_err(|problem| self.text.wrong(name.span(), problem))?,
             None => ScstVersion::V3_11,
         };
-        let files = match var_lib {
+        let files = match &entries.var_lib {
             Some(dir) => Files::new().with_var_lib(&self.text.path.parent().unwrap_or(Path::new("")).join(dir)),
             None => Files::new(),
         };
-        for entry in file {
-            files.declare(entry.get_ref()).map_err(|problem| wrong(entry.span(), problem))?;
+        for entry in &entries.file {
+            files.declare(entry.get_ref()).map_err(|problem| self.text.wrong(entry.span(), problem))?;
         }
         let mut machine = Machine::new(version, Box::new(files.clone()));
-        for (entry, host) in port.iter().zip(0..) {
-            machine.plug(entry.get_ref().port(host).map_err(|problem| wrong(entry.span(), problem))?);
+        for disk in &entries.disks {
+            machine.plug_scsi_disk(disk);
         }
-        for entry in modules {
-            let (name, arguments) = entry.get_ref().split_once(' ').unwrap_or((entry.get_ref(), ""));
-            machine
-                .modprobe(&name.replace('-', "_"), arguments)
-                .map_err(|errno| wrong(entry.span(), format!("cannot load module {name}: {errno}")))?;
+        for (entry, host) in entries.port.iter().zip(0..) {
+            let port = entry.get_ref().port(host);
+            machine.plug(port.map_err(|problem| self.text.wrong(entry.span(), problem))?);
         }
-        for entry in target {
-            let TargetEntry { driver, name } = entry.get_ref();
-            let path = format!("kernel/scst_tgt/targets/{driver}/mgmt");
-            write_now(&mut machine, &path, &format!("add_target {name}"))
-                .map_err(|errno| wrong(entry.span(), format!("cannot add target {name} to {driver}: {errno}")))?;
+        self.happen(&entries.modules, &mut machine)?;
+        if entries.iscsi_daemon.as_ref().is_some_and(|running| *running.get_ref()) {
+            let at = entries.iscsi_daemon.as_ref().map_or(0..0, Spanned::span);
+            let started = machine.iscsi_daemon(true);
+            started.map_err(|errno| self.text.wrong(at, format!("module iscsi_scst is not loaded: {errno}")))?;
         }
-        for entry in write {
-            let WriteEntry { path, data } = entry.get_ref();
-            write_now(&mut machine, path, data)
-                .map_err(|errno| wrong(entry.span(), format!("cannot write {data:?} to {path}: {errno}")))?;
-        }
-        for entry in session {
-            let SessionEntry { driver, target, initiator } = entry.get_ref();
-            machine
-                .login(driver, target, initiator)
-                .map_err(|errno| wrong(entry.span(), format!("{initiator} cannot log in to {target}: {errno}")))?;
-        }
-        for entry in io {
-            let IoEntry { driver, target, session, lun, takes } = entry.get_ref();
-            let takes = takes.as_deref().map(duration).transpose().map_err(|problem| wrong(entry.span(), problem))?;
-            machine
-                .start_io(driver, target, session, *lun, takes)
-                .map_err(|errno| wrong(entry.span(), format!("{session} cannot use LUN {lun} of {target}: {errno}")))?;
-        }
-        for entry in slow {
-            machine.slow_down(entry.get_ref().slow().map_err(|problem| wrong(entry.span(), problem))?);
-        }
-        let normal = |name: &String| name.replace('-', "_");
+        self.happen(&entries.target, &mut machine)?;
+        self.happen(&entries.write, &mut machine)?;
+        self.happen(&entries.session, &mut machine)?;
+        self.happen(&entries.io, &mut machine)?;
+        self.happen(&entries.slow, &mut machine)?;
         Ok(Setup {
             machine,
             files: Some(files),
-            loadable: loadable.as_ref().map(|names| names.iter().map(normal).collect::<BTreeSet<_>>()),
-            faults: fault.clone(),
+            loadable: self.loadable(),
+            faults: entries.fault.clone(),
             pace: Pace::Real,
         })
     }
-}
 
-/// Writes and lets time pass until the write is answered.
-fn write_now(machine: &mut Machine, path: &str, data: &str) -> Result<(), Errno> {
-    let file = machine.open(path.trim_start_matches('/').as_bytes(), false, true)?;
-    let ticket = match machine.write(&file, data.as_bytes()) {
-        Written::Done(result) => return result.map(drop),
-        Written::Waiting(ticket) => ticket,
-    };
-    loop {
-        if let Some(result) = machine.poll(ticket) {
-            return result.map(drop);
+    /// Lets the entries of one kind come true, in their order.
+    fn happen(&self, entries: &[Spanned<impl Happens>], machine: &mut Machine) -> Result<(), ScenarioError> {
+        for entry in entries {
+            entry.get_ref().happen(machine).map_err(|problem| self.text.wrong(entry.span(), problem))?;
         }
-        // Nothing left that could end it: the writer would sleep for ever.
-        let event = machine.next_event().ok_or(Errno::EDEADLK)?;
-        machine.advance(event);
+        Ok(())
+    }
+
+    /// What a later modprobe finds: the modules named, and those that are loaded already.
+    fn loadable(&self) -> Option<BTreeSet<String>> {
+        let loaded = self.entries.modules.iter().filter_map(|module| module.get_ref().split(' ').next());
+        let names = self.entries.loadable.as_ref()?.iter().map(String::as_str).chain(loaded);
+        Some(names.map(|name| name.replace('-', "_")).collect())
     }
 }
 
@@ -273,6 +252,46 @@ mod tests {
             let error = build(text).err().unwrap_or_default();
             assert!(error.starts_with(problem), "{text:?}: {error}");
         }
+    }
+
+    #[test]
+    fn every_kind_of_entry_comes_true() {
+        let text = r#"
+            scst = "3.11"
+            modules = ["scst", "scst-vdisk", "scst_local", "ib_srpt", "iscsi-scst"]
+            loadable = ["scst-disk"]
+            disks = ["2:0:0:0"]
+            iscsi_daemon = true
+            target = [
+              { driver = "scst_local", name = "l1" },
+              { driver = "ib_srpt", name = "fe80:0000:0000:0000:0002:c903:000f:2a1b" },
+              { driver = "iscsi", name = "iqn.2026-11.org.example:t" },
+            ]
+            file = [{ path = "/var/lib/scst/pr", kind = "dir" }]
+            write = [
+              { path = "kernel/scst_tgt/handlers/vdisk_nullio/mgmt", data = "add_device d1" },
+              { path = "/kernel/scst_tgt/targets/scst_local/l1/luns/mgmt", data = "add d1 0" },
+            ]
+            session = [{ driver = "scst_local", target = "l1", initiator = "ini" }]
+            io = [{ driver = "scst_local", target = "l1", session = "ini", lun = 0, takes = "4s" }]
+            slow = [{ path = "*/mgmt", takes = "20s", times = 1 }]
+            fault = [{ op = "list", action = "hang" }]
+        "#;
+        let setup = build(text).unwrap();
+        for path in [
+            "devices/2:0:0:0",
+            "devices/d1",
+            "targets/scst_local/l1/sessions/ini/lun0",
+            "targets/ib_srpt/fe80:0000:0000:0000:0002:c903:000f:2a1b",
+            "targets/iscsi/iqn.2026-11.org.example:t",
+        ] {
+            let found = setup.machine.lookup(format!("kernel/scst_tgt/{path}").as_bytes());
+            assert!(found.is_ok(), "{path}: {found:?}");
+        }
+        assert_eq!(setup.machine.next_event(), Some(std::time::Duration::from_secs(4)));
+        let loadable: Vec<_> = setup.loadable.unwrap().into_iter().collect();
+        assert_eq!(loadable, ["ib_srpt", "iscsi_scst", "scst", "scst_disk", "scst_local", "scst_vdisk"]);
+        assert_eq!(setup.faults.len(), 1);
     }
 
     #[test]

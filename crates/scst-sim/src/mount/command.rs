@@ -1,7 +1,7 @@
 //! `scst-sim mount` and `scst-sim tree`.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -36,6 +36,9 @@ pub enum CommandError {
         /// What `umount2(2)` answered.
         errno: Errno,
     },
+    /// Nobody takes what is printed.
+    #[error("cannot write to standard output: {0}")]
+    Output(io::Error),
     /// The tree could not be read.
     #[error("cannot read the tree below {}: {source}", dir.display())]
     Tree {
@@ -62,7 +65,7 @@ pub fn mount_command(
 
     let scenario = scenario.map_or_else(|| Ok(Scenario::built_in()), Scenario::load)?;
     let mount = Mount::start(dir, scenario.with_version(version).build()?)?;
-    println!("mounted on {}", mount.dir().display());
+    writeln!(io::stdout(), "mounted on {}", mount.dir().display()).map_err(CommandError::Output)?;
 
     let mut sources = [signals.as_fd(), mount.server.ended().as_fd()].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
     while poll(&mut sources, PollTimeout::NONE) == Err(Errno::EINTR) {}
@@ -81,6 +84,10 @@ pub fn mount_command(
 pub fn tree_command(dir: &Path) -> Result<ExitCode, CommandError> {
     let own = dir.join(control::DIR).join("tree");
     let picture = if own.exists() { fs::read_to_string(own) } else { tree::picture(dir) };
-    print!("{}", picture.map_err(|source| CommandError::Tree { dir: dir.to_owned(), source })?);
-    Ok(ExitCode::SUCCESS)
+    let unread = |source| CommandError::Tree { dir: dir.to_owned(), source };
+    match io::stdout().write_all(picture.map_err(unread)?.as_bytes()) {
+        // The reader has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        written => written.map(|()| ExitCode::SUCCESS).map_err(CommandError::Output),
+    }
 }

@@ -7,8 +7,13 @@ use toml::Spanned;
 
 use crate::faults::Fault;
 use crate::host::FileEntry;
-use crate::model::{FcPort, Slow};
+use crate::model::{Errno, FcPort, Machine, Slow, Written};
 use crate::words::duration;
+
+/// An entry that does something to the machine. The error is a sentence.
+pub(super) trait Happens {
+    fn happen(&self, machine: &mut Machine) -> Result<(), String>;
+}
 
 /// A scenario file.
 #[derive(Debug, Clone, Deserialize)]
@@ -19,6 +24,9 @@ pub(super) struct Entries {
     pub(super) modules: Vec<Spanned<String>>,
     pub(super) loadable: Option<Vec<String>>,
     pub(super) var_lib: Option<PathBuf>,
+    #[serde(default)]
+    pub(super) disks: Vec<String>,
+    pub(super) iscsi_daemon: Option<Spanned<bool>>,
     #[serde(default)]
     pub(super) port: Vec<Spanned<PortEntry>>,
     #[serde(default)]
@@ -93,7 +101,7 @@ impl PortEntry {
     }
 }
 
-/// A target of a driver whose targets are made by hand.
+/// A target: a hardware port of `ib_srpt` or `fcst`, or one made by hand, as `iscsi` and `scst_local` have them.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TargetEntry {
@@ -151,5 +159,73 @@ impl SlowEntry {
             holds_mutex: self.holds_mutex,
             times: self.times,
         })
+    }
+}
+
+impl Happens for SlowEntry {
+    fn happen(&self, machine: &mut Machine) -> Result<(), String> {
+        machine.slow_down(self.slow()?);
+        Ok(())
+    }
+}
+
+/// A module with its arguments.
+impl Happens for String {
+    fn happen(&self, machine: &mut Machine) -> Result<(), String> {
+        let (name, arguments) = self.split_once(' ').unwrap_or((self, ""));
+        machine.modprobe(name, arguments).map_err(|errno| format!("cannot load module {name}: {errno}"))
+    }
+}
+
+impl Happens for TargetEntry {
+    fn happen(&self, machine: &mut Machine) -> Result<(), String> {
+        let Self { driver, name } = self;
+        if matches!(driver.as_str(), "ib_srpt" | "fcst") {
+            machine.plug_target(driver, name);
+            return Ok(());
+        }
+        let added = write(machine, &format!("kernel/scst_tgt/targets/{driver}/mgmt"), &format!("add_target {name}"));
+        added.map_err(|errno| format!("cannot add target {name} to {driver}: {errno}"))
+    }
+}
+
+impl Happens for WriteEntry {
+    fn happen(&self, machine: &mut Machine) -> Result<(), String> {
+        let Self { path, data } = self;
+        write(machine, path, data).map_err(|errno| format!("cannot write {data:?} to {path}: {errno}"))
+    }
+}
+
+impl Happens for SessionEntry {
+    fn happen(&self, machine: &mut Machine) -> Result<(), String> {
+        let Self { driver, target, initiator } = self;
+        let name = machine.login(driver, target, initiator);
+        name.map(drop).map_err(|errno| format!("{initiator} cannot log in to {target}: {errno}"))
+    }
+}
+
+impl Happens for IoEntry {
+    fn happen(&self, machine: &mut Machine) -> Result<(), String> {
+        let Self { driver, target, session, lun, takes } = self;
+        let takes = takes.as_deref().map(duration).transpose()?;
+        let id = machine.start_io(driver, target, session, *lun, takes);
+        id.map(drop).map_err(|errno| format!("{session} cannot use LUN {lun} of {target}: {errno}"))
+    }
+}
+
+/// Writes and lets time pass until the write is answered.
+fn write(machine: &mut Machine, path: &str, data: &str) -> Result<(), Errno> {
+    let file = machine.open(path.trim_start_matches('/').as_bytes(), false, true)?;
+    let ticket = match machine.write(&file, data.as_bytes()) {
+        Written::Done(result) => return result.map(drop),
+        Written::Waiting(ticket) => ticket,
+    };
+    loop {
+        if let Some(result) = machine.poll(ticket) {
+            return result.map(drop);
+        }
+        // Nothing left that could end it: the writer would sleep for ever.
+        let event = machine.next_event().ok_or(Errno::EDEADLK)?;
+        machine.advance(event);
     }
 }

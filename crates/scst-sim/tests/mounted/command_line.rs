@@ -119,6 +119,20 @@ fn a_wrong_scenario_is_named_with_its_line() {
 }
 
 #[test]
+fn a_machine_without_fuse_is_told_so() {
+    let dir = tempfile::tempdir().unwrap();
+    // An empty /dev, in a mount namespace of its own.
+    let script = "mount -t tmpfs none /dev && exec \"$0\" mount \"$1\"";
+    let output = Command::new("unshare")
+        .args(["--mount", "sh", "-c", script, env!("CARGO_BIN_EXE_scst-sim")])
+        .arg(dir.path())
+        .output();
+    let (code, _, err) = said(&output.unwrap());
+    assert_ne!(code, Some(0));
+    assert!(err.contains("cannot open /dev/fuse: ENOENT"), "{err}");
+}
+
+#[test]
 fn killing_the_program_frees_those_who_wait() {
     let dir = tempfile::tempdir().unwrap();
     let mounted = mount(dir.path(), &[]);

@@ -35,6 +35,33 @@ fn ports_are_plugged_and_pulled() {
 }
 
 #[test]
+fn other_hardware_comes_and_goes() {
+    let world = World::of(
+        "modules = [\"scst_disk\", \"ib_srpt\", \"qla2x00tgt\", \"iscsi_scst\"]\n[[port]]\nwwpn = \"21:00:00:24:ff:60:d0:10\"",
+    );
+    let iscsi = "targets/iscsi/mgmt";
+    assert_eq!(errno(world.write(iscsi, "add_target iqn.2026-11.org.example:t")), nix::errno::Errno::EPERM);
+    ctl(&world, "iscsi-daemon start").unwrap();
+    world.write(iscsi, "add_target iqn.2026-11.org.example:t").unwrap();
+    ctl(&world, "iscsi-daemon stop").unwrap();
+    assert!(!world.path("targets/iscsi/iqn.2026-11.org.example:t").exists());
+
+    ctl(&world, "plug-target ib_srpt fe80:0000:0000:0000:0002:c903:000f:2a1b").unwrap();
+    assert!(world.path("targets/ib_srpt/fe80:0000:0000:0000:0002:c903:000f:2a1b/luns").is_dir());
+    ctl(&world, "plug-disk 3:0:0:1").unwrap();
+    assert_eq!(world.names("devices"), ["3:0:0:1"]);
+    ctl(&world, "unplug-disk 3:0:0:1").unwrap();
+    assert!(world.names("devices").is_empty());
+
+    let host = world.mount.dir().join("class/fc_host/host0");
+    ctl(&world, "port-state 21:00:00:24:ff:60:d0:10 Linkdown").unwrap();
+    assert_eq!(fs::read_to_string(host.join("port_state")).unwrap(), "Linkdown\n");
+    fs::write(host.join("issue_lip"), "1").unwrap();
+    ctl(&world, "lips 0").unwrap();
+    assert_eq!(sim(&world, "ctl"), "1\n");
+}
+
+#[test]
 fn initiators_log_in_and_use_luns() {
     let world = World::bare();
     world.write("handlers/vdisk_nullio/mgmt", "add_device d1").unwrap();

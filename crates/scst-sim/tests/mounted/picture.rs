@@ -54,7 +54,7 @@ initiator = \"50:01:43:80:03:b0:23:34\"
 fn the_whole_state_in_a_few_lines() {
     assert_data_eq!(
         configured().mount.picture().unwrap(),
-        str![[r#"
+        str![[r"
 modules qla2x00tgt qla2xxx_scst scst scst_disk scst_vdisk
 port qla2x00t/21:00:00:24:ff:60:d0:10 enabled=1 rel_tgt_id=101
   lun 9 d1 ro
@@ -73,7 +73,7 @@ device group dg
   target group beta group_id=0 standby
     remote 21:00:00:1b:32:0b:52:75 rel_tgt_id=201
 
-"#]]
+"]]
     );
 }
 

@@ -1,0 +1,187 @@
+//! The commands of the control file: what happens to the machine from outside, and what goes wrong in it.
+
+use std::str::FromStr;
+
+use nix::errno::Errno;
+
+use super::unknowns;
+use crate::faults::Fault;
+use crate::host::FileEntry;
+use crate::mount::Core;
+use crate::scenario::{PortEntry, SlowEntry};
+use crate::words;
+
+/// A command that was not carried out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Refused {
+    /// What a writer of `ctl` is answered.
+    pub errno: Errno,
+    /// Why, in a sentence.
+    pub reason: String,
+}
+
+impl Refused {
+    fn syntax(reason: impl Into<String>) -> Self {
+        Self { errno: Errno::EINVAL, reason: reason.into() }
+    }
+}
+
+const HELP: &str = "\
+modprobe MODULE [ARGUMENT...]
+rmmod MODULE
+iscsi-daemon start|stop
+plug wwpn=WWPN [host=N] [wwnn=WWNN] [speed=TEXT] [state=TEXT] [target_capable=true|false] [gen32=true|false]
+unplug WWPN
+port-state WWPN TEXT
+lips HOST
+plug-target DRIVER NAME
+plug-disk H:C:I:L
+unplug-disk H:C:I:L
+login DRIVER TARGET INITIATOR
+logout DRIVER TARGET SESSION
+io start DRIVER TARGET SESSION LUN [DURATION]
+io finish ID
+io done ID
+file path=PATH kind=KIND [size=BYTES] [logical_block=BYTES] [held=true] [discard=true] [open_error=ERRNO] [identity=NAME]
+fault op=OP action=ACTION [path=GLOB] [process=GLOB] [pid=PID] [at=K] [repeat=true] [errno=E] [after=DURATION] [signal=S] \
+[when=before|after]
+slow path=GLOB takes=DURATION [data=GLOB] [holds_mutex=true] [times=N]
+disarm
+release
+skip DURATION
+reset-counters
+unknowns
+help";
+
+/// Carries out one command; answers what it says.
+pub(crate) fn command(core: &mut Core, line: &str) -> Result<String, Refused> {
+    let line = line.trim();
+    let (verb, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+    let words = words::split(rest);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match verb {
+        "modprobe" | "rmmod" | "iscsi-daemon" => module(core, verb, &words),
+        "plug" | "unplug" | "port-state" | "lips" | "plug-target" | "plug-disk" | "unplug-disk" => {
+            hardware(core, verb, rest, &words)
+        }
+        "login" | "logout" | "io" => initiator(core, verb, &words),
+        _ => mount(core, verb, rest, &words),
+    }
+}
+
+fn done() -> String {
+    String::new()
+}
+
+fn failed(what: &str, errno: Errno) -> Refused {
+    Refused { errno, reason: format!("{what}: {errno}") }
+}
+
+fn no_command(verb: &str, words: &[&str]) -> Refused {
+    Refused::syntax(format!("{verb:?} with {} words is no command; these are:\n{HELP}", words.len()))
+}
+
+/// Modules and the daemon that belongs to one of them.
+fn module(core: &mut Core, verb: &str, words: &[&str]) -> Result<String, Refused> {
+    match (verb, words) {
+        ("modprobe", [module, arguments @ ..]) => {
+            let name = module.replace('-', "_");
+            if core.loadable.as_ref().is_some_and(|loadable| !loadable.contains(&name)) {
+                return Err(failed("no such module here", Errno::ENOENT));
+            }
+            let loaded = core.machine.modprobe(&name, &arguments.join(" "));
+            loaded.map_err(|errno| failed("cannot load", errno))?;
+        }
+        ("rmmod", [module]) => core.machine.rmmod(module).map_err(|errno| failed("cannot unload", errno))?,
+        ("iscsi-daemon", ["start"]) => daemon(core, true)?,
+        ("iscsi-daemon", ["stop"]) => daemon(core, false)?,
+        _ => return Err(no_command(verb, words)),
+    }
+    Ok(done())
+}
+
+fn daemon(core: &mut Core, running: bool) -> Result<(), Refused> {
+    core.machine.iscsi_daemon(running).map_err(|errno| failed("no iscsi driver", errno))
+}
+
+/// Ports and disks of the machine.
+fn hardware(core: &mut Core, verb: &str, rest: &str, words: &[&str]) -> Result<String, Refused> {
+    let machine = &mut core.machine;
+    match (verb, words) {
+        ("plug", [_, ..]) => {
+            let port: PortEntry = words::parse(rest).map_err(Refused::syntax)?;
+            let taken = |host| machine.lookup(format!("class/fc_host/host{host}").as_bytes()).is_ok();
+            let free = (0..u32::MAX).find(|host| !taken(*host)).unwrap_or(0);
+            machine.plug(port.port(free).map_err(Refused::syntax)?);
+        }
+        ("unplug", [wwpn]) => machine.unplug(&wwpn.to_ascii_lowercase()),
+        ("port-state", [wwpn, state]) => machine.set_port_state(&wwpn.to_ascii_lowercase(), state),
+        ("lips", [host]) => return Ok(machine.lips(number(host)?).to_string()),
+        ("plug-target", [driver, name]) => machine.plug_target(driver, name),
+        ("plug-disk", [address]) => machine.plug_scsi_disk(address),
+        ("unplug-disk", [address]) => machine.unplug_scsi_disk(address),
+        _ => return Err(no_command(verb, words)),
+    }
+    Ok(done())
+}
+
+fn number<N: FromStr>(text: &str) -> Result<N, Refused> {
+    text.parse().map_err(|_| Refused::syntax(format!("{text:?} is not a number that can be used here")))
+}
+
+/// Sessions and what they send.
+fn initiator(core: &mut Core, verb: &str, words: &[&str]) -> Result<String, Refused> {
+    let machine = &mut core.machine;
+    match (verb, words) {
+        ("login", [driver, target, initiator]) => {
+            machine.login(driver, target, initiator).map_err(|errno| failed("login refused", errno))
+        }
+        ("logout", [driver, target, session]) => {
+            machine.logout(driver, target, session).map_err(|errno| failed("cannot log out", errno))?;
+            Ok(done())
+        }
+        ("io", ["start", driver, target, session, lun, takes @ ..]) if takes.len() < 2 => {
+            let takes = takes.first().map(|text| words::duration(text)).transpose().map_err(Refused::syntax)?;
+            let started = machine.start_io(driver, target, session, number(lun)?, takes);
+            started.map(|id| id.to_string()).map_err(|errno| failed("cannot send a command", errno))
+        }
+        ("io", ["finish", id]) => {
+            machine.finish_io(number(id)?);
+            Ok(done())
+        }
+        ("io", ["done", id]) => Ok(if machine.io_done(number(id)?) { "yes" } else { "no" }.to_owned()),
+        _ => Err(no_command(verb, words)),
+    }
+}
+
+/// What goes wrong, time, and the mount itself.
+fn mount(core: &mut Core, verb: &str, rest: &str, words: &[&str]) -> Result<String, Refused> {
+    match (verb, words) {
+        ("file", [_, ..]) => {
+            let entry: FileEntry = words::parse(rest).map_err(Refused::syntax)?;
+            let files = core.files.as_ref();
+            let files = files.ok_or_else(|| failed("this machine's files cannot be declared", Errno::ENOTSUP))?;
+            files.declare(&entry).map_err(Refused::syntax)?;
+        }
+        ("fault", [_, ..]) => {
+            let fault: Fault = words::parse(rest).map_err(Refused::syntax)?;
+            core.faults.arm(fault);
+        }
+        ("slow", [_, ..]) => {
+            let slow: SlowEntry = words::parse(rest).map_err(Refused::syntax)?;
+            core.machine.slow_down(slow.slow().map_err(Refused::syntax)?);
+        }
+        ("disarm", []) => {
+            core.faults.disarm();
+            core.machine.slow_down_nothing();
+        }
+        ("release", []) => return Ok(core.release().to_string()),
+        ("skip", [duration]) => core.skip(words::duration(duration).map_err(Refused::syntax)?),
+        ("reset-counters", []) => core.reset_counters(),
+        ("unknowns", []) => return Ok(unknowns(core)),
+        ("help", []) => return Ok(HELP.to_owned()),
+        _ => return Err(no_command(verb, words)),
+    }
+    Ok(done())
+}
