@@ -2,6 +2,9 @@
 //!
 //! Each file is one story; `world` is what they happen in. They need root and `/dev/fuse`.
 
+mod drain;
+mod failover;
 mod metadata;
+mod notify;
 mod start_stop;
 mod world;

@@ -15,11 +15,11 @@ no SCST
     alpha.run(&ports(), "start").exit(0);
     alpha.tree().eq(str![[r#"
 modules qla2x00tgt qla2xxx_scst scst
-port qla2x00t/21:00:00:24:ff:60:d0:10 enabled=1 rel_tgt_id=101 io_grouping_type=auto
+port qla2x00t/21:00:00:24:ff:60:d0:10 enabled=1 rel_tgt_id=101
   group vmwtest io_grouping_type=101
     initiator 50:01:43:80:03:b0:23:34
     initiator 50:01:43:80:03:b0:23:36
-port qla2x00t/21:00:00:24:ff:60:d0:11 enabled=1 rel_tgt_id=102 io_grouping_type=auto
+port qla2x00t/21:00:00:24:ff:60:d0:11 enabled=1 rel_tgt_id=102
   group vmwtest io_grouping_type=101
     initiator 50:01:43:80:03:b0:23:34
     initiator 50:01:43:80:03:b0:23:36
@@ -30,8 +30,8 @@ port qla2x00t/21:00:00:24:ff:60:d0:11 enabled=1 rel_tgt_id=102 io_grouping_type=
     alpha.run(&ports(), "stop").exit(0);
     alpha.tree().eq(str![[r#"
 modules qla2x00tgt qla2xxx_scst scst
-port qla2x00t/21:00:00:24:ff:60:d0:10 enabled=0 rel_tgt_id=101 io_grouping_type=auto
-port qla2x00t/21:00:00:24:ff:60:d0:11 enabled=0 rel_tgt_id=102 io_grouping_type=auto
+port qla2x00t/21:00:00:24:ff:60:d0:10 enabled=0 rel_tgt_id=101
+port qla2x00t/21:00:00:24:ff:60:d0:11 enabled=0 rel_tgt_id=102
 
 "#]]);
     alpha.run(&ports(), "monitor").exit(7);
@@ -47,12 +47,12 @@ fn starting_and_stopping_a_device_group() {
     alpha.run(&group(), "start").exit(0);
     alpha.tree().eq(str![[r#"
 modules qla2x00tgt qla2xxx_scst scst scst_disk scst_vdisk
-port qla2x00t/21:00:00:24:ff:60:d0:10 enabled=1 rel_tgt_id=101 io_grouping_type=auto
+port qla2x00t/21:00:00:24:ff:60:d0:10 enabled=1 rel_tgt_id=101
   group vmwtest io_grouping_type=101
     initiator 50:01:43:80:03:b0:23:34
     initiator 50:01:43:80:03:b0:23:36
     lun 0 dummy_lu0dummy
-port qla2x00t/21:00:00:24:ff:60:d0:11 enabled=1 rel_tgt_id=102 io_grouping_type=auto
+port qla2x00t/21:00:00:24:ff:60:d0:11 enabled=1 rel_tgt_id=102
   group vmwtest io_grouping_type=101
     initiator 50:01:43:80:03:b0:23:34
     initiator 50:01:43:80:03:b0:23:36

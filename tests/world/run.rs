@@ -208,6 +208,13 @@ impl Running<'_> {
         self.child.try_wait().expect("a child can be waited for").is_none()
     }
 
+    /// Waits for the end of a run that was killed.
+    pub(crate) fn end(self) -> Outcome {
+        let outcome = self.wait();
+        assert_eq!(outcome.code, None, "{}", outcome.describe());
+        outcome
+    }
+
     /// Waits for its end.
     pub(crate) fn wait(mut self) -> Outcome {
         let status = loop {

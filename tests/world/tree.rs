@@ -20,9 +20,16 @@ impl Tree {
         Assert::new().action_env(DEFAULT_ACTION_ENV).eq(self.0.clone(), expected);
     }
 
-    /// The text.
-    pub(crate) fn text(&self) -> &str {
-        &self.0
+    /// The part from the first line that begins with this.
+    pub(crate) fn from(&self, beginning: &str) -> Self {
+        let mut at = 0;
+        for line in self.0.split_inclusive('\n') {
+            if line.starts_with(beginning) {
+                break;
+            }
+            at += line.len();
+        }
+        Self(self.0[at..].to_owned())
     }
 
     /// The lines that begin with this, without their indentation.

@@ -1,0 +1,311 @@
+//! Promotion, switchover, loss of a node and its return: who sees which node in which state at the end of each.
+
+use snapbox::str;
+
+use crate::world::sample::{self, ALPHA, group, ports};
+use crate::world::{Cluster, Names};
+
+/// The states that a node's hosts are shown: of alpha, of beta.
+fn seen(cluster: &Cluster, node: &str) -> [String; 2] {
+    ["alpha", "beta"].map(|target_group| cluster.node(node).state("dummy", target_group))
+}
+
+#[test]
+fn one_node_is_promoted_and_both_say_so() {
+    let cluster = sample::serving();
+    cluster.node("alpha").tree().eq(str![[r#"
+modules qla2x00tgt qla2xxx_scst scst scst_disk scst_vdisk
+port qla2x00t/21:00:00:24:ff:60:d0:10 enabled=1 rel_tgt_id=101
+  group vmwtest io_grouping_type=101
+    initiator 50:01:43:80:03:b0:23:34
+    initiator 50:01:43:80:03:b0:23:36
+    lun 0 dummy_lu0dummy
+port qla2x00t/21:00:00:24:ff:60:d0:11 enabled=1 rel_tgt_id=102
+  group vmwtest io_grouping_type=101
+    initiator 50:01:43:80:03:b0:23:34
+    initiator 50:01:43:80:03:b0:23:36
+    lun 0 dummy_lu0dummy
+device dummy_lu0dummy vdisk_nullio dummy=1 prod_id=SCST
+device group dummy
+  device dummy_lu0dummy
+  target group alpha group_id=1 active
+    local 21:00:00:24:ff:60:d0:10 rel_tgt_id=101
+    local 21:00:00:24:ff:60:d0:11 rel_tgt_id=102
+  target group beta group_id=2 standby
+    remote 21:00:00:1b:32:0b:52:75 rel_tgt_id=201
+    remote 21:01:00:1b:32:2b:52:75 rel_tgt_id=202
+
+"#]]);
+    cluster.node("beta").tree().eq(str![[r#"
+modules qla2x00tgt qla2xxx_scst scst scst_disk scst_vdisk
+port qla2x00t/21:00:00:1b:32:0b:52:75 enabled=1 rel_tgt_id=201
+  group vmwtest io_grouping_type=201
+    initiator 50:01:43:80:03:b0:23:34
+    initiator 50:01:43:80:03:b0:23:36
+    lun 0 dummy_lu0dummy
+port qla2x00t/21:01:00:1b:32:2b:52:75 enabled=1 rel_tgt_id=202
+  group vmwtest io_grouping_type=201
+    initiator 50:01:43:80:03:b0:23:34
+    initiator 50:01:43:80:03:b0:23:36
+    lun 0 dummy_lu0dummy
+device dummy_lu0dummy vdisk_nullio dummy=1 prod_id=SCST
+device group dummy
+  device dummy_lu0dummy
+  target group alpha group_id=1 active
+    remote 21:00:00:24:ff:60:d0:10 rel_tgt_id=101
+    remote 21:00:00:24:ff:60:d0:11 rel_tgt_id=102
+  target group beta group_id=2 standby
+    local 21:00:00:1b:32:0b:52:75 rel_tgt_id=201
+    local 21:01:00:1b:32:2b:52:75 rel_tgt_id=202
+
+"#]]);
+    assert_eq!(cluster.score("alpha", &group()).as_deref(), Some("5"));
+    assert_eq!(cluster.score("beta", &group()).as_deref(), Some("5"));
+    cluster.node("alpha").call(&group()).recurring().run("monitor").exit(8);
+    cluster.node("beta").call(&group()).recurring().run("monitor").exit(0);
+}
+
+#[test]
+fn a_switchover_and_the_way_back() {
+    let cluster = sample::serving();
+    let group = group();
+    cluster.transition(&group).demote(&["alpha"]).stop(&["alpha"]).promote(&["beta"]).carry_out();
+    assert_eq!(seen(&cluster, "beta"), ["unavailable", "active"]);
+    assert!(!cluster.node("alpha").exists("device_groups/dummy"));
+    assert_eq!(cluster.score("alpha", &group), None);
+    cluster.start(&group, &["alpha"]);
+    assert_eq!(seen(&cluster, "alpha"), ["standby", "active"]);
+    assert_eq!(seen(&cluster, "beta"), ["standby", "active"]);
+    cluster.transition(&group).demote(&["beta"]).promote(&["alpha"]).carry_out();
+    assert_eq!(seen(&cluster, "alpha"), ["active", "standby"]);
+    assert_eq!(seen(&cluster, "beta"), ["active", "standby"]);
+    cluster.transition(&group).demote(&["alpha"]).stop(&["alpha", "beta"]).carry_out();
+    for node in ["alpha", "beta"] {
+        assert_eq!(cluster.node(node).tree().lines("device"), [""; 0]);
+        assert!(cluster.node(node).mount().unknowns().is_empty());
+    }
+}
+
+#[test]
+fn older_and_newer_words_for_the_roles_mean_the_same() {
+    let mut pictures = Vec::new();
+    for names in [Names::Both, Names::Master, Names::Promoted] {
+        let cluster = sample::nodes().names(names).up();
+        let group = group();
+        cluster.start(&ports(), &["alpha", "beta"]);
+        cluster.transition(&group).start(&["alpha", "beta"]).promote(&["alpha"]).carry_out();
+        cluster.transition(&group).demote(&["alpha"]).stop(&["alpha"]).promote(&["beta"]).carry_out();
+        cluster.start(&group, &["alpha"]);
+        pictures.push([cluster.node("alpha").tree(), cluster.node("beta").tree()]);
+    }
+    assert_eq!(pictures[0], pictures[1]);
+    assert_eq!(pictures[0], pictures[2]);
+    assert_eq!(
+        pictures[0][0].lines("target group"),
+        ["target group alpha group_id=1 standby", "target group beta group_id=2 active"]
+    );
+}
+
+#[test]
+fn a_fenced_node_is_notified_of_and_ends_unavailable() {
+    let cluster = sample::serving();
+    let group = group();
+    // The dead node is in all lists, and runs nothing itself.
+    let lists = cluster.transition(&group).demote(&["alpha"]).stop(&["alpha"]).promote(&["beta"]).lists();
+    let beta = cluster.node("beta");
+    let mut states = Vec::new();
+    for (when, operation) in
+        [("pre", "demote"), ("post", "demote"), ("pre", "stop"), ("post", "stop"), ("pre", "promote")]
+    {
+        beta.call(&group).lists(&lists.clone().event(when, operation)).run("notify").exit(0);
+        states.push(seen(&cluster, "beta")[0].clone());
+    }
+    assert_eq!(states, ["transitioning", "standby", "transitioning", "unavailable", "unavailable"]);
+    beta.call(&group).lists(&lists).run("promote").exit(0);
+    assert_eq!(seen(&cluster, "beta"), ["unavailable", "active"]);
+}
+
+#[test]
+fn without_fencing_promote_itself_declares_the_dead_peer_unavailable() {
+    let cluster = sample::serving();
+    let group = group();
+    cluster.loses(&group, "alpha");
+    assert_eq!(seen(&cluster, "beta"), ["active", "standby"]);
+    cluster.promote(&group, "beta");
+    assert_eq!(seen(&cluster, "beta"), ["unavailable", "active"]);
+}
+
+#[test]
+fn promote_leaves_a_peer_that_stays_promoted() {
+    let cluster = sample::serving();
+    let group = group();
+    let lists = cluster.transition(&group).promote(&["beta"]).lists();
+    cluster.node("beta").call(&group).lists(&lists).run("promote").exit(0);
+    assert_eq!(seen(&cluster, "beta"), ["active", "active"]);
+}
+
+#[test]
+fn without_lists_promote_takes_active_peers_out_and_leaves_the_others() {
+    let cluster = sample::serving();
+    let beta = cluster.node("beta");
+    beta.run(&group(), "promote").exit(0);
+    assert_eq!(seen(&cluster, "beta"), ["standby", "active"]);
+    beta.write("device_groups/dummy/target_groups/alpha/state", "unavailable");
+    beta.run(&group(), "promote").exit(0);
+    assert_eq!(seen(&cluster, "beta"), ["unavailable", "active"]);
+}
+
+#[test]
+fn without_lists_start_creates_peers_unavailable_and_leaves_those_that_are_there() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    alpha.run(&group(), "start").exit(0);
+    assert_eq!(seen(&cluster, "alpha"), ["standby", "unavailable"]);
+    alpha.write("device_groups/dummy/target_groups/beta/state", "active");
+    alpha.run(&group(), "start").exit(0);
+    assert_eq!(seen(&cluster, "alpha"), ["standby", "active"]);
+}
+
+#[test]
+fn a_starting_node_publishes_a_promoted_peer_as_active() {
+    let cluster = sample::with_ports();
+    let group = group();
+    cluster.transition(&group).start(&["beta"]).promote(&["beta"]).carry_out();
+    let lists = cluster.transition(&group).start(&["alpha"]).lists();
+    cluster.node("alpha").call(&group).lists(&lists).run("start").exit(0);
+    assert_eq!(seen(&cluster, "alpha"), ["standby", "active"]);
+}
+
+#[test]
+fn all_states_are_right_before_the_first_lun_and_no_peer_has_one_before_its_ports() {
+    let cluster = sample::with_ports();
+    let group = group();
+    cluster.start(&group, &["beta"]);
+    let lists = cluster.transition(&group).start(&["alpha"]).lists();
+    let started = cluster.node("alpha").call(&group).lists(&lists).run("start").exit(0);
+    assert_eq!(seen(&cluster, "alpha"), ["standby", "standby"]);
+    let written = started.written();
+    let place = |part: &str| {
+        written.iter().position(|write| write.contains(part)).unwrap_or_else(|| panic!("{part}: {written:#?}"))
+    };
+    assert!(place("target_groups/beta/mgmt < add 21:") < place("target_groups/beta/state < standby"));
+    assert!(place("target_groups/beta/state < standby") < place("luns/mgmt < add dummy_lu0dummy 0"));
+    assert!(place("target_groups/alpha/state < standby") < place("luns/mgmt < add dummy_lu0dummy 0"));
+    assert_eq!(written.iter().filter(|write| write.contains("beta/state")).count(), 1, "{written:#?}");
+}
+
+#[test]
+fn a_node_that_is_merely_allowed_to_run_it_is_not_published_as_running() {
+    let cluster = sample::with_ports();
+    let group = group();
+    // `available` names both, `start` only alpha.
+    cluster.start(&group, &["alpha"]);
+    assert_eq!(seen(&cluster, "alpha"), ["standby", "unavailable"]);
+}
+
+#[test]
+fn start_and_promote_run_again_write_nothing() {
+    let cluster = sample::serving();
+    let group = group();
+    let lists = cluster.transition(&group).lists();
+    let alpha = cluster.node("alpha");
+    alpha.call(&group).lists(&lists).run("promote").exit(0).writes(0);
+    alpha.call(&group).lists(&lists).run("start").exit(0).writes(0).ran(&["cibadmin", "crm_attribute"]);
+    alpha.call(&group).recurring().run("monitor").exit(8);
+    let beta = cluster.node("beta");
+    beta.call(&group).lists(&lists).run("start").exit(0).writes(0);
+    beta.call(&group).lists(&lists).run("demote").exit(0).writes(0).ran(&[]);
+}
+
+#[test]
+fn the_cluster_is_not_asked_and_the_score_not_touched_on_the_way() {
+    let cluster = sample::serving();
+    let group = group();
+    let lists = cluster.transition(&group).demote(&["alpha"]).stop(&["alpha"]).promote(&["beta"]).lists();
+    let alpha = cluster.node("alpha");
+    alpha.call(&group).lists(&lists).run("demote").exit(0).programs(0);
+    assert_eq!(cluster.score("alpha", &group).as_deref(), Some("5"));
+    alpha.call(&group).lists(&lists).run("stop").exit(0).ran(&["crm_attribute"]);
+    cluster.node("beta").call(&group).lists(&lists).run("promote").exit(0).ran(&["crm_attribute"]);
+    assert_eq!(cluster.score("beta", &group).as_deref(), Some("5"));
+}
+
+#[test]
+fn promote_of_a_stopped_instance_starts_it_first() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    alpha.run(&group(), "promote").exit(0);
+    assert_eq!(seen(&cluster, "alpha"), ["active", "unavailable"]);
+    alpha.run(&group(), "monitor").exit(8);
+}
+
+#[test]
+fn a_device_that_does_not_open_fails_the_promotion_and_drops_the_score() {
+    let cluster = sample::with_ports();
+    let disk = cluster.disk("r0", 1 << 20);
+    let device = format!("filename={},virtname=r0,export0=all:1", disk.display());
+    let group = group().param("device1", &device);
+    let alpha = cluster.node("alpha");
+    alpha.run(&group, "start").exit(0);
+    alpha.declare(&disk, "kind=block size=1048576 open_error=EMEDIUMTYPE");
+    alpha.run(&group, "promote").exit(1).reason("device dummy_r0: backing store could not be opened");
+    assert_eq!(seen(&cluster, "alpha")[0], "standby");
+    assert_eq!(cluster.score("alpha", &group), None);
+    alpha.run(&group, "monitor").exit(0);
+    // The same when it opens: nothing of the failed attempt is left in the way.
+    alpha.declare(&disk, "kind=block size=1048576");
+    alpha.run(&group, "promote").exit(0);
+    assert_eq!(alpha.read("devices/dummy_r0/active"), "1");
+    assert_eq!(cluster.score("alpha", &group).as_deref(), Some("5"));
+}
+
+#[test]
+fn a_standby_node_adds_a_device_that_cannot_be_opened_there() {
+    let cluster = sample::with_ports();
+    let disk = cluster.disk("r0", 1 << 20);
+    let device = format!("filename={},virtname=r0,export0=all:1", disk.display());
+    let group = group().param("device1", &device);
+    let alpha = cluster.node("alpha");
+    alpha.declare(&disk, "kind=block size=1048576 open_error=EMEDIUMTYPE");
+    alpha.run(&group, "start").exit(0);
+    assert!(alpha.exists("devices/dummy_r0"));
+    alpha.run(&group, "start").exit(0).writes(0);
+    alpha.declare(&disk, "kind=block size=1048576");
+    alpha.run(&group, "promote").exit(0);
+    assert_eq!(alpha.read("devices/dummy_r0/active"), "1");
+}
+
+#[test]
+fn promote_adopts_a_port_that_was_added_before_it_existed() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    alpha.run(&group(), "start").exit(0);
+    alpha.control(&format!("unplug {}", ALPHA[1]));
+    alpha.write("device_groups/dummy/target_groups/alpha/mgmt", &format!("add {}", ALPHA[1]));
+    alpha.control(&format!("plug wwpn={}", ALPHA[1]));
+    assert!(alpha.tree().lines("remote").iter().any(|line| line.contains(ALPHA[1])));
+    alpha.run(&group(), "promote").exit(0);
+    let local = alpha.tree().lines("local").len();
+    assert_eq!(local, 2, "{:?}", alpha.tree());
+    assert_eq!(seen(&cluster, "alpha")[0], "active");
+}
+
+#[test]
+fn start_over_an_active_group_changes_no_state_and_converges_the_rest() {
+    let cluster = sample::serving();
+    let alpha = cluster.node("alpha");
+    let grown = group().param("device1", "handler=vdisk_nullio,virtname=lu1,export0=all:1");
+    alpha.run(&grown, "start").exit(0);
+    assert_eq!(seen(&cluster, "alpha"), ["active", "standby"]);
+    assert_eq!(alpha.tree().lines("lun 1").len(), 2);
+}
+
+#[test]
+fn start_over_transitioning_left_by_a_dead_run_ends_in_standby() {
+    let cluster = sample::serving();
+    let alpha = cluster.node("alpha");
+    alpha.write("device_groups/dummy/target_groups/alpha/state", "transitioning");
+    alpha.run(&group(), "monitor").exit(1);
+    alpha.run(&group(), "start").exit(0);
+    assert_eq!(seen(&cluster, "alpha")[0], "standby");
+}
