@@ -288,3 +288,6 @@ pub(crate) fn push_entry(body: &mut Vec<u8>, room: usize, next: u64, kind: u32, 
     body.resize(end, 0);
     true
 }
+
+#[cfg(test)]
+mod tests;
