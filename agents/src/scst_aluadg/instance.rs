@@ -150,7 +150,7 @@ pub(super) fn set_score(host: &Host<'_>, node: &NodeName) -> Result<(), Failure>
         println!("set the promotion score of node {node} to {SCORE}");
         return Ok(());
     }
-    cluster::set_promotion_score(&host.tools, host.deadline(), node.as_str(), host.context.env.instance(), SCORE)
+    cluster::set_promotion_score(&host.tools, host.deadline(), node.as_str(), host.context.env.resource_id(), SCORE)
         .map_err(|error| Failure::generic(format!("promotion score not set: {error}")))
 }
 
@@ -168,7 +168,8 @@ pub(super) fn delete_score(host: &Host<'_>, node: &NodeName) {
         return;
     }
     let deadline = host.deadline().at_least(crate::host::UNDO);
-    let deleted = cluster::delete_promotion_score(&host.tools, &deadline, node.as_str(), host.context.env.instance());
+    let deleted =
+        cluster::delete_promotion_score(&host.tools, &deadline, node.as_str(), host.context.env.resource_id());
     if let Err(error) = deleted {
         tracing::warn!("promotion score not deleted: {error}");
     }

@@ -141,7 +141,7 @@ fn put_right(host: &Host<'_>, instance: &mut Instance, local: &NodeName, lost: &
     let still = |node: &&NodeName| found.target_groups.get(*node).is_some_and(|g| g.state == AluaState::Transitioning);
     let stuck: Vec<&NodeName> = lost.iter().filter(still).collect();
     if !stuck.is_empty() {
-        let roles = cluster::roles(&host.tools, host.deadline(), host.context.env.instance())
+        let roles = cluster::roles(&host.tools, host.deadline(), host.context.env.resource_id())
             .map_err(|error| Failure::generic(error.to_string()))?;
         for node in stuck {
             match roles.get(node.as_str()).copied().unwrap_or(PeerRole::Stopped) {

@@ -5,12 +5,12 @@
 
 use scst_core::apply::AfterFailure;
 use scst_core::ocf::exit::{ExitCode, Failure};
-use scst_core::plan::storage::converge;
+use scst_core::plan::storage::{self, converge};
 use scst_core::scst::alua::AluaState;
 use scst_core::scst::names::NodeName;
 use scst_core::state::Storage;
 
-use super::demote::drain;
+use super::demote::{drain, explained};
 use super::instance::{Instance, delete_score};
 use super::start::local_state;
 use crate::host::{Host, first_failure};
@@ -25,32 +25,35 @@ pub(super) fn stop(host: &Host<'_>) -> Result<ExitCode, Failure> {
     instance.refresh(host);
     let mut found = instance.storage(host.observer())?;
     let local = local_name(host, &instance, &found);
+    let release = storage::release(&found, instance.blocked());
     let mut failure = instance.release(host, &mut found).err();
+    // A device of which our block cannot be taken must not be deleted: the kernel would hang, and every device with it.
+    let stuck = if failure.is_some() { release } else { Vec::new() };
     if let Some(local) = &local
         && local_state(&found, local).is_some_and(AluaState::is_open)
     {
         // Half of the time for the commands in flight; then on without them, because the node is fenced otherwise.
         let applied = drain(host, &mut instance, local, &found, &host.deadline().share(1, 2));
-        for failed in &applied.failed {
-            tracing::warn!("stopping while active: {failed}");
+        if let Some(undrained) = first_failure(&applied) {
+            let undrained = explained(host, &applied, undrained);
+            tracing::warn!("stopping all the same: {undrained}");
+            failure = failure.or(Some(undrained));
         }
         if !host.dry_run() {
             found = instance.storage(host.observer())?;
-        }
-        // An unblock that waits for the commands in flight is under way; a second one could take a block of others.
-        if applied.failed.iter().any(|failed| failed.step.always()) {
-            failure = failure.or(instance.release(host, &mut found).err());
         }
     }
     // Without a name there is no local target group to close; no node is called so.
     let scope_name = local.clone().or_else(|| NodeName::parse("-").ok());
     if let Some(scope_name) = scope_name {
-        let plan = converge(&instance.scope(&scope_name, false), &found, &Storage::default());
+        let mut plan = converge(&instance.scope(&scope_name, false), &found, &Storage::default());
         for warning in &plan.warnings {
             tracing::warn!("{warning}");
         }
+        plan.steps.retain(|step| !stuck.iter().any(|unblock| step.needs(unblock)));
         let applied = host.apply(&plan.steps, AfterFailure::GoOn);
-        failure = failure.or(first_failure(&applied));
+        // What keeps something there is told rather than what was met on the way.
+        failure = first_failure(&applied).or(failure);
     }
     if !host.dry_run() {
         let left = instance.storage(host.observer())?;

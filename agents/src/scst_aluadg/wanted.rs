@@ -82,7 +82,7 @@ fn wanted_device(params: &DeviceParams) -> Device {
     } else {
         settings.insert("dummy", flag(params.dummy));
     }
-    if let Some(write_through) = write_through(params) {
+    if let Some(write_through) = params.effective_write_through() {
         settings.insert("write_through", flag(write_through));
     }
     if params.handler == HandlerName::VdiskFileio {
@@ -99,17 +99,6 @@ fn wanted_device(params: &DeviceParams) -> Device {
         settings,
         identity,
         ..Device::default()
-    }
-}
-
-/// A writable file is written through, because acknowledged data in a page cache is lost with the node. The kernel refuses
-/// the word for a file that cannot be written.
-fn write_through(params: &DeviceParams) -> Option<bool> {
-    match params.handler {
-        HandlerName::VdiskFileio if params.read_only => None,
-        HandlerName::VdiskFileio => Some(params.write_through.unwrap_or(true)),
-        HandlerName::VdiskBlockio => params.write_through,
-        HandlerName::VdiskNullio => None,
     }
 }
 

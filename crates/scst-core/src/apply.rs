@@ -57,14 +57,15 @@ pub fn apply(steps: &[Step], sysfs: &Sysfs, deadline: &Deadline, after: AfterFai
         let (now, later) = rest.split_at(batch);
         rest = later;
         let broken = !applied.failed.is_empty();
-        let skip = broken && (after == AfterFailure::End || step.only_if_all_went_well());
+        let unsafe_now = || applied.failed.iter().any(|failed| step.needs(&failed.step));
+        let skip = broken && (after == AfterFailure::End || unsafe_now());
         if skip && !step.always() {
             continue;
         }
         let results = if batch > 1 {
             together(now, sysfs, deadline)
         } else if broken && step.always() {
-            vec![give_back(step, sysfs, deadline)]
+            vec![one(step, sysfs, &deadline.at_least(LAST_STEPS))]
         } else {
             vec![one(step, sysfs, deadline)]
         };
@@ -101,6 +102,7 @@ fn one(step: &Step, sysfs: &Sysfs, deadline: &Deadline) -> Result<(), Error> {
                 Ok(observer.mapped(device)?.is_empty().then_some(()))
             });
         }
+        Step::Unblock { device, before } => return unblock(step, device, *before, observer),
         Step::DelIniGroup { driver, port, group } => return delete_ini_group(step, *driver, port, group, observer),
         _ => {}
     }
@@ -167,20 +169,19 @@ fn await_queued(step: &Step, observer: Observer<'_>) -> Result<(), Error> {
     })
 }
 
-/// A step after a failure: only as far as it is still needed, and with time of its own.
-fn give_back(step: &Step, sysfs: &Sysfs, deadline: &Deadline) -> Result<(), Error> {
-    let deadline = deadline.at_least(LAST_STEPS);
-    let observer = Observer { sysfs, deadline: &deadline };
-    if let Step::Unblock { device, before } = step
-        && observer.block(device)?.is_none_or(|block| block.count <= *before)
-    {
-        return Ok(());
+/// Gives a block back, if the one above `before` is still there.
+///
+/// While commands in flight are still waited for, the kernel makes the write wait for them too, and a waiting writer of
+/// `block` cannot be killed: a process with such a thread does not end before they do. So the write is then made by a
+/// process of its own, which is left behind.
+fn unblock(step: &Step, device: &DeviceName, before: u32, observer: Observer<'_>) -> Result<(), Error> {
+    let Observer { sysfs, deadline } = observer;
+    let Some(now) = observer.block(device)?.filter(|now| now.count > before) else { return Ok(()) };
+    if !now.pending {
+        return settle(step, write(step, sysfs, deadline), sysfs, deadline);
     }
-    match write(step, sysfs, &deadline) {
-        // An unblock waits for commands in flight. It is counted at once, and carried out even if we do not wait for it.
-        Err(Error::Hung { .. }) if matches!(step, Step::Unblock { .. }) => Ok(()),
-        answer => settle(step, answer, sysfs, &deadline),
-    }
+    let (path, value) = step.command().unwrap_or_default();
+    sysfs.write_apart(&path, &value)
 }
 
 /// Steps for different hardware, written at the same moment.

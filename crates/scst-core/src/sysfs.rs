@@ -16,7 +16,9 @@ use std::cell::RefCell;
 use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -120,6 +122,18 @@ impl Sysfs {
             })
             .collect();
         started.into_iter().map(|started| answer(started.and_then(|s| self.wait(s, deadline)))).collect()
+    }
+
+    /// Has a process of its own write a value, and does not wait for it. For writes that may sleep where not even SIGKILL
+    /// reaches them: a thread there would keep this process from ending.
+    pub fn write_apart(&self, path: &str, value: &str) -> Result<(), Error> {
+        let operation = Operation { verb: Verb::Write, path: self.full(path), data: Some(value.to_owned()) };
+        let mut shell = Command::new("/bin/sh");
+        // One `printf`, one write(2).
+        shell.args(["-c", r#"printf '%s\n' "$1" > "$2""#, "sh", value]).arg(&operation.path);
+        // Nobody must wait for its end: no pipe of ours is kept open, and a signal to our group does not meet it.
+        shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+        shell.spawn().map(drop).map_err(|error| operation.failed(&error))
     }
 
     /// What the kernel says of the last command it finished, of anybody: a hint after [`Answer::Queued`] only.

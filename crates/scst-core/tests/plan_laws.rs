@@ -9,7 +9,7 @@ use proptest::collection::{btree_map, btree_set};
 use proptest::prelude::*;
 use proptest::sample::select;
 use scst_core::plan::storage::{Scope, converge, demote, release};
-use scst_core::plan::{Step, ports};
+use scst_core::plan::{Plan, Step, ports};
 use scst_core::scst::alua::AluaState;
 use scst_core::scst::device::Block;
 use scst_core::scst::names::{
@@ -96,59 +96,61 @@ fn target_group(ports: &'static [&'static str], base: u32, local: bool) -> impl 
 }
 
 fn groups() -> impl Strategy<Value = BTreeMap<NodeName, TargetGroup>> {
-    let peers = (
-        proptest::option::of(target_group(&BETA, 2, false)),
-        proptest::option::of(target_group(&GAMMA, 7, false)),
-    );
+    let peers =
+        (proptest::option::of(target_group(&BETA, 2, false)), proptest::option::of(target_group(&GAMMA, 7, false)));
     (target_group(&LOCAL, 1, true), peers).prop_map(|(own, (beta, gamma))| {
-        let peers = [("beta", beta), ("gamma", gamma)].into_iter().filter_map(|(name, group)| Some((node(name), group?)));
+        let peers =
+            [("beta", beta), ("gamma", gamma)].into_iter().filter_map(|(name, group)| Some((node(name), group?)));
         peers.chain([(node("alpha"), own)]).collect()
     })
 }
 
 /// A state that a configuration can ask for.
 fn wanted() -> impl Strategy<Value = Storage> {
-    devices()
-        .prop_flat_map(|devices| (Just(devices.clone()), luns(&devices), groups()))
-        .prop_map(|(devices, luns, target_groups)| {
+    devices().prop_flat_map(|devices| (Just(devices.clone()), luns(&devices), groups())).prop_map(
+        |(devices, luns, target_groups)| {
             let members = devices.keys().cloned().collect();
             Storage { devices, luns, group: Some(DeviceGroup { devices: members, target_groups }) }
-        })
+        },
+    )
 }
 
 /// A state that a life can leave: half of something, ids and members missing, blocks, members of others.
 fn found() -> impl Strategy<Value = Storage> {
     let damage = (any::<bool>(), any::<[bool; 6]>(), 0..3u32);
-    prop_oneof![Just(Storage::default()), (wanted(), damage).prop_map(|(mut storage, (gone, dents, blocks))| {
-        for device in storage.devices.values_mut() {
-            device.block = Block { count: blocks, pending: false };
-        }
-        let group = storage.group.as_mut().unwrap();
-        if dents[0] {
-            group.devices.pop_first();
-        }
-        if dents[1] {
-            group.devices.insert(DeviceName::seen("foreign").unwrap());
-        }
-        for target_group in group.target_groups.values_mut() {
-            if dents[2] {
-                target_group.group_id = 0;
+    prop_oneof![
+        Just(Storage::default()),
+        (wanted(), damage).prop_map(|(mut storage, (gone, dents, blocks))| {
+            for device in storage.devices.values_mut() {
+                device.block = Block { count: blocks, pending: false };
             }
-            if dents[3] {
-                target_group.members.pop_first();
+            let group = storage.group.as_mut().unwrap();
+            if dents[0] {
+                group.devices.pop_first();
             }
-            if dents[4] {
-                target_group.members.values_mut().for_each(|member| member.rel_tgt_id = 0);
+            if dents[1] {
+                group.devices.insert(DeviceName::seen("foreign").unwrap());
             }
-            if dents[5] {
-                target_group.members.values_mut().for_each(|member| member.local = false);
+            for target_group in group.target_groups.values_mut() {
+                if dents[2] {
+                    target_group.group_id = 0;
+                }
+                if dents[3] {
+                    target_group.members.pop_first();
+                }
+                if dents[4] {
+                    target_group.members.values_mut().for_each(|member| member.rel_tgt_id = 0);
+                }
+                if dents[5] {
+                    target_group.members.values_mut().for_each(|member| member.local = false);
+                }
             }
-        }
-        if gone {
-            storage.group = None;
-        }
-        storage
-    })]
+            if gone {
+                storage.group = None;
+            }
+            storage
+        })
+    ]
 }
 
 // ---- what steps mean -----------------------------------------------------------------------------------------------
@@ -239,7 +241,7 @@ proptest! {
 
     #[test]
     fn what_is_as_wanted_needs_no_step(storage in wanted(), recreate: bool) {
-        prop_assert_eq!(converge(&scope(recreate), &storage, &storage), Default::default());
+        prop_assert_eq!(converge(&scope(recreate), &storage, &storage), Plan::default());
     }
 
     #[test]
@@ -249,7 +251,7 @@ proptest! {
         prop_assert_eq!(&reached.luns, &wanted.luns);
         prop_assert_eq!(&reached.group, &wanted.group);
         prop_assert!(reached.devices.keys().eq(wanted.devices.keys()));
-        prop_assert_eq!(converge(&scope, &reached, &wanted), Default::default());
+        prop_assert_eq!(converge(&scope, &reached, &wanted), Plan::default());
     }
 
     #[test]
@@ -320,8 +322,10 @@ fn some_ports() -> impl Strategy<Value = Ports> {
         initiators: initiators.into_iter().map(|name| InitiatorName::seen(name).unwrap()).collect(),
         has_luns: false,
     });
-    let groups = btree_map(select(vec!["esx1", "esx2"]).prop_map(|name| InitiatorGroup::seen(name).unwrap()), group, 0..=2);
-    let one = (any::<bool>(), 0..4u32, groups).prop_map(|(enabled, rel_tgt_id, groups)| Port { enabled, rel_tgt_id, groups });
+    let groups =
+        btree_map(select(vec!["esx1", "esx2"]).prop_map(|name| InitiatorGroup::seen(name).unwrap()), group, 0..=2);
+    let one =
+        (any::<bool>(), 0..4u32, groups).prop_map(|(enabled, rel_tgt_id, groups)| Port { enabled, rel_tgt_id, groups });
     (one.clone(), one).prop_map(|(a, b)| [(port(LOCAL[0]), a), (port(LOCAL[1]), b)].into())
 }
 

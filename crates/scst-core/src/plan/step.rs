@@ -162,9 +162,20 @@ impl Step {
         matches!(self, Self::Unblock { .. })
     }
 
-    /// The step is left out when anything before it failed, even where a plan otherwise goes on.
-    pub fn only_if_all_went_well(&self) -> bool {
-        matches!(self, Self::DelGroup { .. })
+    /// The step is left out when `failed` failed before it, even where a plan otherwise goes on: a device is deleted only
+    /// when it is exported nowhere and no block of ours is on it, the group only when everything else is gone.
+    pub fn needs(&self, failed: &Self) -> bool {
+        match (self, failed) {
+            (Self::DelGroup { .. }, _) => true,
+            (
+                Self::DelDevice { device, .. },
+                Self::DelLun { device: other, .. }
+                | Self::AwaitUnmapped { device: other }
+                | Self::Unblock { device: other, .. },
+            )
+            | (Self::AwaitUnmapped { device }, Self::DelLun { device: other, .. }) => device == other,
+            _ => false,
+        }
     }
 
     /// Neighbouring steps of this kind may be written at the same moment: they concern different hardware.
