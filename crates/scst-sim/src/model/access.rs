@@ -50,16 +50,21 @@ impl Machine {
     pub fn open(&self, path: &[u8], read: bool, write: bool) -> Result<Handle, Errno> {
         let found = self.walk(path, true)?;
         let Entry::Attr(mode) = found.entry else { return Err(Errno::EISDIR) };
+        let id = self.entry_identity(&found.parent, &found.name, &found.entry);
+        let mode = self.modes.get(&id).copied().unwrap_or(mode);
         if (read && mode & 0o444 == 0) || (write && mode & 0o222 == 0) {
             return Err(Errno::EACCES);
         }
-        let id = self.entry_identity(&found.parent, &found.name, &found.entry);
         Ok(Handle { path: path.to_vec(), id })
     }
 
     /// The whole content, as a fresh read from offset 0. ENODEV if the object is gone.
     pub fn read(&mut self, handle: &Handle) -> Result<Vec<u8>, Errno> {
         let found = self.still_there(handle)?;
+        if matches!(found.entry, Entry::Attr(mode) if mode & 0o444 == 0) {
+            // Permission bits do not make an attribute that has nothing to show.
+            return Err(Errno::EIO);
+        }
         let content = self.show(&found.parent, &found.name);
         if content == Err(Errno::ENOTSUP) {
             self.note_unknown(&handle.path, "read");
@@ -78,6 +83,9 @@ impl Machine {
         let data = &data[..data.len().min(PAGE)];
         if data.is_empty() {
             return Written::Done(Ok(0));
+        }
+        if matches!(found.entry, Entry::Attr(mode) if mode & 0o222 == 0) {
+            return Written::Done(Err(Errno::EIO));
         }
         let store = self.store(&found.parent, &found.name, data);
         if matches!(store, Store::Done(Err(Errno::ENOTSUP))) {

@@ -2,7 +2,7 @@
 
 use super::Errno;
 use super::machine::Machine;
-use super::state::{DevId, Flavour, PortKind};
+use super::state::{DevId, Flavour, PortKind, TgtId};
 use super::trace::Trace;
 
 pub(super) const DRIVER: &str = "copy_manager";
@@ -35,8 +35,13 @@ impl Machine {
         while taken(&number) {
             number += 1;
         }
-        self.add_lun(acg, device, number, false)?;
-        self.scst.next_copy_manager_lun = number + 1;
-        Ok(())
+        let result = self.add_lun(acg, device, number, false);
+        self.scst.next_copy_manager_lun = number + u64::from(result.is_ok());
+        result
+    }
+
+    /// The group is the copy manager's, which takes no read-only LUNs by hand and has no groups of initiators.
+    pub(super) fn is_copy_manager(&self, target: TgtId) -> bool {
+        self.scst.targets.get(&target).is_some_and(|t| matches!(t.kind, PortKind::CopyManager))
     }
 }

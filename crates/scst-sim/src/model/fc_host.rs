@@ -33,11 +33,11 @@ impl Machine {
             d.flavour = Flavour::Hardware;
             d.id
         });
-        self.fc_ports.push(port.clone());
-        self.fc_ports.sort_by_key(|p| p.host);
         if let Some(driver) = driver {
             self.add_fc_target(driver, &port);
         }
+        self.fc_ports.push(port);
+        self.fc_ports.sort_by_key(|p| p.host);
     }
 
     /// Takes the port out; its target goes as with `del_target`.

@@ -84,8 +84,8 @@ impl Binary {
         if self.len == 0 {
             return b"\n".to_vec();
         }
-        let digits: String = self.bytes[..self.len].iter().map(|b| format!("{b:02x}")).collect();
-        format!("0x{digits}\n[key]\n").into_bytes()
+        let value = self.bytes[..self.len].iter().fold(0u128, |v, b| (v << 8) | u128::from(*b));
+        format!("0x{value:0width$x}\n[key]\n", width = self.len * 2).into_bytes()
     }
 
     /// `hex2bin`: a bad digit leaves the bytes before it changed.

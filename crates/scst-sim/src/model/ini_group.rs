@@ -52,6 +52,9 @@ impl Machine {
             if existing.is_some() || shown == b"mgmt" {
                 return Outcome::Done(Err(Errno::EEXIST));
             }
+            if self.is_copy_manager(target) {
+                return Outcome::Done(Err(Errno::EINVAL));
+            }
             self.create_ini_group(target, name, shown);
             return Outcome::Done(Ok(()));
         }

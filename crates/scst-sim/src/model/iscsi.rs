@@ -189,7 +189,7 @@ impl IscsiTarget {
         }
     }
 
-    pub(super) fn attributes(&self) -> Vec<AttrSpec> {
+    pub(super) fn attributes() -> Vec<AttrSpec> {
         let mut all: Vec<AttrSpec> = PARAMETERS.iter().map(|(name, _, _)| (*name, RW)).collect();
         all.extend([("alias", RW), ("per_portal_acl", RW), ("redirect", RW), ("tid", RO)]);
         all

@@ -47,6 +47,7 @@ impl Machine {
                 if self.scst.acgs.get(&acg).is_some_and(|a| a.luns.contains_key(&number)) {
                     return Err(Errno::EEXIST);
                 }
+                self.check_copy_manager(acg, device, read_only)?;
                 self.add_lun(acg, device, number, read_only)
             }))
         } else if is("replace") || is("replace_no_ua") {
@@ -91,6 +92,13 @@ impl Machine {
             read_only = value != 0;
         }
         Ok((device, number, read_only))
+    }
+
+    /// The copy manager does not take read-only LUNs by hand.
+    fn check_copy_manager(&self, acg: AcgId, device: DevId, read_only: bool) -> Result<(), Errno> {
+        let of_copy_manager = self.scst.acgs.get(&acg).is_some_and(|a| self.is_copy_manager(a.target));
+        let read_only = read_only || self.scst.devices.get(&device).is_some_and(|d| d.read_only);
+        if of_copy_manager && read_only { Err(Errno::EINVAL) } else { Ok(()) }
     }
 
     /// Makes a LUN that is not there yet. Sessions of the group attach the device: the errno of opening its disk.
@@ -174,7 +182,8 @@ impl Machine {
     /// device keeps a reference for ever, as in the kernel.
     fn replace_lun(&mut self, acg: AcgId, device: DevId, number: u64, read_only: bool) -> Outcome {
         let removed = self.remove_lun(acg, number).unwrap_or_default();
-        if let Err(errno) = self.add_lun(acg, device, number, read_only) {
+        let allowed = self.check_copy_manager(acg, device, read_only);
+        if let Err(errno) = allowed.and_then(|()| self.add_lun(acg, device, number, read_only)) {
             for device in removed.devices {
                 if let Some(device) = self.scst.devices.get_mut(&device) {
                     device.stuck = true;

@@ -30,10 +30,12 @@ mod machine;
 mod module;
 mod numbers;
 mod parameters;
+mod paths;
 mod port_attrs;
 mod queue;
 mod root;
 mod session;
+mod slow;
 mod state;
 mod target;
 mod target_group;
@@ -43,7 +45,7 @@ mod version;
 mod words;
 
 pub use machine::Machine;
-pub use queue::Slow;
+pub use slow::Slow;
 
 /// An errno value, as the kernel would answer it.
 pub type Errno = nix::errno::Errno;

@@ -75,7 +75,7 @@ impl Machine {
         }
         let given = |name: &str| {
             let pairs = args.split_whitespace().filter_map(|arg| arg.split_once('='));
-            pairs.filter(|(key, _)| *key == name).last().map(|(_, value)| value.to_owned())
+            pairs.rev().find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
         };
         let value = |name: &str, default: &str| match (given(name), default) {
             (Some(value), "Y" | "N") => if value.starts_with(['1', 'y', 'Y']) { "Y" } else { "N" }.to_owned(),
@@ -156,7 +156,9 @@ impl Machine {
         match module {
             "scst" => {
                 let groups: Vec<_> = self.scst.groups.keys().copied().collect();
-                groups.into_iter().for_each(|group| self.delete_group(group));
+                for group in groups {
+                    self.delete_group(group);
+                }
                 self.scst = Scst::absent();
             }
             "scst_vdisk" => {

@@ -82,7 +82,7 @@ pub(super) fn parse(mut words: Words<'_>, vdisk: &mut Vdisk, features: Features)
         let name = String::from_utf8_lossy(name).to_ascii_lowercase();
         apply(&name, value, vdisk, &mut given, features)?;
     }
-    if vdisk.size % (1u64 << vdisk.block_shift) != 0 {
+    if !vdisk.size.is_multiple_of(1u64 << vdisk.block_shift) {
         return Err(Errno::EINVAL);
     }
     Ok(given)

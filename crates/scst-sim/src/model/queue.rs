@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::command::{Command, Needs, Outcome, Store};
 use super::machine::Machine;
-use super::words::matches_glob;
+use super::slow::Slow;
 use super::{Errno, FileKind, Ticket, Written};
 
 /// How long a writer waits before it first looks whether the main mutex is held.
@@ -19,21 +19,6 @@ const RECHECK: Duration = Duration::from_secs(5);
 const UNDOING: Duration = Duration::from_millis(10);
 /// How long a command waits for commands of initiators before it gives up with EBUSY.
 const QUIET_TIMEOUT: Duration = Duration::from_secs(90);
-
-/// An injected delay: commands that match are slow.
-#[derive(Debug, Clone)]
-pub struct Slow {
-    /// Pattern of the path below `/sys` (`*` and `?`).
-    pub path: Vec<u8>,
-    /// Pattern of what is written.
-    pub data: Vec<u8>,
-    /// How long the command takes.
-    pub takes: Duration,
-    /// It holds SCST's main mutex meanwhile, so that its writer gets EAGAIN after 15 s and others have to wait.
-    pub holds_mutex: bool,
-    /// How many commands are slowed down; `None`: all.
-    pub times: Option<u32>,
-}
 
 /// The process that sleeps in write(2).
 #[derive(Debug, Clone, Copy)]
@@ -72,10 +57,10 @@ pub(super) struct Queue {
     answers: BTreeMap<Ticket, Result<usize, Errno>>,
     vdisk_holder: Option<u64>,
     mutex_holder: Option<u64>,
-    last_result: Option<Errno>,
+    pub(super) last_result: Option<Errno>,
     /// Up to when the writers have looked whether to give up.
     looked: Duration,
-    slow: Vec<Slow>,
+    pub(super) slow: Vec<Slow>,
 }
 
 impl Queue {
@@ -105,21 +90,6 @@ impl Queue {
 }
 
 impl Machine {
-    /// Makes the matching commands to come slow. Later rules are asked first.
-    pub fn slow_down(&mut self, slow: Slow) {
-        self.queue.slow.push(slow);
-    }
-
-    /// Forgets all injected delays; commands that are slow already stay so.
-    pub fn slow_down_nothing(&mut self) {
-        self.queue.slow.clear();
-    }
-
-    /// Ends a queued command that was never carried out, as a fault may have it: `last_sysfs_mgmt_res` shows its result.
-    pub fn finish_command(&mut self, result: Result<(), Errno>) {
-        self.queue.last_result = result.err();
-    }
-
     /// The answer of a waiting write, once there is one. A ticket is answered once.
     pub fn poll(&mut self, ticket: Ticket) -> Option<Result<usize, Errno>> {
         self.queue.answers.remove(&ticket)
@@ -178,17 +148,6 @@ impl Machine {
             Some(answer) => Written::Done(answer),
             None => Written::Waiting(ticket),
         }
-    }
-
-    fn take_slow(&mut self, path: &[u8], data: &[u8]) -> Option<Slow> {
-        let rules = &mut self.queue.slow;
-        let at = rules.iter().rposition(|s| {
-            s.times != Some(0) && matches_glob(&s.path, path) && matches_glob(&s.data, data.trim_ascii_end())
-        })?;
-        if let Some(times) = &mut rules[at].times {
-            *times -= 1;
-        }
-        Some(rules[at].clone())
     }
 
     /// Lets every job go as far as it can.

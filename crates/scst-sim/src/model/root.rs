@@ -124,15 +124,13 @@ impl Machine {
                 Ok(number) => Store::Wait(Command::MeasureLatency(number != 0)),
                 Err(errno) => Store::Done(Err(errno)),
             },
-            "suspend" => match signed(text) {
-                Ok(number) => match u64::try_from(number) {
-                    Ok(timeout) => Store::Wait(Command::Suspend { timeout }),
-                    Err(_) => {
-                        self.scst.root.suspended = self.scst.root.suspended.saturating_sub(1);
-                        self.release_held_io();
-                        Store::Done(Ok(()))
-                    }
-                },
+            "suspend" => match signed(text).map(u64::try_from) {
+                Ok(Ok(timeout)) => Store::Wait(Command::Suspend { timeout }),
+                Ok(Err(_negative)) => {
+                    self.scst.root.suspended = self.scst.root.suspended.saturating_sub(1);
+                    self.release_held_io();
+                    Store::Done(Ok(()))
+                }
                 Err(errno) => Store::Done(Err(errno)),
             },
             _ => Store::Done(store_value(&mut self.scst.root, attr, data)),

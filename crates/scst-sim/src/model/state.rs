@@ -165,6 +165,7 @@ pub(super) enum PortKind {
 
 /// A port: `targets/<driver>/<target>`.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an attribute of the port")]
 pub(super) struct Target {
     pub(super) driver: DrvId,
     pub(super) name: Name,
@@ -226,6 +227,7 @@ pub(super) struct Lun {
 
 /// A device: `devices/<d>`.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a state of the device")]
 pub(super) struct Device {
     pub(super) name: Name,
     /// The handler's name; a SCSI disk of the host may be without one.

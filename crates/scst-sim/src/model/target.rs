@@ -2,6 +2,7 @@
 
 use super::Errno;
 use super::command::{Command, Store};
+use super::iscsi::IscsiTarget;
 use super::machine::Machine;
 use super::numbers::{int, unsigned};
 use super::port_attrs::{SHARED, keyed, keyed_bytes};
@@ -166,7 +167,7 @@ impl Machine {
         match &target.kind {
             PortKind::CopyManager => all.extend([("dif_capabilities", RO), ("dif_checks_failed", RW)]),
             PortKind::Local { .. } => all.extend([("phys_transport_version", RW), ("scsi_transport_version", RW)]),
-            PortKind::Iscsi(iscsi) => all.extend(iscsi.attributes()),
+            PortKind::Iscsi(_) => all.extend(IscsiTarget::attributes()),
             PortKind::Fc { gen32, .. } => {
                 all.extend([("abort_isp", WO), ("explicit_confirmation", RW), ("hw_target", RO), ("node_name", RO)]);
                 if !gen32 {

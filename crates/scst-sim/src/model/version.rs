@@ -4,6 +4,7 @@ use super::ScstVersion;
 
 /// The differences between the releases.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a question to a release")]
 pub(super) struct Features {
     /// The text of `version`.
     pub(super) release: &'static str,

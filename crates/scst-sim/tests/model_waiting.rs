@@ -1,0 +1,283 @@
+//! Commands that have to wait: for each other, for commands of initiators, for a file; and their writers.
+
+use std::time::Duration;
+
+use scst_sim::model::{Errno, FileKind, Handle, Host, HostFile, Machine, ScstVersion, Slow, Ticket, Written};
+
+const PORT: &str = "50:01:43:80:00:00:00:01";
+const INITIATOR: &str = "21:00:00:24:ff:00:00:01";
+
+/// One disk that is always there.
+struct OneDisk;
+
+impl Host for OneDisk {
+    fn file(&self, path: &[u8]) -> Result<HostFile, Errno> {
+        let kind = match path {
+            b"/disk" => FileKind::Block,
+            b"/var/lib/scst/pr" => FileKind::Dir,
+            _ => return Err(Errno::ENOENT),
+        };
+        Ok(HostFile {
+            kind,
+            size: 1 << 30,
+            logical_block: 512,
+            held: false,
+            discard: false,
+            open_error: None,
+            identity: path.to_vec(),
+        })
+    }
+}
+
+struct World(Machine);
+
+impl World {
+    /// A port with LUN 0 on a disk, and an initiator that is logged in.
+    fn new() -> Self {
+        let mut machine = Machine::new(ScstVersion::V3_11, Box::new(OneDisk));
+        for module in ["scst_vdisk", "qla2x00tgt"] {
+            machine.modprobe(module, "").unwrap();
+        }
+        let mut world = Self(machine);
+        world.ok("handlers/vdisk_blockio/mgmt", "add_device d1 filename=/disk");
+        world.ok("targets/qla2x00t/mgmt", &format!("add_target {PORT}"));
+        world.ok(&format!("targets/qla2x00t/{PORT}/luns/mgmt"), "add d1 0");
+        assert_eq!(world.0.login("qla2x00t", PORT, INITIATOR).unwrap(), INITIATOR);
+        world
+    }
+
+    fn open(&self, path: &str, write: bool) -> Handle {
+        self.0.open(format!("kernel/scst_tgt/{path}").as_bytes(), !write, write).unwrap()
+    }
+
+    fn write(&mut self, path: &str, data: &str) -> Written {
+        let handle = self.open(path, true);
+        self.0.write(&handle, data.as_bytes())
+    }
+
+    fn ok(&mut self, path: &str, data: &str) {
+        assert_eq!(self.write(path, data), Written::Done(Ok(data.len())), "{data:?} to {path}");
+    }
+
+    fn waits(&mut self, path: &str, data: &str) -> Ticket {
+        match self.write(path, data) {
+            Written::Waiting(ticket) => ticket,
+            Written::Done(result) => panic!("{data:?} to {path} was answered: {result:?}"),
+        }
+    }
+
+    fn read(&mut self, path: &str) -> Result<String, Errno> {
+        let handle = self.open(path, false);
+        self.0.read(&handle).map(|content| String::from_utf8(content).unwrap())
+    }
+
+    fn pass(&mut self, seconds: u64) {
+        self.0.advance(self.0.now() + Duration::from_secs(seconds));
+    }
+
+    fn start_io(&mut self, seconds: u64) -> u64 {
+        self.0.start_io("qla2x00t", PORT, INITIATOR, 0, Some(Duration::from_secs(seconds))).unwrap()
+    }
+
+    fn has(&self, path: &str) -> bool {
+        self.0.lookup(format!("kernel/scst_tgt/{path}").as_bytes()).is_ok()
+    }
+}
+
+#[test]
+fn a_slow_command_with_the_mutex_costs_its_writer_patience_but_is_carried_out() {
+    let mut world = World::new();
+    world.0.slow_down(Slow {
+        path: b"*/ini_groups/mgmt".to_vec(),
+        data: b"create *".to_vec(),
+        takes: Duration::from_secs(40),
+        holds_mutex: true,
+        times: Some(1),
+    });
+    let groups = format!("targets/qla2x00t/{PORT}/ini_groups");
+    let slow = world.waits(&format!("{groups}/mgmt"), "create g1");
+    let behind = world.waits(&format!("targets/qla2x00t/{PORT}/luns/mgmt"), "add d1 1");
+    world.ok("device_groups/mgmt", "create dg1");
+    assert_eq!(world.read("last_sysfs_mgmt_res"), Err(Errno::EAGAIN));
+    world.pass(14);
+    assert_eq!(world.0.poll(slow), None);
+    world.pass(1);
+    assert_eq!(world.0.poll(slow), Some(Err(Errno::EAGAIN)));
+    assert_eq!(world.0.poll(behind), Some(Err(Errno::EAGAIN)));
+    assert!(!world.has(&format!("{groups}/g1")));
+    world.pass(25);
+    assert!(world.has(&format!("{groups}/g1")) && world.has(&format!("targets/qla2x00t/{PORT}/luns/1")));
+    assert_eq!(world.read("last_sysfs_mgmt_res").unwrap(), "0\n");
+    world.ok(&format!("{groups}/mgmt"), "create g2");
+}
+
+#[test]
+fn without_the_mutex_a_writer_waits_as_long_as_it_takes() {
+    let mut world = World::new();
+    world.0.slow_down(Slow {
+        path: b"*/devices/d1/resync_size".to_vec(),
+        data: b"*".to_vec(),
+        takes: Duration::from_secs(100),
+        holds_mutex: false,
+        times: None,
+    });
+    let slow = world.waits("devices/d1/resync_size", "1\n");
+    world.pass(99);
+    assert_eq!(world.0.poll(slow), None);
+    world.pass(1);
+    assert_eq!(world.0.poll(slow), Some(Ok(2)));
+    assert_eq!(world.0.next_event(), None);
+}
+
+#[test]
+fn a_block_waits_for_commands_in_flight_and_holds_later_ones() {
+    let mut world = World::new();
+    let first = world.start_io(4);
+    let block = world.waits("devices/d1/block", "1\n");
+    assert_eq!(world.read("devices/d1/block").unwrap(), "1 1\n");
+    let held = world.start_io(4);
+    world.pass(4);
+    assert!(world.0.io_done(first));
+    assert_eq!(world.0.poll(block), Some(Ok(2)));
+    assert_eq!(world.read("devices/d1/block").unwrap(), "1 0\n");
+    world.pass(60);
+    assert!(!world.0.io_done(held), "the device is blocked");
+    world.ok("devices/d1/block", "0\n");
+    world.pass(4);
+    assert!(world.0.io_done(held));
+}
+
+#[test]
+fn an_interrupted_block_stays_and_an_early_unblock_waits() {
+    let mut world = World::new();
+    world.start_io(4);
+    let block = world.waits("devices/d1/block", "1\n");
+    world.0.interrupt(block);
+    assert_eq!(world.0.poll(block), Some(Err(Errno::EINTR)));
+    assert_eq!(world.read("devices/d1/block").unwrap(), "1 1\n");
+    let unblock = world.waits("devices/d1/block", "0\n");
+    world.0.interrupt(unblock);
+    assert_eq!(world.0.poll(unblock), None, "unblocking does not mind signals");
+    world.pass(4);
+    assert_eq!(world.0.poll(unblock), Some(Ok(2)));
+    assert_eq!(world.read("devices/d1/block").unwrap(), "0 0\n");
+}
+
+#[test]
+fn groups_wait_for_all_commands_and_give_up_after_90_seconds() {
+    let mut world = World::new();
+    world.start_io(3);
+    let groups = format!("targets/qla2x00t/{PORT}/ini_groups/mgmt");
+    let create = world.waits(&groups, "create g1");
+    world.pass(3);
+    assert_eq!(world.0.poll(create), Some(Ok(9)));
+
+    let endless = world.0.start_io("qla2x00t", PORT, INITIATOR, 0, None).unwrap();
+    let create = world.waits(&groups, "create g2");
+    world.pass(89);
+    assert_eq!(world.0.poll(create), None);
+    world.pass(1);
+    assert_eq!(world.0.poll(create), Some(Err(Errno::EBUSY)));
+    world.0.finish_io(endless);
+    assert!(world.0.io_done(endless));
+    world.ok(&groups, "create g2");
+}
+
+#[test]
+fn a_lun_goes_at_once_but_its_deletion_waits_for_its_commands() {
+    let mut world = World::new();
+    world.start_io(4);
+    let luns = format!("targets/qla2x00t/{PORT}/luns");
+    let delete = world.waits(&format!("{luns}/mgmt"), "del 0");
+    assert!(!world.has(&format!("{luns}/0")));
+    world.pass(4);
+    assert_eq!(world.0.poll(delete), Some(Ok(5)));
+}
+
+#[test]
+fn deleting_a_blocked_device_with_a_waiting_command_hangs_until_it_is_unblocked() {
+    let mut world = World::new();
+    world.ok("devices/d1/block", "11\n");
+    world.start_io(1);
+    let delete = world.waits("handlers/vdisk_blockio/mgmt", "del_device d1");
+    let add = world.waits("handlers/vdisk_nullio/mgmt", "add_device d2");
+    world.pass(300);
+    assert_eq!((world.0.poll(delete), world.0.poll(add)), (None, None), "the main mutex is free, so nobody gives up");
+    assert!(world.has("devices/d1") && !world.has(&format!("targets/qla2x00t/{PORT}/luns/0")));
+    world.ok(&format!("targets/qla2x00t/{PORT}/luns/mgmt"), "clear");
+    world.ok("devices/d1/block", "0\n");
+    world.pass(1);
+    assert_eq!(world.0.poll(delete), Some(Ok(13)));
+    assert_eq!(world.0.poll(add), Some(Ok(13)));
+    assert!(!world.has("devices/d1") && world.has("devices/d2"));
+}
+
+#[test]
+fn a_signal_ends_the_waiting_but_not_the_command() {
+    let mut world = World::new();
+    world.start_io(3);
+    let groups = format!("targets/qla2x00t/{PORT}/ini_groups");
+    let create = world.waits(&format!("{groups}/mgmt"), "create g1");
+    world.0.interrupt(create);
+    assert_eq!(world.0.poll(create), Some(Err(Errno::EINTR)));
+    assert_eq!(world.0.poll(create), None, "a ticket is answered once");
+    world.pass(3);
+    assert!(world.has(&format!("{groups}/g1")));
+}
+
+#[test]
+fn a_session_with_a_command_logs_out_when_it_is_answered() {
+    let mut world = World::new();
+    world.start_io(3);
+    let session = format!("targets/qla2x00t/{PORT}/sessions/{INITIATOR}");
+    world.ok(&format!("{session}/force_close"), "1\n");
+    assert!(world.has(&session));
+    world.pass(3);
+    assert!(!world.has(&session));
+}
+
+#[test]
+fn suspending_by_hand_puts_commands_off_until_it_is_taken_back() {
+    let mut world = World::new();
+    world.ok("suspend", "5\n");
+    let io = world.start_io(1);
+    world.pass(10);
+    assert!(!world.0.io_done(io));
+    world.ok(&format!("targets/qla2x00t/{PORT}/ini_groups/mgmt"), "create g1");
+    world.ok("suspend", "-1\n");
+    world.pass(1);
+    assert!(world.0.io_done(io));
+}
+
+#[test]
+fn an_open_file_of_something_deleted_is_stale_even_if_the_name_comes_back() {
+    let mut world = World::new();
+    let old = world.open("devices/d1/prod_id", true);
+    world.ok("handlers/vdisk_blockio/mgmt", "del_device d1");
+    assert_eq!(world.0.write(&old, b"x"), Written::Done(Err(Errno::ENODEV)));
+    world.ok("handlers/vdisk_blockio/mgmt", "add_device d1 filename=/disk");
+    assert_eq!(world.0.write(&old, b"x"), Written::Done(Err(Errno::ENODEV)));
+    assert_eq!(world.0.read(&old), Err(Errno::ENODEV));
+}
+
+#[test]
+fn a_large_configuration_stays_quick() {
+    let mut world = World::new();
+    for device in 0..64 {
+        world.ok("handlers/vdisk_nullio/mgmt", &format!("add_device n{device}"));
+    }
+    for port in 0..4 {
+        let port = format!("50:00:00:00:00:00:00:0{port}");
+        world.ok("targets/qla2x00t/mgmt", &format!("add_target {port}"));
+        for group in 0..50 {
+            let groups = format!("targets/qla2x00t/{port}/ini_groups");
+            world.ok(&format!("{groups}/mgmt"), &format!("create g{group}"));
+            for device in 0..64 {
+                world.ok(&format!("{groups}/g{group}/luns/mgmt"), &format!("add n{device} {device}"));
+            }
+        }
+    }
+    assert_eq!(world.0.list(b"kernel/scst_tgt/devices/n1/exported").unwrap().len(), 201);
+    world.ok("handlers/vdisk_nullio/mgmt", "del_device n1");
+    assert!(!world.has("targets/qla2x00t/50:00:00:00:00:00:00:03/ini_groups/g49/luns/1"));
+}
