@@ -1,0 +1,220 @@
+//! What a recurring monitor answers for every state the kernel can be in, and the one thing it repairs.
+
+use std::time::Duration;
+
+use crate::world::sample::{self, ALPHA, HOST, group, ports};
+use crate::world::{Cluster, Lists, eventually};
+
+const LOCAL: &str = "device_groups/dummy/target_groups/alpha/state";
+const PEER: &str = "device_groups/dummy/target_groups/beta/state";
+
+fn port(index: usize, attribute: &str) -> String {
+    format!("targets/qla2x00t/{}/{attribute}", ALPHA[index])
+}
+
+#[test]
+fn ports_run_when_every_one_is_enabled_with_its_id() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    let monitor = || alpha.call(&ports()).recurring().run("monitor");
+    monitor().exit(0).writes(0).programs(0);
+    alpha.run(&ports(), "status").exit(0).writes(0);
+    alpha.write(&port(1, "enabled"), "0");
+    monitor().exit(1).reason_has(ALPHA[1]);
+    alpha.write(&port(1, "rel_tgt_id"), "7");
+    alpha.write(&port(1, "enabled"), "1");
+    monitor().exit(1).reason_has(ALPHA[1]);
+    // All down, and our groups are there still.
+    alpha.write(&port(0, "enabled"), "0");
+    alpha.write(&port(1, "enabled"), "0");
+    monitor().exit(1);
+    // A dead HBA.
+    alpha.run(&ports(), "start").exit(0);
+    monitor().exit(0);
+    alpha.control(&format!("unplug {}", ALPHA[0]));
+    monitor().exit(1).reason(&format!("port {} does not exist", ALPHA[0]));
+}
+
+#[test]
+fn a_port_that_somebody_else_enabled_is_not_ours() {
+    let cluster = sample::nodes().up();
+    let alpha = cluster.node("alpha");
+    alpha.control("modprobe qla2x00tgt");
+    alpha.write(&port(0, "rel_tgt_id"), "7");
+    alpha.write(&port(0, "enabled"), "1");
+    alpha.run(&ports(), "monitor").exit(7);
+    alpha.call(&ports()).recurring().run("monitor").exit(7);
+    alpha.run(&ports(), "stop").exit(0);
+    assert_eq!(alpha.read(&port(0, "enabled")), "1");
+}
+
+#[test]
+fn an_empty_or_missing_record_is_learned_once_by_a_recurring_monitor() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    let known = alpha.record(&ports()).expect("start leaves a record");
+    for empty in [true, false] {
+        if empty {
+            alpha.set_record(&ports(), "");
+        } else {
+            std::fs::remove_file(alpha.record_path(&ports())).unwrap();
+        }
+        let before = alpha.record(&ports());
+        alpha.run(&ports(), "monitor").exit(0).programs(0);
+        assert_eq!(alpha.record(&ports()), before, "a probe leaves no trace");
+        alpha.call(&ports()).recurring().run("monitor").exit(0).ran(&["cibadmin"]);
+        assert_eq!(alpha.record(&ports()).as_deref(), Some(known.as_str()));
+        alpha.call(&ports()).recurring().run("monitor").exit(0).programs(0);
+    }
+}
+
+#[test]
+fn a_thorough_look_at_the_ports_misses_what_is_gone_and_tells_what_differs() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    let monitor = || alpha.call(&ports()).recurring().level(10).run("monitor");
+    let group = port(0, "ini_groups/vmwtest");
+    monitor().exit(0).writes(0).not_logged("WARNING");
+    // More than configured, and another I/O group: only a reload would change that.
+    alpha.write(&format!("{group}/initiators/mgmt"), "add 50:01:43:80:00:00:00:99");
+    monitor().exit(0).logged("50:01:43:80:00:00:00:99");
+    alpha.write(&format!("{group}/io_grouping_type"), "7");
+    monitor().exit(0).logged("I/O group");
+    alpha.write(&format!("{group}/initiators/mgmt"), &format!("del {}", HOST[1]));
+    monitor().exit(1).reason_has(HOST[1]);
+    alpha.call(&ports()).recurring().run("monitor").exit(0);
+    alpha.write(&port(0, "ini_groups/mgmt"), "del vmwtest");
+    monitor().exit(1).reason_has("initiator group vmwtest");
+}
+
+#[test]
+fn a_device_group_answers_by_the_state_of_its_own_target_group() {
+    let cluster = sample::serving();
+    let alpha = cluster.node("alpha");
+    let monitor = || alpha.call(&group()).recurring().run("monitor");
+    monitor().exit(8).writes(0).programs(0);
+    alpha.write(LOCAL, "nonoptimized");
+    monitor().exit(8);
+    for state in ["standby", "unavailable", "offline"] {
+        alpha.write(LOCAL, state);
+        monitor().exit(0).writes(0).programs(0);
+    }
+    alpha.write(LOCAL, "transitioning");
+    monitor().exit(1).reason_has("transitioning");
+    alpha.write(LOCAL, "active");
+    // Half there, in both ways.
+    alpha.write("device_groups/dummy/target_groups/mgmt", "del alpha");
+    monitor().exit(1).reason_has("dummy");
+    alpha.write("device_groups/mgmt", "del dummy");
+    monitor().exit(1).reason_has("dummy");
+    alpha.write("handlers/vdisk_nullio/mgmt", "del_device dummy_lu0dummy");
+    monitor().exit(7);
+}
+
+#[test]
+fn an_active_group_with_a_closed_device_is_a_failed_promoted_one() {
+    let cluster = sample::with_ports();
+    let disk = cluster.disk("r0", 1 << 20);
+    let group = group().param("device1", &format!("filename={},virtname=r0,export0=all:1", disk.display()));
+    let alpha = cluster.node("alpha");
+    alpha.run(&group, "promote").exit(0);
+    alpha.run(&group, "monitor").exit(8);
+    alpha.write("devices/dummy_r0/active", "0");
+    alpha.run(&group, "monitor").exit(9).reason_has("dummy_r0");
+    alpha.write(LOCAL, "standby");
+    alpha.run(&group, "monitor").exit(0);
+}
+
+#[test]
+fn a_thorough_look_at_a_group_misses_what_is_gone_and_tells_what_differs() {
+    let cluster = sample::serving();
+    let alpha = cluster.node("alpha");
+    let call = || alpha.call(&group()).recurring().level(10);
+    call().run("monitor").exit(8).writes(0).programs(0).not_logged("WARNING");
+    let bigger = group().param("device1", "handler=vdisk_nullio,virtname=lu1,export0=all:1");
+    alpha.call(&bigger).recurring().level(10).run("monitor").exit(9).reason_has("dummy_lu1");
+    alpha.call(&bigger).recurring().run("monitor").exit(8);
+    call()
+        .param("device0", "handler=vdisk_nullio,virtname=lu0dummy,dummy=1,read_only=1,export0=all:0")
+        .run("monitor")
+        .exit(8)
+        .logged("read_only");
+    alpha.write(&port(0, "ini_groups/vmwtest/luns/mgmt"), "del 0");
+    call().run("monitor").exit(9).reason_has("LUN 0");
+    alpha.write(LOCAL, "standby");
+    call().run("monitor").exit(1).reason_has("LUN 0");
+    alpha.run(&group(), "reload").exit(0);
+    call().run("monitor").exit(0);
+    alpha.write("device_groups/dummy/devices/mgmt", "del dummy_lu0dummy");
+    call().run("monitor").exit(1).reason_has("dummy_lu0dummy");
+    alpha.run(&group(), "reload").exit(0);
+    alpha.write("device_groups/dummy/target_groups/alpha/mgmt", &format!("del {}", ALPHA[1]));
+    call().run("monitor").exit(1).reason_has(ALPHA[1]);
+}
+
+/// Alpha with a peer that its hosts see in transition, by a notification that came so long ago.
+fn halfway(seconds_ago: u64) -> Cluster {
+    let cluster = sample::serving();
+    let clone = cluster.cib().add_promotable("ms_scst_dg_dummy", group().id(), "ocf:onesty:scst_aluadg");
+    clone.expect("the CIB can be changed");
+    let alpha = cluster.node("alpha");
+    let lists = Lists::new().list("active", &["alpha", "beta"]).list("stop", &["beta"]).event("pre", "stop");
+    alpha.call(&group()).lists(&lists).run("notify").exit(0);
+    assert_eq!(alpha.read(PEER), "transitioning");
+    let record = alpha.record(&group()).expect("a running instance has a record");
+    let aged = record.lines().map(|line| match line.rsplit_once(' ') {
+        Some((peer, at)) if line.starts_with("peer beta ") => {
+            format!("{peer} {}\n", at.parse::<u64>().expect("a stamp").saturating_sub(seconds_ago))
+        }
+        _ => format!("{line}\n"),
+    });
+    alpha.set_record(&group(), &aged.collect::<String>());
+    cluster
+}
+
+#[test]
+fn a_peer_between_two_states_is_given_time() {
+    let cluster = halfway(60);
+    let alpha = cluster.node("alpha");
+    alpha.call(&group()).recurring().run("monitor").exit(8).writes(0).programs(0);
+    assert_eq!(alpha.read(PEER), "transitioning");
+}
+
+#[test]
+fn a_lost_notification_is_made_good_by_asking_the_cluster_once() {
+    let cluster = halfway(160);
+    let alpha = cluster.node("alpha");
+    alpha.call(&group()).run("monitor").exit(8).writes(0).ran(&["crm_attribute"]);
+    alpha
+        .call(&group())
+        .recurring()
+        .run("monitor")
+        .exit(8)
+        .ran(&["crm_mon"])
+        .wrote(&["device_groups/dummy/target_groups/beta/state < standby"]);
+    alpha.call(&group()).recurring().run("monitor").exit(8).writes(0).programs(0);
+    let cluster = halfway(160);
+    cluster.cib().set_role("beta", group().id(), scst_sim::stand_in::Role::Stopped).expect("the CIB can be changed");
+    let alpha = cluster.node("alpha");
+    alpha.call(&group()).recurring().run("monitor").exit(8);
+    assert_eq!(alpha.read(PEER), "unavailable");
+    // A cluster that cannot be asked leaves the peer as it is, and is no failure of this node.
+    let cluster = halfway(160);
+    let alpha = cluster.node("alpha");
+    alpha.call(&group()).recurring().without_cluster().run("monitor").exit(8).writes(0).logged("crm_mon");
+    assert_eq!(alpha.read(PEER), "transitioning");
+}
+
+#[test]
+fn monitor_during_an_action_of_the_same_group_does_not_see_a_failure() {
+    let cluster = sample::serving();
+    let alpha = cluster.node("alpha");
+    alpha.control("fault op=write path=**/alpha/state at=2 action=hang");
+    let demote = alpha.call(&group()).begin("demote");
+    eventually("the demotion is half done", || alpha.read(LOCAL) == "transitioning");
+    eventually("the next step waits", || alpha.mount().waiting() == 1);
+    alpha.call(&group()).recurring().run("monitor").exit(0);
+    alpha.control("release");
+    demote.wait().exit(0).within(Duration::from_secs(15));
+    assert_eq!(alpha.read(LOCAL), "standby");
+}
