@@ -4,8 +4,9 @@ mod packages;
 mod run;
 
 use std::error::Error;
+use std::ffi::OsString;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
@@ -152,26 +153,29 @@ fn replay(tally: &mut Tally, options: &[&str]) -> Result<bool, Box<dyn Error>> {
     } else {
         Command::new(simulator)
     };
-    let directory = workspace::root().join("tests/data/recordings");
-    command.current_dir(&directory).arg("replay").args(options);
-    for place in [".", "3.7"] {
-        command.args(recordings(&directory.join(place))?);
+    let root = workspace::root();
+    command.current_dir(&root).arg("replay").args(options);
+    for directory in ["tests/data/recordings", "tests/data/recordings/3.7"] {
+        for name in recordings(&root.join(directory))? {
+            // Relative, so that the output says no more than a reader needs.
+            command.arg(Path::new(directory).join(name));
+        }
     }
     tally.run(command)
 }
 
-/// The recordings in a directory, by name.
-fn recordings(directory: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
-    let mut files = Vec::new();
+/// The names of the recordings in a directory, in their order.
+fn recordings(directory: &Path) -> Result<Vec<OsString>, Box<dyn Error>> {
+    let mut names = Vec::new();
     for entry in fs::read_dir(directory)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "jsonl") {
-            files.push(path);
+        let name = entry?.file_name();
+        if Path::new(&name).extension().is_some_and(|extension| extension == "jsonl") {
+            names.push(name);
         }
     }
-    files.sort();
-    if files.is_empty() {
+    names.sort();
+    if names.is_empty() {
         return Err(format!("there is no recording in {}", directory.display()).into());
     }
-    Ok(files)
+    Ok(names)
 }
