@@ -191,7 +191,11 @@ impl Step {
     /// What a failure of this step is called: the object first, then what failed.
     pub fn failed(&self, error: &crate::error::Error) -> String {
         let (verb, object) = self.words();
-        format!("{object}: {verb} failed: {error}")
+        let act = match self {
+            Self::AddDevice { .. } => "add",
+            _ => PREPOSITIONS.iter().find_map(|word| verb.strip_suffix(word)).unwrap_or(&verb),
+        };
+        format!("{object}: {act} failed: {error}")
     }
 
     /// The verb and the object of the step's sentence.
@@ -263,6 +267,9 @@ impl Step {
     }
 }
 
+/// What a verb ends with where the object follows it.
+const PREPOSITIONS: [&str; 5] = [" on", " to", " from", " as", " of"];
+
 fn target_group(group: &GroupName, node: &NodeName) -> String {
     format!("target group {node} of device group {group}")
 }
@@ -278,5 +285,46 @@ impl fmt::Display for Step {
             }
             _ => write!(f, "{verb} {object}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::errno::Errno;
+
+    use super::*;
+    use crate::error::{ErrnoName, Error, Verb};
+
+    fn failed(step: &Step) -> String {
+        let (path, value) = step.command().unwrap_or_default();
+        let errno = ErrnoName(Errno::EBUSY);
+        step.failed(&Error::Kernel {
+            verb: Verb::Write,
+            path: format!("/sys/{path}").into(),
+            value: Some(value),
+            errno,
+        })
+    }
+
+    #[test]
+    fn a_failure_names_the_object_first_and_a_sentence_the_verb() {
+        let port = TargetName::seen("21:00:00:24:ff:60:d0:10").unwrap();
+        let enable = Step::Enable { driver: Driver::Qla2x00t, port: port.clone() };
+        assert_eq!(enable.to_string(), "enable port 21:00:00:24:ff:60:d0:10");
+        assert_eq!(
+            failed(&enable),
+            "port 21:00:00:24:ff:60:d0:10: enable failed: EBUSY writing \"1\" to \
+             /sys/kernel/scst_tgt/targets/qla2x00t/21:00:00:24:ff:60:d0:10/enabled"
+        );
+        let group = GroupName::parse("ssd").unwrap();
+        let state = Step::SetState { group, node: NodeName::parse("alpha").unwrap(), state: AluaState::Active };
+        assert_eq!(state.to_string(), "set state active on target group alpha of device group ssd");
+        assert!(failed(&state).starts_with("target group alpha of device group ssd: set state active failed: EBUSY"));
+        let device = DeviceName::seen("ssd_lu0").unwrap();
+        let parameters = vec![("filename", "/dev/sda".to_owned()), ("read_only", "1".to_owned())];
+        let add = Step::AddDevice { handler: HandlerName::VdiskBlockio, device, parameters };
+        assert_eq!(add.to_string(), "add device ssd_lu0 with filename=/dev/sda, read_only=1 through vdisk_blockio");
+        assert_eq!(add.command().unwrap().1, "add_device ssd_lu0 filename=/dev/sda; read_only=1");
+        assert!(failed(&add).starts_with("device ssd_lu0: add failed: EBUSY"));
     }
 }
