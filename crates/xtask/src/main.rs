@@ -2,6 +2,8 @@
 //!
 //! They hold what would otherwise be shell scripts: the demo, everything that CI checks, and the generated files.
 
+#[cfg(test)]
+mod architecture;
 mod check;
 mod demo;
 mod metadata;

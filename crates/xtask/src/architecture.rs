@@ -1,0 +1,179 @@
+//! The invariants of `docs/architecture.md` that can be seen in the source.
+//!
+//! Rust's own privacy cannot express them: they are about who may know whom within one crate, and about which of the standard
+//! library's doors a module goes through. Comments are not looked at, code of tests is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use crate::workspace;
+
+/// A source file: its path below the repository, and its lines without comments.
+struct Source {
+    path: String,
+    lines: Vec<String>,
+}
+
+impl Source {
+    /// The module directly below `src/` that the file belongs to: `plan` for `crates/scst-core/src/plan/step.rs`.
+    fn module(&self) -> &str {
+        let inside = self.path.split_once("/src/").map_or("", |(_, inside)| inside);
+        inside.split('/').next().unwrap_or_default().trim_end_matches(".rs")
+    }
+
+    /// Whether the text occurs, not as the end of a longer name.
+    fn has(&self, text: &str) -> bool {
+        let ends_a_name = |before: &str| before.ends_with(|letter: char| letter.is_alphanumeric() || letter == '_');
+        self.lines.iter().any(|line| line.match_indices(text).any(|(at, _)| !ends_a_name(&line[..at])))
+    }
+
+    /// The source before its unit tests.
+    fn without_tests(mut self) -> Self {
+        let tests = self.lines.iter().position(|line| line.trim() == "#[cfg(test)]");
+        self.lines.truncate(tests.unwrap_or(self.lines.len()));
+        self
+    }
+}
+
+fn sources(directory: &str) -> Vec<Source> {
+    let mut found = Vec::new();
+    collect(&workspace::root().join(directory), directory, &mut found);
+    assert!(!found.is_empty(), "{directory} has no source");
+    found
+}
+
+fn collect(directory: &Path, name: &str, found: &mut Vec<Source>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let entry = entry.unwrap();
+        let path = format!("{name}/{}", entry.file_name().to_str().unwrap());
+        if entry.file_type().unwrap().is_dir() {
+            collect(&entry.path(), &path, found);
+        } else if path.ends_with(".rs") {
+            let text = fs::read_to_string(entry.path()).unwrap();
+            let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+            found.push(Source { path, lines: code.map(str::to_owned).collect() });
+        }
+    }
+}
+
+/// Modules of its own crate that a file names.
+fn known(source: &Source) -> BTreeSet<String> {
+    let mut modules = BTreeSet::new();
+    for line in &source.lines {
+        for rest in line.split("crate::").skip(1) {
+            let end = rest.find(|letter: char| !letter.is_alphanumeric() && letter != '_').unwrap_or(rest.len());
+            modules.insert(rest[..end].to_owned());
+        }
+    }
+    modules
+}
+
+/// The package names under `[dependencies]` of a manifest.
+fn dependencies(package: &str) -> Vec<String> {
+    let manifest = fs::read_to_string(workspace::root().join(package).join("Cargo.toml")).unwrap();
+    let section = manifest.split("[dependencies]\n").nth(1).unwrap_or_default();
+    let section = section.split("\n[").next().unwrap_or_default();
+    let name = |line: &str| line.split(['.', ' ', '=']).next().unwrap_or_default().to_owned();
+    section.lines().map(name).filter(|name| !name.is_empty()).collect()
+}
+
+/// What `.0` of the core may know of the core; every other module may know every other.
+const LAYERS: [(&str, &[&str]); 5] = [
+    ("scst", &["scst"]),
+    ("state", &["scst", "state"]),
+    // The error is for a step's own words about how it failed.
+    ("plan", &["plan", "scst", "state", "error"]),
+    ("ocf", &["ocf", "deadline"]),
+    ("sysfs", &["sysfs", "deadline", "error"]),
+];
+
+#[test]
+fn layers_of_the_core_know_only_what_is_below_them() {
+    for source in sources("crates/scst-core/src") {
+        let Some((module, allowed)) = LAYERS.iter().find(|(module, _)| *module == source.module()) else { continue };
+        let over: Vec<_> = known(&source).into_iter().filter(|name| !allowed.contains(&name.as_str())).collect();
+        assert!(over.is_empty(), "{}: {module} must not know {over:?}", source.path);
+    }
+}
+
+#[test]
+fn product_and_simulator_share_no_code() {
+    for (package, foreign) in [
+        ("crates/scst-core", &["scst-sim", "agents", "xtask"][..]),
+        ("agents", &["scst-sim", "xtask"]),
+        ("crates/scst-sim", &["scst-core", "agents", "xtask"]),
+    ] {
+        let own = dependencies(package);
+        assert!(!own.is_empty(), "{package} has dependencies");
+        let shared: Vec<_> = own.iter().filter(|name| foreign.contains(&name.as_str())).collect();
+        assert!(shared.is_empty(), "{package} must not depend on {shared:?}");
+    }
+    for source in sources("crates/scst-sim/src") {
+        assert!(!source.has("scst_core") && !source.has("agents::"), "{} knows the product", source.path);
+    }
+}
+
+/// Files of the product that reach into the file system, and why.
+const OPENERS: [(&str, &str); 6] = [
+    ("crates/scst-core/src/sysfs.rs", "the kernel's"),
+    ("crates/scst-core/src/record.rs", "records and locks below /run"),
+    ("crates/scst-core/src/ocf/log.rs", "log and trace"),
+    ("crates/scst-core/src/command.rs", "looks which programs there are"),
+    ("agents/src/host.rs", "creates /var/lib/scst/pr"),
+    ("agents/src/scst_aluadg/instance.rs", "looks whether backing files exist"),
+];
+
+#[test]
+fn only_sysfs_touches_kernel_files() {
+    let product = sources("crates/scst-core/src").into_iter().chain(sources("agents/src")).map(Source::without_tests);
+    let doors = ["fs::", "File::", "OpenOptions"];
+    let openers: BTreeSet<String> =
+        product.filter(|source| doors.iter().any(|door| source.has(door))).map(|source| source.path).collect();
+    let wanted: BTreeSet<String> = OPENERS.iter().map(|(path, _)| (*path).to_owned()).collect();
+    assert_eq!(openers, wanted);
+}
+
+#[test]
+fn a_command_is_one_write() {
+    let sysfs = sources("crates/scst-core/src").into_iter().filter(|source| source.module() == "sysfs");
+    let sysfs: Vec<Source> = sysfs.map(Source::without_tests).collect();
+    assert!(sysfs.iter().all(|source| !source.has("write_all") && !source.has("fs::write(")));
+    let writes = sysfs.iter().flat_map(|source| &source.lines).filter(|line| line.contains(".write(&")).count();
+    assert_eq!(writes, 1, "there is one place that writes");
+}
+
+#[test]
+fn every_sleep_is_measured_against_a_deadline() {
+    let product = sources("crates/scst-core/src").into_iter().chain(sources("agents/src")).map(Source::without_tests);
+    let sleepers: BTreeSet<String> = product
+        .filter(|source| source.has("sleep("))
+        .map(|source| source.path)
+        .filter(|path| !["sysfs.rs", "command.rs", "deadline.rs"].iter().any(|name| path.ends_with(name)))
+        .collect();
+    assert!(sleepers.is_empty(), "{sleepers:?} sleep by themselves");
+}
+
+#[test]
+fn a_notification_starts_no_process() {
+    let notify = sources("agents/src").into_iter().find(|source| source.path.ends_with("scst_aluadg/notify.rs"));
+    let notify = notify.expect("the agent has a notify").without_tests();
+    for door in ["tools", "cluster::", "topology", "Command", "load_modules", "node_name("] {
+        assert!(!notify.has(door), "notify uses {door}");
+    }
+}
+
+#[test]
+fn the_map_names_every_module() {
+    let document = fs::read_to_string(workspace::root().join("docs/architecture.md")).unwrap();
+    let mut missing = BTreeMap::<&str, BTreeSet<String>>::new();
+    for package in ["crates/scst-core/src", "crates/scst-sim/src", "agents/src"] {
+        for source in sources(package) {
+            let module = source.module();
+            if !["lib", "main"].contains(&module) && !document.contains(&format!("`{module}`")) {
+                missing.entry(package).or_default().insert(module.to_owned());
+            }
+        }
+    }
+    assert!(missing.is_empty(), "docs/architecture.md does not name {missing:?}");
+}
