@@ -49,7 +49,7 @@ fn collect(directory: &Path, name: &str, found: &mut Vec<Source>) {
         let path = format!("{name}/{}", entry.file_name().to_str().unwrap());
         if entry.file_type().unwrap().is_dir() {
             collect(&entry.path(), &path, found);
-        } else if path.ends_with(".rs") {
+        } else if entry.path().extension().is_some_and(|extension| extension == "rs") {
             let text = fs::read_to_string(entry.path()).unwrap();
             let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
             found.push(Source { path, lines: code.map(str::to_owned).collect() });
