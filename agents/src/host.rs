@@ -20,9 +20,6 @@ use scst_core::sysfs::Sysfs;
 /// The longest a module may take to load: its hardware is set up meanwhile.
 const MODPROBE: Duration = Duration::from_mins(1);
 
-/// Time kept for undoing a start that failed.
-pub const UNDO: Duration = Duration::from_secs(2);
-
 /// One run's view of the world.
 #[derive(Debug)]
 pub struct Host<'a> {

@@ -83,7 +83,7 @@ pub(super) fn explained(host: &Host<'_>, applied: &Applied, failure: Failure) ->
         _ => None,
     });
     let Some(device) = undrained else { return failure };
-    let deadline = host.deadline().at_least(crate::host::UNDO);
+    let deadline = host.deadline().last();
     let observer = scst_core::observe::Observer { sysfs: &host.sysfs, deadline: &deadline };
     let busy: Vec<String> = observer.busy_initiators(device).unwrap_or_default().into_iter().collect();
     let whom = if busy.is_empty() { String::new() } else { format!(" of {}", busy.join(", ")) };

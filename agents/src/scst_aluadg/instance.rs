@@ -167,7 +167,7 @@ pub(super) fn delete_score(host: &Host<'_>, node: &NodeName) {
         println!("delete the promotion score of node {node}");
         return;
     }
-    let deadline = host.deadline().at_least(crate::host::UNDO);
+    let deadline = host.deadline().last();
     let deleted =
         cluster::delete_promotion_score(&host.tools, &deadline, node.as_str(), host.context.env.resource_id());
     if let Err(error) = deleted {

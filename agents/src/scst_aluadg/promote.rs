@@ -14,7 +14,7 @@ use scst_core::state::DeviceGroup;
 use super::instance::{Instance, delete_score, renew_score};
 use super::start::{self, local_state};
 use super::wanted::state_of;
-use crate::host::{Host, UNDO, first_failure};
+use crate::host::{Host, first_failure};
 
 /// Promotes the instance, starting it first where it does not run.
 pub(super) fn promote(host: &Host<'_>) -> Result<ExitCode, Failure> {
@@ -135,7 +135,7 @@ pub(super) fn closed<'a>(
 
 /// A promotion that failed ends in standby.
 fn step_back(host: &Host<'_>, instance: &Instance, local: &NodeName) {
-    let deadline = host.deadline().at_least(UNDO);
+    let deadline = host.deadline().last();
     let scope = instance.scope(local, false);
     let observer = scst_core::observe::Observer { sysfs: &host.sysfs, deadline: &deadline };
     let back = observer.device_group(&instance.group).map(|group| {

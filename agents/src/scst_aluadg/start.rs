@@ -18,7 +18,7 @@ use scst_core::state::{LunAddress, Storage};
 use super::instance::{Instance, missing_backing, renew_score, set_score};
 use super::params::Params;
 use super::wanted::{self, LocalPorts, States, unmatched};
-use crate::host::{Host, Module, UNDO, first_failure, refuse_errors};
+use crate::host::{Host, Module, first_failure, refuse_errors};
 
 /// Starts the instance, unpromoted.
 pub(super) fn start(host: &Host<'_>) -> Result<ExitCode, Failure> {
@@ -52,7 +52,8 @@ pub(super) fn bring_up(host: &Host<'_>, params: &Params, instance: &mut Instance
     let before = instance.record.clone();
     // Before the first step, so that a run that is killed leaves a stop that knows what to look for.
     work.remember(instance, &found, &wanted);
-    let applied = host.apply(&plan.steps, AfterFailure::End);
+    // A quarter of the time is kept for taking everything back.
+    let applied = host.apply_until(&plan.steps, AfterFailure::End, &host.deadline().share(3, 4));
     if host.dry_run() {
         work.print_lips(&plan.steps)?;
         return set_score(host, &local);
@@ -266,7 +267,7 @@ impl<'a> Work<'a> {
 
     /// Takes back what a failed start created. What cannot be taken back stays known by the record, so that stop finds it.
     fn undo(&self, instance: &mut Instance, before: &Storage, record: &Found) {
-        let deadline = self.host.deadline().at_least(UNDO);
+        let deadline = self.host.deadline().last();
         let observer = Observer { sysfs: &self.host.sysfs, deadline: &deadline };
         let scope = Scope { recreate: false, ..self.scope.clone() };
         let undone = instance.storage(observer).and_then(|now| {

@@ -17,7 +17,7 @@ use super::ours::{self, DRIVER, Ours};
 use super::params::Params;
 use super::table::TABLE;
 use super::wanted;
-use crate::host::{Host, Module, UNDO, first_failure, log_findings, refuse_errors, validate};
+use crate::host::{Host, Module, first_failure, log_findings, refuse_errors, validate};
 
 /// The lock of this agent: a node has one set of ports.
 const LOCK: &str = "ports";
@@ -93,7 +93,8 @@ fn start(host: &Host<'_>) -> Result<ExitCode, Failure> {
     let mut groups = group_names(&wanted);
     groups.extend(group_names(&found).into_iter().filter(|group| ours.owns(group)));
     host.remember(&ours::record(&topology.local, &ports, groups));
-    let applied = host.apply(&steps, AfterFailure::End);
+    // A quarter of the time is kept for taking everything back.
+    let applied = host.apply_until(&steps, AfterFailure::End, &host.deadline().share(3, 4));
     if host.dry_run() {
         return Ok(ExitCode::Success);
     }
@@ -120,7 +121,7 @@ fn verified(left: &[Step]) -> Result<(), Failure> {
 
 /// Puts the ports back as they were found. What cannot be put back stays known by the record, so that stop finds it.
 fn undo(host: &Host<'_>, before: &Ports, record: &Found, ours: &Ours<'_>, ports: &[(TargetName, u16)]) {
-    let deadline = host.deadline().at_least(UNDO);
+    let deadline = host.deadline().last();
     let observer = scst_core::observe::Observer { sysfs: &host.sysfs, deadline: &deadline };
     let names: Vec<_> = ports.iter().map(|(name, _)| name.clone()).collect();
     let configured = &ours.configured;

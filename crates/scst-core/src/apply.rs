@@ -3,7 +3,7 @@
 //! A step is done when the kernel says so, or when its effect is seen. The second matters for a command that was queued
 //! (answered EAGAIN after 15 s) or refused because it has been done already: what counts is what is there.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nix::errno::Errno;
 
@@ -14,9 +14,6 @@ use crate::plan::Step;
 use crate::scst::names::{DeviceName, Driver, InitiatorGroup, TargetName};
 use crate::scst::{self, device, device_group, target};
 use crate::sysfs::{Answer, Sysfs, wait_until};
-
-/// Time that is kept for steps that must be made after everything else failed.
-const LAST_STEPS: Duration = Duration::from_secs(1);
 
 /// What a failed step means for those after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +62,7 @@ pub fn apply(steps: &[Step], sysfs: &Sysfs, deadline: &Deadline, after: AfterFai
         let results = if batch > 1 {
             together(now, sysfs, deadline)
         } else if broken && step.always() {
-            vec![one(step, sysfs, &deadline.at_least(LAST_STEPS))]
+            vec![one(step, sysfs, &deadline.last())]
         } else {
             vec![one(step, sysfs, deadline)]
         };

@@ -8,24 +8,32 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// When this run must have ended, and whether it was asked to end before.
+///
+/// There are two ends. At the first nothing more is waited for; what lies between it and the last is for undoing,
+/// reporting and leaving.
 #[derive(Debug, Clone)]
 pub struct Deadline {
     start: Instant,
     end: Instant,
+    last: Instant,
     cancelled: Arc<AtomicBool>,
 }
 
 impl Deadline {
-    /// A deadline for an action with the time-out `timeout`, less a reserve of a twentieth, 200 ms to 2 s.
+    /// The deadline of an action with the time-out `timeout`: the first end keeps a reserve of a tenth, 400 ms to 5 s, the
+    /// last one a fiftieth, 100 to 500 ms, for the process itself to end.
     pub fn for_timeout(timeout: Duration, cancelled: Arc<AtomicBool>) -> Self {
-        let reserve = (timeout / 20).clamp(Duration::from_millis(200), Duration::from_secs(2)).min(timeout / 2);
-        Self::within(timeout.saturating_sub(reserve), cancelled)
+        let start = Instant::now();
+        let reserve = (timeout / 10).clamp(Duration::from_millis(400), Duration::from_secs(5)).min(timeout / 2);
+        let margin = (timeout / 50).clamp(Duration::from_millis(100), Duration::from_millis(500)).min(timeout / 4);
+        let end = start + timeout.saturating_sub(reserve);
+        Self { start, end, last: start + timeout.saturating_sub(margin), cancelled }
     }
 
     /// A deadline `time` from now.
     pub fn within(time: Duration, cancelled: Arc<AtomicBool>) -> Self {
         let start = Instant::now();
-        Self { start, end: start + time, cancelled }
+        Self { start, end: start + time, last: start + time, cancelled }
     }
 
     /// Time left; zero when it is over.
@@ -48,19 +56,18 @@ impl Deadline {
         self.cancelled.load(Ordering::Relaxed)
     }
 
-    /// The same run with `share` of its remaining time, for a part of the work that must leave time for the rest.
+    /// The same run with a share of its remaining time, for a part of the work that must leave time for the rest.
     #[must_use]
     pub fn share(&self, numerator: u32, denominator: u32) -> Self {
         let end = Instant::now() + self.remaining() * numerator / denominator;
-        Self { start: self.start, end, cancelled: Arc::clone(&self.cancelled) }
+        Self { end, ..self.clone() }
     }
 
-    /// A deadline for what must be done even now: undoing, releasing blocks. It has at least `least` from now and
-    /// does not listen to cancellation, because a cancelled run must still leave the kernel in order.
+    /// The same run up to its last end, for what must be done even now: undoing, releasing blocks. It does not listen to
+    /// cancellation, because a cancelled run must still leave the kernel in order.
     #[must_use]
-    pub fn at_least(&self, least: Duration) -> Self {
-        let end = self.end.max(Instant::now() + least);
-        Self { start: self.start, end, cancelled: Arc::new(AtomicBool::new(false)) }
+    pub fn last(&self) -> Self {
+        Self { end: self.last, cancelled: Arc::new(AtomicBool::new(false)), ..self.clone() }
     }
 }
 
@@ -74,19 +81,23 @@ mod tests {
 
     #[test]
     fn a_reserve_is_kept_that_never_eats_the_whole_time() {
-        assert!(deadline(20_000).remaining() <= Duration::from_secs(19));
-        assert!(deadline(20_000).remaining() > Duration::from_secs(18));
-        assert!(deadline(240_000).remaining() > Duration::from_secs(237));
-        assert!(deadline(100).remaining() <= Duration::from_millis(50));
+        let about = |deadline: &Deadline, ms: u64| {
+            let left = deadline.remaining();
+            left <= Duration::from_millis(ms) && left + Duration::from_millis(500) > Duration::from_millis(ms)
+        };
+        for (timeout, end, last) in [(20_000, 18_000, 19_600), (240_000, 235_000, 239_500), (2_000, 1_600, 1_900)] {
+            assert!(about(&deadline(timeout), end), "{timeout}");
+            assert!(about(&deadline(timeout).last(), last), "{timeout}");
+        }
         assert!(deadline(100).remaining() > Duration::ZERO);
     }
 
     #[test]
     fn what_must_be_done_is_done_after_the_end_and_after_a_signal() {
-        let flag = Arc::new(AtomicBool::new(true));
-        let over = Deadline::within(Duration::ZERO, flag);
+        let cancelled = Deadline::for_timeout(Duration::from_secs(20), Arc::new(AtomicBool::new(true)));
+        let over = cancelled.share(0, 1);
         assert!(over.expired() && over.cancelled());
-        let last = over.at_least(Duration::from_millis(500));
+        let last = over.last();
         assert!(!last.expired() && !last.cancelled());
     }
 }
