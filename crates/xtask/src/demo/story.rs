@@ -151,12 +151,14 @@ pub(super) struct Transition {
     pub(super) stop: &'static str,
     pub(super) promote: &'static str,
     pub(super) demote: &'static str,
+    /// Demote and stop are those of a node that was fenced: nobody is called for them, the others are notified.
+    pub(super) fenced: bool,
     /// The calls in their order.
     pub(super) calls: &'static [Call],
 }
 
 const NOTHING: Transition =
-    Transition { active: "", promoted: "", start: "", stop: "", promote: "", demote: "", calls: &[] };
+    Transition { active: "", promoted: "", start: "", stop: "", promote: "", demote: "", fenced: false, calls: &[] };
 
 /// A part of the story.
 #[derive(Debug)]
@@ -300,6 +302,7 @@ pub(super) const STORY: &[Act] = &[
             demote: "beta",
             stop: "beta",
             promote: "alpha",
+            fenced: true,
             calls: &[
                 group("alpha", "pre-demote", "0", "ST off"),
                 group("alpha", "post-demote", "0", "SS off"),
