@@ -205,6 +205,8 @@ fn deleting_a_blocked_device_with_a_waiting_command_hangs_until_it_is_unblocked(
     assert_eq!((world.0.poll(delete), world.0.poll(add)), (None, None), "the main mutex is free, so nobody gives up");
     assert!(world.has("devices/d1") && !world.has(&format!("targets/qla2x00t/{PORT}/luns/0")));
     world.ok(&format!("targets/qla2x00t/{PORT}/luns/mgmt"), "clear");
+    let luns = format!("targets/qla2x00t/{PORT}/luns/mgmt");
+    assert_eq!(world.write(&luns, "add d1 0"), Written::Done(Err(Errno::EINVAL)), "it cannot be used any more");
     world.ok("devices/d1/block", "0\n");
     world.pass(1);
     assert_eq!(world.0.poll(delete), Some(Ok(13)));

@@ -1,5 +1,6 @@
 //! States of a target group and what their changes do to devices (`scst_tg.c`, `scst_vdisk.c`).
 
+use super::backing::VdiskKind;
 use super::machine::Machine;
 use super::state::{DevId, GroupId, TgId, TgtId};
 
@@ -75,7 +76,8 @@ impl Machine {
     /// A device bound to the ALUA state is opened or closed with it.
     fn follow_alua_state(&mut self, device: DevId, state: AluaState) {
         let Some(vdisk) = self.scst.devices.get(&device).and_then(|d| d.vdisk.as_ref()) else { return };
-        if !vdisk.bind_alua_state {
+        let may_follow = vdisk.kind == VdiskKind::Block || self.features.fileio_active;
+        if !vdisk.bind_alua_state || !may_follow {
             return;
         }
         match (vdisk.active, state.in_use()) {

@@ -41,6 +41,7 @@ impl Machine {
             threads_shared: false,
             pr_file_name: None,
             pr_generation: 0,
+            leaving: false,
             stuck: false,
         };
         self.scst.devices.insert(id, device);
@@ -51,6 +52,9 @@ impl Machine {
     /// Takes a device out of everything, waits for its commands, then removes it.
     pub(super) fn remove_device(&mut self, id: DevId) -> Outcome {
         self.leave_group(id);
+        if let Some(device) = self.scst.devices.get_mut(&id) {
+            device.leaving = true;
+        }
         let exports: Vec<_> =
             self.scst.devices.get(&id).map(|d| d.exports.values().copied().collect()).unwrap_or_default();
         let (mut commands, mut devices) = (Vec::new(), Vec::new());
@@ -126,7 +130,7 @@ impl Machine {
             return Err(Errno::EINVAL);
         }
         let address = scsi_address(address).ok_or(Errno::EINVAL)?;
-        let device = *self.scst.device_names.get(&address).ok_or(Errno::EINVAL)?;
+        let device = self.scst.device_named(&address).ok_or(Errno::EINVAL)?;
         let device = self.scst.devices.get_mut(&device).filter(|d| d.vdisk.is_none()).ok_or(Errno::EINVAL)?;
         if same_word(verb, "add_device") {
             if device.handler != Some(handler) {

@@ -252,7 +252,6 @@ impl Machine {
         }
         for line in lines {
             let Some(number) = line.strip_prefix(b"generation ").and_then(|n| unsigned(n).ok()) else {
-                self.note_unknown(b"pr_state", "registrations of persistent reservations");
                 return Outcome::Done(Err(Errno::ENOTSUP));
             };
             if let Some(device) = self.scst.devices.get_mut(&id) {
@@ -304,7 +303,7 @@ fn show_vdisk(vdisk: &Vdisk, attr: &str) -> Option<Vec<u8>> {
         "lb_per_pb_exp" => flag(vdisk.lb_per_pb_exp, true),
         "nv_cache" => flag(vdisk.nv_cache, false),
         "o_direct" => flag(vdisk.o_direct, false),
-        "opt_trans_len" => keyed(vdisk.opt_trans_len, vdisk.opt_trans_len_set),
+        "opt_trans_len" => keyed(as_int(i64::from(vdisk.opt_trans_len)), vdisk.opt_trans_len_set),
         "read_zero" => flag(vdisk.read_zero, false),
         "removable" => flag(vdisk.removable, vdisk.kind == VdiskKind::Cdrom),
         "rotational" => flag(vdisk.rotational, true),

@@ -76,7 +76,7 @@ impl Machine {
     /// A write to `devices/mgmt` of a group.
     pub(super) fn group_devices_command(&mut self, id: GroupId, text: &[u8]) -> Result<(), Errno> {
         let (verb, name) = verb_and_name(text)?;
-        let device = self.scst.device_names.get(name).copied();
+        let device = self.scst.device_named(name);
         let group_of = device.and_then(|d| self.scst.devices.get(&d)).and_then(|d| d.group);
         if same_word(verb, "add") {
             if group_of.is_some() {

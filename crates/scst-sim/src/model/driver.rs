@@ -6,6 +6,7 @@ use super::Errno;
 use super::command::{Command, Store};
 use super::iscsi::IscsiDriver;
 use super::machine::Machine;
+use super::numbers::unsigned;
 use super::port_attrs::keyed;
 use super::state::{Driver, DrvId, Flavour, PortKind, TgtId, directory_name};
 use super::target::SCSI_TRANSPORT_VERSION;
@@ -87,6 +88,9 @@ impl Machine {
     pub(super) fn store_driver(&mut self, id: DrvId, attr: &str, text: &[u8]) -> Store {
         let Some(driver) = self.scst.driver_mut(id) else { return Store::Done(Err(Errno::ENODEV)) };
         match attr {
+            "allow_not_connected_copy" => {
+                Store::Done(unsigned(text).map(|on| driver.allow_not_connected_copy = on != 0))
+            }
             "mgmt" => Store::Queue(Command::Driver(id, text.to_vec())),
             "trace_level" => Store::Done(driver.trace.store(text)),
             _ => Store::Done(driver.iscsi.as_mut().map_or(Err(Errno::ENOTSUP), |i| i.store(attr, text))),

@@ -74,7 +74,7 @@ impl Machine {
 
     /// Device, LUN number and parameters; the device is looked for first.
     fn parse_lun(&self, words: &mut Words<'_>) -> Result<(DevId, u64, bool), Errno> {
-        let device = *self.scst.device_names.get(words.word()).ok_or(Errno::EINVAL)?;
+        let device = self.scst.device_named(words.word()).ok_or(Errno::EINVAL)?;
         let number = unsigned(words.word())?;
         if number > MAX_LUN {
             return Err(Errno::EINVAL);

@@ -38,6 +38,8 @@ enum Progress {
 #[derive(Debug)]
 struct Job {
     command: Command,
+    /// The file that was written to, and what.
+    asked: (Vec<u8>, Vec<u8>),
     queued: bool,
     writer: Option<Writer>,
     /// When the writer left without an answer.
@@ -133,6 +135,7 @@ impl Machine {
         let ticket = Ticket(id);
         let job = Job {
             command,
+            asked: (path.to_vec(), data.to_vec()),
             queued,
             writer: Some(Writer { ticket, count: data.len() }),
             left: None,
@@ -276,6 +279,10 @@ impl Machine {
         if self.queue.vdisk_holder == Some(id) {
             self.queue.vdisk_holder = None;
         }
+        if result == Err(Errno::ENOTSUP) && !matches!(job.command, Command::Answer(_)) {
+            let (path, data) = &job.asked;
+            self.note_unknown(path, &format!("write {:?}", String::from_utf8_lossy(data)));
+        }
         if job.queued {
             self.queue.last_result = result.err();
         }
@@ -348,6 +355,7 @@ impl Machine {
         self.queue.next += 1;
         let job = Job {
             command: Command::Answer(Ok(())),
+            asked: (Vec::new(), Vec::new()),
             queued: false,
             writer: None,
             left: None,

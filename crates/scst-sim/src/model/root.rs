@@ -12,6 +12,18 @@ use super::words::c_text;
 /// The number of command threads, one per CPU.
 const THREADS: i32 = 1;
 const MAX_TASKLET_CMD: i32 = 10;
+/// The messages only SCST's core knows.
+const TRACE: &[&str] = &[
+    "retry",
+    "scsi_serializing",
+    "recv_bot",
+    "send_bot",
+    "recv_top",
+    "send_top",
+    "block",
+    "data_send",
+    "data_received",
+];
 /// The longest name of a cluster, in bytes.
 const CLUSTER_NAME: usize = 63;
 
@@ -44,7 +56,7 @@ impl RootAttrs {
             force_global_sgv_pool: false,
             cluster_name: Vec::new(),
             suspended: 0,
-            trace: Trace::new(&[]),
+            trace: Trace::new(TRACE),
         }
     }
 }

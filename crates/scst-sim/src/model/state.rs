@@ -96,6 +96,12 @@ impl Scst {
         }
     }
 
+    /// The device of that name, unless it is being removed.
+    pub(super) fn device_named(&self, name: &[u8]) -> Option<DevId> {
+        let id = *self.device_names.get(name)?;
+        self.devices.get(&id).filter(|d| !d.leaving).map(|_| id)
+    }
+
     /// The driver of that name.
     pub(super) fn driver(&self, name: &[u8]) -> Option<&Driver> {
         self.drivers.iter().find(|d| d.name.as_bytes() == name)
@@ -251,6 +257,8 @@ pub(super) struct Device {
     /// `None`: the default path.
     pub(super) pr_file_name: Option<Vec<u8>>,
     pub(super) pr_generation: u32,
+    /// It is being removed: nobody finds it by its name any more.
+    pub(super) leaving: bool,
     /// A failed `replace` left a reference that is never dropped: deleting it hangs.
     pub(super) stuck: bool,
 }

@@ -44,7 +44,7 @@ impl Trace {
     /// The level in the first line, then a word of help.
     pub(super) fn show(&self) -> Vec<u8> {
         let on: Vec<_> = self.known().filter(|m| self.on.contains(m)).collect();
-        let level = if on.is_empty() { "0".to_owned() } else { on.join(" | ") };
+        let level = on.join(" | ");
         let known: Vec<_> = self.known().collect();
         format!(
             "{level}\n\n\nWrite all, none or default, or add or del with one message, to change it.\nMessages: {}\n",
@@ -53,7 +53,7 @@ impl Trace {
         .into_bytes()
     }
 
-    /// `all`, `none`, `null`, `default`, `add X`, `del X`. EINVAL else.
+    /// `all`, `none`, `null`, `default`, `add X`, `del X`. EINVAL else; ENOTSUP for `value`, whose bits are not modelled.
     pub(super) fn store(&mut self, data: &[u8]) -> Result<(), Errno> {
         let mut words = Words::new(first_line(data));
         let verb = words.word();
@@ -64,6 +64,8 @@ impl Trace {
             self.on.clear();
         } else if is("default") {
             self.on = DEFAULT.to_vec();
+        } else if is("value") {
+            return Err(Errno::ENOTSUP);
         } else if is("add") || is("del") {
             let name = words.word();
             let message = self.known().find(|m| same_word(name, m)).ok_or(Errno::EINVAL)?;
