@@ -3,11 +3,20 @@
 //! Each file is one story; `world` is what they happen in. They need root and `/dev/fuse`.
 
 mod bad_input;
+mod by_hand;
 mod drain;
+mod dry_run;
 mod failover;
 mod metadata;
 mod monitor;
 mod notify;
+mod older_scst;
 mod probe;
+mod reload;
+mod shell_agents;
 mod start_stop;
+mod stop_nonsense;
+mod takeover;
+mod three_nodes;
+mod two_groups;
 mod world;

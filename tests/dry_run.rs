@@ -1,0 +1,232 @@
+//! `--dry-run`: the plan in sentences, and nothing written, loaded, remembered or told to the cluster.
+
+use snapbox::assert::{Assert, DEFAULT_ACTION_ENV};
+use snapbox::data::Inline;
+use snapbox::str;
+
+use crate::world::sample::{self, group, ports};
+use crate::world::{Node, Resource};
+
+/// What a dry run prints, after seeing that it did nothing.
+#[track_caller]
+fn plan(node: &Node, resource: &Resource, action: &str, expected: Inline) {
+    let (tree, traces, record) = (node.tree(), node.traces(), node.record(resource));
+    let outcome = node.call(resource).dry_run().run(action).exit(0).writes(0);
+    assert_eq!((node.tree(), node.traces(), node.record(resource)), (tree, traces, record), "{action}");
+    Assert::new().action_env(DEFAULT_ACTION_ENV).eq(outcome.stdout().to_owned(), expected);
+}
+
+#[test]
+fn of_the_ports() {
+    let cluster = sample::nodes().up();
+    let alpha = cluster.node("alpha");
+    plan(alpha, &ports(), "stop", str![[""]]);
+    plan(alpha, &ports(), "start", str![[r#"
+load module scst
+load module qla2x00tgt
+create initiator group vmwtest of port 21:00:00:24:ff:60:d0:10
+set I/O group 101 on initiator group vmwtest of port 21:00:00:24:ff:60:d0:10
+add initiator 50:01:43:80:03:b0:23:34 to initiator group vmwtest of port 21:00:00:24:ff:60:d0:10
+add initiator 50:01:43:80:03:b0:23:36 to initiator group vmwtest of port 21:00:00:24:ff:60:d0:10
+create initiator group vmwtest of port 21:00:00:24:ff:60:d0:11
+set I/O group 101 on initiator group vmwtest of port 21:00:00:24:ff:60:d0:11
+add initiator 50:01:43:80:03:b0:23:34 to initiator group vmwtest of port 21:00:00:24:ff:60:d0:11
+add initiator 50:01:43:80:03:b0:23:36 to initiator group vmwtest of port 21:00:00:24:ff:60:d0:11
+set relative target id 101 on port 21:00:00:24:ff:60:d0:10
+set relative target id 102 on port 21:00:00:24:ff:60:d0:11
+enable port 21:00:00:24:ff:60:d0:10
+enable port 21:00:00:24:ff:60:d0:11
+
+"#]]);
+    assert_eq!(alpha.tree().lines(""), ["no SCST"]);
+    assert_eq!(alpha.traces(), [""; 0]);
+    alpha.run(&ports(), "start").exit(0);
+    plan(alpha, &ports(), "start", str![[""]]);
+    plan(alpha, &ports().param("initiators", "other=50:01:43:80:03:b0:23:99"), "reload", str![[r#"
+create initiator group other of port 21:00:00:24:ff:60:d0:10
+set I/O group 101 on initiator group other of port 21:00:00:24:ff:60:d0:10
+add initiator 50:01:43:80:03:b0:23:99 to initiator group other of port 21:00:00:24:ff:60:d0:10
+remove all initiators from initiator group vmwtest of port 21:00:00:24:ff:60:d0:10
+delete initiator group vmwtest of port 21:00:00:24:ff:60:d0:10
+create initiator group other of port 21:00:00:24:ff:60:d0:11
+set I/O group 101 on initiator group other of port 21:00:00:24:ff:60:d0:11
+add initiator 50:01:43:80:03:b0:23:99 to initiator group other of port 21:00:00:24:ff:60:d0:11
+remove all initiators from initiator group vmwtest of port 21:00:00:24:ff:60:d0:11
+delete initiator group vmwtest of port 21:00:00:24:ff:60:d0:11
+
+"#]]);
+    plan(alpha, &ports(), "stop", str![[r#"
+disable port 21:00:00:24:ff:60:d0:10
+disable port 21:00:00:24:ff:60:d0:11
+remove all initiators from initiator group vmwtest of port 21:00:00:24:ff:60:d0:10
+delete initiator group vmwtest of port 21:00:00:24:ff:60:d0:10
+remove all initiators from initiator group vmwtest of port 21:00:00:24:ff:60:d0:11
+delete initiator group vmwtest of port 21:00:00:24:ff:60:d0:11
+
+"#]]);
+}
+
+#[test]
+fn of_a_device_group() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    plan(alpha, &group(), "stop", str![[r#"
+delete the promotion score of node alpha
+
+"#]]);
+    plan(alpha, &group(), "start", str![[r#"
+load module scst_disk
+load module scst_vdisk
+create directory /tmp/scst-e2e-1nNhVW/alpha/scst/pr
+add device dummy_lu0dummy with dummy=1 through vdisk_nullio
+set prod_id SCST on device dummy_lu0dummy
+create device group dummy
+put device dummy_lu0dummy into device group dummy
+create target group alpha of device group dummy
+set id 1 on target group alpha of device group dummy
+add port 21:00:00:24:ff:60:d0:10 to target group alpha of device group dummy
+add port 21:00:00:24:ff:60:d0:11 to target group alpha of device group dummy
+create target group beta of device group dummy
+set id 2 on target group beta of device group dummy
+add port 21:00:00:1b:32:0b:52:75 to target group beta of device group dummy
+set relative target id 201 on port 21:00:00:1b:32:0b:52:75 in target group beta of device group dummy
+add port 21:01:00:1b:32:2b:52:75 to target group beta of device group dummy
+set relative target id 202 on port 21:01:00:1b:32:2b:52:75 in target group beta of device group dummy
+set state unavailable on target group beta of device group dummy
+set state standby on target group alpha of device group dummy
+map device dummy_lu0dummy as LUN 0 of initiator group vmwtest of port 21:00:00:24:ff:60:d0:10
+map device dummy_lu0dummy as LUN 0 of initiator group vmwtest of port 21:00:00:24:ff:60:d0:11
+issue a loop initialisation through host1 on port 21:00:00:24:ff:60:d0:10
+issue a loop initialisation through host2 on port 21:00:00:24:ff:60:d0:11
+set the promotion score of node alpha to 5
+
+"#]]);
+    plan(alpha, &group(), "promote", str![[r#"
+load module scst_disk
+load module scst_vdisk
+create directory /tmp/scst-e2e-1nNhVW/alpha/scst/pr
+add device dummy_lu0dummy with dummy=1 through vdisk_nullio
+set prod_id SCST on device dummy_lu0dummy
+create device group dummy
+put device dummy_lu0dummy into device group dummy
+create target group alpha of device group dummy
+set id 1 on target group alpha of device group dummy
+add port 21:00:00:24:ff:60:d0:10 to target group alpha of device group dummy
+add port 21:00:00:24:ff:60:d0:11 to target group alpha of device group dummy
+create target group beta of device group dummy
+set id 2 on target group beta of device group dummy
+add port 21:00:00:1b:32:0b:52:75 to target group beta of device group dummy
+set relative target id 201 on port 21:00:00:1b:32:0b:52:75 in target group beta of device group dummy
+add port 21:01:00:1b:32:2b:52:75 to target group beta of device group dummy
+set relative target id 202 on port 21:01:00:1b:32:2b:52:75 in target group beta of device group dummy
+set state unavailable on target group beta of device group dummy
+set state standby on target group alpha of device group dummy
+map device dummy_lu0dummy as LUN 0 of initiator group vmwtest of port 21:00:00:24:ff:60:d0:10
+map device dummy_lu0dummy as LUN 0 of initiator group vmwtest of port 21:00:00:24:ff:60:d0:11
+issue a loop initialisation through host1 on port 21:00:00:24:ff:60:d0:10
+issue a loop initialisation through host2 on port 21:00:00:24:ff:60:d0:11
+set the promotion score of node alpha to 5
+
+"#]]);
+    assert_eq!(cluster.score("alpha", &group()), None);
+    alpha.run(&group(), "start").exit(0);
+    plan(alpha, &group(), "promote", str![[r#"
+set state active on target group alpha of device group dummy
+set the promotion score of node alpha to 5
+
+"#]]);
+    plan(alpha, &group(), "demote", str![[""]]);
+    alpha.run(&group(), "promote").exit(0);
+    plan(alpha, &group(), "promote", str![[r#"
+set the promotion score of node alpha to 5
+
+"#]]);
+    plan(alpha, &group(), "demote", str![[r#"
+block device dummy_lu0dummy
+wait for the commands in flight of device dummy_lu0dummy
+set state transitioning on target group alpha of device group dummy
+set state standby on target group alpha of device group dummy
+unblock device dummy_lu0dummy
+
+"#]]);
+    plan(alpha, &group().param("device1", "handler=vdisk_nullio,virtname=lu1,export0=all:1"), "reload", str![[r#"
+add device dummy_lu1 through vdisk_nullio
+set prod_id SCST on device dummy_lu1
+put device dummy_lu1 into device group dummy
+map device dummy_lu1 as LUN 1 of initiator group vmwtest of port 21:00:00:24:ff:60:d0:10
+map device dummy_lu1 as LUN 1 of initiator group vmwtest of port 21:00:00:24:ff:60:d0:11
+set the promotion score of node alpha to 5
+
+"#]]);
+    plan(alpha, &group(), "stop", str![[r#"
+block device dummy_lu0dummy
+wait for the commands in flight of device dummy_lu0dummy
+set state transitioning on target group alpha of device group dummy
+set state standby on target group alpha of device group dummy
+unblock device dummy_lu0dummy
+set state unavailable on target group alpha of device group dummy
+unmap device dummy_lu0dummy from LUN 0 of initiator group vmwtest of port 21:00:00:24:ff:60:d0:10
+unmap device dummy_lu0dummy from LUN 0 of initiator group vmwtest of port 21:00:00:24:ff:60:d0:11
+wait until no LUN is left of device dummy_lu0dummy
+delete device dummy_lu0dummy
+delete device group dummy
+delete the promotion score of node alpha
+
+"#]]);
+    assert_eq!(cluster.score("alpha", &group()).as_deref(), Some("5"));
+}
+
+#[test]
+fn on_a_machine_where_no_module_is_loaded() {
+    let cluster = sample::nodes().up();
+    let alpha = cluster.node("alpha");
+    plan(alpha, &group(), "start", str![[r#"
+load module scst
+load module scst_disk
+load module scst_vdisk
+create directory /tmp/scst-e2e-wIBeQr/alpha/scst/pr
+add device dummy_lu0dummy with dummy=1 through vdisk_nullio
+set prod_id SCST on device dummy_lu0dummy
+create device group dummy
+put device dummy_lu0dummy into device group dummy
+create target group alpha of device group dummy
+set id 1 on target group alpha of device group dummy
+create target group beta of device group dummy
+set id 2 on target group beta of device group dummy
+add port 21:00:00:1b:32:0b:52:75 to target group beta of device group dummy
+set relative target id 201 on port 21:00:00:1b:32:0b:52:75 in target group beta of device group dummy
+add port 21:01:00:1b:32:2b:52:75 to target group beta of device group dummy
+set relative target id 202 on port 21:01:00:1b:32:2b:52:75 in target group beta of device group dummy
+set state unavailable on target group beta of device group dummy
+set state standby on target group alpha of device group dummy
+set the promotion score of node alpha to 5
+
+"#]]);
+    assert_eq!(alpha.tree().lines(""), ["no SCST"]);
+}
+
+#[test]
+fn the_plan_is_what_is_then_done() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    let planned = alpha.call(&group()).dry_run().run("start").exit(0);
+    let planned: Vec<&str> = planned.stdout().lines().filter(|line| !line.contains("promotion score")).collect();
+    let started = alpha.run(&group(), "start").exit(0);
+    let done: Vec<&str> = started.log().lines().filter_map(|line| Some(line.split_once("INFO: ")?.1)).collect();
+    let planned: Vec<&str> = planned
+        .into_iter()
+        .filter(|line| !line.starts_with("create directory") && !line.starts_with("load module"))
+        .collect();
+    let done: Vec<&str> = done.into_iter().filter(|line| !line.starts_with("load module")).collect();
+    assert_eq!(planned, done);
+}
+
+#[test]
+fn refusals_are_the_same() {
+    let cluster = sample::nodes().up();
+    let alpha = cluster.node("alpha");
+    alpha.call(&ports().without("initiators")).dry_run().run("start").exit(6);
+    alpha.call(&group().without("device0")).dry_run().run("start").exit(6);
+    alpha.call(&group()).dry_run().without_cluster().run("start").exit(1).reason_has("cibadmin");
+    alpha.call(&group()).argument("--frobnicate").run("start").exit(3);
+}

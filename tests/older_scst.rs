@@ -1,0 +1,93 @@
+//! SCST 3.7: what it lacks is not missed, and everything an agent does is the same.
+
+use scst_sim::model::ScstVersion;
+
+use crate::world::sample::{self, group, ports};
+use crate::world::{Cluster, Resource};
+
+fn older() -> Cluster {
+    let cluster = sample::nodes().scst(ScstVersion::V3_7).up();
+    cluster.start(&ports(), &["alpha", "beta"]);
+    cluster
+}
+
+/// One device of each handler.
+fn devices(cluster: &Cluster) -> Resource {
+    let disk = cluster.disk("disk", 1 << 20);
+    let file = cluster.file("file", 1 << 20);
+    let read_only = cluster.file("read_only", 1 << 20);
+    group()
+        .param(
+            "device1",
+            &format!("filename={},virtname=block,is_ssd=1,t10devid=block_id,export0=all:1", disk.display()),
+        )
+        .param(
+            "device2",
+            &format!(
+                "handler=vdisk_fileio,filename={},virtname=file,export0=all:2,usn=serial,naa_id=5000000000000001",
+                file.display()
+            ),
+        )
+        .param(
+            "device3",
+            &format!("handler=vdisk_fileio,filename={},virtname=ro,read_only=1,export0=all:3", read_only.display()),
+        )
+}
+
+#[test]
+fn a_whole_life_of_every_kind_of_device() {
+    let cluster = older();
+    let group = devices(&cluster);
+    cluster.transition(&group).start(&["alpha", "beta"]).promote(&["alpha"]).carry_out();
+    let alpha = cluster.node("alpha");
+    assert_eq!(alpha.read("devices/dummy_block/t10_dev_id"), "block_id");
+    assert_eq!(alpha.read("devices/dummy_file/write_through"), "1");
+    alpha.run(&group, "start").exit(0).writes(0);
+    alpha.run(&group, "promote").exit(0).writes(0);
+    alpha.run(&group, "reload").exit(0).writes(0);
+    alpha.call(&group).recurring().level(10).run("monitor").exit(8).not_logged("WARNING");
+    alpha.run(&group.param("device4", "handler=vdisk_nullio,virtname=new,export0=all:4"), "reload").exit(0);
+    alpha.run(&group, "reload").exit(0);
+    cluster.transition(&group).demote(&["alpha"]).stop(&["alpha"]).promote(&["beta"]).carry_out();
+    assert_eq!(alpha.tree().lines("device"), [""; 0]);
+    let beta = cluster.node("beta");
+    assert_eq!(
+        (beta.state("dummy", "alpha").as_str(), beta.state("dummy", "beta").as_str()),
+        ("unavailable", "active")
+    );
+    cluster.start(&group, &["alpha"]);
+    cluster.transition(&group).demote(&["beta"]).stop(&["alpha", "beta"]).carry_out();
+    cluster.transition(&ports()).stop(&["alpha", "beta"]).carry_out();
+    for node in [alpha, beta] {
+        assert_eq!(node.tree().lines("device"), [""; 0]);
+        assert_eq!(node.tree().lines("group"), [""; 0]);
+        assert!(node.mount().unknowns().is_empty(), "{:?}", node.mount().unknowns());
+    }
+}
+
+#[test]
+fn the_picture_is_that_of_the_newer_one_but_for_what_only_it_has() {
+    let newer = sample::with_ports();
+    let older = older();
+    let mut pictures = Vec::new();
+    for cluster in [&newer, &older] {
+        let group = group();
+        cluster.transition(&group).start(&["alpha", "beta"]).promote(&["alpha"]).carry_out();
+        pictures.push(cluster.node("alpha").tree());
+    }
+    assert_eq!(pictures[0], pictures[1]);
+}
+
+#[test]
+fn a_drain_works_as_on_the_newer_one() {
+    let cluster = older();
+    let alpha = cluster.node("alpha");
+    alpha.run(&group(), "promote").exit(0);
+    alpha.control(&format!("login qla2x00t {} {}", sample::ALPHA[0], sample::HOST[0]));
+    let io = alpha.control(&format!("io start qla2x00t {} {} 0", sample::ALPHA[0], sample::HOST[0]));
+    let demote = alpha.call(&group()).begin("demote");
+    crate::world::eventually("the device is blocked", || alpha.read("devices/dummy_lu0dummy/block") == "1 1");
+    alpha.control(&format!("io finish {io}"));
+    demote.wait().exit(0);
+    assert_eq!(alpha.state("dummy", "alpha"), "standby");
+}
