@@ -138,9 +138,23 @@ impl Fault {
     }
 }
 
-/// The faults of a mount and how far each has counted.
+/// An operation that a fault struck.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Strike {
+    /// Which kind of operation it was.
+    pub op: Op,
+    /// Its path, relative to the mount point.
+    pub path: Vec<u8>,
+    /// Who made it.
+    pub process: Process,
+}
+
+/// The faults of a mount, how far each has counted, and what they struck.
 #[derive(Debug, Default)]
-pub(crate) struct Faults(Vec<Armed>);
+pub(crate) struct Faults {
+    armed: Vec<Armed>,
+    strikes: Vec<Strike>,
+}
 
 #[derive(Debug)]
 struct Armed {
@@ -152,18 +166,24 @@ struct Armed {
 impl Faults {
     /// Arms a fault: counting starts now.
     pub(crate) fn arm(&mut self, fault: Fault) {
-        self.0.push(Armed { fault, seen: 0, struck: 0 });
+        self.armed.push(Armed { fault, seen: 0, struck: 0 });
     }
 
-    /// Forgets all faults. What they hold back already stays held.
+    /// Forgets all faults and what they struck. What they hold back already stays held.
     pub(crate) fn disarm(&mut self) {
-        self.0.clear();
+        self.armed.clear();
+        self.strikes.clear();
+    }
+
+    /// What was struck since the last disarming, in order.
+    pub(crate) fn strikes(&self) -> &[Strike] {
+        &self.strikes
     }
 
     /// Counts an operation with every fault that picks it; the first armed one of those that strike now decides.
     pub(crate) fn strike(&mut self, op: Op, path: &[u8], process: &Process) -> Option<Action> {
         let mut action = None;
-        for armed in &mut self.0 {
+        for armed in &mut self.armed {
             if !armed.fault.picks(op, path, process) {
                 continue;
             }
@@ -174,6 +194,9 @@ impl Faults {
                 action = Some(armed.fault.action);
             }
         }
+        if action.is_some() {
+            self.strikes.push(Strike { op, path: path.to_owned(), process: process.clone() });
+        }
         action
     }
 }
@@ -181,7 +204,7 @@ impl Faults {
 /// One line per fault: its keys, how many operations it has seen and struck.
 impl Display for Faults {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|Armed { fault, seen, struck }| writeln!(f, "{fault} seen={seen} struck={struck}"))
+        self.armed.iter().try_for_each(|Armed { fault, seen, struck }| writeln!(f, "{fault} seen={seen} struck={struck}"))
     }
 }
 
@@ -203,6 +226,10 @@ mod tests {
         assert_eq!(write("kernel/scst_tgt/device_groups/mgmt"), Some(Action::Fail(Errno::EBUSY)));
         assert_eq!(write("kernel/scst_tgt/device_groups/mgmt"), None);
         assert_eq!(faults.to_string(), "op=write path=**/mgmt at=2 action=fail errno=EBUSY seen=3 struck=1\n");
+        let struck = Strike { op: Op::Write, path: b"kernel/scst_tgt/device_groups/mgmt".to_vec(), process: agent() };
+        assert_eq!(faults.strikes(), [struck]);
+        faults.disarm();
+        assert!(faults.strikes().is_empty());
     }
 
     #[test]

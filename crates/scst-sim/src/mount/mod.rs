@@ -32,7 +32,7 @@ pub use crate::fuse::device::MountError;
 use self::server::Server;
 use crate::control;
 use crate::counters::Counters;
-use crate::faults::Fault;
+use crate::faults::{Fault, Strike};
 use crate::fuse::device::{self, Connection};
 use crate::model::{Errno, Machine, Unknown};
 use crate::tree;
@@ -92,6 +92,12 @@ impl Mount {
     /// Forgets all faults. Operations they keep back stay so until released.
     pub fn disarm(&self) {
         self.server.with(|core| core.faults.disarm());
+    }
+
+    /// The operations that faults struck since the last disarming, in order. A fault that delays everything by nothing, from
+    /// the first match on, makes this a list of all that was done.
+    pub fn strikes(&self) -> Vec<Strike> {
+        self.server.with(|core| core.faults.strikes().to_vec())
     }
 
     /// Lets every operation go on that hangs by a fault. Answers how many.
