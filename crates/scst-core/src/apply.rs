@@ -69,7 +69,11 @@ pub fn apply(steps: &[Step], sysfs: &Sysfs, deadline: &Deadline, after: AfterFai
         for (step, result) in now.iter().zip(results) {
             match result {
                 Ok(()) => {
-                    tracing::info!("{step}");
+                    if step.is_notable() {
+                        tracing::info!("{step}");
+                    } else {
+                        tracing::debug!("{step}");
+                    }
                     applied.done.push(step.clone());
                 }
                 Err(error) => {

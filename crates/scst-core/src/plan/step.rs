@@ -183,6 +183,25 @@ impl Step {
         matches!(self, Self::Enable { .. } | Self::Disable { .. })
     }
 
+    /// An operator wants to read of it in the log: something came, went or changed its state. The others are its details.
+    pub fn is_notable(&self) -> bool {
+        matches!(
+            self,
+            Self::CreateIniGroup { .. }
+                | Self::DelIniGroup { .. }
+                | Self::Enable { .. }
+                | Self::Disable { .. }
+                | Self::AddDevice { .. }
+                | Self::DelDevice { .. }
+                | Self::CreateGroup { .. }
+                | Self::DelGroup { .. }
+                | Self::CreateTargetGroup { .. }
+                | Self::DelTargetGroup { .. }
+                | Self::SetState { .. }
+                | Self::IssueLip { .. }
+        )
+    }
+
     /// A failure is worth a warning, not more.
     pub fn may_fail(&self) -> bool {
         matches!(self, Self::IssueLip { .. })
