@@ -321,6 +321,11 @@ impl Outcome {
         self
     }
 
+    /// It was ended by a signal.
+    pub(crate) fn was_killed(&self) -> bool {
+        self.code.is_none()
+    }
+
     /// Its writes, in order, as `path < text`, failed ones with their errno.
     pub(crate) fn written(&self) -> Vec<String> {
         let line = |write: &WriteRecord| {

@@ -1,0 +1,179 @@
+//! A kernel that is slow, busy or refuses, and runs that are killed: the time-out holds, and the next run puts things right.
+
+use std::time::Duration;
+
+use crate::world::sample::{self, group, ports};
+use crate::world::{Cluster, Resource};
+
+#[test]
+fn a_command_that_the_kernel_queued_is_waited_for_and_not_repeated() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    for path in ["**/vdisk_nullio/mgmt", "**/luns/mgmt", "**/alpha/state"] {
+        alpha.control(&format!("fault op=write path={path} action=queue after=200ms"));
+    }
+    let started = alpha.run(&group(), "start").exit(0).written();
+    let count = |part: &str| started.iter().filter(|write| write.contains(part)).count();
+    assert_eq!(count("add_device"), 1, "{started:#?}");
+    assert_eq!(count("add dummy_lu0dummy 0"), 2, "{started:#?}");
+    alpha.run(&group(), "start").exit(0).writes(0);
+}
+
+#[test]
+fn a_queued_command_that_fails_is_a_failure() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    alpha.control("fault op=write path=**/vdisk_nullio/mgmt action=queue after=200ms errno=ENOMEM");
+    let limit = Duration::from_secs(5);
+    alpha.call(&group()).timeout(limit).run("start").exit(1).reason_has("dummy_lu0dummy").within(limit);
+    assert_eq!(alpha.tree().lines("device"), [""; 0]);
+}
+
+#[test]
+fn a_write_that_hangs_does_not_make_the_agent_outlive_its_time() {
+    let limit = Duration::from_millis(1500);
+    for (action, path) in [
+        ("start", "**/vdisk_nullio/mgmt"),
+        ("start", "**/alpha/state"),
+        ("promote", "**/alpha/state"),
+        ("stop", "**/vdisk_nullio/mgmt"),
+    ] {
+        let cluster = sample::with_ports();
+        let alpha = cluster.node("alpha");
+        if action != "start" {
+            alpha.run(&group(), "start").exit(0);
+        }
+        alpha.control(&format!("fault op=write path={path} action=hang"));
+        alpha.call(&group()).timeout(limit).run(action).exit(1).within(limit);
+        alpha.control("release");
+        alpha.run(&group(), "stop").exit(0);
+        assert_eq!(alpha.tree().lines("device"), [""; 0], "{action} {path}");
+    }
+}
+
+#[test]
+fn a_delay_that_fits_into_the_time_is_no_failure() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    alpha.control("fault op=write path=** action=delay after=300ms");
+    alpha.run(&group(), "start").exit(0);
+}
+
+#[test]
+fn a_read_that_fails_is_reported_with_its_path() {
+    let cluster = sample::serving();
+    let alpha = cluster.node("alpha");
+    alpha.control("fault op=read path=**/alpha/state repeat=true action=fail errno=EIO");
+    alpha.call(&group()).recurring().run("monitor").exit(1).reason_has("EIO").reason_has("target_groups/alpha/state");
+}
+
+/// Kills a run at each of its writes in turn, before and after the write takes effect, and lets `recover` follow.
+fn killed_at_every_write(
+    prepare: impl Fn() -> Cluster,
+    resource: &Resource,
+    action: &str,
+    recover: impl Fn(&Cluster, &str),
+) {
+    for when in ["before", "after"] {
+        let mut at = 1;
+        loop {
+            let cluster = prepare();
+            let alpha = cluster.node("alpha");
+            alpha.control(&format!("fault op=write process=scst_* at={at} action=kill signal=KILL when={when}"));
+            let killed = alpha.call(resource).begin(action).wait();
+            alpha.control("disarm");
+            let done = !killed.was_killed();
+            recover(&cluster, &format!("{action} killed {when} write {at}"));
+            if done {
+                // It got through: there are no more writes to be killed at.
+                assert!(at > 2, "{action} writes more than once");
+                break;
+            }
+            at += 1;
+        }
+    }
+}
+
+/// A start, a stop and another start bring alpha into order, whatever was there.
+fn in_order(cluster: &Cluster, resource: &Resource, whole: &str, what: &str) {
+    let alpha = cluster.node("alpha");
+    alpha.run(resource, "start").exit(0);
+    assert_eq!(format!("{:?}", alpha.tree()), whole, "{what}");
+    alpha.run(resource, "stop").exit(0);
+    for left in ["device", "lun", "group dummy"] {
+        assert_eq!(alpha.tree().lines(left), [""; 0], "{what}");
+    }
+    alpha.run(resource, "monitor").exit(7);
+}
+
+#[test]
+fn a_start_killed_anywhere_is_completed_by_the_next() {
+    let cluster = sample::with_ports();
+    cluster.node("alpha").run(&group(), "start").exit(0);
+    let whole = format!("{:?}", cluster.node("alpha").tree());
+    killed_at_every_write(sample::with_ports, &group(), "start", |cluster, what| {
+        in_order(cluster, &group(), &whole, what)
+    });
+}
+
+#[test]
+fn a_start_killed_anywhere_is_removed_by_a_stop() {
+    killed_at_every_write(sample::with_ports, &group(), "start", |cluster, what| {
+        let alpha = cluster.node("alpha");
+        alpha.run(&group(), "stop").exit(0);
+        assert_eq!(alpha.tree().lines("device"), [""; 0], "{what}");
+        alpha.run(&group(), "monitor").exit(7);
+    });
+}
+
+#[test]
+fn a_stop_killed_anywhere_is_completed_by_the_next() {
+    let prepare = || {
+        let cluster = sample::with_ports();
+        cluster.node("alpha").run(&group(), "promote").exit(0);
+        cluster
+    };
+    killed_at_every_write(prepare, &group(), "stop", |cluster, what| {
+        let alpha = cluster.node("alpha");
+        alpha.run(&group(), "stop").exit(0);
+        assert_eq!(alpha.tree().lines("device"), [""; 0], "{what}");
+        alpha.run(&group(), "monitor").exit(7);
+    });
+}
+
+#[test]
+fn a_demote_killed_anywhere_is_completed_by_the_next() {
+    let prepare = || {
+        let cluster = sample::with_ports();
+        cluster.node("alpha").run(&group(), "promote").exit(0);
+        cluster
+    };
+    killed_at_every_write(prepare, &group(), "demote", |cluster, what| {
+        let alpha = cluster.node("alpha");
+        alpha.run(&group(), "demote").exit(0);
+        assert_eq!(
+            (alpha.state("dummy", "alpha").as_str(), alpha.read("devices/dummy_lu0dummy/block").as_str()),
+            ("standby", "0 0"),
+            "{what}"
+        );
+        alpha.run(&group(), "promote").exit(0);
+    });
+}
+
+#[test]
+fn ports_killed_anywhere_come_up_and_go_down_with_the_next() {
+    let prepare = || {
+        let cluster = sample::nodes().up();
+        cluster.node("alpha").control("modprobe qla2x00tgt");
+        cluster
+    };
+    killed_at_every_write(prepare, &ports(), "start", |cluster, what| {
+        let alpha = cluster.node("alpha");
+        alpha.run(&ports(), "start").exit(0);
+        assert_eq!(alpha.tree().lines("initiator").len(), 4, "{what}");
+        alpha.run(&ports(), "monitor").exit(0);
+        alpha.run(&ports(), "stop").exit(0);
+        assert_eq!(alpha.tree().lines("group"), [""; 0], "{what}");
+        alpha.run(&ports(), "monitor").exit(7);
+    });
+}
