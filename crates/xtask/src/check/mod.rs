@@ -22,7 +22,7 @@ pub(crate) struct Options {
     /// The parts to run; without any, all
     #[arg(value_enum)]
     parts: Vec<Part>,
-    /// Leaves out what mounts or needs packages: e2e, mount, metadata, demo
+    /// Leaves out what mounts or needs packages: mount, demo, e2e, metadata
     #[arg(long, conflicts_with = "parts")]
     fast: bool,
     /// Never installs a package, even if one is missing
@@ -30,7 +30,8 @@ pub(crate) struct Options {
     no_install: bool,
 }
 
-/// A part of the checks, in the order they are run in: what fails soonest comes first.
+/// A part of the checks, in the order they are run in: what fails soonest comes first, and the test harness has the last
+/// word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Part {
     /// The layout of the source, by rustfmt
@@ -43,12 +44,12 @@ enum Part {
     Replay,
     /// The same through a real mount
     Mount,
+    /// The demo: every state as it must be
+    Demo,
     /// The real binaries on a mounted, simulated SCST
     E2e,
     /// The agents' meta-data: current, and accepted by every grammar and tool that reads it
     Metadata,
-    /// The demo: every state as it must be
-    Demo,
 }
 
 impl Part {
@@ -115,14 +116,14 @@ fn run_part(part: Part, tally: &mut Tally) -> Result<bool, Box<dyn Error>> {
         }
         Part::Replay => replay(tally, &[]),
         Part::Mount => replay(tally, &["--mount"]),
-        Part::E2e => run(as_root(cargo(&["test", "--workspace", "--test", "*", "--", "--skip", "metadata::"]))?),
-        Part::Metadata => run(as_root(cargo(&["test", "--workspace", "--test", "e2e", "metadata::"]))?),
         Part::Demo => {
             workspace::build_binaries()?;
             let mut demo = Command::new(std::env::current_exe()?);
             demo.args(["demo", "--built"]);
             run(demo)
         }
+        Part::E2e => run(as_root(cargo(&["test", "--workspace", "--test", "*", "--", "--skip", "metadata::"]))?),
+        Part::Metadata => run(as_root(cargo(&["test", "--workspace", "--test", "e2e", "metadata::"]))?),
     }
 }
 
