@@ -14,6 +14,7 @@ use scst_core::scst::names::{DeviceName, Driver, GroupName, NodeName};
 use scst_core::state::{Device, Storage};
 
 use super::params::{Params, StopParams};
+use super::peers;
 use crate::host::{Host, first_failure};
 
 /// The promotion score of every instance that runs. One value for all: the promoted node wins a tie, and a score that
@@ -125,11 +126,7 @@ impl Instance {
     /// Remembers which states were written for peers, and when.
     pub(super) fn stamp(&mut self, host: &Host<'_>, local: &NodeName, written: &BTreeMap<NodeName, AluaState>) {
         let now = boot_seconds();
-        self.update(host, |record| {
-            for (node, state) in written.iter().filter(|(node, _)| *node != local) {
-                record.peers.insert(node.clone(), (*state, now));
-            }
-        });
+        self.update(host, |record| peers::stamp(record, local, written, now));
     }
 
     /// What plans of this instance need to know.

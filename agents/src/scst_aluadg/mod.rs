@@ -8,6 +8,7 @@ mod instance;
 mod monitor;
 mod notify;
 pub mod params;
+pub mod peers;
 mod promote;
 mod start;
 mod stop;

@@ -5,23 +5,19 @@ use std::collections::BTreeMap;
 use scst_core::apply::AfterFailure;
 use scst_core::cluster;
 use scst_core::ocf::exit::{ExitCode, Failure};
-use scst_core::ocf::notify::PeerRole;
 use scst_core::plan::Step;
 use scst_core::plan::storage::{converge, states};
-use scst_core::record::{Found, boot_seconds};
+use scst_core::record::boot_seconds;
 use scst_core::scst::alua::AluaState;
 use scst_core::scst::names::NodeName;
 
 use super::instance::{Instance, renew_score};
 use super::notify::picture;
 use super::params::Params;
+use super::peers::{self, Overdue};
 use super::promote::closed;
-use super::wanted::{self, LocalPorts, state_of};
+use super::wanted::{self, LocalPorts};
 use crate::host::{Host, log_findings};
-
-/// How long a peer may stand between two states before its second notification counts as lost, in seconds: longer than
-/// any action of a peer takes.
-const LOST: u64 = 150;
 
 /// Says what the instance does.
 pub(super) fn monitor(host: &Host<'_>) -> Result<ExitCode, Failure> {
@@ -99,17 +95,10 @@ fn serving(
 
 /// A peer that has stood between two states for too long: its second notification was lost. Only then the cluster is asked.
 fn repair(host: &Host<'_>, instance: &mut Instance, local: &NodeName) {
-    let outcome = match &instance.record {
-        Found::Known(record) => {
-            let now = boot_seconds();
-            let stale =
-                |(state, at): &(AluaState, u64)| *state == AluaState::Transitioning && now.saturating_sub(*at) > LOST;
-            let lost: Vec<NodeName> =
-                record.peers.iter().filter(|(_, last)| stale(last)).map(|(node, _)| node.clone()).collect();
-            if lost.is_empty() { Ok(()) } else { put_right(host, instance, local, &lost) }
-        }
-        // Started by the shell agent: what it left is learned once, and the time runs from now.
-        Found::Unknown | Found::Nothing => learn(host, instance, local),
+    let outcome = match peers::overdue(&instance.record, boot_seconds()) {
+        Overdue::Peers(lost) if lost.is_empty() => Ok(()),
+        Overdue::Peers(lost) => put_right(host, instance, local, &lost),
+        Overdue::Unknown => learn(host, instance, local),
     };
     if let Err(failure) = outcome {
         tracing::warn!("peers not put right: {failure}");
@@ -137,19 +126,12 @@ fn learn(host: &Host<'_>, instance: &mut Instance, local: &NodeName) -> Result<(
 
 fn put_right(host: &Host<'_>, instance: &mut Instance, local: &NodeName, lost: &[NodeName]) -> Result<(), Failure> {
     let found = picture(host, instance, lost.iter())?;
+    let stuck = peers::stuck(&found, lost);
     let mut wanted = BTreeMap::new();
-    let still = |node: &&NodeName| found.target_groups.get(*node).is_some_and(|g| g.state == AluaState::Transitioning);
-    let stuck: Vec<&NodeName> = lost.iter().filter(still).collect();
     if !stuck.is_empty() {
         let roles = cluster::roles(&host.tools, host.deadline(), host.context.env.resource_id())
             .map_err(|error| Failure::generic(error.to_string()))?;
-        for node in stuck {
-            match roles.get(node.as_str()).copied().unwrap_or(PeerRole::Stopped) {
-                // Still at it, says the cluster: its notification may come yet.
-                PeerRole::Changing => {}
-                role => _ = wanted.insert(node.clone(), state_of(role)),
-            }
-        }
+        wanted = peers::put_right(&stuck, &roles);
         let _lock = instance.lock(host)?;
         instance.refresh(host);
         let plan = states(&instance.scope(local, false), &found, &wanted);
@@ -159,13 +141,7 @@ fn put_right(host: &Host<'_>, instance: &mut Instance, local: &NodeName, lost: &
         let applied = host.apply(&plan.steps, AfterFailure::GoOn);
         applied.failed.iter().for_each(|failed| tracing::error!("{failed}"));
     }
-    // Those that moved on meanwhile are remembered as they are.
-    let others = found
-        .target_groups
-        .iter()
-        .filter(|(node, there)| !wanted.contains_key(*node) && there.state != AluaState::Transitioning);
-    let mut seen: BTreeMap<_, _> = others.map(|(node, there)| (node.clone(), there.state)).collect();
-    seen.extend(wanted);
+    let seen = peers::seen(&found, wanted);
     instance.stamp(host, local, &seen);
     Ok(())
 }

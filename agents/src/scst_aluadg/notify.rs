@@ -3,19 +3,16 @@
 //! It stands in the way of a failover, so it works from environment and sysfs alone. Pacemaker discards its exit code, so
 //! what goes wrong is logged, and put right by the next promote or monitor.
 
-use std::collections::BTreeMap;
-
 use scst_core::apply::AfterFailure;
 use scst_core::error::Error;
 use scst_core::ocf::exit::ExitCode;
 use scst_core::ocf::notify::Notify;
 use scst_core::plan::storage::states;
-use scst_core::scst::alua::AluaState;
 use scst_core::scst::names::NodeName;
 use scst_core::state::{DeviceGroup, Member, TargetGroup};
 
 use super::instance::Instance;
-use super::wanted::state_of;
+use super::peers;
 use crate::host::Host;
 
 /// Follows one notification.
@@ -33,9 +30,7 @@ fn follow(host: &Host<'_>, instance: &mut Instance) -> Result<(), Error> {
     // Without our own name our target group is known all the same: it has no remote port, and is left alone for that.
     let local = host.node_name_offline(&instance.record).or_else(|| NodeName::parse("-").ok());
     let Some(local) = local else { return Ok(()) };
-    let changes = notify.changes(local.as_str());
-    let wanted: BTreeMap<NodeName, AluaState> =
-        changes.iter().filter_map(|(node, role)| Some((NodeName::parse(node).ok()?, state_of(*role)))).collect();
+    let wanted = peers::notified(&notify, &local);
     if wanted.is_empty() {
         return Ok(());
     }

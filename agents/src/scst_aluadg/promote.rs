@@ -5,15 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use scst_core::apply::AfterFailure;
 use scst_core::ocf::exit::{ExitCode, Failure};
-use scst_core::ocf::notify::{Lists, Notify};
+use scst_core::ocf::notify::Notify;
 use scst_core::plan::storage::{adopt_ports, states};
 use scst_core::scst::alua::AluaState;
 use scst_core::scst::names::{DeviceName, NodeName};
 use scst_core::state::DeviceGroup;
 
 use super::instance::{Instance, delete_score, renew_score};
+use super::peers;
 use super::start::{self, local_state};
-use super::wanted::state_of;
 use crate::host::{Host, first_failure};
 
 /// Promotes the instance, starting it first where it does not run.
@@ -59,7 +59,7 @@ fn serve(
     let scope = instance.scope(local, false);
     let present: BTreeSet<_> = host.observer().port_names(instance.driver)?.into_iter().collect();
     let notify = Notify::from_env(&host.context.env);
-    let peers = peers(&group, local, notify.lists.as_ref());
+    let peers = peers::at_promote(&group, local, notify.lists.as_ref());
     let mut wanted = peers.clone();
     wanted.insert(local.clone(), AluaState::Active);
     let plan = states(&scope, &group, &wanted);
@@ -82,21 +82,6 @@ fn serve(
         None => verify(host, instance, local, &group),
     };
     outcome.inspect_err(|_| step_back(host, instance, local))
-}
-
-/// What the peers' target groups become. Without lists nothing is known about a peer but that it does not serve any more.
-fn peers(group: &DeviceGroup, local: &NodeName, lists: Option<&Lists>) -> BTreeMap<NodeName, AluaState> {
-    let peers = group.target_groups.iter().filter(|(node, _)| *node != local);
-    peers
-        .filter_map(|(node, there)| {
-            let state = match lists {
-                Some(lists) => state_of(lists.role_at_promote(node.as_str())?),
-                None if matches!(there.state, AluaState::Active | AluaState::Transitioning) => AluaState::Standby,
-                None => return None,
-            };
-            Some((node.clone(), state))
-        })
-        .collect()
 }
 
 /// The state reads active, and every device has its backing store open: the kernel accepts the state also when one could

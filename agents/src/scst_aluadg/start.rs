@@ -17,6 +17,7 @@ use scst_core::state::{LunAddress, Storage};
 
 use super::instance::{Instance, missing_backing, renew_score, set_score};
 use super::params::Params;
+use super::peers;
 use super::wanted::{self, LocalPorts, States, unmatched};
 use crate::host::{Host, Module, first_failure, refuse_errors};
 
@@ -223,7 +224,7 @@ impl<'a> Work<'a> {
     /// Records what is, or is about to be, ours.
     fn remember(&self, instance: &mut Instance, found: &Storage, wanted: &Storage) {
         let devices = found.devices.keys().chain(wanted.devices.keys()).cloned().collect();
-        let peers = Self::peer_states(found, wanted);
+        let peers = peers::written(found.group.as_ref(), wanted.group.as_ref());
         self.record(instance, devices);
         instance.stamp(self.host, &self.topology.local.name, &peers);
     }
@@ -241,16 +242,6 @@ impl<'a> Work<'a> {
             record.ports.clone_from(&self.local.ports);
             record.devices = devices;
         });
-    }
-
-    /// The peers' states that this plan writes.
-    fn peer_states(found: &Storage, wanted: &Storage) -> BTreeMap<NodeName, AluaState> {
-        let states = |storage: &Storage| -> BTreeMap<NodeName, AluaState> {
-            let groups = storage.group.iter().flat_map(|group| group.target_groups.iter());
-            groups.map(|(node, group)| (node.clone(), group.state)).collect()
-        };
-        let before = states(found);
-        states(wanted).into_iter().filter(|(node, state)| before.get(node) != Some(state)).collect()
     }
 
     /// Observes again: the plan of a state that has been reached is empty.

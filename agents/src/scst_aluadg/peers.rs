@@ -1,0 +1,93 @@
+//! What this node says of the others: every decision about a peer's state, as pure functions.
+//!
+//! Start takes its decisions in [`wanted`](super::wanted), from the same lists. Hosts believe what they are told, so a
+//! picture that is better than the truth costs them time, one that is worse costs them a path: where nothing is known, worse
+//! is right.
+
+use std::collections::BTreeMap;
+
+use scst_core::ocf::notify::{Lists, Notify, PeerRole};
+use scst_core::record::{Found, Record};
+use scst_core::scst::alua::AluaState;
+use scst_core::scst::names::NodeName;
+use scst_core::state::DeviceGroup;
+
+use super::wanted::state_of;
+
+/// How long a peer may stand between two states before its second notification counts as lost, in seconds: longer than
+/// any action of a peer takes.
+pub const LOST: u64 = 150;
+
+/// What a notification makes of the peers it names.
+pub fn notified(notify: &Notify, local: &NodeName) -> BTreeMap<NodeName, AluaState> {
+    let changes = notify.changes(local.as_str());
+    changes.iter().filter_map(|(node, role)| Some((NodeName::parse(node).ok()?, state_of(*role)))).collect()
+}
+
+/// What a promotion makes of the peers. Without lists nothing is known about a peer but that it does not serve any more.
+pub fn at_promote(group: &DeviceGroup, local: &NodeName, lists: Option<&Lists>) -> BTreeMap<NodeName, AluaState> {
+    let peers = group.target_groups.iter().filter(|(node, _)| *node != local);
+    peers
+        .filter_map(|(node, there)| {
+            let state = match lists {
+                Some(lists) => state_of(lists.role_at_promote(node.as_str())?),
+                None if matches!(there.state, AluaState::Active | AluaState::Transitioning) => AluaState::Standby,
+                None => return None,
+            };
+            Some((node.clone(), state))
+        })
+        .collect()
+}
+
+/// The states among `wanted` that differ from what is found: those that a plan is about to write.
+pub fn written(found: Option<&DeviceGroup>, wanted: Option<&DeviceGroup>) -> BTreeMap<NodeName, AluaState> {
+    let before = |node| found.and_then(|group| group.target_groups.get(node)).map(|there| there.state);
+    let wanted = wanted.into_iter().flat_map(|group| &group.target_groups);
+    let changed = wanted.filter(|(node, group)| before(node) != Some(group.state));
+    changed.map(|(node, group)| (node.clone(), group.state)).collect()
+}
+
+/// Remembers the states that were written for peers, with the second at which they were.
+pub fn stamp(record: &mut Record, local: &NodeName, states: &BTreeMap<NodeName, AluaState>, now: u64) {
+    for (node, state) in states.iter().filter(|(node, _)| *node != local) {
+        record.peers.insert(node.clone(), (*state, now));
+    }
+}
+
+/// What a recurring monitor has to look after.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Overdue {
+    /// The record says nothing of the peers: what is there is learned once, and the time runs from now.
+    Unknown,
+    /// These have stood between two states for too long, as far as the record knows.
+    Peers(Vec<NodeName>),
+}
+
+/// Which peers a recurring monitor looks at again.
+pub fn overdue(record: &Found, now: u64) -> Overdue {
+    let Found::Known(record) = record else { return Overdue::Unknown };
+    let stale = |(state, at): &(AluaState, u64)| *state == AluaState::Transitioning && now.saturating_sub(*at) > LOST;
+    Overdue::Peers(record.peers.iter().filter(|(_, last)| stale(last)).map(|(node, _)| node.clone()).collect())
+}
+
+/// Those of `lost` that still stand between two states.
+pub fn stuck<'a>(found: &DeviceGroup, lost: &'a [NodeName]) -> Vec<&'a NodeName> {
+    let state = |node| found.target_groups.get(node).map(|there| there.state);
+    lost.iter().filter(|node| state(*node) == Some(AluaState::Transitioning)).collect()
+}
+
+/// What the cluster's answer makes of peers that are stuck. Who is still at it, says the cluster, is left: its notification
+/// may come yet.
+pub fn put_right(stuck: &[&NodeName], roles: &BTreeMap<String, PeerRole>) -> BTreeMap<NodeName, AluaState> {
+    let role = |node: &NodeName| roles.get(node.as_str()).copied().unwrap_or(PeerRole::Stopped);
+    let known = stuck.iter().map(|node| (*node, role(node))).filter(|(_, role)| *role != PeerRole::Changing);
+    known.map(|(node, role)| (node.clone(), state_of(role))).collect()
+}
+
+/// What is to be remembered after a look at peers: what was put right, and who moved on meanwhile.
+pub fn seen(found: &DeviceGroup, put_right: BTreeMap<NodeName, AluaState>) -> BTreeMap<NodeName, AluaState> {
+    let moved = found.target_groups.iter().filter(|(_, there)| there.state != AluaState::Transitioning);
+    let mut seen: BTreeMap<_, _> = moved.map(|(node, there)| (node.clone(), there.state)).collect();
+    seen.extend(put_right);
+    seen
+}
