@@ -298,6 +298,26 @@ fn a_port_that_does_not_exist() {
 }
 
 #[test]
+fn names_of_ports_are_those_of_their_driver() {
+    for (driver, name, others) in [
+        ("iscsi", "iqn.2020-01.org.example:disk", "21:00:00:24:ff:60:d0:10"),
+        ("iscsi", "naa.5000000000000001", "no name"),
+        ("ib_srpt", "fe80:0000:0000:0001", "iqn.2020-01.org.example:disk"),
+        ("ib_srpt", "fe80:0000:0000:0000:0002:c903:0010:1234", "21:00"),
+        ("scst_local", "anything.at-all", ""),
+    ] {
+        let cluster = World::new().node("alpha", 1).targetports(&format!("{others},{name}")).up();
+        let alpha = cluster.node("alpha");
+        for module in ["scst", "scst_vdisk", "scst_disk"] {
+            alpha.control(&format!("modprobe {module}"));
+        }
+        // Accepted, and not there.
+        let resource = group().param("tgtdriver", driver);
+        alpha.run(&resource, "start").exit(5).reason_has(&format!("port {name} does not exist")).writes(0);
+    }
+}
+
+#[test]
 fn a_node_without_target_ports() {
     let cluster =
         World::new().node("alpha", 1).port(ALPHA[0]).without_targetports().node("beta", 2).targetports(" , ").up();

@@ -49,7 +49,13 @@ fn demote_waits_for_the_commands_in_flight() {
 fn a_demote_without_commands_in_flight_does_not_wait() {
     let cluster = sample::serving();
     let alpha = cluster.node("alpha");
-    alpha.run(&group(), "demote").exit(0).within(Duration::from_secs(1));
+    // The best of some runs: this machine may be busy with other tests.
+    let demote = || {
+        alpha.run(&group(), "promote").exit(0);
+        alpha.run(&group(), "demote").exit(0).took()
+    };
+    let quickest = (0..3).map(|_| demote()).min().expect("three runs");
+    assert!(quickest < Duration::from_millis(500), "{quickest:?}");
     alpha.run(&group(), "demote").exit(0).writes(0).programs(0);
     assert_eq!(alpha.read(BLOCK), "0 0");
 }
@@ -116,7 +122,12 @@ fn what_a_killed_demote_left_blocked_is_seen_and_released_by_the_next_action() {
         let (cluster, io) = killed(0);
         let alpha = cluster.node("alpha");
         finish(alpha, &io);
-        alpha.run(&group(), action).exit(0);
+        let written = alpha.run(&group(), action).exit(0).written();
+        assert_eq!(
+            written.first().map(String::as_str),
+            Some("devices/dummy_lu0dummy/block < 0"),
+            "{action}: {written:#?}"
+        );
         if action != "stop" {
             assert_eq!(alpha.read(BLOCK), "0 0", "{action}");
             alpha.run(&group(), "monitor").exit(8);

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
+
 use crate::world::sample::{self, group, ports};
-use crate::world::{Cluster, Resource};
+use crate::world::{Cluster, Resource, eventually};
 
 #[test]
 fn a_command_that_the_kernel_queued_is_waited_for_and_not_repeated() {
@@ -17,6 +19,22 @@ fn a_command_that_the_kernel_queued_is_waited_for_and_not_repeated() {
     assert_eq!(count("add_device"), 1, "{started:#?}");
     assert_eq!(count("add dummy_lu0dummy 0"), 2, "{started:#?}");
     alpha.run(&group(), "start").exit(0).writes(0);
+}
+
+#[test]
+fn an_interrupted_write_is_carried_out_once() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    alpha.control("fault op=write path=**/vdisk_nullio/mgmt action=delay after=500ms");
+    let start = alpha.call(&group()).begin("start");
+    eventually("the device is being added", || alpha.mount().waiting() == 1);
+    // Stopping and continuing a process interrupts its system calls without any handler of its own.
+    start.signal(Signal::SIGSTOP);
+    eventually("the write is interrupted", || alpha.mount().waiting() == 0);
+    start.signal(Signal::SIGCONT);
+    let written = start.wait().exit(0).written();
+    let added = written.iter().filter(|write| write.contains("add_device")).collect::<Vec<_>>();
+    assert_eq!(added, ["handlers/vdisk_nullio/mgmt < add_device dummy_lu0dummy dummy=1 EINTR"]);
 }
 
 #[test]
@@ -94,7 +112,21 @@ fn killed_at_every_write(
     }
 }
 
-/// A start, a stop and another start bring alpha into order, whatever was there.
+/// Ports that are up, on one node of two.
+fn alone() -> Cluster {
+    let cluster = sample::nodes().up();
+    cluster.node("alpha").run(&ports(), "start").exit(0);
+    cluster
+}
+
+/// The same with the group promoted.
+fn promoted() -> Cluster {
+    let cluster = alone();
+    cluster.node("alpha").run(&group(), "promote").exit(0);
+    cluster
+}
+
+/// Another start completes what is there, and a stop removes it.
 fn in_order(cluster: &Cluster, resource: &Resource, whole: &str, what: &str) {
     let alpha = cluster.node("alpha");
     alpha.run(resource, "start").exit(0);
@@ -108,17 +140,15 @@ fn in_order(cluster: &Cluster, resource: &Resource, whole: &str, what: &str) {
 
 #[test]
 fn a_start_killed_anywhere_is_completed_by_the_next() {
-    let cluster = sample::with_ports();
+    let cluster = alone();
     cluster.node("alpha").run(&group(), "start").exit(0);
     let whole = format!("{:?}", cluster.node("alpha").tree());
-    killed_at_every_write(sample::with_ports, &group(), "start", |cluster, what| {
-        in_order(cluster, &group(), &whole, what)
-    });
+    killed_at_every_write(alone, &group(), "start", |cluster, what| in_order(cluster, &group(), &whole, what));
 }
 
 #[test]
 fn a_start_killed_anywhere_is_removed_by_a_stop() {
-    killed_at_every_write(sample::with_ports, &group(), "start", |cluster, what| {
+    killed_at_every_write(alone, &group(), "start", |cluster, what| {
         let alpha = cluster.node("alpha");
         alpha.run(&group(), "stop").exit(0);
         assert_eq!(alpha.tree().lines("device"), [""; 0], "{what}");
@@ -128,12 +158,7 @@ fn a_start_killed_anywhere_is_removed_by_a_stop() {
 
 #[test]
 fn a_stop_killed_anywhere_is_completed_by_the_next() {
-    let prepare = || {
-        let cluster = sample::with_ports();
-        cluster.node("alpha").run(&group(), "promote").exit(0);
-        cluster
-    };
-    killed_at_every_write(prepare, &group(), "stop", |cluster, what| {
+    killed_at_every_write(promoted, &group(), "stop", |cluster, what| {
         let alpha = cluster.node("alpha");
         alpha.run(&group(), "stop").exit(0);
         assert_eq!(alpha.tree().lines("device"), [""; 0], "{what}");
@@ -143,12 +168,7 @@ fn a_stop_killed_anywhere_is_completed_by_the_next() {
 
 #[test]
 fn a_demote_killed_anywhere_is_completed_by_the_next() {
-    let prepare = || {
-        let cluster = sample::with_ports();
-        cluster.node("alpha").run(&group(), "promote").exit(0);
-        cluster
-    };
-    killed_at_every_write(prepare, &group(), "demote", |cluster, what| {
+    killed_at_every_write(promoted, &group(), "demote", |cluster, what| {
         let alpha = cluster.node("alpha");
         alpha.run(&group(), "demote").exit(0);
         assert_eq!(

@@ -108,6 +108,27 @@ fn a_node_does_not_follow_notifications_about_itself() {
 }
 
 #[test]
+fn a_name_within_another_name_is_another_node() {
+    let cluster = World::new()
+        .node("node1", 1)
+        .port(ALPHA[0])
+        .node("node10", 10)
+        .port(BETA[0])
+        .node("node", 2)
+        .port("21:00:00:24:ff:00:00:03")
+        .up();
+    let node1 = cluster.node("node1");
+    node1.run(&ports(), "start").exit(0);
+    let active = Lists::new().list("active", &["node10"]).list("promoted", &["node10"]).list("start", &["node1"]);
+    node1.call(&group()).lists(&active).run("start").exit(0);
+    let states = || ["node", "node1", "node10"].map(|node| node1.state("dummy", node));
+    assert_eq!(states(), ["unavailable", "standby", "active"]);
+    let stop = Lists::new().list("active", &["node1", "node10"]).list("stop", &["node10"]).event("post", "stop");
+    node1.call(&group()).lists(&stop).run("notify").exit(0);
+    assert_eq!(states(), ["unavailable", "standby", "unavailable"]);
+}
+
+#[test]
 fn a_notification_said_twice_writes_once() {
     let cluster = watched();
     let lists = Lists::new().list("active", &["alpha", "beta"]).list("promote", &["beta"]).event("post", "promote");

@@ -76,6 +76,19 @@ fn a_cluster_that_cannot_be_asked_does_not_keep_anything_up() {
 }
 
 #[test]
+fn a_node_that_has_lost_its_attribute_still_knows_what_is_its_own() {
+    let cluster = sample::serving();
+    cluster.set_targetports("alpha", None);
+    let alpha = cluster.node("alpha");
+    alpha.call(&ports()).recurring().run("monitor").exit(0).programs(0);
+    alpha.call(&group()).recurring().run("monitor").exit(8).programs(0);
+    alpha.run(&group(), "stop").exit(0);
+    alpha.run(&ports(), "stop").exit(0);
+    assert!(alpha.tree().lines("port").iter().all(|port| port.contains("enabled=0")));
+    assert_eq!(alpha.tree().lines("group"), [""; 0]);
+}
+
+#[test]
 fn a_cluster_command_that_hangs_does_not_make_stop_fail() {
     let cluster = sample::serving();
     let alpha = cluster.node("alpha");
@@ -153,6 +166,7 @@ fn what_cannot_go_makes_stop_fail_and_the_group_is_not_deleted() {
     assert_eq!(alpha.state("dummy", "alpha"), "unavailable");
     assert!(alpha.exists("device_groups/dummy/devices/dummy_lu0dummy"));
     assert!(alpha.record(&group()).is_some());
+    assert_eq!(cluster.score("alpha", &group()).as_deref(), Some("5"), "the score is deleted last");
     alpha.run(&group(), "monitor").exit(0);
     alpha.control("disarm");
     alpha.run(&group(), "stop").exit(0);

@@ -33,9 +33,9 @@ fn one_device_of_each_kind() {
     let alpha = cluster.node("alpha");
     alpha.run(&group, "start").exit(0);
     alpha.tree().from("device dummy").eq(str![[r#"
-device dummy_block vdisk_blockio filename=/tmp/scst-e2e-gcJJmB/disk active=0 nv_cache=1 prod_id=SCST rotational=0 size=1048576 t10_dev_id=block_id
-device dummy_file vdisk_fileio filename=/tmp/scst-e2e-gcJJmB/file active=0 bind_alua_state=1 naa_id=0x5000000000000001 prod_id=SCST size=1048576 usn=serial write_through=1
-device dummy_image vdisk_fileio filename=/tmp/scst-e2e-gcJJmB/image active=0 bind_alua_state=1 prod_id=SCST read_only=1 removable=1 size=1048576
+device dummy_block vdisk_blockio filename=/world/disk active=0 nv_cache=1 prod_id=SCST rotational=0 size=1048576 t10_dev_id=block_id
+device dummy_file vdisk_fileio filename=/world/file active=0 bind_alua_state=1 naa_id=0x5000000000000001 prod_id=SCST size=1048576 usn=serial write_through=1
+device dummy_image vdisk_fileio filename=/world/image active=0 bind_alua_state=1 prod_id=SCST read_only=1 removable=1 size=1048576
 device dummy_lu0dummy vdisk_nullio dummy=1 prod_id=SCST
 device group dummy
   device dummy_block

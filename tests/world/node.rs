@@ -56,9 +56,10 @@ impl Node {
 
     // ---- what is there -----------------------------------------------------------------------
 
-    /// The picture of SCST's tree.
+    /// The picture of SCST's tree. Files of the world's directory are shown as if they lay in `/world`.
     pub(crate) fn tree(&self) -> Tree {
-        Tree::new(self.mount.picture().expect("the tree can be drawn"))
+        let world = self.dir.parent().and_then(Path::to_str).expect("a plain path");
+        Tree::new(self.mount.picture().expect("the tree can be drawn").replace(world, "/world"))
     }
 
     /// The simulated machine, to change it or to count.
