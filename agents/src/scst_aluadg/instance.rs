@@ -83,6 +83,11 @@ impl Instance {
         Ok(Storage { devices, group, ..Storage::default() })
     }
 
+    /// A start began and died. A fresh target group reads `active`, so what it left may look like a promoted instance.
+    pub(super) fn half_started(&self) -> bool {
+        self.record.known().is_some_and(|record| record.starting)
+    }
+
     /// The devices that a run of ours recorded before blocking them, with the count it found.
     pub(super) fn blocked(&self) -> &BTreeMap<DeviceName, u32> {
         static NONE: BTreeMap<DeviceName, u32> = BTreeMap::new();
@@ -136,6 +141,7 @@ impl Instance {
             local: local.clone(),
             driver: self.driver,
             recreate,
+            port_ids: BTreeMap::new(),
             parameters: BTreeMap::new(),
         }
     }

@@ -39,6 +39,9 @@ pub(super) fn monitor(host: &Host<'_>) -> Result<ExitCode, Failure> {
         }
         return Err(not_running());
     };
+    if instance.half_started() && !host.store.locked(instance.group.as_str()) {
+        return Err(Failure::generic(format!("device group {} is half there: its start did not end", instance.group)));
+    }
     let answer = match state {
         AluaState::Active | AluaState::NonOptimized => serving(host, &instance, &members),
         AluaState::Standby | AluaState::Unavailable | AluaState::Offline => Ok(ExitCode::Success),

@@ -24,7 +24,7 @@ pub(super) fn promote(host: &Host<'_>) -> Result<ExitCode, Failure> {
     let local = host.node_name(&instance.record)?;
     let mut found = instance.quick(host.observer())?;
     // A start sets the score itself.
-    let started = local_state(&found, &local).is_none();
+    let started = local_state(&found, &local).is_none() || instance.half_started();
     if started {
         // Exit 6 stops the resource on every node and belongs to start alone.
         let params = start::checked(host).map_err(|failure| match failure.code {

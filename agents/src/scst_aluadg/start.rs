@@ -41,7 +41,7 @@ pub(super) fn bring_up(host: &Host<'_>, params: &Params, instance: &mut Instance
     let local = work.topology.local.name.clone();
     let mut found = instance.storage(host.observer())?;
     let state = local_state(&found, &local);
-    let serving = state.is_some_and(AluaState::is_open);
+    let serving = state.is_some_and(AluaState::is_open) && !instance.half_started();
     instance.release(host, &mut found)?;
     work.scope.recreate = !serving;
     let notify = Notify::from_env(&host.context.env);
@@ -53,6 +53,9 @@ pub(super) fn bring_up(host: &Host<'_>, params: &Params, instance: &mut Instance
     let before = instance.record.clone();
     // Before the first step, so that a run that is killed leaves a stop that knows what to look for.
     work.remember(instance, &found, &wanted);
+    if !serving && !plan.steps.is_empty() {
+        instance.update(host, |record| record.starting = true);
+    }
     // A quarter of the time is kept for taking everything back.
     let applied = host.apply_until(&plan.steps, AfterFailure::End, &host.deadline().share(3, 4));
     if host.dry_run() {
@@ -71,6 +74,7 @@ pub(super) fn bring_up(host: &Host<'_>, params: &Params, instance: &mut Instance
         return Err(failure);
     }
     work.forget_leftovers(instance, &wanted);
+    instance.update(host, |record| record.starting = false);
     Ok(())
 }
 
@@ -182,6 +186,11 @@ impl<'a> Work<'a> {
             );
         }
         let mut scope = instance.scope(&topology.local.name, false);
+        for (port, _) in &local.ports {
+            if let Some(found) = observer.port(params.driver, port)? {
+                scope.port_ids.insert(port.clone(), found.rel_tgt_id);
+            }
+        }
         for handler in params.devices.iter().map(|device| device.handler).collect::<BTreeSet<_>>() {
             if let Some(known) = observer.handler_parameters(handler)? {
                 scope.parameters.insert(handler, known);

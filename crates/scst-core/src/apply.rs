@@ -61,7 +61,8 @@ pub fn apply(steps: &[Step], sysfs: &Sysfs, deadline: &Deadline, after: AfterFai
         }
         let results = if batch > 1 {
             together(now, sysfs, deadline)
-        } else if broken && step.always() {
+        } else if step.always() {
+            // Also when nothing failed: a signal or the end of the time may come just before it.
             vec![one(step, sysfs, &deadline.last())]
         } else {
             vec![one(step, sysfs, deadline)]
@@ -78,7 +79,8 @@ pub fn apply(steps: &[Step], sysfs: &Sysfs, deadline: &Deadline, after: AfterFai
                 }
                 Err(error) => {
                     let failed = Failed { step: step.clone(), error };
-                    if step.may_fail() { &mut applied.warnings } else { &mut applied.failed }.push(failed);
+                    if step.may_fail_with(&failed.error) { &mut applied.warnings } else { &mut applied.failed }
+                        .push(failed);
                 }
             }
         }
@@ -92,6 +94,7 @@ fn one(step: &Step, sysfs: &Sysfs, deadline: &Deadline) -> Result<(), Error> {
         return Err(Error::Cancelled { what: step.to_string() });
     }
     let observer = Observer { sysfs, deadline };
+    refuse_local(step, observer)?;
     match step {
         Step::AwaitDrained { device } => {
             return wait_until(&format!("the end of the commands in flight of device {device}"), deadline, || {
@@ -109,6 +112,23 @@ fn one(step: &Step, sysfs: &Sysfs, deadline: &Deadline) -> Result<(), Error> {
     }
     let answer = write(step, sysfs, deadline);
     settle(step, answer, sysfs, deadline)
+}
+
+/// Looks again, at the moment of writing, whether what is meant for another machine's port would meet one of ours: the
+/// kernel decides by all its drivers' targets which of the two an added name becomes.
+fn refuse_local(step: &Step, observer: Observer<'_>) -> Result<(), Error> {
+    let (path, refused) = match step {
+        Step::SetPeerState { group, node, .. } => {
+            let local = observer.members(group, node)?.iter().all(|(_, local)| *local);
+            (device_group::target_group(group, node), local)
+        }
+        Step::SetMemberId { group, node, port, .. } => {
+            let local = observer.members(group, node)?.iter().any(|(name, local)| name == port && *local);
+            (format!("{}/{port}", device_group::target_group(group, node)), local)
+        }
+        _ => return Ok(()),
+    };
+    if refused { Err(Error::NotRemote { path: observer.sysfs.full(&path) }) } else { Ok(()) }
 }
 
 fn write(step: &Step, sysfs: &Sysfs, deadline: &Deadline) -> Result<Answer, Error> {
@@ -148,7 +168,10 @@ fn await_queued(step: &Step, observer: Observer<'_>) -> Result<(), Error> {
     let Observer { sysfs, deadline } = observer;
     let mut idle = 0;
     wait_until(&format!("the effect of \"{step}\", which the kernel queued,"), deadline, || {
-        if seen(step, observer)? {
+        // A device shows up while it is still being added, and can vanish again.
+        let settled =
+            || !matches!(step, Step::AddDevice { .. }) || sysfs.last_result(&scst::last_result(), deadline).is_some();
+        if seen(step, observer)? && settled() {
             return Ok(Some(()));
         }
         match sysfs.last_result(&scst::last_result(), deadline) {
@@ -218,17 +241,29 @@ fn delete_ini_group(
         }
         if !closed && since.elapsed() >= patience {
             closed = true;
-            for session in observer.sessions_in(driver, port, group)? {
-                tracing::warn!("closing session {session}, which keeps initiator group {group} of port {port}");
-                let path = format!("{}/sessions/{session}/force_close", target::port(driver, port));
-                sysfs.write(&path, "1", deadline)?;
-            }
+            close_sessions(driver, port, group, observer);
         }
         Ok(None)
     });
     match (result, last) {
         (Err(Error::NotSeen { .. }), Some(busy)) => Err(busy),
         (result, _) => result,
+    }
+}
+
+/// Logs out who is still in an initiator group. Who leaves by itself at the same moment is no failure: what counts is
+/// whether the group can be deleted then.
+fn close_sessions(driver: Driver, port: &TargetName, group: &InitiatorGroup, observer: Observer<'_>) {
+    let sessions = observer.sessions_in(driver, port, group).unwrap_or_else(|error| {
+        tracing::warn!("sessions of initiator group {group} of port {port}: {error}");
+        Vec::new()
+    });
+    for session in sessions {
+        tracing::warn!("closing session {session}, which keeps initiator group {group} of port {port}");
+        let path = format!("{}/sessions/{session}/force_close", target::port(driver, port));
+        if let Err(error) = observer.sysfs.write(&path, "1", observer.deadline) {
+            tracing::warn!("session {session} of port {port}: {error}");
+        }
     }
 }
 
@@ -267,7 +302,7 @@ fn seen(step: &Step, observer: Observer<'_>) -> Result<bool, Error> {
             value(&id.to_string())
         }
         Step::Enable { .. } => value("1"),
-        Step::Disable { .. } => value("0"),
+        Step::Disable { .. } | Step::Close { .. } => value("0"),
         Step::AddDevice { handler, device, parameters } => {
             let path = device::device(device);
             let link = sysfs.optional_link(&format!("{path}/handler"), deadline)?;
@@ -289,7 +324,7 @@ fn seen(step: &Step, observer: Observer<'_>) -> Result<bool, Error> {
         Step::DelMember { group, node, port } => {
             Ok(observer.members(group, node)?.iter().all(|(name, _)| name != port))
         }
-        Step::SetState { state, .. } => value(state.as_str()),
+        Step::SetState { state, .. } | Step::SetPeerState { state, .. } => value(state.as_str()),
         Step::AddLun { at, device } => {
             let link = sysfs.optional_link(&format!("{}/{}/device", at.table.dir(), at.lun), deadline)?;
             Ok(link.is_some_and(|link| link.ends_with(&format!("/{device}"))))

@@ -86,6 +86,12 @@ pub enum Error {
         /// The full path.
         path: PathBuf,
     },
+    /// What was to be done to another machine's port would have been done to one of this machine.
+    #[error("{} is not a port of another machine, so this would act on the local devices", .path.display())]
+    NotRemote {
+        /// The full path of the target group, or of its member.
+        path: PathBuf,
+    },
     /// The run was asked to end (SIGTERM).
     #[error("ended by a signal before {what}")]
     Cancelled {

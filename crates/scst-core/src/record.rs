@@ -43,6 +43,8 @@ pub struct Record {
     pub devices: BTreeSet<DeviceName>,
     /// Devices we are about to block, or have blocked, with the count before.
     pub blocks: BTreeMap<DeviceName, u32>,
+    /// A start has begun and not ended: what is there is no instance yet, whatever state the kernel gave its target group.
+    pub starting: bool,
     /// The last state written for a peer, and when (seconds since this machine booted).
     pub peers: BTreeMap<NodeName, (AluaState, u64)>,
 }
@@ -237,6 +239,7 @@ impl Record {
                 ["block", name, before] => {
                     record.blocks.insert(DeviceName::seen(name).ok()?, before.parse().ok()?);
                 }
+                ["starting"] => record.starting = true,
                 ["peer", name, state, at] => {
                     let state = AluaState::parse(state)?;
                     record.peers.insert(NodeName::parse(name).ok()?, (state, at.parse().ok()?));
@@ -274,6 +277,9 @@ impl Record {
         for (device, before) in &self.blocks {
             line(format_args!("block {device} {before}"));
         }
+        if self.starting {
+            line(format_args!("starting"));
+        }
         for (peer, (state, at)) in &self.peers {
             line(format_args!("peer {peer} {state} {at}"));
         }
@@ -301,6 +307,7 @@ mod tests {
             ini_groups: [InitiatorGroup::seen("ESX1").unwrap()].into(),
             devices: [DeviceName::seen("dummy_lu0").unwrap()].into(),
             blocks: [(DeviceName::seen("dummy_lu0").unwrap(), 2)].into(),
+            starting: true,
             peers: [(NodeName::parse("beta").unwrap(), (AluaState::Transitioning, 12345))].into(),
         }
     }

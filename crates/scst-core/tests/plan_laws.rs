@@ -36,6 +36,7 @@ fn scope(recreate: bool) -> Scope {
         local: node("alpha"),
         driver: Driver::Qla2x00t,
         recreate,
+        port_ids: BTreeMap::new(),
         parameters: BTreeMap::new(),
     }
 }
@@ -173,6 +174,7 @@ fn carry_out(storage: &mut Storage, step: &Step) {
                 group.devices.remove(device);
             }
         }
+        Step::Close { device } => storage.devices.get_mut(device).unwrap().active = Some(false),
         Step::SetAttribute { device, attribute, value } => {
             storage.devices.get_mut(device).unwrap().identity.insert(attribute, value.clone());
         }
@@ -217,10 +219,16 @@ fn in_target_groups(groups: &mut BTreeMap<NodeName, TargetGroup>, step: &Step) {
         Step::SetMemberId { node, port, id, .. } => {
             groups.get_mut(node).unwrap().members.get_mut(port).unwrap().rel_tgt_id = *id;
         }
-        Step::SetState { node, state, .. } => {
+        Step::SetState { node, state, .. } => groups.get_mut(node).unwrap().state = *state,
+        Step::SetPeerState { node, state, .. } => {
             let group = groups.get_mut(node).unwrap();
-            assert!(node.as_str() == "alpha" || group.has_remote(), "the state of {node} would act on our devices");
+            assert!(group.has_remote(), "the state of {node} would act on our devices");
             group.state = *state;
+        }
+        Step::SetPortId { port, id, .. } => {
+            for member in groups.values_mut().filter_map(|group| group.members.get_mut(port)) {
+                member.rel_tgt_id = *id;
+            }
         }
         other => panic!("{other} is not a step of a convergence"),
     }

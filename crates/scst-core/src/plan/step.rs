@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::error::Error;
 use crate::scst::alua::AluaState;
 use crate::scst::names::{
     DeviceName, Driver, GroupName, HandlerName, InitiatorGroup, InitiatorName, NodeName, TargetName,
@@ -38,6 +39,8 @@ pub enum Step {
     AddDevice { handler: HandlerName, device: DeviceName, parameters: Vec<(&'static str, String)> },
     /// Write an attribute of a device.
     SetAttribute { device: DeviceName, attribute: &'static str, value: String },
+    /// Close the backing store of a device that joined a group which is not in service.
+    Close { device: DeviceName },
     /// Delete a device.
     DelDevice { handler: HandlerName, device: DeviceName },
     /// Create the device group.
@@ -59,10 +62,13 @@ pub enum Step {
     AddMember { group: GroupName, node: NodeName, port: TargetName },
     /// Take a port out of a target group.
     DelMember { group: GroupName, node: NodeName, port: TargetName },
-    /// Set the relative target id of a member.
+    /// Set the relative target id of a remote member.
     SetMemberId { group: GroupName, node: NodeName, port: TargetName, id: u32 },
-    /// Set a target group's ALUA state.
+    /// Set the ALUA state of our own target group.
     SetState { group: GroupName, node: NodeName, state: AluaState },
+    /// Publish the ALUA state of a peer. Only while its target group has a remote port: otherwise the kernel takes the
+    /// group for local, and the state would open or close our devices.
+    SetPeerState { group: GroupName, node: NodeName, state: AluaState },
     /// Map a device.
     AddLun { at: LunAddress, device: DeviceName },
     /// Unmap a LUN.
@@ -123,6 +129,7 @@ impl Step {
             Self::SetAttribute { device, attribute, value } => {
                 (format!("{}/{attribute}", device::device(device)), value.clone())
             }
+            Self::Close { device } => (format!("{}/active", device::device(device)), "0".into()),
             Self::CreateGroup { group } => (device_group::mgmt(), format!("create {group}")),
             Self::DelGroup { group } => (device_group::mgmt(), format!("del {group}")),
             Self::Join { group, device } => (format!("{}/mgmt", device_group::devices(group)), format!("add {device}")),
@@ -145,7 +152,7 @@ impl Step {
                 (format!("{}/mgmt", device_group::target_group(group, node)), format!("del {port}"))
             }
             Self::SetMemberId { group, node, port, id } => (device_group::member_id(group, node, port), id.to_string()),
-            Self::SetState { group, node, state } => {
+            Self::SetState { group, node, state } | Self::SetPeerState { group, node, state } => {
                 (format!("{}/state", device_group::target_group(group, node)), state.to_string())
             }
             Self::AddLun { at, device } => (format!("{}/mgmt", at.table.dir()), format!("add {device} {}", at.lun)),
@@ -163,17 +170,55 @@ impl Step {
     }
 
     /// The step is left out when `failed` failed before it, even where a plan otherwise goes on: a device is deleted only
-    /// when it is exported nowhere and no block of ours is on it, the group only when everything else is gone.
+    /// when it is exported nowhere and no block of ours is on it, the group only when everything else is gone, and what
+    /// holds a place is removed only when its successor is there.
     pub fn needs(&self, failed: &Self) -> bool {
-        match (self, failed) {
-            (Self::DelGroup { .. }, _) => true,
-            (
-                Self::DelDevice { device, .. },
+        match self {
+            Self::DelGroup { .. } => true,
+            Self::DelDevice { device, .. } => match failed {
                 Self::DelLun { device: other, .. }
                 | Self::AwaitUnmapped { device: other }
-                | Self::Unblock { device: other, .. },
-            )
-            | (Self::AwaitUnmapped { device }, Self::DelLun { device: other, .. }) => device == other,
+                | Self::Unblock { device: other, .. } => device == other,
+                _ => false,
+            },
+            Self::AwaitUnmapped { device } => {
+                matches!(failed, Self::DelLun { device: other, .. } if device == other)
+            }
+            Self::SetAttribute { device, .. } | Self::Close { device } | Self::Join { device, .. } => {
+                failed.brings(device)
+            }
+            Self::AddLun { device, .. } => matches!(failed, Self::SetState { .. }) || failed.brings(device),
+            Self::SetGroupId { node, .. }
+            | Self::AddMember { node, .. }
+            | Self::SetMemberId { node, .. }
+            | Self::DelMember { node, .. }
+            | Self::SetPeerState { node, .. } => match failed {
+                Self::CreateTargetGroup { node: other, .. } => node == other,
+                // Without its new ports a peer's group could be left without any, and would act on our devices.
+                Self::AddMember { node: other, .. } => node == other && !matches!(self, Self::AddMember { .. }),
+                _ => false,
+            },
+            // An initiator that is not in its new group yet would fall into the default one and lose its LUNs.
+            Self::DelInitiator { port, .. }
+            | Self::ClearInitiators { port, .. }
+            | Self::ClearLuns { port, .. }
+            | Self::DelIniGroup { port, .. } => match failed {
+                Self::CreateIniGroup { port: other, .. } | Self::AddInitiator { port: other, .. } => port == other,
+                _ => false,
+            },
+            Self::AddInitiator { port, group, .. } | Self::SetIoGrouping { port, group, .. } => {
+                matches!(failed, Self::CreateIniGroup { port: at, group: other, .. } if port == at && group == other)
+            }
+            _ => false,
+        }
+    }
+
+    /// The device is only there, and only ours to use, after this step.
+    fn brings(&self, wanted: &DeviceName) -> bool {
+        match self {
+            Self::AddDevice { device, .. } | Self::DelDevice { device, .. } | Self::Join { device, .. } => {
+                device == wanted
+            }
             _ => false,
         }
     }
@@ -198,17 +243,24 @@ impl Step {
                 | Self::CreateTargetGroup { .. }
                 | Self::DelTargetGroup { .. }
                 | Self::SetState { .. }
+                | Self::SetPeerState { .. }
                 | Self::IssueLip { .. }
         )
     }
 
-    /// A failure is worth a warning, not more.
-    pub fn may_fail(&self) -> bool {
-        matches!(self, Self::IssueLip { .. })
+    /// This failure is worth a warning, not more: what was tried is a courtesy, is not there in an older kernel, or was
+    /// refused because it would have done something else.
+    pub fn may_fail_with(&self, error: &Error) -> bool {
+        match self {
+            Self::IssueLip { .. } => true,
+            Self::SetAttribute { .. } | Self::Close { .. } => error.is_absent(),
+            Self::SetPeerState { .. } | Self::SetMemberId { .. } => matches!(error, Error::NotRemote { .. }),
+            _ => false,
+        }
     }
 
     /// What a failure of this step is called: the object first, then what failed.
-    pub fn failed(&self, error: &crate::error::Error) -> String {
+    pub fn failed(&self, error: &Error) -> String {
         let (verb, object) = self.words();
         let act = match self {
             Self::AddDevice { .. } => "add",
@@ -255,6 +307,7 @@ impl Step {
             Self::SetAttribute { device, attribute, value } => {
                 (format!("set {attribute} {value} on"), format!("device {device}"))
             }
+            Self::Close { device } => ("close".into(), format!("device {device}")),
             Self::CreateGroup { group } => ("create".into(), format!("device group {group}")),
             Self::DelGroup { group } => ("delete".into(), format!("device group {group}")),
             Self::Join { group, device } => (format!("put into device group {group}"), format!("device {device}")),
@@ -267,7 +320,9 @@ impl Step {
             Self::SetMemberId { group, node, port, id } => {
                 (format!("set relative target id {id} on"), format!("port {port} in {}", target_group(group, node)))
             }
-            Self::SetState { group, node, state } => (format!("set state {state} on"), target_group(group, node)),
+            Self::SetState { group, node, state } | Self::SetPeerState { group, node, state } => {
+                (format!("set state {state} on"), target_group(group, node))
+            }
             Self::AddLun { at, device } => {
                 (format!("map device {device} as"), format!("LUN {} of {}", at.lun, at.table))
             }
@@ -312,7 +367,7 @@ mod tests {
     use nix::errno::Errno;
 
     use super::*;
-    use crate::error::{ErrnoName, Error, Verb};
+    use crate::error::{ErrnoName, Verb};
 
     fn failed(step: &Step) -> String {
         let (path, value) = step.command().unwrap_or_default();

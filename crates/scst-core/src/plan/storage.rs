@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Plan, Step};
 use crate::scst::alua::AluaState;
 use crate::scst::names::{DeviceName, Driver, GroupName, HandlerName, NodeName, TargetName};
-use crate::state::{Device, DeviceGroup, LunAddress, Storage, TargetGroup};
+use crate::state::{Device, DeviceGroup, LunAddress, Member, Storage, TargetGroup};
 
 /// What a plan needs to know besides the two states.
 #[derive(Debug, Clone)]
@@ -25,6 +25,8 @@ pub struct Scope {
     pub driver: Driver,
     /// Whether a device whose settings differ is deleted and added again. Not under a running instance.
     pub recreate: bool,
+    /// The relative target ids that the local ports have; a port that is not named here is taken to have its own.
+    pub port_ids: BTreeMap<TargetName, u32>,
     /// The parameters each handler's `add_device` knows; nothing for a handler that does not tell.
     pub parameters: BTreeMap<HandlerName, Vec<String>>,
 }
@@ -57,6 +59,7 @@ pub fn converge(scope: &Scope, found: &Storage, wanted: &Storage) -> Plan {
         }
         let found_group = found.group.as_ref().or(created.as_ref()).expect("one of the two is there");
         devices.join(scope, found_group, wanted_group, &mut plan.steps);
+        devices.close(scope, found, wanted, &mut plan.steps);
         target_groups(scope, found_group, wanted_group, &mut plan);
     }
     devices.map(scope, found, wanted, &mut plan.steps);
@@ -115,7 +118,8 @@ fn peer_state(scope: &Scope, node: &NodeName, group: &TargetGroup, state: AluaSt
         return;
     }
     if group.has_remote() {
-        plan.steps.push(set_state(scope, node, state));
+        let (group, node) = (scope.group.clone(), node.clone());
+        plan.steps.push(Step::SetPeerState { group, node, state });
     } else {
         plan.warnings.push(format!(
             "target group {node} has no remote port: its state {state} is not published, because it would act on the local devices"
@@ -218,12 +222,16 @@ impl<'a> DevicePlan<'a> {
             }
             // A running device keeps what hosts know it by; a fresh one, or one that nobody uses yet, is given its own.
             let writable = kept.is_none() || scope.recreate;
-            let there = |attribute: &str| kept.and_then(|_| found.devices[name].identity.get(attribute));
-            steps.extend(
-                device.identity.iter().filter(|(attribute, value)| writable && there(attribute) != Some(value)).map(
-                    |(attribute, value)| Step::SetAttribute { device: name.clone(), attribute, value: value.clone() },
-                ),
-            );
+            // An attribute that a device does not show is one this kernel does not have.
+            let right = |attribute: &str, value: &String| {
+                kept.is_some() && found.devices[name].identity.get(attribute).is_none_or(|there| there == value)
+            };
+            let wrong = device.identity.iter().filter(|(attribute, value)| writable && !right(attribute, value));
+            steps.extend(wrong.map(|(attribute, value)| Step::SetAttribute {
+                device: name.clone(),
+                attribute,
+                value: value.clone(),
+            }));
         }
     }
 
@@ -234,6 +242,25 @@ impl<'a> DevicePlan<'a> {
         steps.extend(leaving.map(|device| leave(scope, device)));
         let joining = wanted.devices.iter().filter(|device| !stays(device) || !found.devices.contains(*device));
         steps.extend(joining.map(|device| Step::Join { group: scope.group.clone(), device: device.clone() }));
+    }
+
+    /// A device is added open, and only a *change* of the state closes it. Where the group is out of service already, and
+    /// stays so, nothing else would: the file would keep its page cache, the disk would be held from the serving node.
+    fn close(&self, scope: &Scope, found: &Storage, wanted: &Storage, steps: &mut Vec<Step>) {
+        let state = |storage: &Storage| Some(storage.group.as_ref()?.target_groups.get(&scope.local)?.state);
+        let (Some(now), Some(then)) = (state(found), state(wanted)) else { return };
+        if now != then || now.is_open() {
+            return;
+        }
+        let open = |name: &DeviceName, device: &Device| match self.kept.get(name) {
+            None => device.handler.is_some_and(HandlerName::has_backing),
+            // One that follows the state and is open all the same was left so by a run that died.
+            Some(there) => {
+                there.active == Some(true) && there.settings.get("bind_alua_state").is_some_and(|on| on == "1")
+            }
+        };
+        let left_open = wanted.devices.iter().filter(|(name, device)| open(name, device));
+        steps.extend(left_open.map(|(name, _)| Step::Close { device: name.clone() }));
     }
 
     fn map(&self, scope: &Scope, found: &Storage, wanted: &Storage, steps: &mut Vec<Step>) {
@@ -312,67 +339,84 @@ fn text_differences(
         .collect()
 }
 
-/// Target groups: create, id, ports, ids of ports, then what goes, then the peers' states, last our own.
+/// Target groups: what belongs to a peer is complete, its state included, before the next one is begun; ours comes last.
 fn target_groups(scope: &Scope, found: &DeviceGroup, wanted: &DeviceGroup, plan: &mut Plan) {
-    let fresh = TargetGroup::fresh();
-    let group = || scope.group.clone();
-    let holder: BTreeMap<&TargetName, &NodeName> =
-        found.target_groups.iter().flat_map(|(node, tg)| tg.members.keys().map(move |port| (port, node))).collect();
-    for (node, want) in &wanted.target_groups {
-        let there = found.target_groups.get(node).unwrap_or_else(|| {
-            plan.steps.push(Step::CreateTargetGroup { group: group(), node: node.clone() });
-            &fresh
-        });
-        if there.group_id != want.group_id {
-            plan.steps.push(Step::SetGroupId { group: group(), node: node.clone(), id: want.group_id });
-        }
-        for (port, member) in &want.members {
-            let (node, port) = (node.clone(), port.clone());
-            let now = there.members.get(&port).filter(|now| now.local || !member.local);
-            if now.is_none() {
-                // A port is in one target group of a device group only: it leaves the old one just before it joins.
-                if let Some(old) = holder.get(&port) {
-                    plan.steps.push(Step::DelMember { group: group(), node: (*old).clone(), port: port.clone() });
-                }
-                plan.steps.push(Step::AddMember { group: group(), node: node.clone(), port: port.clone() });
-            }
-            // A local port brings its own id; it has none only when no target agent gave it one.
-            let id = match (now, member.local) {
-                (Some(now), _) => now.rel_tgt_id,
-                (None, true) => member.rel_tgt_id,
-                (None, false) => 0,
-            };
-            if id == 0 || (id != member.rel_tgt_id && !member.local) {
-                plan.steps.push(Step::SetMemberId { group: group(), node, port, id: member.rel_tgt_id });
-            } else if id != member.rel_tgt_id {
-                plan.warnings
-                    .push(format!("port {port} has relative target id {id}, other nodes expect {}", member.rel_tgt_id));
-            }
-        }
-    }
-    for (node, there) in &found.target_groups {
-        let Some(want) = wanted.target_groups.get(node) else {
-            plan.steps.push(Step::DelTargetGroup { group: group(), node: node.clone() });
-            continue;
-        };
-        let moved = |port: &TargetName| wanted.target_groups.values().any(|tg| tg.members.contains_key(port));
-        let gone = there.members.keys().filter(|port| !want.members.contains_key(*port) && !moved(port));
-        plan.steps.extend(gone.map(|port| Step::DelMember { group: group(), node: node.clone(), port: port.clone() }));
-    }
-    for (node, want) in wanted.target_groups.iter().filter(|(node, _)| **node != scope.local) {
-        let now = found.target_groups.get(node).map_or(AluaState::Active, |there| there.state);
-        // The group as it is by now: with the ports wanted, of which those found local stay local.
+    let peers = wanted.target_groups.iter().filter(|(node, _)| **node != scope.local);
+    for (node, want) in peers {
+        ports(scope, found, wanted, node, want, plan);
+        let there = found.target_groups.get(node);
         let members = want.members.iter().map(|(port, member)| {
-            let there = found.target_groups.get(node).and_then(|there| there.members.get(port));
+            let there = there.and_then(|there| there.members.get(port));
             (port.clone(), *there.unwrap_or(member))
         });
-        let projected = TargetGroup { group_id: want.group_id, state: now, members: members.collect() };
-        peer_state(scope, node, &projected, want.state, plan);
+        let state = there.map_or(AluaState::Active, |there| there.state);
+        let now = TargetGroup { group_id: want.group_id, state, members: members.collect() };
+        peer_state(scope, node, &now, want.state, plan);
     }
-    if let Some(want) = wanted.target_groups.get(&scope.local) {
-        let now = found.target_groups.get(&scope.local).map_or(AluaState::Active, |there| there.state);
-        if now != want.state {
-            plan.steps.push(set_state(scope, &scope.local, want.state));
+    let gone = found.target_groups.keys().filter(|node| !wanted.target_groups.contains_key(*node));
+    let remove = |node: &NodeName| Step::DelTargetGroup { group: scope.group.clone(), node: node.clone() };
+    let Some(own) = wanted.target_groups.get(&scope.local) else {
+        plan.steps.extend(gone.map(remove));
+        return;
+    };
+    ports(scope, found, wanted, &scope.local, own, plan);
+    plan.steps.extend(gone.map(remove));
+    let now = found.target_groups.get(&scope.local).map_or(AluaState::Active, |there| there.state);
+    if now != own.state {
+        plan.steps.push(set_state(scope, &scope.local, own.state));
+    }
+}
+
+/// One target group up to its state: create, id, new ports with their ids, and only then what goes.
+fn ports(
+    scope: &Scope,
+    found: &DeviceGroup,
+    wanted: &DeviceGroup,
+    node: &NodeName,
+    want: &TargetGroup,
+    plan: &mut Plan,
+) {
+    let fresh = TargetGroup::fresh();
+    let (group, node) = (|| scope.group.clone(), || node.clone());
+    let there = found.target_groups.get(&node()).unwrap_or_else(|| {
+        plan.steps.push(Step::CreateTargetGroup { group: group(), node: node() });
+        &fresh
+    });
+    if there.group_id != want.group_id {
+        plan.steps.push(Step::SetGroupId { group: group(), node: node(), id: want.group_id });
+    }
+    for (port, member) in &want.members {
+        let now = there.members.get(port).filter(|now| now.local || !member.local);
+        if now.is_none() {
+            // A port is in one target group of a device group only: it leaves the old one just before it joins.
+            let holder = found.target_groups.iter().find(|(_, tg)| tg.members.contains_key(port));
+            if let Some((old, _)) = holder {
+                plan.steps.push(Step::DelMember { group: group(), node: old.clone(), port: port.clone() });
+            }
+            plan.steps.push(Step::AddMember { group: group(), node: node(), port: port.clone() });
         }
+        if member.local {
+            local_id(scope, port, now, *member, plan);
+        } else if now.is_some_and(|now| now.local) {
+            plan.warnings.push(format!("port {port} of node {} is a port of this node as well", node()));
+        } else if now.is_none_or(|now| now.rel_tgt_id != member.rel_tgt_id) {
+            let (port, id) = (port.clone(), member.rel_tgt_id);
+            plan.steps.push(Step::SetMemberId { group: group(), node: node(), port, id });
+        }
+    }
+    let moved = |port: &TargetName| wanted.target_groups.values().any(|tg| tg.members.contains_key(port));
+    let gone = there.members.keys().filter(|port| !want.members.contains_key(*port) && !moved(port));
+    plan.steps.extend(gone.map(|port| Step::DelMember { group: group(), node: node(), port: port.clone() }));
+}
+
+/// A local port brings its own id; it has none only when no target agent gave it one.
+fn local_id(scope: &Scope, port: &TargetName, now: Option<&Member>, wanted: Member, plan: &mut Plan) {
+    let own = scope.port_ids.get(port).copied();
+    let id = now.map(|now| now.rel_tgt_id).or(own).unwrap_or(wanted.rel_tgt_id);
+    if id == 0 {
+        plan.steps.push(Step::SetPortId { driver: scope.driver, port: port.clone(), id: wanted.rel_tgt_id });
+    } else if id != wanted.rel_tgt_id {
+        plan.warnings
+            .push(format!("port {port} has relative target id {id}, other nodes expect {}", wanted.rel_tgt_id));
     }
 }
