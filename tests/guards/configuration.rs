@@ -1,0 +1,207 @@
+//! Rows of "Configuration": what an operator may write, and what becomes of it.
+
+use super::SHORT;
+use crate::world::sample::{self, ALPHA, HOST, group, ports};
+use crate::world::{Resource, World};
+
+const THIRD: &str = "50:01:43:80:03:b0:23:40";
+
+/// A device without a store, with these words about it.
+fn null(name: &str, words: &str) -> String {
+    format!("handler=vdisk_nullio,virtname={name},{words}")
+}
+
+#[test]
+fn c1_c2_c3_no_bad_value_reaches_the_kernel() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    let before = alpha.tree();
+    for name in ["ninechars", "a-b", "a/b", "..", "a;b", "a=b"] {
+        alpha.run(&group().param("groupname", name), "start").exit(6).reason_has("groupname").writes(0);
+        let device = null(name, "export0=all:0");
+        alpha.run(&group().param("device0", &device), "start").exit(6).reason_has("device0: virtname").writes(0);
+    }
+    for (words, key) in [
+        ("export0=all:257", "export0"),
+        ("export0=all:0x1", "export0"),
+        ("export0=all:0,t10devid=of-more-than-25-characters-", "t10devid"),
+        ("export0=all:0,removable=yes", "removable"),
+        ("export0=all:0,naa_id=4000000000000000", "naa_id"),
+    ] {
+        let resource = group().param("device0", &null("a", words));
+        alpha.run(&resource, "validate-all").exit(6).reason_has(key);
+        for write in alpha.run(&resource, "start").written() {
+            let value = words.rsplit_once(['=', ':']).map_or("", |(_, value)| value);
+            assert!(!write.ends_with(&format!(" {value}")), "{write}");
+        }
+        alpha.run(&resource, "stop").exit(0);
+    }
+    for initiators in ["a/b=50:01:43:80:03:b0:23:34", "..=50:01:43:80:03:b0:23:34"] {
+        alpha.run(&ports().param("initiators", initiators), "start").exit(6).reason_has("initiators").writes(0);
+    }
+    assert_eq!(alpha.tree().lines("port"), before.lines("port"));
+}
+
+#[test]
+fn c4_an_export_to_all_does_not_keep_the_others_luns() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    let with = |lun: u32| group().param("device1", &null("a", &format!("export0=vmwtest:{lun}")));
+    alpha.run(&with(1), "start").exit(0);
+    alpha.run(&with(2), "reload").exit(0);
+    assert_eq!(alpha.tree().lines("lun"), ["lun 0 dummy_lu0dummy", "lun 2 dummy_a"].repeat(2));
+}
+
+#[test]
+fn c7_two_devices_on_one_lun_are_found_before_the_first_write() {
+    let cluster = sample::with_ports();
+    let resource = group().param("device1", &null("a", "export0=vmwtest:0"));
+    cluster.node("alpha").run(&resource, "start").exit(6).reason_has("device1: export0").writes(0);
+}
+
+#[test]
+fn c8_a_value_may_hold_an_equals_sign_and_a_file_name_that_does_is_refused() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    alpha.run(&group().param("device0", &null("a", "export0=all:0,t10devid=ab=cd")), "start").exit(0);
+    assert_eq!(alpha.read("devices/dummy_a/t10_dev_id"), "ab=cd");
+    alpha.run(&group(), "stop").exit(0);
+    let file = cluster.file("a=b", 1 << 20);
+    let device = format!("handler=vdisk_fileio,filename={},virtname=a,export0=all:0", file.display());
+    let started = alpha.run(&group().param("device0", &device), "start").exit(6).writes(0);
+    started.reason_has("device0: filename").reason_has("'='");
+}
+
+#[test]
+fn c9_an_export_finds_its_group_in_whatever_case() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    alpha.write(&format!("targets/qla2x00t/{}/ini_groups/mgmt", ALPHA[0]), "create Linux");
+    let resource = group().param("device0", &null("a", "export0=VMwTest:0,export1=linux:3"));
+    alpha.run(&resource, "start").exit(0);
+    assert_eq!(alpha.tree().lines("lun 0").len(), 2);
+    assert_eq!(alpha.tree().lines("lun 3"), ["lun 3 dummy_a"]);
+}
+
+#[test]
+fn c10_a_blank_after_a_comma_loses_nothing() {
+    let cluster = sample::nodes().up();
+    let alpha = cluster.node("alpha");
+    let resource = ports().param("initiators", &format!("a={}, {}; b={THIRD}", HOST[0], HOST[1]));
+    alpha.run(&resource, "validate-all").exit(0);
+    alpha.run(&resource, "start").exit(0);
+    let initiators = [HOST[0], HOST[1], THIRD].repeat(2);
+    assert_eq!(
+        alpha.tree().lines("initiator "),
+        initiators.iter().map(|host| format!("initiator {host}")).collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn c11_every_drivers_names_are_names() {
+    for (driver, port) in [
+        ("iscsi", "iqn.2020-01.org.example:disk"),
+        ("iscsi", "eui.02004567a425678d"),
+        ("ib_srpt", "0002:c903:000f:1366"),
+        ("ib_srpt", "fe80:0000:0000:0000:0002:c903:000f:1366"),
+    ] {
+        let cluster = World::new().node("alpha", 1).targetports(port).node("beta", 2).without_targetports().up();
+        let alpha = cluster.node("alpha");
+        if driver == "iscsi" {
+            alpha.control("modprobe iscsi-scst");
+            alpha.control("iscsi-daemon start");
+            alpha.write("targets/iscsi/mgmt", &format!("add_target {port}"));
+        } else {
+            alpha.control("modprobe ib_srpt");
+            alpha.control(&format!("plug-target ib_srpt {port}"));
+        }
+        alpha.write(&format!("targets/{driver}/{port}/ini_groups/mgmt"), "create hosts");
+        alpha.run(&group().param("tgtdriver", driver), "start").exit(0);
+        assert_eq!(alpha.tree().lines("local"), [format!("local {port} rel_tgt_id=101")]);
+        assert_eq!(alpha.tree().lines("lun"), ["lun 0 dummy_lu0dummy"]);
+    }
+}
+
+#[test]
+fn c12_a_reload_does_what_it_says() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    alpha.run(&group(), "start").exit(0);
+    let hosts = ports().param("initiators", &format!("vmwtest={};more={THIRD}", HOST[0]));
+    alpha.run(&hosts, "reload").exit(0);
+    assert_eq!(alpha.tree().lines("group more").len(), 2);
+    assert_eq!(alpha.tree().lines("initiator").len(), 4);
+    alpha.run(&group().param("device1", &null("a", "export0=more:1")), "reload").exit(0);
+    assert_eq!(alpha.tree().lines("lun 1"), ["lun 1 dummy_a"; 2]);
+    // `all` means the new group as well.
+    assert_eq!(alpha.tree().lines("lun 0").len(), 4);
+}
+
+#[test]
+fn c13_what_a_reload_cannot_change_is_named_and_stays_visible() {
+    let cluster = sample::serving();
+    let alpha = cluster.node("alpha");
+    let changed = group().param("device0", &null("lu0dummy", "dummy=1,removable=1,export0=all:0"));
+    let named = "device dummy_lu0dummy: removable is 0, configured is 1";
+    alpha.run(&changed, "reload").exit(0).writes(0).logged(named);
+    alpha.call(&changed).recurring().level(10).run("monitor").exit(8).logged(named);
+}
+
+#[test]
+fn c18_c19_c20_every_action_answers_and_every_failure_says_why() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    for resource in [ports(), group()] {
+        let unknown = alpha.run(&resource, "frobnicate").exit(3);
+        assert!(unknown.stderr().contains("usage: scst_"), "{}", unknown.stderr());
+        assert!(alpha.run(&resource, "usage").exit(0).stdout().contains("usage: scst_"));
+    }
+    alpha.run(&ports(), "status").exit(0);
+    alpha.run(&group(), "status").exit(7);
+    let wrong = group().param("device0", &null("a/b", "export0=all:0,removable=x"));
+    let validated = alpha.run(&wrong, "validate-all").exit(6);
+    assert!(["virtname", "removable"].iter().all(|key| validated.log().contains(key)), "{}", validated.log());
+    alpha.run(&ports().param("initiators", "a=nonsense"), "validate-all").exit(6).reason_has("nonsense");
+    alpha.control("fault op=write path=**/device_groups/mgmt action=fail errno=ENOMEM");
+    let failed = alpha.run(&group(), "start").exit(1);
+    assert!(failed.exit_reason().starts_with("device group dummy: create failed: ENOMEM writing \"create dummy\" to "));
+}
+
+#[test]
+fn c21_a_monitor_is_one_process() {
+    let cluster = sample::serving();
+    let alpha = cluster.node("alpha");
+    alpha.mount().reset_counters();
+    for (resource, code) in [(ports(), 0), (group(), 8)] {
+        for level in [0, 10] {
+            alpha.call(&resource).recurring().level(level).run("monitor").exit(code).programs(0);
+        }
+    }
+    let processes = alpha.counters().by_process;
+    assert_eq!(processes.len(), 4, "{processes:?}");
+    let agents = ["scst_qla2xtgt", "scst_aluadg"];
+    assert!(processes.keys().all(|process| agents.contains(&process.name.as_str())), "{processes:?}");
+}
+
+#[test]
+fn c18_a_failure_that_only_time_explains_says_how_long_and_for_what() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    alpha.control("fault op=write path=**/prod_id action=hang");
+    let started = alpha.call(&group()).timeout(SHORT).run("start").exit(1);
+    started.reason_has("device dummy_lu0dummy").reason_has("prod_id").reason_has("no answer within");
+    alpha.control("release");
+}
+
+/// The same device group under another name.
+fn other(name: &str) -> Resource {
+    group().called(&format!("scst_dg_{name}")).param("groupname", name)
+}
+
+#[test]
+fn c7_a_lun_that_another_group_has_is_found_before_the_first_write() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    alpha.run(&group(), "start").exit(0);
+    alpha.run(&other("other"), "start").exit(1).reason_has("LUN 0").reason_has("dummy_lu0dummy").writes(0);
+}

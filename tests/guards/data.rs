@@ -1,0 +1,204 @@
+//! Rows of "Data and fail-over": what would lose a write, or show hosts a path that does not serve.
+
+use std::fs;
+
+use super::{BLOCK, SHORT, busy, place, seen, send, times, with_disk, with_file};
+use crate::world::sample::{self, HOST, group, ports};
+use crate::world::{Lists, eventually};
+
+#[test]
+fn d1_an_answer_that_is_missing_is_not_a_node_without_ports() {
+    let cluster = sample::nodes().up();
+    let alpha = cluster.node("alpha");
+    alpha.call(&ports()).without_cluster().run("start").exit(1).reason_has("cibadmin").writes(0);
+    alpha.run(&ports(), "start").exit(0);
+    cluster.set_targetports("alpha", None);
+    alpha.call(&ports()).recurring().run("monitor").exit(0);
+    alpha.call(&ports()).without_cluster().run("stop").exit(0);
+    assert!(alpha.tree().lines("port").iter().all(|port| port.contains("enabled=0")), "{:?}", alpha.tree());
+    alpha.run(&ports(), "start").exit(5).reason_has("alpha has no targetports");
+    alpha.call(&ports()).meta("on_node", "omega").run("start").exit(5).reason_has("omega is not in the CIB");
+}
+
+#[test]
+fn d2_a_device_that_cannot_go_keeps_the_group_closed() {
+    let (cluster, io) = busy();
+    let alpha = cluster.node("alpha");
+    let stopped = alpha.call(&group()).timeout(SHORT).run("stop").exit(1).within(SHORT);
+    let told = format!("{} {}", stopped.exit_reason(), stopped.log());
+    assert!(told.contains("dummy_lu0dummy") && told.contains(HOST[0]), "{told}");
+    assert!(alpha.exists("device_groups/dummy"));
+    assert_eq!(alpha.state("dummy", "alpha"), "unavailable");
+    alpha.control(&format!("io finish {io}"));
+    eventually("the kernel carries on", || alpha.mount().waiting() == 0);
+    alpha.run(&group(), "stop").exit(0);
+    assert_eq!(alpha.tree().lines("device"), [""; 0]);
+}
+
+#[test]
+fn d3_the_state_changes_when_the_commands_in_flight_have_ended() {
+    let (cluster, io) = busy();
+    let alpha = cluster.node("alpha");
+    alpha.call(&group()).timeout(SHORT).run("demote").exit(1).reason_has("dummy_lu0dummy").reason_has(HOST[0]);
+    assert_eq!(alpha.state("dummy", "alpha"), "active");
+    alpha.control(&format!("io finish {io}"));
+    eventually("the device is given back", || alpha.read(BLOCK) == "0 0");
+    alpha.run(&group(), "demote").exit(0).wrote(&[
+        "devices/dummy_lu0dummy/block < 11",
+        "device_groups/dummy/target_groups/alpha/state < transitioning",
+        "device_groups/dummy/target_groups/alpha/state < standby",
+        "devices/dummy_lu0dummy/block < 0",
+    ]);
+}
+
+#[test]
+fn d4_a_writable_file_is_write_through_unless_it_is_switched_off() {
+    for (words, value) in [("", "1"), ("write_through=0", "0"), ("read_only=1", "0")] {
+        let cluster = sample::with_ports();
+        let alpha = cluster.node("alpha");
+        alpha.run(&with_file(&cluster, words), "start").exit(0);
+        assert_eq!(alpha.read("devices/dummy_f0/write_through"), value, "{words}");
+    }
+}
+
+#[test]
+fn d5_a_file_is_open_only_while_its_node_serves() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    let group = with_file(&cluster, "");
+    alpha.run(&group, "start").exit(0);
+    assert_eq!(alpha.read("devices/dummy_f0/active"), "0");
+    alpha.run(&group, "promote").exit(0);
+    assert_eq!(alpha.read("devices/dummy_f0/active"), "1");
+    alpha.run(&group, "demote").exit(0);
+    assert_eq!(alpha.read("devices/dummy_f0/active"), "0");
+}
+
+#[test]
+fn d5_a_file_that_the_shell_agent_opened_is_named_and_stays_as_it_is() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    let group = with_file(&cluster, "");
+    alpha.control("modprobe scst_vdisk");
+    fs::create_dir_all(alpha.var_lib().join("pr")).expect("a directory can be made");
+    let file = cluster.dir().join("f0");
+    alpha.write("handlers/vdisk_fileio/mgmt", &format!("add_device dummy_f0 filename={}", file.display()));
+    alpha.set_record(&group, "");
+    let started = alpha.run(&group, "start").exit(0).logged("device dummy_f0: bind_alua_state is 0, configured is 1");
+    assert_eq!(times(&started.written(), "del_device"), 0, "{:#?}", started.written());
+    assert_eq!(alpha.read("devices/dummy_f0/bind_alua_state"), "0");
+}
+
+#[test]
+fn d6_a_device_that_is_still_exported_is_not_deleted() {
+    let cluster = sample::serving();
+    let alpha = cluster.node("alpha");
+    alpha.control("fault op=write path=**/luns/mgmt repeat=true action=fail errno=EBUSY");
+    let stopped = alpha.call(&group()).timeout(SHORT).run("stop").exit(1).reason_has("LUN 0").reason_has("EBUSY");
+    assert_eq!(times(&stopped.written(), "del_device"), 0, "{:#?}", stopped.written());
+    alpha.control("disarm");
+    // The first answer is that it will be done: it is gone only when it is seen gone.
+    alpha.control("fault op=write path=**/luns/mgmt action=queue after=200ms");
+    let stopped = alpha.run(&group(), "stop").exit(0).written();
+    assert_eq!(times(&stopped, "luns/mgmt < del 0"), 2, "{stopped:#?}");
+    let last_lun = stopped.iter().rposition(|write| write.contains("luns/mgmt < del 0"));
+    assert!(last_lun < Some(place(&stopped, "del_device")), "{stopped:#?}");
+}
+
+#[test]
+fn d7_two_disks_that_hosts_would_take_for_one_are_named_and_can_be_told_apart() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    let twin = |name: &str, lun: u32, more: &str| {
+        format!("handler=vdisk_nullio,virtname={name},export0=all:{lun},t10devid=identical{lun}{more}")
+    };
+    let twins = group().param("device1", &twin("a", 1, "")).param("device2", &twin("b", 2, ""));
+    alpha.run(&twins, "validate-all").exit(0).logged("device2: t10devid").logged("naa_id");
+    let apart = twins
+        .param("device1", &twin("a", 1, ",usn=serial1,naa_id=5000000000000001"))
+        .param("device2", &twin("b", 2, ",usn=serial2,naa_id=5000000000000002"));
+    alpha.run(&apart, "validate-all").exit(0).not_logged("hosts may take");
+    let started = alpha.run(&apart, "start").exit(0).written();
+    assert_eq!(alpha.read("devices/dummy_a/naa_id"), "0x5000000000000001");
+    assert_eq!(alpha.read("devices/dummy_b/usn"), "serial2");
+    // By default hosts know a disk by what the kernel makes of its name.
+    for attribute in ["t10_dev_id", "usn", "naa_id"] {
+        assert_eq!(times(&started, &format!("dummy_lu0dummy/{attribute}")), 0, "{started:#?}");
+    }
+}
+
+#[test]
+fn d8_a_promotion_with_a_disk_that_does_not_open_fails() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    let (group, disk) = with_disk(&cluster);
+    alpha.run(&group, "start").exit(0);
+    alpha.declare(&disk, "kind=block size=1048576 open_error=EMEDIUMTYPE");
+    alpha.run(&group, "promote").exit(1).reason("device dummy_r0: backing store could not be opened");
+    assert_eq!(alpha.state("dummy", "alpha"), "standby");
+    assert_eq!(cluster.score("alpha", &group), None);
+}
+
+#[test]
+fn s1_promote_puts_a_peer_right_that_nobody_notifies_of() {
+    let cluster = sample::serving();
+    cluster.loses(&group(), "alpha");
+    assert_eq!(seen(&cluster, "beta"), ["active", "standby"]);
+    cluster.promote(&group(), "beta");
+    assert_eq!(seen(&cluster, "beta"), ["unavailable", "active"]);
+}
+
+#[test]
+fn s2_a_failed_promotion_takes_its_score_back() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    alpha.run(&group(), "start").exit(0);
+    assert_eq!(cluster.score("alpha", &group()).as_deref(), Some("5"));
+    alpha.control("fault op=write path=**/target_groups/alpha/state action=fail errno=EIO");
+    alpha.run(&group(), "promote").exit(1).reason_has("EIO");
+    assert_eq!(cluster.score("alpha", &group()), None);
+}
+
+#[test]
+fn s3_the_score_is_the_same_from_start_to_stop() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    for action in ["start", "promote", "demote", "promote", "reload"] {
+        let ran = alpha.run(&group(), action).exit(0);
+        assert_eq!(cluster.score("alpha", &group()).as_deref(), Some("5"), "{action}");
+        if action == "demote" {
+            ran.programs(0);
+        }
+    }
+}
+
+#[test]
+fn s6_a_node_that_is_being_demoted_is_not_published_as_active_again() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    alpha.run(&group(), "start").exit(0);
+    let lists = Lists::new().list("active", &["beta"]).list("promoted", &["beta"]).list("start", &["alpha"]);
+    let lists = lists.list("demote", &["beta"]).event("post", "start");
+    alpha.call(&group()).lists(&lists).run("notify").exit(0);
+    assert_eq!(seen(&cluster, "alpha"), ["standby", "standby"]);
+    // The same in the start itself.
+    alpha.run(&group(), "stop").exit(0);
+    alpha.call(&group()).lists(&lists).run("start").exit(0);
+    assert_eq!(seen(&cluster, "alpha"), ["standby", "standby"]);
+}
+
+#[test]
+fn k7_a_disk_that_did_not_open_is_opened_by_the_next_promotion() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    let (group, disk) = with_disk(&cluster);
+    alpha.run(&group, "start").exit(0);
+    alpha.declare(&disk, "kind=block size=1048576 open_error=EMEDIUMTYPE");
+    alpha.run(&group, "promote").exit(1);
+    alpha.declare(&disk, "kind=block size=1048576");
+    alpha.run(&group, "promote").exit(0);
+    assert_eq!(alpha.read("devices/dummy_r0/active"), "1");
+    // Hosts can use it.
+    let io = send(alpha, "1ms");
+    eventually("a command ends", || alpha.control(&format!("io done {io}")) == "yes");
+}

@@ -1,0 +1,87 @@
+//! One test for each row of `docs/differences.md`, named after the row's id.
+//!
+//! Each tells in a few lines what would happen without the guard that the row describes. `cargo xtask guards` takes the
+//! guards out of the product, one after the other, and sees the row's test fail; what it takes out for which test is
+//! written down in `crates/xtask/guards.toml`.
+
+use std::time::Duration;
+
+use crate::world::sample::{self, ALPHA, HOST, group};
+use crate::world::{Cluster, Node, Resource, eventually};
+
+mod configuration;
+mod data;
+mod hosts;
+mod kernel;
+mod starting;
+mod stopping;
+
+/// What tells how often the device of the sample is blocked.
+const BLOCK: &str = "devices/dummy_lu0dummy/block";
+
+/// Enough for what a test lets run into its time-out, and no more.
+const SHORT: Duration = Duration::from_secs(2);
+
+/// A serving pair; a host has sent alpha a command, which ends when it is told to. Answers its number.
+#[track_caller]
+fn busy() -> (Cluster, String) {
+    let cluster = sample::serving();
+    let io = send(cluster.node("alpha"), "");
+    (cluster, io)
+}
+
+/// A host logs in and sends a command to LUN 0, which takes that long, or for ever.
+#[track_caller]
+fn send(node: &Node, takes: &str) -> String {
+    let session = node.control(&format!("login qla2x00t {} {}", ALPHA[0], HOST[0]));
+    node.control(format!("io start qla2x00t {} {session} 0 {takes}", ALPHA[0]).trim())
+}
+
+/// Alpha after a demote that was killed while it held the device blocked. `others` have blocked it as well.
+#[track_caller]
+fn killed(others: u32) -> Cluster {
+    let (cluster, io) = busy();
+    let alpha = cluster.node("alpha");
+    for _ in 0..others {
+        alpha.write(BLOCK, "11");
+    }
+    let count = format!("{} ", others + 1);
+    let demote = alpha.call(&group()).begin("demote");
+    eventually("the device is blocked", || alpha.read(BLOCK).starts_with(&count));
+    demote.signal(nix::sys::signal::Signal::SIGKILL);
+    drop(demote.end());
+    alpha.control(&format!("io finish {io}"));
+    eventually("the command has ended", || alpha.read(BLOCK) == format!("{count}0"));
+    cluster
+}
+
+/// The sample group with a disk at LUN 1, and where the disk is.
+#[track_caller]
+fn with_disk(cluster: &Cluster) -> (Resource, std::path::PathBuf) {
+    let disk = cluster.disk("r0", 1 << 20);
+    (group().param("device1", &format!("filename={},virtname=r0,export0=all:1", disk.display())), disk)
+}
+
+/// The sample group with a file at LUN 1, and with these words about it.
+#[track_caller]
+fn with_file(cluster: &Cluster, words: &str) -> Resource {
+    let file = cluster.file("f0", 1 << 20);
+    let device = format!("handler=vdisk_fileio,filename={},virtname=f0,export0=all:1,{words}", file.display());
+    group().param("device1", &device)
+}
+
+/// The place of the first write that holds `part`.
+#[track_caller]
+fn place(written: &[String], part: &str) -> usize {
+    written.iter().position(|write| write.contains(part)).unwrap_or_else(|| panic!("no {part:?} in {written:#?}"))
+}
+
+/// How often something was written.
+fn times(written: &[String], part: &str) -> usize {
+    written.iter().filter(|write| write.contains(part)).count()
+}
+
+/// The states that a node's hosts are shown: of alpha, of beta.
+fn seen(cluster: &Cluster, node: &str) -> [String; 2] {
+    ["alpha", "beta"].map(|target_group| cluster.node(node).state("dummy", target_group))
+}

@@ -1,0 +1,243 @@
+//! Rows of "Stopping, starting and fencing" that are about starts, probes and what else must not stop a resource.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use super::{SHORT, times};
+use crate::world::sample::{self, ALPHA, BETA, HOST, group, ports};
+use crate::world::{Lists, World, eventually};
+
+#[test]
+fn f2_a_dead_port_is_this_nodes_trouble_and_a_probe_says_what_is_there() {
+    let cluster = World::new().node("alpha", 1).port(ALPHA[0]).dead_port(ALPHA[1]).up();
+    let alpha = cluster.node("alpha");
+    for resource in [ports(), group()] {
+        alpha.run(&resource, "start").exit(5).reason(&format!("port {} does not exist on this node", ALPHA[1]));
+        alpha.run(&resource, "monitor").exit(7);
+    }
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    alpha.control(&format!("unplug {}", ALPHA[1]));
+    alpha.run(&ports(), "monitor").exit(1).reason_has(ALPHA[1]);
+}
+
+#[test]
+fn f3_a_probe_loads_no_module_and_makes_no_file() {
+    let cluster = sample::nodes().up();
+    let alpha = cluster.node("alpha");
+    for resource in [ports(), group()] {
+        alpha.run(&resource, "monitor").exit(7).writes(0).programs(0);
+        alpha.call(&resource).recurring().run("monitor").exit(7).writes(0).programs(0);
+    }
+    assert_eq!(alpha.tree().lines(""), ["no SCST"]);
+    assert!(!alpha.rsctmp().exists() && alpha.traces().is_empty());
+}
+
+#[test]
+fn f4_a_clone_may_have_any_number_of_nodes_and_one_instance_on_each() {
+    let cluster = World::new()
+        .node("alpha", 1)
+        .port(ALPHA[0])
+        .node("beta", 2)
+        .port(BETA[0])
+        .node("gamma", 3)
+        .port("50:01:43:80:0a:0b:0c:01")
+        .up();
+    for node in ["alpha", "beta", "gamma"] {
+        let node = cluster.node(node);
+        node.run(&ports(), "start").exit(0);
+        node.call(&group()).meta("clone_max", "3").run("start").exit(0);
+    }
+    let twice = cluster.node("alpha").call(&group()).meta("clone_node_max", "2").run("start");
+    twice.exit(6).reason_has("clone-node-max");
+}
+
+#[test]
+fn f5_a_node_whose_name_is_part_of_anothers_is_not_taken_for_it() {
+    let cluster = World::new().node("node10", 10).port(BETA[0]).node("node1", 1).port(ALPHA[0]).up();
+    let node = cluster.node("node1");
+    node.run(&ports(), "start").exit(0);
+    node.run(&group(), "start").exit(0);
+    assert_eq!(node.tree().lines("port"), [format!("port qla2x00t/{} enabled=1 rel_tgt_id=101", ALPHA[0])]);
+    let lists = Lists::new().list("active", &["node1"]).list("start", &["node10"]).event("post", "start");
+    node.call(&group()).lists(&lists).run("notify").exit(0);
+    assert_eq!((node.state("dummy", "node1"), node.state("dummy", "node10")), ("standby".into(), "standby".into()));
+}
+
+#[test]
+fn f12_a_start_that_fails_undoes_its_steps() {
+    let cluster = sample::nodes().up();
+    let alpha = cluster.node("alpha");
+    alpha.control("modprobe qla2x00tgt");
+    let before = alpha.tree();
+    alpha.control(&format!("fault op=write path=**/{}/enabled action=fail errno=EIO", ALPHA[1]));
+    alpha.run(&ports(), "start").exit(1).reason_has(ALPHA[1]).reason_has("EIO");
+    assert_eq!(alpha.tree().lines("group"), [""; 0]);
+    assert!(alpha.tree().lines("port").iter().all(|port| port.contains("enabled=0")), "{:?}", alpha.tree());
+    assert_eq!(alpha.tree().lines("port").len(), before.lines("port").len());
+    alpha.run(&ports(), "start").exit(0);
+    alpha.control(&format!("fault op=write path=**/{}/**/luns/mgmt action=fail errno=EIO", ALPHA[1]));
+    alpha.run(&group(), "start").exit(1).reason_has("LUN 0").reason_has("EIO");
+    assert_eq!((alpha.tree().lines("device"), alpha.tree().lines("lun")), (vec![], vec![]));
+    assert_eq!(alpha.record(&group()), None);
+    alpha.run(&group(), "monitor").exit(7);
+}
+
+#[test]
+fn f13_what_a_killed_start_left_is_seen_by_probe_and_stop() {
+    let cluster = sample::nodes().up();
+    let alpha = cluster.node("alpha");
+    alpha.control(&format!("fault op=write path=**/{}/enabled action=kill when=before", ALPHA[0]));
+    drop(alpha.call(&ports()).begin("start").end());
+    assert!(!alpha.tree().lines("group").is_empty());
+    alpha.run(&ports(), "monitor").exit(1);
+    alpha.run(&ports().param("initiators", "nonsense"), "stop").exit(0);
+    assert_eq!(alpha.tree().lines("group"), [""; 0]);
+    alpha.run(&ports(), "start").exit(0);
+    // The device is there and not yet in its group.
+    alpha.control("fault op=write path=**/device_groups/mgmt action=kill when=before");
+    drop(alpha.call(&group()).begin("start").end());
+    assert!(alpha.exists("devices/dummy_lu0dummy"));
+    alpha.run(&group(), "monitor").exit(1).reason_has("dummy");
+    alpha.run(&group().param("device0", "nonsense"), "stop").exit(0);
+    assert_eq!(alpha.tree().lines("device"), [""; 0]);
+}
+
+#[test]
+fn f14_a_group_without_a_lun_is_brought_to_what_it_should_be() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    alpha.write("device_groups/mgmt", "create dummy");
+    alpha.run(&group(), "monitor").exit(1).reason_has("half there");
+    alpha.run(&group(), "start").exit(0);
+    assert_eq!(alpha.tree().lines("lun"), ["lun 0 dummy_lu0dummy"; 2]);
+}
+
+#[test]
+fn f14_a_start_whose_work_was_undone_meanwhile_does_not_succeed() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    alpha.control(&format!("fault op=write path=**/{}/**/luns/mgmt action=hang", ALPHA[1]));
+    let start = alpha.call(&group()).begin("start");
+    eventually("the last step waits", || alpha.mount().waiting() == 1);
+    alpha.write(&format!("targets/qla2x00t/{}/ini_groups/vmwtest/luns/mgmt", ALPHA[0]), "del 0");
+    alpha.control("release");
+    start.wait().exit(1).reason_has("LUN 0");
+}
+
+#[test]
+fn f15_a_port_that_does_not_come_up_is_named_with_the_kernels_answer() {
+    let cluster = sample::nodes().up();
+    let alpha = cluster.node("alpha");
+    for port in ALPHA {
+        alpha.control(&format!("fault op=write path=**/{port}/enabled at=1 repeat=true action=fail errno=EIO"));
+    }
+    let started = alpha.call(&ports()).timeout(SHORT).run("start").exit(1).reason_has("enable failed: EIO");
+    assert!(ALPHA.iter().all(|port| started.log().contains(port)), "{}", started.log());
+}
+
+#[test]
+fn f16_a_command_that_the_kernel_queued_is_waited_for() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    alpha.control("fault op=write path=**/vdisk_nullio/mgmt action=queue after=300ms");
+    let started = alpha.run(&group(), "start").exit(0).written();
+    assert_eq!(times(&started, "add_device"), 1, "{started:#?}");
+    alpha.control("fault op=write path=**/luns/mgmt action=queue after=100ms errno=EBUSY");
+    alpha.run(&group(), "stop").exit(1).reason_has("EBUSY");
+    alpha.run(&group(), "stop").exit(0);
+}
+
+#[test]
+fn f17_a_node_id_that_leaves_no_room_for_numbers_is_an_error_that_says_so() {
+    let cluster = World::new().node("alpha", 655).port(ALPHA[0]).node("beta", 2).port(BETA[0]).up();
+    for resource in [ports(), group()] {
+        let started = cluster.node("alpha").run(&resource, "start").exit(2).writes(0);
+        started.reason_has("655").reason_has("1 to 654").logged("corosync.conf");
+    }
+    let beta = cluster.node("beta");
+    beta.run(&ports(), "start").exit(0);
+    beta.run(&group(), "start").exit(0).logged("node alpha is left out");
+}
+
+#[test]
+fn f19_every_missing_backing_store_is_named() {
+    let cluster = sample::with_ports();
+    let device = |name: &str| format!("filename=/nowhere/{name},virtname={name},export0=all:7");
+    let resource = group().param("device1", &device("a")).param("device2", &device("b").replace('7', "8"));
+    let started = cluster.node("alpha").run(&resource, "start").exit(5).writes(0);
+    started.reason_has("/nowhere/a").reason_has("/nowhere/b");
+}
+
+#[test]
+fn f20_the_description_asks_nobody() {
+    let cluster = sample::nodes().up();
+    for resource in [ports(), group()] {
+        let described = cluster.node("alpha").run(&resource, "meta-data").exit(0).programs(0).writes(0);
+        assert!(described.stdout().contains("<resource-agent") && described.stderr().is_empty());
+    }
+}
+
+#[test]
+fn s4_anybody_gets_the_description_from_an_agent_alone() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("modes can be changed");
+    for binary in [env!("CARGO_BIN_EXE_scst_qla2xtgt"), env!("CARGO_BIN_EXE_scst_aluadg")] {
+        let agent = dir.path().join("agent");
+        fs::copy(binary, &agent).expect("a program can be copied");
+        // Nobody.
+        let output = Command::new(&agent).arg("meta-data").env_clear().uid(65534).gid(65534).output().expect("it runs");
+        assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+        assert!(output.stdout.starts_with(b"<?xml"));
+        fs::remove_file(&agent).expect("a file can be removed");
+    }
+}
+
+#[test]
+fn s5_a_reload_does_not_start_what_is_stopped() {
+    let cluster = sample::nodes().up();
+    let alpha = cluster.node("alpha");
+    alpha.run(&ports(), "reload").exit(7).writes(0).programs(0);
+    alpha.run(&ports(), "start").exit(0);
+    alpha.run(&group(), "reload").exit(7).writes(0).programs(0);
+    alpha.run(&group(), "reload-agent").exit(7).writes(0);
+}
+
+#[test]
+fn s7_a_typing_mistake_in_a_reload_keeps_what_runs() {
+    let cluster = sample::serving();
+    let alpha = cluster.node("alpha");
+    let before = alpha.tree();
+    for resource in [ports().param("initiators", "nonsense"), group().param("device0", "nonsense")] {
+        alpha.run(&resource, "reload").exit(0).writes(0).logged("ERROR");
+    }
+    let twice = group().param("device1", "handler=vdisk_nullio,virtname=b,export0=all:0");
+    alpha.run(&twice, "reload").exit(0).writes(0).logged("ERROR");
+    assert_eq!(alpha.tree(), before);
+}
+
+#[test]
+fn f7_a_demote_that_is_terminated_gives_back_what_it_blocked() {
+    let (cluster, io) = super::busy();
+    let alpha = cluster.node("alpha");
+    let demote = alpha.call(&group()).begin("demote");
+    eventually("the device is blocked", || alpha.read(super::BLOCK) == "1 1");
+    demote.signal(Signal::SIGTERM);
+    demote.wait().exit(1).within(Duration::from_secs(5));
+    alpha.control(&format!("io finish {io}"));
+    eventually("the device is given back", || alpha.read(super::BLOCK) == "0 0");
+    assert_eq!(alpha.state("dummy", "alpha"), "active");
+}
+
+#[test]
+fn c22_a_port_that_cannot_be_a_target_is_refused_by_name() {
+    let cluster = World::new().node("alpha", 1).port(ALPHA[0]).dead_port(HOST[0]).up();
+    let alpha = cluster.node("alpha");
+    alpha.control(&format!("plug wwpn={} target_capable=false", HOST[0]));
+    alpha.run(&ports(), "start").exit(5).writes(0).reason(&format!("port {} does not exist on this node", HOST[0]));
+}
