@@ -109,10 +109,6 @@ add device dummy_lu0dummy with dummy=1 through vdisk_nullio
 set prod_id SCST on device dummy_lu0dummy
 create device group dummy
 put device dummy_lu0dummy into device group dummy
-create target group alpha of device group dummy
-set id 1 on target group alpha of device group dummy
-add port 21:00:00:24:ff:60:d0:10 to target group alpha of device group dummy
-add port 21:00:00:24:ff:60:d0:11 to target group alpha of device group dummy
 create target group beta of device group dummy
 set id 2 on target group beta of device group dummy
 add port 21:00:00:1b:32:0b:52:75 to target group beta of device group dummy
@@ -120,6 +116,10 @@ set relative target id 201 on port 21:00:00:1b:32:0b:52:75 in target group beta 
 add port 21:01:00:1b:32:2b:52:75 to target group beta of device group dummy
 set relative target id 202 on port 21:01:00:1b:32:2b:52:75 in target group beta of device group dummy
 set state unavailable on target group beta of device group dummy
+create target group alpha of device group dummy
+set id 1 on target group alpha of device group dummy
+add port 21:00:00:24:ff:60:d0:10 to target group alpha of device group dummy
+add port 21:00:00:24:ff:60:d0:11 to target group alpha of device group dummy
 set state standby on target group alpha of device group dummy
 map device dummy_lu0dummy as LUN 0 of initiator group vmwtest of port 21:00:00:24:ff:60:d0:10
 map device dummy_lu0dummy as LUN 0 of initiator group vmwtest of port 21:00:00:24:ff:60:d0:11
@@ -141,10 +141,6 @@ add device dummy_lu0dummy with dummy=1 through vdisk_nullio
 set prod_id SCST on device dummy_lu0dummy
 create device group dummy
 put device dummy_lu0dummy into device group dummy
-create target group alpha of device group dummy
-set id 1 on target group alpha of device group dummy
-add port 21:00:00:24:ff:60:d0:10 to target group alpha of device group dummy
-add port 21:00:00:24:ff:60:d0:11 to target group alpha of device group dummy
 create target group beta of device group dummy
 set id 2 on target group beta of device group dummy
 add port 21:00:00:1b:32:0b:52:75 to target group beta of device group dummy
@@ -152,6 +148,10 @@ set relative target id 201 on port 21:00:00:1b:32:0b:52:75 in target group beta 
 add port 21:01:00:1b:32:2b:52:75 to target group beta of device group dummy
 set relative target id 202 on port 21:01:00:1b:32:2b:52:75 in target group beta of device group dummy
 set state unavailable on target group beta of device group dummy
+create target group alpha of device group dummy
+set id 1 on target group alpha of device group dummy
+add port 21:00:00:24:ff:60:d0:10 to target group alpha of device group dummy
+add port 21:00:00:24:ff:60:d0:11 to target group alpha of device group dummy
 set state standby on target group alpha of device group dummy
 map device dummy_lu0dummy as LUN 0 of initiator group vmwtest of port 21:00:00:24:ff:60:d0:10
 map device dummy_lu0dummy as LUN 0 of initiator group vmwtest of port 21:00:00:24:ff:60:d0:11
@@ -251,8 +251,6 @@ add device dummy_lu0dummy with dummy=1 through vdisk_nullio
 set prod_id SCST on device dummy_lu0dummy
 create device group dummy
 put device dummy_lu0dummy into device group dummy
-create target group alpha of device group dummy
-set id 1 on target group alpha of device group dummy
 create target group beta of device group dummy
 set id 2 on target group beta of device group dummy
 add port 21:00:00:1b:32:0b:52:75 to target group beta of device group dummy
@@ -260,6 +258,8 @@ set relative target id 201 on port 21:00:00:1b:32:0b:52:75 in target group beta 
 add port 21:01:00:1b:32:2b:52:75 to target group beta of device group dummy
 set relative target id 202 on port 21:01:00:1b:32:2b:52:75 in target group beta of device group dummy
 set state unavailable on target group beta of device group dummy
+create target group alpha of device group dummy
+set id 1 on target group alpha of device group dummy
 set state standby on target group alpha of device group dummy
 set the promotion score of node alpha to 5
 

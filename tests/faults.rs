@@ -129,6 +129,9 @@ fn promoted() -> Cluster {
 /// Another start completes what is there, and a stop removes it.
 fn in_order(cluster: &Cluster, resource: &Resource, whole: &str, what: &str) {
     let alpha = cluster.node("alpha");
+    let probed = alpha.run(resource, "monitor");
+    // Nobody has promoted it.
+    assert!(matches!(probed.code(), Some(0 | 1 | 7)), "{what}: {probed:?}");
     alpha.run(resource, "start").exit(0);
     assert_eq!(format!("{:?}", alpha.tree()), whole, "{what}");
     alpha.run(resource, "stop").exit(0);
@@ -144,6 +147,17 @@ fn a_start_killed_anywhere_is_completed_by_the_next() {
     cluster.node("alpha").run(&group(), "start").exit(0);
     let whole = format!("{:?}", cluster.node("alpha").tree());
     killed_at_every_write(alone, &group(), "start", |cluster, what| in_order(cluster, &group(), &whole, what));
+}
+
+#[test]
+fn a_start_killed_anywhere_is_completed_by_a_promotion() {
+    killed_at_every_write(alone, &group(), "start", |cluster, what| {
+        let alpha = cluster.node("alpha");
+        alpha.run(&group(), "promote").exit(0);
+        assert_eq!(alpha.tree().lines("lun").len(), 2, "{what}");
+        alpha.run(&group(), "monitor").exit(8);
+        alpha.run(&group(), "start").exit(0).writes(0);
+    });
 }
 
 #[test]

@@ -206,7 +206,20 @@ fn a_target_driver_whose_ports_are_made_by_hand() {
     let group = group().param("tgtdriver", "scst_local");
     alpha.run(&group, "start").exit(0);
     alpha.run(&group, "promote").exit(0);
-    alpha.tree().eq(str![[""]]);
+    alpha.tree().eq(str![[r#"
+modules scst scst_disk scst_local scst_vdisk
+port scst_local/local1 rel_tgt_id=101
+  group hosts
+    lun 0 dummy_lu0dummy
+device dummy_lu0dummy vdisk_nullio dummy=1 prod_id=SCST
+device group dummy
+  device dummy_lu0dummy
+  target group alpha group_id=1 active
+    local local1 rel_tgt_id=101
+  target group beta group_id=2 unavailable
+    remote local2 rel_tgt_id=201
+
+"#]]);
     alpha.run(&group, "monitor").exit(8);
     alpha.run(&group, "start").exit(0).writes(0);
     alpha.run(&group, "stop").exit(0);

@@ -259,6 +259,12 @@ pub(crate) struct Outcome {
     took: Duration,
 }
 
+impl std::fmt::Debug for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.describe())
+    }
+}
+
 impl Outcome {
     fn describe(&self) -> String {
         let mut text = format!("{} ended with {:?}\n", self.what, self.code);
@@ -319,6 +325,11 @@ impl Outcome {
     pub(crate) fn wrote(self, expected: &[&str]) -> Self {
         assert_eq!(self.written(), expected, "{}", self.describe());
         self
+    }
+
+    /// Its exit code; none if a signal ended it.
+    pub(crate) fn code(&self) -> Option<i32> {
+        self.code
     }
 
     /// It was ended by a signal.
