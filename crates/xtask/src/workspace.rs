@@ -4,6 +4,7 @@ use std::env::{current_exe, var_os};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use nix::unistd::geteuid;
 
@@ -22,9 +23,19 @@ pub(crate) fn cargo() -> Command {
     command
 }
 
+/// This program's file. The answer is kept: after a change of the mount namespace the kernel may give another.
+pub(crate) fn own_binary() -> io::Result<&'static Path> {
+    static OWN: OnceLock<PathBuf> = OnceLock::new();
+    if let Some(own) = OWN.get() {
+        return Ok(own);
+    }
+    let own = current_exe()?;
+    Ok(OWN.get_or_init(|| own))
+}
+
 /// A binary of this workspace: it lies beside this one.
 pub(crate) fn binary(name: &str) -> io::Result<PathBuf> {
-    Ok(current_exe()?.with_file_name(name))
+    Ok(own_binary()?.with_file_name(name))
 }
 
 /// Builds the agents and the simulator, with Cargo's own words about it.

@@ -142,7 +142,9 @@ fn as_root(mut command: Command) -> Result<Command, Box<dyn Error>> {
             return Err("the simulator cannot be built".into());
         }
         let triple = host_triple()?.to_uppercase().replace('-', "_");
-        command.env(format!("CARGO_TARGET_{triple}_RUNNER"), "sudo --preserve-env");
+        // sudo has a search path of its own, whatever it preserves; the stories need Cargo's.
+        let path = std::env::var("PATH").unwrap_or_default();
+        command.env(format!("CARGO_TARGET_{triple}_RUNNER"), format!("sudo --preserve-env env PATH={path}"));
     }
     Ok(command)
 }

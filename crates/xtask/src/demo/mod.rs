@@ -46,7 +46,7 @@ fn become_root() -> Result<ExitCode, Box<dyn Error>> {
         return Err("mounting a simulated SCST needs root, and there is no sudo: run this as root".into());
     }
     println!("mounting a simulated SCST needs root: going on by sudo");
-    let program = std::env::current_exe()?;
+    let program = workspace::own_binary()?;
     // On success this does not return.
     let mut sudo = Command::new("sudo");
     sudo.arg("--preserve-env=NO_COLOR,TERM").arg(program).args(["demo", "--built"]);
@@ -54,14 +54,17 @@ fn become_root() -> Result<ExitCode, Box<dyn Error>> {
 }
 
 /// Mounts from here on are this process's own, so that they end with it, however it ends.
-fn hide_mounts() -> Result<(), String> {
+fn hide_mounts() -> Result<(), Box<dyn Error>> {
+    // Asked before, for later the kernel may tell its place in the old namespace.
+    workspace::own_binary()?;
     let private = unshare(CloneFlags::CLONE_NEWNS)
         .and_then(|()| mount(None::<&str>, "/", None::<&str>, MsFlags::MS_PRIVATE | MsFlags::MS_REC, None::<&str>));
     private.map_err(|errno| {
         format!(
             "no mount namespace of its own: {errno}: mounting needs CAP_SYS_ADMIN, which this container may not have"
         )
-    })
+    })?;
+    Ok(())
 }
 
 fn play() -> Result<ExitCode, Box<dyn Error>> {
