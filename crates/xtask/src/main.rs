@@ -6,6 +6,7 @@
 mod architecture;
 mod check;
 mod demo;
+mod faults;
 mod metadata;
 mod style;
 mod workspace;
@@ -33,6 +34,9 @@ enum Task {
 
     /// Runs everything that CI runs; installs by apt what it needs
     Test(check::Options),
+    /// Lets every kernel operation of every action go wrong in every way, and checks what the agents make of it: takes
+    /// some time, needs root and /dev/fuse
+    Faults(faults::Options),
     /// Writes the agents' meta-data to metadata/
     Metadata,
 }
@@ -52,6 +56,7 @@ fn run(task: Task) -> Result<ExitCode, Box<dyn Error>> {
         Task::Demo { built } => demo::run(built),
 
         Task::Test(options) => check::run(&options),
+        Task::Faults(options) => faults::run(&options),
         Task::Metadata => metadata::write(),
     }
 }

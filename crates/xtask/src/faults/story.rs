@@ -35,8 +35,12 @@ impl Agent {
     pub(super) fn parameters(self, earlier: bool, dir: &Path) -> Vec<(&'static str, String)> {
         let own = |text: &str| text.replace("DIR", &dir.to_string_lossy());
         let pairs: &[(&'static str, &str)] = match (self, earlier) {
-            (Self::Ports, false) => &[("initiators", "esx=50:01:43:80:03:b0:23:34,50:01:43:80:03:b0:23:36;linux=50:01:43:80:03:b0:23:40")],
-            (Self::Ports, true) => &[("initiators", "old=50:01:43:80:03:b0:23:50;esx=50:01:43:80:03:b0:23:34,50:01:43:80:03:b0:23:38")],
+            (Self::Ports, false) => {
+                &[("initiators", "esx=50:01:43:80:03:b0:23:34,50:01:43:80:03:b0:23:36;linux=50:01:43:80:03:b0:23:40")]
+            }
+            (Self::Ports, true) => {
+                &[("initiators", "old=50:01:43:80:03:b0:23:50;esx=50:01:43:80:03:b0:23:34,50:01:43:80:03:b0:23:38")]
+            }
             (Self::Group, false) => &[
                 ("groupname", "ssd"),
                 ("tgtdriver", "qla2x00t"),
@@ -190,7 +194,11 @@ impl Lists {
         let unpromoted: Vec<&str> = self.active.split(' ').filter(|node| *node != self.promoted).collect();
         let unpromoted = unpromoted.join(" ");
         let mut lists = vec![("active", self.active), ("promoted", self.promoted), ("master", self.promoted)];
-        lists.extend([("unpromoted", unpromoted.as_str()), ("slave", unpromoted.as_str()), ("available", "alpha beta")]);
+        lists.extend([
+            ("unpromoted", unpromoted.as_str()),
+            ("slave", unpromoted.as_str()),
+            ("available", "alpha beta"),
+        ]);
         lists.extend(["start", "stop", "promote", "demote"].map(|name| (name, planned(name))));
         lists.into_iter().map(|(name, nodes)| (format!("notify_{name}_uname"), blank(nodes))).collect()
     }

@@ -79,7 +79,7 @@ impl World {
     pub(super) fn new() -> io::Result<Self> {
         let dir = tempfile::Builder::new().prefix("scst-faults-").tempdir()?;
         let path = dir.path();
-        for name in ["sys", "scst", "run"] {
+        for name in ["sys", "scst", "scst/pr", "run"] {
             fs::create_dir(path.join(name))?;
         }
         let cib = CibFile::create(path.join("cib.xml"), &[("alpha", "1"), ("beta", "2")])?;
@@ -141,16 +141,17 @@ impl World {
         Ok(format!("{}score {}\n", self.mount.picture()?, score.unwrap_or_default()))
     }
 
-    /// The names of the records that are left.
-    pub(super) fn records(&self) -> Vec<String> {
+    /// The names of the records that an agent has left.
+    pub(super) fn records(&self, agent: Agent) -> Vec<String> {
         let entries = fs::read_dir(self.dir.path().join("run")).into_iter().flatten().flatten();
         let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
-        names.filter(|name| !name.ends_with(".lock")).collect()
+        names.filter(|name| name.contains(agent.program()) && !name.ends_with(".lock")).collect()
     }
 
     /// Writes an attribute by hand.
     fn write(&self, path: &str, text: &str) -> io::Result<()> {
-        fs::write(self.mount.dir().join("kernel/scst_tgt").join(path), text)
+        let file = self.mount.dir().join("kernel/scst_tgt").join(path);
+        fs::write(file, text).map_err(|error| io::Error::other(format!("{text:?} to {path}: {error}")))
     }
 
     /// Runs an agent to its end. A run that does not end is freed, and said to have taken that long.
