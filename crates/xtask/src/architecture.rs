@@ -115,13 +115,12 @@ fn product_and_simulator_share_no_code() {
 }
 
 /// Files of the product that reach into the file system, and why.
-const OPENERS: [(&str, &str); 6] = [
+const OPENERS: [(&str, &str); 5] = [
     ("crates/scst-core/src/sysfs.rs", "the kernel's"),
     ("crates/scst-core/src/record.rs", "records and locks below /run"),
     ("crates/scst-core/src/ocf/log.rs", "log and trace"),
     ("crates/scst-core/src/command.rs", "looks which programs there are"),
-    ("agents/src/host.rs", "creates /var/lib/scst/pr"),
-    ("agents/src/scst_aluadg/instance.rs", "looks whether backing files exist"),
+    ("agents/src/host.rs", "creates /var/lib/scst/pr, looks whether backing files exist"),
 ];
 
 #[test]
