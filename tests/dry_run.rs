@@ -162,6 +162,12 @@ set the promotion score of node alpha to 5
 "#]],
     );
     assert_eq!(cluster.score("alpha", &group()), None);
+}
+
+#[test]
+fn of_a_device_group_that_runs() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
     alpha.run(&group(), "start").exit(0);
     plan(
         alpha,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use crate::world::sample::{self, group, ports};
-use crate::world::{Cluster, Resource, eventually};
+use crate::world::{Cluster, Node, Resource, eventually};
 
 #[test]
 fn a_command_that_the_kernel_queued_is_waited_for_and_not_repeated() {
@@ -85,29 +85,26 @@ fn a_read_that_fails_is_reported_with_its_path() {
     alpha.call(&group()).recurring().run("monitor").exit(1).reason_has("EIO").reason_has("target_groups/alpha/state");
 }
 
-/// Kills a run at each of its writes in turn, before and after the write takes effect, and lets `recover` follow.
+/// Kills a run at each of its writes in turn, before or after the write takes effect; each time `prepare` comes before and
+/// `recover` after it, on the same nodes.
 fn killed_at_every_write(
-    prepare: impl Fn() -> Cluster,
-    resource: &Resource,
-    action: &str,
-    recover: impl Fn(&Cluster, &str),
+    cluster: &Cluster,
+    when: &str,
+    (resource, action): (&Resource, &str),
+    prepare: impl Fn(&Node),
+    recover: impl Fn(&Node, &str),
 ) {
-    for when in ["before", "after"] {
-        let mut at = 1;
-        loop {
-            let cluster = prepare();
-            let alpha = cluster.node("alpha");
-            alpha.control(&format!("fault op=write process=scst_* at={at} action=kill signal=KILL when={when}"));
-            let killed = alpha.call(resource).begin(action).wait();
-            alpha.control("disarm");
-            let done = !killed.was_killed();
-            recover(&cluster, &format!("{action} killed {when} write {at}"));
-            if done {
-                // It got through: there are no more writes to be killed at.
-                assert!(at > 2, "{action} writes more than once");
-                break;
-            }
-            at += 1;
+    let alpha = cluster.node("alpha");
+    for at in 1.. {
+        prepare(alpha);
+        alpha.control(&format!("fault op=write process=scst_* at={at} action=kill signal=KILL when={when}"));
+        let run = alpha.call(resource).begin(action).wait();
+        alpha.control("disarm");
+        recover(alpha, &format!("{action} killed {when} write {at}"));
+        if !run.was_killed() {
+            // It got through: there are no more writes to be killed at.
+            assert!(at > 4, "{action} writes more than that");
+            return;
         }
     }
 }
@@ -119,93 +116,92 @@ fn alone() -> Cluster {
     cluster
 }
 
-/// The same with the group promoted.
-fn promoted() -> Cluster {
-    let cluster = alone();
-    cluster.node("alpha").run(&group(), "promote").exit(0);
-    cluster
-}
-
-/// Another start completes what is there, and a stop removes it.
-fn in_order(cluster: &Cluster, resource: &Resource, whole: &str, what: &str) {
-    let alpha = cluster.node("alpha");
-    let probed = alpha.run(resource, "monitor");
-    // Nobody has promoted it.
-    assert!(matches!(probed.code(), Some(0 | 1 | 7)), "{what}: {probed:?}");
-    alpha.run(resource, "start").exit(0);
-    assert_eq!(format!("{:?}", alpha.tree()), whole, "{what}");
-    alpha.run(resource, "stop").exit(0);
-    for left in ["device", "lun", "group dummy"] {
+/// Nothing of the group is left.
+#[track_caller]
+fn gone(alpha: &Node, what: &str) {
+    alpha.run(&group(), "stop").exit(0);
+    for left in ["device", "lun"] {
         assert_eq!(alpha.tree().lines(left), [""; 0], "{what}");
     }
-    alpha.run(resource, "monitor").exit(7);
+    alpha.run(&group(), "monitor").exit(7);
 }
 
 #[test]
 fn a_start_killed_anywhere_is_completed_by_the_next() {
     let cluster = alone();
     cluster.node("alpha").run(&group(), "start").exit(0);
-    let whole = format!("{:?}", cluster.node("alpha").tree());
-    killed_at_every_write(alone, &group(), "start", |cluster, what| in_order(cluster, &group(), &whole, what));
+    let whole = cluster.node("alpha").tree();
+    gone(cluster.node("alpha"), "a whole start");
+    for when in ["before", "after"] {
+        killed_at_every_write(
+            &cluster,
+            when,
+            (&group(), "start"),
+            |_| {},
+            |alpha, what| {
+                let probed = alpha.run(&group(), "monitor");
+                // Nobody has promoted it.
+                assert!(matches!(probed.code(), Some(0 | 1 | 7)), "{what}: {probed:?}");
+                alpha.run(&group(), "start").exit(0);
+                assert_eq!(alpha.tree(), whole, "{what}");
+                gone(alpha, what);
+            },
+        );
+    }
 }
 
 #[test]
 fn a_start_killed_anywhere_is_completed_by_a_promotion() {
-    killed_at_every_write(alone, &group(), "start", |cluster, what| {
-        let alpha = cluster.node("alpha");
-        alpha.run(&group(), "promote").exit(0);
-        assert_eq!(alpha.tree().lines("lun").len(), 2, "{what}");
-        alpha.run(&group(), "monitor").exit(8);
-        alpha.run(&group(), "start").exit(0).writes(0);
-    });
+    killed_at_every_write(
+        &alone(),
+        "after",
+        (&group(), "start"),
+        |_| {},
+        |alpha, what| {
+            alpha.run(&group(), "promote").exit(0);
+            assert_eq!(alpha.tree().lines("lun").len(), 2, "{what}");
+            alpha.run(&group(), "monitor").exit(8);
+            alpha.run(&group(), "start").exit(0).writes(0);
+            gone(alpha, what);
+        },
+    );
 }
 
 #[test]
 fn a_start_killed_anywhere_is_removed_by_a_stop() {
-    killed_at_every_write(alone, &group(), "start", |cluster, what| {
-        let alpha = cluster.node("alpha");
-        alpha.run(&group(), "stop").exit(0);
-        assert_eq!(alpha.tree().lines("device"), [""; 0], "{what}");
-        alpha.run(&group(), "monitor").exit(7);
-    });
+    killed_at_every_write(&alone(), "after", (&group(), "start"), |_| {}, gone);
 }
 
 #[test]
 fn a_stop_killed_anywhere_is_completed_by_the_next() {
-    killed_at_every_write(promoted, &group(), "stop", |cluster, what| {
-        let alpha = cluster.node("alpha");
-        alpha.run(&group(), "stop").exit(0);
-        assert_eq!(alpha.tree().lines("device"), [""; 0], "{what}");
-        alpha.run(&group(), "monitor").exit(7);
-    });
+    let promote = |alpha: &Node| drop(alpha.run(&group(), "promote").exit(0));
+    killed_at_every_write(&alone(), "after", (&group(), "stop"), promote, gone);
 }
 
 #[test]
 fn a_demote_killed_anywhere_is_completed_by_the_next() {
-    killed_at_every_write(promoted, &group(), "demote", |cluster, what| {
-        let alpha = cluster.node("alpha");
-        alpha.run(&group(), "demote").exit(0);
-        assert_eq!(
-            (alpha.state("dummy", "alpha").as_str(), alpha.read("devices/dummy_lu0dummy/block").as_str()),
-            ("standby", "0 0"),
-            "{what}"
-        );
-        alpha.run(&group(), "promote").exit(0);
-    });
+    let promote = |alpha: &Node| drop(alpha.run(&group(), "promote").exit(0));
+    for when in ["before", "after"] {
+        killed_at_every_write(&alone(), when, (&group(), "demote"), promote, |alpha, what| {
+            alpha.run(&group(), "demote").exit(0);
+            let found = [alpha.state("dummy", "alpha"), alpha.read("devices/dummy_lu0dummy/block")];
+            assert_eq!(found, ["standby", "0 0"], "{what}");
+        });
+    }
 }
 
 #[test]
 fn ports_killed_anywhere_come_up_and_go_down_with_the_next() {
-    let prepare = || {
-        let cluster = sample::nodes().up();
-        cluster.node("alpha").control("modprobe qla2x00tgt");
-        cluster
-    };
-    killed_at_every_write(prepare, &ports(), "start", |cluster, what| {
-        let alpha = cluster.node("alpha");
+    let cluster = sample::nodes().up();
+    cluster.node("alpha").control("modprobe qla2x00tgt");
+    let down = |alpha: &Node| drop(alpha.run(&ports(), "stop").exit(0));
+    killed_at_every_write(&cluster, "after", (&ports(), "start"), down, |alpha, what| {
         alpha.run(&ports(), "start").exit(0);
         assert_eq!(alpha.tree().lines("initiator").len(), 4, "{what}");
         alpha.run(&ports(), "monitor").exit(0);
+    });
+    let up = |alpha: &Node| drop(alpha.run(&ports(), "start").exit(0));
+    killed_at_every_write(&cluster, "after", (&ports(), "stop"), up, |alpha, what| {
         alpha.run(&ports(), "stop").exit(0);
         assert_eq!(alpha.tree().lines("group"), [""; 0], "{what}");
         alpha.run(&ports(), "monitor").exit(7);

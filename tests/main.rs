@@ -2,12 +2,15 @@
 //!
 //! Each file is one story; `world` is what they happen in. They need root and `/dev/fuse`.
 
+#![allow(clippy::needless_raw_string_hashes, reason = "snapbox writes pictures in this form")]
+
 mod bad_input;
 mod by_hand;
 mod drain;
 mod dry_run;
 mod failover;
 mod faults;
+mod guards;
 mod metadata;
 mod monitor;
 mod notify;

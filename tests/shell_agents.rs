@@ -171,7 +171,7 @@ impl<'a> Life<'a> {
         fs::create_dir_all(reservations).expect("a directory can be made");
         let picture = |step: u64| {
             let entries = self.steps.iter().find(|line| line["step"] == step).expect("a step")["entries"].clone();
-            entries.as_array().expect("a picture").iter().filter_map(recorded).collect::<Entries>()
+            entries.as_array().expect("a picture").iter().map(recorded).collect::<Entries>()
         };
         let writes = rebuild::writes(&picture(ports), &picture(devices), &picture(groups));
         for (path, data) in &writes {
@@ -220,7 +220,7 @@ impl<'a> Life<'a> {
     fn compare(&mut self, step: &Value) {
         let number = step["step"].as_u64().expect("a number");
         let root = text(&step["path"]);
-        let recorded = step["entries"].as_array().expect("entries").iter().filter_map(recorded).collect();
+        let recorded = step["entries"].as_array().expect("entries").iter().map(recorded).collect();
         let (recorded, exports) = apart(recorded);
         let (ours, our_exports) = apart(self.entries(root));
         let nothing = String::new();
@@ -321,7 +321,7 @@ fn text(value: &Value) -> &str {
 }
 
 /// An entry as the recording has it.
-fn recorded(entry: &Value) -> Option<(String, String)> {
+fn recorded(entry: &Value) -> (String, String) {
     let path = text(&entry["p"]).to_owned();
     let line = match text(&entry["t"]) {
         "d" => "directory".to_owned(),
@@ -345,7 +345,7 @@ fn recorded(entry: &Value) -> Option<(String, String)> {
             format!("file {mode} {content}")
         }
     };
-    Some((path, line))
+    (path, line)
 }
 
 /// Takes out what has a number by history: a device's exports become a list of where they lead.

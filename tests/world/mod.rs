@@ -28,9 +28,8 @@ use scst_sim::stand_in::cib::CibFile;
 
 pub(crate) use self::node::Node;
 pub(crate) use self::resource::Resource;
-pub(crate) use self::run::{Call, Outcome, Running};
+pub(crate) use self::run::Outcome;
 pub(crate) use self::transition::Lists;
-pub(crate) use self::tree::Tree;
 
 /// What a world is made of, before it is there.
 pub(crate) struct World {

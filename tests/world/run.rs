@@ -18,7 +18,7 @@ use super::resource::Resource;
 use super::transition::Lists;
 
 /// Longer than any action of a test may take.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// A run that is being described.
 pub(crate) struct Call<'a> {

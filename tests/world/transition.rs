@@ -23,20 +23,20 @@ pub(super) struct Instances {
 #[derive(Debug, Clone)]
 pub(crate) struct Lists {
     names: Names,
-    lists: BTreeMap<&'static str, BTreeSet<String>>,
+    nodes: BTreeMap<&'static str, BTreeSet<String>>,
     event: Option<(&'static str, &'static str)>,
 }
 
 impl Lists {
     /// Empty lists, as Pacemaker sends them where nothing runs and nothing is planned.
     pub(crate) fn new() -> Self {
-        Self { names: Names::Both, lists: BTreeMap::new(), event: None }
+        Self { names: Names::Both, nodes: BTreeMap::new(), event: None }
     }
 
     /// With these nodes in a list: `active`, `promoted`, `start`, `stop`, `promote`, `demote`, `available`.
     #[must_use]
     pub(crate) fn list(mut self, name: &'static str, nodes: &[&str]) -> Self {
-        self.lists.insert(name, nodes.iter().map(|node| (*node).to_owned()).collect());
+        self.nodes.insert(name, nodes.iter().map(|node| (*node).to_owned()).collect());
         self
     }
 
@@ -55,7 +55,7 @@ impl Lists {
     }
 
     fn of(&self, name: &str) -> BTreeSet<String> {
-        self.lists.get(name).cloned().unwrap_or_default()
+        self.nodes.get(name).cloned().unwrap_or_default()
     }
 
     /// The meta attributes by name.
@@ -100,8 +100,8 @@ impl Cluster {
         let now = self.instances.borrow().get(resource.id()).cloned().unwrap_or_default();
         let all: Vec<&str> = self.nodes.iter().map(|node| node.name.as_str()).collect();
         let mut lists = Lists::new().names(self.names).list("available", &all);
-        lists.lists.insert("active", now.active);
-        lists.lists.insert("promoted", now.promoted);
+        lists.nodes.insert("active", now.active);
+        lists.nodes.insert("promoted", now.promoted);
         Transition { cluster: self, resource, lists }
     }
 
