@@ -248,7 +248,7 @@ fn a_device_that_does_not_open_fails_the_promotion_and_drops_the_score() {
     let alpha = cluster.node("alpha");
     alpha.run(&group, "start").exit(0);
     alpha.declare(&disk, "kind=block size=1048576 open_error=EMEDIUMTYPE");
-    alpha.run(&group, "promote").exit(1).reason("device dummy_r0: backing store could not be opened");
+    alpha.run(&group, "promote").exit(1).reason("backing store could not be opened: device dummy_r0");
     assert_eq!(seen(&cluster, "alpha")[0], "standby");
     assert_eq!(cluster.score("alpha", &group), None);
     alpha.run(&group, "monitor").exit(0);

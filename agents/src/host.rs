@@ -4,17 +4,18 @@ use std::path::Path;
 use std::time::Duration;
 
 use scst_core::apply::{AfterFailure, Applied, apply};
-use scst_core::cluster::{self, ClusterError, Nodes, Topology};
+use scst_core::cluster::{self, ClusterError, Member, Nodes, Port, Topology};
 use scst_core::command::Tools;
 use scst_core::deadline::Deadline;
 use scst_core::observe::Observer;
-use scst_core::ocf::exit::{Failure, one_line};
+use scst_core::ocf::env::Env;
+use scst_core::ocf::exit::{ExitCode, Failure, one_line};
 use scst_core::ocf::param::{Finding, Severity};
 use scst_core::ocf::run::Context;
 use scst_core::plan::Step;
 use scst_core::record::{Found, Record, Store};
 use scst_core::scst;
-use scst_core::scst::names::{Driver, NodeName, TargetName};
+use scst_core::scst::names::{Driver, GroupName, NodeName, TargetName};
 use scst_core::sysfs::Sysfs;
 
 /// The longest a module may take to load: its hardware is set up meanwhile.
@@ -102,6 +103,15 @@ impl<'a> Host<'a> {
         Ok(topology)
     }
 
+    /// This node as the record knows it, where the cluster cannot be asked: without any peer.
+    pub fn recorded_topology(record: &Found) -> Option<Topology> {
+        let record = record.known().filter(|record| !record.ports.is_empty())?;
+        let port = |(name, rel_tgt_id): &(TargetName, u16)| Port { name: name.clone(), rel_tgt_id: *rel_tgt_id };
+        let local =
+            Member { name: record.node.clone()?, id: record.node_id?, ports: record.ports.iter().map(port).collect() };
+        Some(Topology { local, peers: Vec::new() })
+    }
+
     /// The local ports as sysfs spells them, with their numbers.
     ///
     /// # Errors
@@ -120,7 +130,7 @@ impl<'a> Host<'a> {
         if missing.is_empty() {
             return Ok(ports);
         }
-        Err(Failure::installed(format!("port {} does not exist on this node", missing.join(", "))).with_hint(format!(
+        Err(Failure::installed(format!("port does not exist on this node: {}", missing.join(", "))).with_hint(format!(
             "compare targetports of node {} with the directories of {}: a dead HBA, a driver that is not in target mode, or a wrong name",
             topology.local.name,
             self.sysfs.full(&scst::target::driver(driver)).display()
@@ -177,14 +187,61 @@ impl<'a> Host<'a> {
         applied
     }
 
-    /// Writes the record. Without one the next action knows less, which is no reason to fail this one.
-    pub fn remember(&self, record: &Record) {
+    /// Writes the record, and tells whether that succeeded. Without one the next action knows less, which is a reason not to
+    /// block a device, and none to fail anything else.
+    pub fn remember(&self, record: &Record) -> bool {
         if self.dry_run() {
-            return;
+            return true;
         }
-        if let Err(error) = self.store.write(record) {
+        let written = self.store.write(record);
+        if let Err(error) = &written {
             tracing::warn!("record {} could not be written: {error}", self.store.path().display());
         }
+        written.is_ok()
+    }
+
+    /// Puts the record back as it was before a start that was undone.
+    pub fn restore(&self, group: Option<&GroupName>, record: &Found) {
+        let restored = match record {
+            Found::Known(record) => self.store.write(record),
+            // Made by the shell agent, and still true: everything there is its own.
+            Found::Unknown => self.store.write_unknown(group),
+            Found::Nothing => self.store.remove(group),
+        };
+        if let Err(error) = restored {
+            tracing::warn!("record {} could not be put back: {error}", self.store.path().display());
+        }
+    }
+
+    /// Takes the lock of `name` for a stop: one that cannot be made at all (a full or read-only file system) is no reason to
+    /// leave anything behind.
+    pub fn lock_to_stop(&self, name: &str) -> Result<Option<impl Drop + use<>>, Failure> {
+        if self.dry_run() {
+            return Ok(None);
+        }
+        match self.store.lock(name, self.deadline()) {
+            Ok(lock) => Ok(Some(lock)),
+            Err(error) if error.errno().is_some() => {
+                tracing::warn!("going on without a lock: {error}");
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Removes the record after a stop. What is left of it names nothing that is still there.
+    pub fn forget(&self, group: Option<&GroupName>) {
+        if let Err(error) = self.store.remove(group) {
+            tracing::warn!("record {} could not be removed: {error}", self.store.path().display());
+        }
+    }
+
+    /// Whether a file outside sysfs is there; a file system that does not answer in time counts as one that has it not.
+    pub fn file_exists(&self, path: &str) -> bool {
+        let (sender, answer) = std::sync::mpsc::channel();
+        let path = path.to_owned();
+        std::thread::spawn(move || sender.send(std::fs::metadata(path).is_ok()));
+        answer.recv_timeout(self.deadline().remaining()).unwrap_or(false)
     }
 
     /// Creates a directory and its parents, unless this is a dry run.
@@ -271,6 +328,34 @@ pub fn validate(findings: &[Finding]) -> Result<(), Failure> {
         [first, rest @ ..] => Err(Failure::configured(format!("{first} (and {} more, see the log)", rest.len()))
             .with_hint(rest.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))),
     }
+}
+
+/// A configuration that start would refuse must not stop what runs: Pacemaker answers a failed reload with a restart.
+pub fn kept(failure: &Failure) -> ExitCode {
+    tracing::error!("nothing reloaded, everything keeps running as it was: {failure}");
+    ExitCode::Success
+}
+
+/// The plan of a state that has been reached is empty.
+pub fn nothing_left(steps: &[Step]) -> Result<(), Failure> {
+    match steps.first() {
+        None => Ok(()),
+        Some(step) => Err(Failure::generic(format!("still to be done after all steps succeeded: {step}"))
+            .with_hint("another program changes the same objects")),
+    }
+}
+
+/// A clone that puts two instances on one node: they would share everything.
+pub fn refuse_two_per_node(env: &Env) -> Result<(), Failure> {
+    match env.clone_node_max() {
+        Some(max) if max > 1 => Err(Failure::configured("clone-node-max is over 1: a node runs one instance")),
+        _ => Ok(()),
+    }
+}
+
+/// Names of those who hold something, as the end of an exit reason.
+pub fn held_by(holders: &[String]) -> String {
+    if holders.is_empty() { String::new() } else { format!(" (held by {})", holders.join(", ")) }
 }
 
 /// The first failure of a plan, if any; further ones are logged.

@@ -134,7 +134,7 @@ fn d8_a_promotion_with_a_disk_that_does_not_open_fails() {
     let (group, disk) = with_disk(&cluster);
     alpha.run(&group, "start").exit(0);
     alpha.declare(&disk, "kind=block size=1048576 open_error=EMEDIUMTYPE");
-    alpha.run(&group, "promote").exit(1).reason("device dummy_r0: backing store could not be opened");
+    alpha.run(&group, "promote").exit(1).reason("backing store could not be opened: device dummy_r0");
     assert_eq!(alpha.state("dummy", "alpha"), "standby");
     assert_eq!(cluster.score("alpha", &group), None);
 }

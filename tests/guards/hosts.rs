@@ -153,11 +153,11 @@ fn p10_a_thorough_monitor_misses_what_got_lost() {
     look(ports()).exit(0);
     alpha.write(&format!("{group_folder}/luns/mgmt"), "del 0");
     alpha.call(&group()).recurring().run("monitor").exit(8);
-    look(group()).exit(9).reason_has("LUN 0");
+    look(group()).exit(1).reason_has("LUN 0");
     alpha.write(&format!("{group_folder}/initiators/mgmt"), &format!("del {}", HOST[1]));
     look(ports()).exit(1).reason_has(HOST[1]);
     alpha.write("device_groups/dummy/devices/mgmt", "del dummy_lu0dummy");
-    look(group()).exit(9).reason_has("dummy_lu0dummy");
+    look(group()).exit(1).reason_has("dummy_lu0dummy");
 }
 
 #[test]

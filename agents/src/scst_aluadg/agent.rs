@@ -43,7 +43,7 @@ fn validate_all(host: &Host<'_>) -> Result<ExitCode, Failure> {
     let (params, findings) = Params::parse(&host.context.env);
     validate(&findings)?;
     if let Some(params) = params.filter(|_| host.context.env.check_level() >= 10) {
-        missing_backing(&params)?;
+        missing_backing(host, &params)?;
         let topology = host.topology(params.driver, &Found::Nothing)?;
         host.local_ports(params.driver, &topology)?;
     }

@@ -32,7 +32,8 @@ pub(super) fn demote(host: &Host<'_>) -> Result<ExitCode, Failure> {
         None | Some(AluaState::Standby | AluaState::Unavailable | AluaState::Offline) => return Ok(ExitCode::Success),
         Some(AluaState::Active | AluaState::NonOptimized | AluaState::Transitioning) => {}
     }
-    let applied = drain(host, &mut instance, &local, &found, host.deadline());
+    let applied = drain(host, &mut instance, &local, &found, host.deadline())
+        .ok_or_else(|| Failure::generic(format!("record {} could not be written", host.store.path().display())))?;
     if host.dry_run() {
         return Ok(ExitCode::Success);
     }
@@ -49,7 +50,7 @@ pub(super) fn drain(
     local: &NodeName,
     found: &Storage,
     deadline: &Deadline,
-) -> Applied {
+) -> Option<Applied> {
     let scope = instance.scope(local, false);
     let steps = match (local_state(found, local), found.group.as_ref()) {
         // A run died between its two states. Hosts have been told to wait already: nothing is in flight that could fail.
@@ -66,18 +67,21 @@ pub(super) fn drain(
             _ => None,
         })
         .collect();
-    instance.update(host, |record| record.blocks = blocks);
+    if !instance.update(host, |record| record.blocks = blocks) {
+        // Blocks that nobody remembers are never given back.
+        return None;
+    }
     let applied = host.apply_until(&steps, AfterFailure::End, deadline);
     // An unblock that waits for commands in flight counts as made: the kernel carries it out, and a second one could take
     // a block of others.
     if applied.failed.iter().all(|failed| !failed.step.always()) {
         instance.update(host, |record| record.blocks.clear());
     }
-    applied
+    Some(applied)
 }
 
 /// Adds to a drain that did not end whose commands it waited for.
-pub(super) fn explained(host: &Host<'_>, applied: &Applied, failure: Failure) -> Failure {
+fn explained(host: &Host<'_>, applied: &Applied, failure: Failure) -> Failure {
     let undrained = applied.failed.iter().find_map(|failed| match (&failed.step, &failed.error) {
         (Step::AwaitDrained { device }, Error::NotSeen { .. }) => Some(device),
         _ => None,
@@ -88,7 +92,7 @@ pub(super) fn explained(host: &Host<'_>, applied: &Applied, failure: Failure) ->
     let busy: Vec<String> = observer.busy_initiators(device).unwrap_or_default().into_iter().collect();
     let whom = if busy.is_empty() { String::new() } else { format!(" of {}", busy.join(", ")) };
     Failure {
-        reason: format!("device {device}: commands in flight{whom} did not end in time, still active"),
+        reason: format!("device {device}: drain failed: commands in flight{whom} did not end in time"),
         ..failure
     }
     .with_hint("the backing device or the network to it is stuck; the group stays active so that no write is lost")

@@ -7,6 +7,7 @@ use scst_core::cluster;
 use scst_core::error::Error;
 use scst_core::observe::Observer;
 use scst_core::ocf::exit::Failure;
+use scst_core::plan::Step;
 use scst_core::plan::storage::{Scope, release};
 use scst_core::record::{Found, Record, boot_seconds};
 use scst_core::scst::alua::AluaState;
@@ -104,28 +105,33 @@ impl Instance {
         if host.dry_run() {
             return Ok(());
         }
-        if let Some(failure) = first_failure(&applied) {
-            return Err(failure);
-        }
-        for (device, before) in self.blocked() {
+        let stuck = |device: &DeviceName| {
+            let unblocks = applied.failed.iter().map(|failed| &failed.step);
+            unblocks.into_iter().any(|step| matches!(step, Step::Unblock { device: other, .. } if other == device))
+        };
+        for (device, before) in self.blocked().iter().filter(|(device, _)| !stuck(device)) {
             if let Some(found) = found.devices.get_mut(device) {
                 found.block.count = found.block.count.min(*before);
             }
         }
-        self.update(host, |record| record.blocks.clear());
-        Ok(())
+        // One that was given back is forgotten even if another could not be: what blocks it later is somebody else's.
+        self.update(host, |record| record.blocks.retain(|device, _| stuck(device)));
+        first_failure(&applied).map_or(Ok(()), Err)
     }
 
-    /// Changes the record, starting from an empty one where nothing is known, and writes it if it changed.
-    pub(super) fn update(&mut self, host: &Host<'_>, change: impl FnOnce(&mut Record)) {
+    /// Changes the record, starting from an empty one where nothing is known, and writes it if it changed. Tells whether the
+    /// file says what is meant.
+    pub(super) fn update(&mut self, host: &Host<'_>, change: impl FnOnce(&mut Record)) -> bool {
         let before = self.record.known().cloned();
         let mut record = before.clone().unwrap_or_default();
         record.group = Some(self.group.clone());
         change(&mut record);
-        if before.as_ref() != Some(&record) {
-            host.remember(&record);
-            self.record = Found::Known(record);
+        if before.as_ref() == Some(&record) {
+            return true;
         }
+        let written = host.remember(&record);
+        self.record = Found::Known(record);
+        written
     }
 
     /// Remembers which states were written for peers, and when.
@@ -183,17 +189,16 @@ pub(super) fn delete_score(host: &Host<'_>, node: &NodeName) {
 /// # Errors
 ///
 /// Exit 5 naming all of them.
-pub(super) fn missing_backing(params: &Params) -> Result<(), Failure> {
+pub(super) fn missing_backing(host: &Host<'_>, params: &Params) -> Result<(), Failure> {
     let missing: Vec<String> = params
         .devices
         .iter()
         .filter_map(|device| Some((device, device.filename.as_ref()?)))
-        .filter(|(_, filename)| std::fs::metadata(filename.as_str()).is_err())
+        .filter(|(_, filename)| !host.file_exists(filename.as_str()))
         .map(|(device, filename)| format!("{filename} of device {}", device.name))
         .collect();
-    match missing.as_slice() {
-        [] => Ok(()),
-        [only] => Err(Failure::installed(format!("backing {only} does not exist"))),
-        several => Err(Failure::installed(format!("backing {} do not exist", several.join(", ")))),
+    if missing.is_empty() {
+        return Ok(());
     }
+    Err(Failure::installed(format!("backing store does not exist: {}", missing.join(", "))))
 }

@@ -1,6 +1,6 @@
 //! Monitor: what state the group is in, from the kernel's tree, in a handful of reads that do not grow with LUNs and groups.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use scst_core::apply::AfterFailure;
 use scst_core::cluster;
@@ -9,7 +9,8 @@ use scst_core::plan::Step;
 use scst_core::plan::storage::{converge, states};
 use scst_core::record::boot_seconds;
 use scst_core::scst::alua::AluaState;
-use scst_core::scst::names::NodeName;
+use scst_core::scst::names::{DeviceName, NodeName, TargetName};
+use scst_core::state::{DeviceGroup, TargetGroup};
 
 use super::instance::{Instance, renew_score};
 use super::notify::picture;
@@ -42,8 +43,15 @@ pub(super) fn monitor(host: &Host<'_>) -> Result<ExitCode, Failure> {
     if instance.half_started() && !host.store.locked(instance.group.as_str()) {
         return Err(Failure::generic(format!("device group {} is half there: its start did not end", instance.group)));
     }
+    if !members.iter().any(|device| instance.owns(device)) {
+        let missing: Vec<&str> = instance.configured.iter().map(AsRef::as_ref).collect();
+        let missing = missing.join(", ");
+        return Err(Failure::generic(format!("device group {} is half there: without {missing}", instance.group)));
+    }
+    let left_blocked = left_blocked(host, &instance)?;
     let answer = match state {
-        AluaState::Active | AluaState::NonOptimized => serving(host, &instance, &members),
+        AluaState::Active | AluaState::NonOptimized => serving(host, &instance, &members, left_blocked),
+        _ if left_blocked.is_some() => Err(Failure::generic(left_blocked.unwrap_or_default())),
         AluaState::Standby | AluaState::Unavailable | AluaState::Offline => Ok(ExitCode::Success),
         // Seen only beside an action by hand: Pacemaker runs one at a time.
         AluaState::Transitioning if host.store.locked(instance.group.as_str()) => Ok(ExitCode::Success),
@@ -58,7 +66,7 @@ pub(super) fn monitor(host: &Host<'_>) -> Result<ExitCode, Failure> {
         renew_score(host, &local);
     }
     if host.context.env.check_level() >= 10 {
-        thorough(host, &instance, &local, answer)?;
+        thorough(host, &instance, &local)?;
     }
     Ok(answer)
 }
@@ -80,20 +88,26 @@ fn exists(host: &Host<'_>, instance: &Instance) -> Result<bool, Failure> {
 fn serving(
     host: &Host<'_>,
     instance: &Instance,
-    members: &std::collections::BTreeSet<scst_core::scst::names::DeviceName>,
+    members: &BTreeSet<DeviceName>,
+    left_blocked: Option<String>,
 ) -> Result<ExitCode, Failure> {
     let broken = |reason: String| Err(Failure::new(ExitCode::FailedPromoted, reason));
     let closed = closed(host, members.iter().filter(|device| instance.owns(device)))?;
     if !closed.is_empty() {
-        return broken(format!("device {}: active, but its backing store is not open", closed.join(", ")));
+        return broken(format!("active, but the backing store is not open: device {}", closed.join(", ")));
     }
+    left_blocked.map_or(Ok(ExitCode::Promoted), broken)
+}
+
+/// A device that a dead run left blocked: its hosts wait for ever.
+fn left_blocked(host: &Host<'_>, instance: &Instance) -> Result<Option<String>, Failure> {
     for (device, before) in instance.blocked() {
         let now = host.observer().block(device)?;
         if now.is_some_and(|now| now.count > *before) && !host.store.locked(instance.group.as_str()) {
-            return broken(format!("device {device}: left blocked by an action that died"));
+            return Ok(Some(format!("device {device}: left blocked by an action that died")));
         }
     }
-    Ok(ExitCode::Promoted)
+    Ok(None)
 }
 
 /// A peer that has stood between two states for too long: its second notification was lost. Only then the cluster is asked.
@@ -109,6 +123,8 @@ fn repair(host: &Host<'_>, instance: &mut Instance, local: &NodeName) {
 }
 
 fn learn(host: &Host<'_>, instance: &mut Instance, local: &NodeName) -> Result<(), Failure> {
+    let _lock = instance.lock(host)?;
+    instance.refresh(host);
     let Some(group) = host.observer().device_group(&instance.group)? else { return Ok(()) };
     let own = group.target_groups.get(local);
     let ports = own.into_iter().flat_map(|own| &own.members).filter(|(_, member)| member.local);
@@ -129,28 +145,43 @@ fn learn(host: &Host<'_>, instance: &mut Instance, local: &NodeName) -> Result<(
 
 fn put_right(host: &Host<'_>, instance: &mut Instance, local: &NodeName, lost: &[NodeName]) -> Result<(), Failure> {
     let found = picture(host, instance, lost.iter())?;
-    let stuck = peers::stuck(&found, lost);
-    let mut wanted = BTreeMap::new();
-    if !stuck.is_empty() {
-        let roles = cluster::roles(&host.tools, host.deadline(), host.context.env.resource_id())
+    let asked = peers::stuck(&found, lost);
+    let mut roles = BTreeMap::new();
+    if !asked.is_empty() {
+        roles = cluster::roles(&host.tools, host.deadline(), host.context.env.resource_id())
             .map_err(|error| Failure::generic(error.to_string()))?;
-        wanted = peers::put_right(&stuck, &roles);
-        let _lock = instance.lock(host)?;
-        instance.refresh(host);
-        let plan = states(&instance.scope(local, false), &found, &wanted);
-        for step in &plan.steps {
-            tracing::warn!("a notification was lost: {step}");
-        }
-        let applied = host.apply(&plan.steps, AfterFailure::GoOn);
-        applied.failed.iter().for_each(|failed| tracing::error!("{failed}"));
     }
-    let seen = peers::seen(&found, wanted);
+    let _lock = instance.lock(host)?;
+    instance.refresh(host);
+    // While the cluster answered, a notification may have come after all: only what is still overdue is put right.
+    let Overdue::Peers(lost) = peers::overdue(&instance.record, boot_seconds()) else { return Ok(()) };
+    let found = picture(host, instance, lost.iter())?;
+    let known: Vec<&NodeName> = peers::stuck(&found, &lost)
+        .into_iter()
+        .filter(|node| asked.contains(node) && published(&found, node))
+        .collect();
+    let wanted = peers::put_right(&known, &roles);
+    let plan = states(&instance.scope(local, false), &found, &wanted);
+    for step in &plan.steps {
+        tracing::warn!("a notification was lost: {step}");
+    }
+    let applied = host.apply(&plan.steps, AfterFailure::GoOn);
+    applied.failed.iter().for_each(|failed| tracing::error!("{failed}"));
+    // What could not be written is tried again by the next monitor.
+    let done = |node: &NodeName| {
+        applied.done.iter().any(|step| matches!(step, Step::SetPeerState { node: other, .. } if other == node))
+    };
+    let seen = peers::seen(&found, wanted.into_iter().filter(|(node, _)| done(node)).collect());
     instance.stamp(host, local, &seen);
     Ok(())
 }
 
+fn published(found: &DeviceGroup, node: &NodeName) -> bool {
+    found.target_groups.get(node).is_some_and(TargetGroup::has_remote)
+}
+
 /// Level 10: what is missing makes the instance fail, what only a reload or restart would change is told.
-fn thorough(host: &Host<'_>, instance: &Instance, local: &NodeName, answer: ExitCode) -> Result<(), Failure> {
+fn thorough(host: &Host<'_>, instance: &Instance, local: &NodeName) -> Result<(), Failure> {
     let (params, findings) = Params::parse(&host.context.env);
     log_findings(&findings);
     let found = instance.storage(host.observer())?;
@@ -159,9 +190,14 @@ fn thorough(host: &Host<'_>, instance: &Instance, local: &NodeName, answer: Exit
     let own = group.target_groups.get(local);
     let listed = own.into_iter().flat_map(|own| own.members.keys()).map(|port| (port.clone(), 0));
     let ports: Vec<_> = if recorded.is_empty() { listed.collect() } else { recorded };
-    let code = if answer == ExitCode::Promoted { ExitCode::FailedPromoted } else { ExitCode::Generic };
-    if let Some((port, _)) = ports.iter().find(|(port, _)| own.is_none_or(|own| !own.members.contains_key(port))) {
-        return Err(Failure::new(code, format!("port {port} is missing in target group {local}")));
+    let present = host.observer().port_names(params.driver)?;
+    // A port of this machine that is only a name there counts as remote: the kernel does not take the group for ours.
+    let right = |port: &TargetName| {
+        let member = own.and_then(|own| own.members.get(port));
+        member.is_some_and(|member| member.local || !present.contains(port))
+    };
+    if let Some((port, _)) = ports.iter().find(|(port, _)| !right(port)) {
+        return Err(Failure::generic(format!("port {port} is missing in target group {local}")));
     }
     let mut groups = BTreeMap::new();
     for (port, _) in &ports {
@@ -183,5 +219,5 @@ fn thorough(host: &Host<'_>, instance: &Instance, local: &NodeName, answer: Exit
             other => tracing::warn!("differs from the configuration: {other}"),
         }
     }
-    missing.map_or(Ok(()), |missing| Err(Failure::new(code, missing)))
+    missing.map_or(Ok(()), |missing| Err(Failure::generic(missing)))
 }

@@ -40,16 +40,24 @@ fn follow(host: &Host<'_>, instance: &mut Instance) -> Result<(), Error> {
     if found.target_groups.is_empty() {
         return Ok(());
     }
+    if !instance.blocked().is_empty() {
+        let mut blocked = instance.quick(host.observer())?;
+        if let Err(failure) = instance.release(host, &mut blocked) {
+            tracing::error!("{failure}");
+        }
+    }
     let plan = states(&instance.scope(&local, false), &found, &wanted);
     for warning in &plan.warnings {
         tracing::warn!("{warning}");
     }
+    // Before they are written: a run that is killed between leaves a peer that somebody looks after.
+    let published = |node: &NodeName| found.target_groups.get(node).is_some_and(TargetGroup::has_remote);
+    let there = wanted.into_iter().filter(|(node, _)| published(node)).collect();
+    instance.stamp(host, &local, &there);
     let applied = host.apply(&plan.steps, AfterFailure::GoOn);
     for failed in &applied.failed {
         tracing::error!("{failed}");
     }
-    let there = wanted.into_iter().filter(|(node, _)| found.target_groups.contains_key(node)).collect();
-    instance.stamp(host, &local, &there);
     Ok(())
 }
 

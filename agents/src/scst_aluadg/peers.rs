@@ -10,7 +10,7 @@ use scst_core::ocf::notify::{Lists, Notify, PeerRole};
 use scst_core::record::{Found, Record};
 use scst_core::scst::alua::AluaState;
 use scst_core::scst::names::NodeName;
-use scst_core::state::DeviceGroup;
+use scst_core::state::{DeviceGroup, Storage};
 
 use super::wanted::state_of;
 
@@ -47,6 +47,18 @@ pub fn written(found: Option<&DeviceGroup>, wanted: Option<&DeviceGroup>) -> BTr
     changed.map(|(node, group)| (node.clone(), group.state)).collect()
 }
 
+/// Gives the peers' groups that a run created and did not finish the state that it meant: a group is born `active`, and kept
+/// states would keep that.
+pub fn finish(wanted: &mut Storage, found: &Storage, record: &Found) {
+    let (Some(wanted), Some(found), Some(record)) = (&mut wanted.group, &found.group, record.known()) else { return };
+    for (node, group) in &mut wanted.target_groups {
+        let active = found.target_groups.get(node).is_some_and(|there| there.state == AluaState::Active);
+        if let Some((meant, _)) = record.peers.get(node).filter(|_| active && group.state == AluaState::Active) {
+            group.state = *meant;
+        }
+    }
+}
+
 /// Remembers the states that were written for peers, with the second at which they were.
 pub fn stamp(record: &mut Record, local: &NodeName, states: &BTreeMap<NodeName, AluaState>, now: u64) {
     for (node, state) in states.iter().filter(|(node, _)| *node != local) {
@@ -65,7 +77,8 @@ pub enum Overdue {
 
 /// Which peers a recurring monitor looks at again.
 pub fn overdue(record: &Found, now: u64) -> Overdue {
-    let Found::Known(record) = record else { return Overdue::Unknown };
+    // A record that a notification began knows only what was notified.
+    let Some(record) = record.known().filter(|record| record.node.is_some()) else { return Overdue::Unknown };
     let stale = |(state, at): &(AluaState, u64)| *state == AluaState::Transitioning && now.saturating_sub(*at) > LOST;
     Overdue::Peers(record.peers.iter().filter(|(_, last)| stale(last)).map(|(node, _)| node.clone()).collect())
 }

@@ -6,10 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use scst_core::apply::AfterFailure;
 use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::ocf::notify::Notify;
+use scst_core::plan::Step;
 use scst_core::plan::storage::{adopt_ports, states};
 use scst_core::scst::alua::AluaState;
 use scst_core::scst::names::{DeviceName, NodeName};
-use scst_core::state::DeviceGroup;
+use scst_core::state::{DeviceGroup, Storage};
 
 use super::instance::{Instance, delete_score, renew_score};
 use super::peers;
@@ -22,28 +23,46 @@ pub(super) fn promote(host: &Host<'_>) -> Result<ExitCode, Failure> {
     let _lock = instance.lock(host)?;
     instance.refresh(host);
     let local = host.node_name(&instance.record)?;
-    let mut found = instance.quick(host.observer())?;
+    let mut started = false;
+    let outcome = stand_up(host, &mut instance, &local, &mut started)
+        .and_then(|found| serve(host, &mut instance, &local, found.group));
+    if let Err(failure) = outcome {
+        // With a score left, Pacemaker would promote the only candidate again at once, without end. First of all, because
+        // what comes after may use up the time.
+        delete_score(host, &local);
+        if !host.dry_run() {
+            step_back(host, &instance, &local);
+        }
+        return Err(failure);
+    }
     // A start sets the score itself.
-    let started = local_state(&found, &local).is_none() || instance.half_started();
-    if started {
+    if !started {
+        renew_score(host, &local);
+    }
+    Ok(ExitCode::Success)
+}
+
+/// The running instance, started where there is none, or only half of one.
+fn stand_up(
+    host: &Host<'_>,
+    instance: &mut Instance,
+    local: &NodeName,
+    started: &mut bool,
+) -> Result<Storage, Failure> {
+    let mut found = instance.quick(host.observer())?;
+    let devices = found.group.as_ref().is_some_and(|group| group.devices.iter().any(|device| instance.owns(device)));
+    *started = local_state(&found, local).is_none() || !devices || instance.half_started();
+    if *started {
         // Exit 6 stops the resource on every node and belongs to start alone.
         let params = start::checked(host).map_err(|failure| match failure.code {
             ExitCode::Configured => Failure { code: ExitCode::Generic, ..failure },
             _ => failure,
         })?;
-        start::bring_up(host, &params, &mut instance)?;
+        start::bring_up(host, &params, instance)?;
         found = instance.quick(host.observer())?;
     }
-    let outcome = instance.release(host, &mut found).and_then(|()| serve(host, &mut instance, &local, found.group));
-    if let Err(failure) = outcome {
-        // With a score left, Pacemaker would promote the only candidate again at once, without end.
-        delete_score(host, &local);
-        return Err(failure);
-    }
-    if !started {
-        renew_score(host, &local);
-    }
-    Ok(ExitCode::Success)
+    instance.release(host, &mut found)?;
+    Ok(found)
 }
 
 fn serve(
@@ -52,36 +71,56 @@ fn serve(
     local: &NodeName,
     group: Option<DeviceGroup>,
 ) -> Result<(), Failure> {
-    let Some(group) = group else {
-        // Only a dry run comes here: it did not start anything.
-        return Ok(());
-    };
+    // Without a group this is a dry run, which did not start anything.
+    let Some(group) = group else { return Ok(()) };
     let scope = instance.scope(local, false);
-    let present: BTreeSet<_> = host.observer().port_names(instance.driver)?.into_iter().collect();
     let notify = Notify::from_env(&host.context.env);
     let peers = peers::at_promote(&group, local, notify.lists.as_ref());
-    let mut wanted = peers.clone();
-    wanted.insert(local.clone(), AluaState::Active);
-    let plan = states(&scope, &group, &wanted);
-    for warning in &plan.warnings {
+    let picture = states(&scope, &group, &peers);
+    for warning in &picture.warnings {
         tracing::warn!("{warning}");
     }
-    let mut steps = adopt_ports(&scope, &group, &present);
-    steps.extend(plan.steps);
-    let changed = |(node, state): &(&NodeName, &AluaState)| {
-        group.target_groups.get(*node).is_some_and(|there| there.state != **state)
-    };
-    let written: BTreeMap<_, _> = peers.iter().filter(changed).map(|(node, state)| (node.clone(), *state)).collect();
+    let written = peers.iter().filter(|(node, state)| {
+        group.target_groups.get(*node).is_some_and(|there| there.state != **state && there.has_remote())
+    });
+    let written: BTreeMap<_, _> = written.map(|(node, state)| (node.clone(), *state)).collect();
     instance.stamp(host, local, &written);
+    // A wrong picture of somebody else is put right later; that nobody serves is worse.
+    let applied = host.apply_until(&picture.steps, AfterFailure::GoOn, &host.deadline().share(1, 2));
+    for failed in &applied.failed {
+        tracing::error!("{failed}");
+    }
+    let mut steps = adopt(host, instance, local, &group)?;
+    steps.extend(states(&scope, &group, &BTreeMap::from([(local.clone(), AluaState::Active)])).steps);
     let applied = host.apply(&steps, AfterFailure::End);
     if host.dry_run() {
         return Ok(());
     }
-    let outcome = match first_failure(&applied) {
+    match first_failure(&applied) {
         Some(failure) => Err(failure),
         None => verify(host, instance, local, &group),
-    };
-    outcome.inspect_err(|_| step_back(host, instance, local))
+    }
+}
+
+/// Makes local ports links that were added before they existed, with the number the record knows for a port that has none.
+fn adopt(host: &Host<'_>, instance: &Instance, local: &NodeName, group: &DeviceGroup) -> Result<Vec<Step>, Failure> {
+    let observer = host.observer();
+    let present: BTreeSet<_> = observer.port_names(instance.driver)?.into_iter().collect();
+    let mut steps = adopt_ports(&instance.scope(local, false), group, &present);
+    let adopted: Vec<_> = steps
+        .iter()
+        .filter_map(|step| match step {
+            Step::AddMember { port, .. } => Some(port.clone()),
+            _ => None,
+        })
+        .collect();
+    let driver = instance.driver;
+    for (port, id) in instance.record.known().into_iter().flat_map(|record| &record.ports) {
+        if adopted.contains(port) && observer.port(driver, port)?.is_some_and(|there| there.rel_tgt_id == 0) {
+            steps.push(Step::SetPortId { driver, port: port.clone(), id: (*id).into() });
+        }
+    }
+    Ok(steps)
 }
 
 /// The state reads active, and every device has its backing store open: the kernel accepts the state also when one could
@@ -99,7 +138,7 @@ fn verify(host: &Host<'_>, instance: &Instance, local: &NodeName, group: &Device
     if closed.is_empty() {
         return Ok(());
     }
-    Err(Failure::generic(format!("device {}: backing store could not be opened", closed.join(", "))).with_hint(
+    Err(Failure::generic(format!("backing store could not be opened: device {}", closed.join(", "))).with_hint(
         "the backing device is missing, in use by somebody else, or not writable yet; order it before the promotion",
     ))
 }

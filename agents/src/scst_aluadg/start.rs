@@ -7,19 +7,20 @@ use scst_core::cluster::Topology;
 use scst_core::error::Error;
 use scst_core::observe::Observer;
 use scst_core::ocf::exit::{ExitCode, Failure};
-use scst_core::ocf::notify::Notify;
+use scst_core::ocf::notify::{Lists, Notify};
+use scst_core::ocf::param::Severity;
 use scst_core::plan::storage::{Scope, converge};
 use scst_core::plan::{Plan, Step};
 use scst_core::record::{Found, Record};
 use scst_core::scst::alua::AluaState;
-use scst_core::scst::names::{Driver, NodeName, TargetName};
+use scst_core::scst::names::{DeviceName, Driver, NodeName, TargetName};
 use scst_core::state::{LunAddress, Storage};
 
 use super::instance::{Instance, missing_backing, renew_score, set_score};
 use super::params::Params;
 use super::peers;
-use super::wanted::{self, LocalPorts, States, unmatched};
-use crate::host::{Host, Module, first_failure, refuse_errors};
+use super::wanted::{self, LocalPorts, Mistakes, States, unmatched};
+use crate::host::{Host, Module, first_failure, kept, nothing_left, refuse_errors, refuse_two_per_node};
 
 /// Starts the instance, unpromoted.
 pub(super) fn start(host: &Host<'_>) -> Result<ExitCode, Failure> {
@@ -45,7 +46,10 @@ pub(super) fn bring_up(host: &Host<'_>, params: &Params, instance: &mut Instance
     instance.release(host, &mut found)?;
     work.scope.recreate = !serving;
     let notify = Notify::from_env(&host.context.env);
-    let states = if serving { States::Kept } else { States::Started(notify.lists.as_ref()) };
+    // The target groups of peers that a dead start left have a state that nobody wrote: they count as created now.
+    let nobody = Lists::default();
+    let lists = notify.lists.as_ref().or_else(|| instance.half_started().then_some(&nobody));
+    let states = if serving { States::Kept } else { States::Started(lists) };
     let wanted = wanted::storage(params, &work.topology, &work.local, states, &found);
     work.conflicts(&found, &wanted)?;
     let plan = converge(&work.scope, &found, &wanted);
@@ -93,11 +97,18 @@ pub(super) fn reload(host: &Host<'_>) -> Result<ExitCode, Failure> {
         Ok(params) => params,
         Err(failure) => return Ok(kept(&failure)),
     };
-    let topology = match host.topology(params.driver, &instance.record) {
-        // The cluster could not be asked: that says nothing about the configuration.
-        Err(failure) if failure.code == ExitCode::Generic => return Err(failure),
+    let (topology, alone) = match host.topology(params.driver, &instance.record) {
+        Ok(topology) => (topology, false),
+        // The cluster could not be asked: that says nothing about the configuration, and what the record knows is enough
+        // for devices and LUNs.
+        Err(failure) if failure.code == ExitCode::Generic => match Host::recorded_topology(&instance.record) {
+            Some(topology) => {
+                tracing::error!("target groups stay as they are: {failure}");
+                (topology, true)
+            }
+            None => return Err(failure),
+        },
         Err(failure) => return Ok(kept(&failure)),
-        Ok(topology) => topology,
     };
     let work = match Work::new(host, &params, &instance, topology) {
         Err(failure) if failure.code == ExitCode::Generic => return Err(failure),
@@ -106,7 +117,14 @@ pub(super) fn reload(host: &Host<'_>) -> Result<ExitCode, Failure> {
     };
     let local = work.topology.local.name.clone();
     instance.release(host, &mut found)?;
-    let wanted = wanted::storage(&params, &work.topology, &work.local, States::Kept, &found);
+    let mut wanted = match &found.group {
+        Some(group) if alone => wanted::without_cluster(&params, &work.local, group),
+        _ => wanted::storage(&params, &work.topology, &work.local, States::Kept, &found),
+    };
+    peers::finish(&mut wanted, &found, &instance.record);
+    for device in mistakes(host, &params, &instance).spare(&mut wanted, &found) {
+        tracing::error!("device {device}: its configuration has a mistake, what runs of it stays as it is");
+    }
     if let Err(failure) = work.conflicts(&found, &wanted) {
         return Ok(kept(&failure));
     }
@@ -131,21 +149,34 @@ pub(super) fn checked(host: &Host<'_>) -> Result<Params, Failure> {
     let env = &host.context.env;
     let (params, findings) = Params::parse(env);
     refuse_errors(&findings)?;
-    if env.clone_node_max().is_some_and(|max| max > 1) {
-        return Err(Failure::configured("clone-node-max is over 1: a node has one copy of a device group"));
-    }
+    refuse_two_per_node(env)?;
     if env.notify_enabled() == Some(false) {
         tracing::warn!("the clone does not have notify=true: hosts learn late what the other nodes do");
     }
     let params = params.ok_or_else(|| Failure::configured("no usable configuration"))?;
-    missing_backing(&params)?;
+    missing_backing(host, &params)?;
     Ok(params)
 }
 
-/// A configuration that start would refuse must not stop what runs: Pacemaker answers a failed reload with a restart.
-fn kept(failure: &Failure) -> ExitCode {
-    tracing::error!("nothing reloaded, everything keeps running as it was: {failure}");
-    ExitCode::Success
+/// What an operator mistyped in a configuration that is not bad as a whole: such a device is left out of a start, but a
+/// reload must not take it from its hosts.
+fn mistakes(host: &Host<'_>, params: &Params, instance: &Instance) -> Mistakes {
+    let (_, findings) = Params::parse(&host.context.env);
+    let faults = || findings.iter().filter(|finding| finding.severity >= Severity::Warning);
+    let used: BTreeMap<String, &DeviceName> =
+        params.devices.iter().map(|device| (format!("device{}", device.index), &device.name)).collect();
+    let names = used.values().copied().collect::<BTreeSet<_>>();
+    let exports = faults().filter(|fault| fault.position.as_ref().is_some_and(|at| at.starts_with("export")));
+    let left_out: BTreeSet<&String> = faults()
+        .map(|fault| &fault.parameter)
+        .filter(|name| name.starts_with("device") && !used.contains_key(*name))
+        .collect();
+    let devices: BTreeSet<_> = instance.configured.iter().filter(|name| !names.contains(name)).cloned().collect();
+    Mistakes {
+        unnamed: left_out.len() > devices.len(),
+        devices,
+        exports: exports.filter_map(|fault| used.get(&fault.parameter)).map(|name| (*name).clone()).collect(),
+    }
 }
 
 fn log_warnings(plan: &Plan) {
@@ -165,6 +196,7 @@ struct Work<'a> {
     topology: Topology,
     local: LocalPorts,
     scope: Scope,
+    lip: bool,
 }
 
 impl<'a> Work<'a> {
@@ -196,7 +228,7 @@ impl<'a> Work<'a> {
                 scope.parameters.insert(handler, known);
             }
         }
-        Ok(Self { host, topology, local, scope })
+        Ok(Self { host, topology, local, scope, lip: params.lip })
     }
 
     /// What stands in the way of the plan and is not ours to move: found before the first write.
@@ -243,7 +275,7 @@ impl<'a> Work<'a> {
         self.record(instance, wanted.devices.keys().cloned().collect());
     }
 
-    fn record(&self, instance: &mut Instance, devices: BTreeSet<scst_core::scst::names::DeviceName>) {
+    fn record(&self, instance: &mut Instance, devices: BTreeSet<DeviceName>) {
         let own = &self.topology.local;
         instance.update(self.host, |record: &mut Record| {
             record.node = Some(own.name.clone());
@@ -258,11 +290,7 @@ impl<'a> Work<'a> {
         let now = instance.storage(self.host.observer())?;
         // What differs in a device that was just added is an attribute the kernel spells in its own way, or takes time for.
         let scope = Scope { recreate: false, ..self.scope.clone() };
-        match converge(&scope, &now, wanted).steps.first() {
-            None => Ok(()),
-            Some(step) => Err(Failure::generic(format!("still to be done after all steps succeeded: {step}"))
-                .with_hint("another program changes the same objects")),
-        }
+        nothing_left(&converge(&scope, &now, wanted).steps)
     }
 
     /// Takes back what a failed start created. What cannot be taken back stays known by the record, so that stop finds it.
@@ -281,18 +309,12 @@ impl<'a> Work<'a> {
         if !matches!(undone, Ok(true)) {
             return;
         }
-        let restored = match record {
-            Found::Known(record) => self.host.store.write(record),
-            Found::Unknown | Found::Nothing => self.host.store.remove(Some(&instance.group)),
-        };
-        if let Err(error) = restored {
-            tracing::warn!("record {} could not be put back: {error}", self.host.store.path().display());
-        }
+        self.host.restore(Some(&instance.group), record);
     }
 
     /// One loop initialisation per enabled FC port whose LUNs changed, so that initiators look again.
     fn lips(&self, steps: &[Step]) -> Result<Vec<Step>, Error> {
-        if self.scope.driver != Driver::Qla2x00t || !self.wants_lip() {
+        if self.scope.driver != Driver::Qla2x00t || !self.lip {
             return Ok(Vec::new());
         }
         let changed: BTreeSet<&TargetName> = steps
@@ -317,13 +339,11 @@ impl<'a> Work<'a> {
         Ok(lips)
     }
 
-    fn wants_lip(&self) -> bool {
-        Params::parse(&self.host.context.env).0.is_some_and(|params| params.lip)
-    }
-
     fn issue_lips(&self, steps: &[Step]) {
+        // A courtesy must not take the time of the rest.
+        let deadline = self.host.deadline().share(1, 4);
         match self.lips(steps) {
-            Ok(lips) => _ = self.host.apply(&lips, AfterFailure::GoOn),
+            Ok(lips) => _ = self.host.apply_until(&lips, AfterFailure::GoOn, &deadline),
             Err(error) => tracing::warn!("no loop initialisation: {error}"),
         }
     }

@@ -3,17 +3,22 @@
 //! Architecture invariant: nothing is validated here, and nothing that is missing (configuration, cluster, ports, modules)
 //! makes a stop fail. It fails only when something of ours is still there.
 
-use scst_core::apply::AfterFailure;
+use std::collections::BTreeSet;
+
+use scst_core::apply::{AfterFailure, Applied};
+use scst_core::observe::Observer;
 use scst_core::ocf::exit::{ExitCode, Failure};
+use scst_core::plan::Step;
 use scst_core::plan::storage::{self, converge};
+use scst_core::record::Found;
 use scst_core::scst::alua::AluaState;
-use scst_core::scst::names::NodeName;
+use scst_core::scst::names::{DeviceName, NodeName};
 use scst_core::state::Storage;
 
-use super::demote::{drain, explained};
+use super::demote::drain;
 use super::instance::{Instance, delete_score};
 use super::start::local_state;
-use crate::host::{Host, first_failure};
+use crate::host::{Host, first_failure, held_by};
 
 /// Stops the instance.
 pub(super) fn stop(host: &Host<'_>) -> Result<ExitCode, Failure> {
@@ -21,49 +26,14 @@ pub(super) fn stop(host: &Host<'_>) -> Result<ExitCode, Failure> {
         tracing::warn!("no groupname and no record: nothing here is known to be ours");
         return Ok(ExitCode::Success);
     };
-    let _lock = instance.lock(host)?;
-    instance.refresh(host);
-    let mut found = instance.storage(host.observer())?;
-    let local = local_name(host, &instance, &found);
-    let release = storage::release(&found, instance.blocked());
-    let mut failure = instance.release(host, &mut found).err();
-    // A device of which our block cannot be taken must not be deleted: the kernel would hang, and every device with it.
-    let stuck = if failure.is_some() { release } else { Vec::new() };
-    if let Some(local) = &local
-        && local_state(&found, local).is_some_and(AluaState::is_open)
-    {
-        // Half of the time for the commands in flight; then on without them, because the node is fenced otherwise.
-        let applied = drain(host, &mut instance, local, &found, &host.deadline().share(1, 2));
-        if let Some(undrained) = first_failure(&applied) {
-            let undrained = explained(host, &applied, undrained);
-            tracing::warn!("stopping all the same: {undrained}");
-            failure = failure.or(Some(undrained));
-        }
-        if !host.dry_run() {
-            found = instance.storage(host.observer())?;
-        }
+    // The resource ran under another groupname, and nobody stopped it since.
+    let renamed = host.store.own().known().and_then(|record| record.group.clone());
+    if let Some(group) = renamed.filter(|group| *group != instance.group && host.context.env.has_instance()) {
+        let record = host.store.read(Some(&group));
+        let mut old = Instance { group, driver: instance.driver, configured: BTreeSet::new(), record };
+        stop_group(host, &mut old)?;
     }
-    // Without a name there is no local target group to close; no node is called so.
-    let scope_name = local.clone().or_else(|| NodeName::parse("-").ok());
-    if let Some(scope_name) = scope_name {
-        let mut plan = converge(&instance.scope(&scope_name, false), &found, &Storage::default());
-        for warning in &plan.warnings {
-            tracing::warn!("{warning}");
-        }
-        plan.steps.retain(|step| !stuck.iter().any(|unblock| step.needs(unblock)));
-        let applied = host.apply(&plan.steps, AfterFailure::GoOn);
-        // What keeps something there is told rather than what was met on the way.
-        failure = first_failure(&applied).or(failure);
-    }
-    if !host.dry_run() {
-        let left = instance.storage(host.observer())?;
-        if let Some(what) = remains(&left) {
-            return Err(holders(host, &left, failure.unwrap_or_else(|| Failure::generic(what))));
-        }
-        host.store.remove(Some(&instance.group)).map_err(|error| {
-            Failure::generic(format!("record {} could not be removed: {error}", host.store.path().display()))
-        })?;
-    }
+    let local = stop_group(host, &mut instance)?;
     if let Some(local) = local.or_else(|| host.node_name(&instance.record).ok()) {
         delete_score(host, &local);
     } else {
@@ -72,18 +42,97 @@ pub(super) fn stop(host: &Host<'_>) -> Result<ExitCode, Failure> {
     Ok(ExitCode::Success)
 }
 
-/// This node's name: told, recorded, or that of the target group that holds local ports.
+/// Stops one device group, and answers this node's name as far as it is known.
+fn stop_group(host: &Host<'_>, instance: &mut Instance) -> Result<Option<NodeName>, Failure> {
+    let _lock = host.lock_to_stop(instance.group.as_str())?;
+    instance.refresh(host);
+    let mut found = instance.storage(host.observer())?;
+    let local = local_name(host, instance, &found);
+    let mut stuck = storage::release(&found, instance.blocked());
+    let mut failure = instance.release(host, &mut found).err();
+    let mut undrained = Vec::new();
+    if let Some(local) = &local
+        && local_state(&found, local).is_some_and(AluaState::is_open)
+    {
+        // Half of the time for the commands in flight; then on without them, because the node is fenced otherwise.
+        let half = host.deadline().share(1, 2);
+        if let Some(applied) = drain(host, instance, local, &found, &half) {
+            undrained = busy(host, &applied);
+            if let Some(why) = first_failure(&applied) {
+                tracing::warn!("stopping all the same: {why}{}", held_by(&undrained));
+            }
+        }
+        if !host.dry_run() {
+            found = instance.storage(host.observer())?;
+            stuck = storage::release(&found, instance.blocked());
+            failure = instance.release(host, &mut found).err();
+        }
+    }
+    // A device of which our block cannot be taken must not be touched: the kernel would hang, and every device with it.
+    stuck.retain(|unblock| matches!(unblock, Step::Unblock { device, .. } if instance.blocked().contains_key(device)));
+    // Without a name there is no local target group to close; no node is called so.
+    let scope_name = local.clone().or_else(|| NodeName::parse("-").ok());
+    if let Some(scope_name) = scope_name {
+        let mut plan = converge(&instance.scope(&scope_name, false), &found, &Storage::default());
+        for warning in &plan.warnings {
+            tracing::warn!("{warning}");
+        }
+        let concerns = |step: &Step, device: &DeviceName| matches!(step, Step::DelLun { device: other, .. } | Step::AwaitUnmapped { device: other } if other == device);
+        plan.steps.retain(|step| {
+            !stuck.iter().any(|unblock| match unblock {
+                Step::Unblock { device, .. } => step.needs(unblock) || concerns(step, device),
+                _ => false,
+            })
+        });
+        let applied = host.apply(&plan.steps, AfterFailure::GoOn);
+        // What keeps something there is told rather than what was met on the way.
+        failure = first_failure(&applied).or(failure);
+    }
+    if !host.dry_run() {
+        // The time may be over by now; what is left must be known all the same.
+        let deadline = host.deadline().last();
+        let left = match (instance.storage(Observer { sysfs: &host.sysfs, deadline: &deadline }), &failure) {
+            (Err(_), Some(failure)) => return Err(failure.clone()),
+            (left, _) => left?,
+        };
+        if let Some(what) = remains(&left) {
+            let failure = failure.unwrap_or_else(|| Failure::generic(what));
+            undrained.extend(holders(host, &left));
+            undrained.dedup();
+            return Err(Failure { reason: format!("{}{}", failure.reason, held_by(&undrained)), ..failure });
+        }
+        host.forget(Some(&instance.group));
+    }
+    Ok(local)
+}
+
+/// This node's name: the one of these that has a target group here. What was told last may be a new name of a node that was
+/// called otherwise when the group was made.
 fn local_name(host: &Host<'_>, instance: &Instance, found: &Storage) -> Option<NodeName> {
-    host.node_name_offline(&instance.record).or_else(|| {
-        let groups = found.group.as_ref()?.target_groups.iter();
-        let mut local = groups.filter(|(_, group)| group.members.values().any(|member| member.local));
-        local.next().map(|(node, _)| node.clone())
-    })
+    let told = host.node_name_offline(&Found::Nothing);
+    let recorded = instance.record.known().and_then(|record| record.node.clone());
+    let groups = found.group.iter().flat_map(|group| &group.target_groups);
+    let mut linked = groups.filter(|(_, group)| group.members.values().any(|member| member.local));
+    let linked = linked.next().map(|(node, _)| node.clone());
+    let named = [told.clone(), recorded.clone()].into_iter().flatten();
+    named.into_iter().find(|name| local_state(found, name).is_some()).or(linked).or(told).or(recorded)
+}
+
+/// The initiators whose commands a drain waited for in vain.
+fn busy(host: &Host<'_>, applied: &Applied) -> Vec<String> {
+    let undrained = applied.failed.iter().filter_map(|failed| match &failed.step {
+        Step::AwaitDrained { device } => Some(device),
+        _ => None,
+    });
+    let deadline = host.deadline().last();
+    let observer = Observer { sysfs: &host.sysfs, deadline: &deadline };
+    undrained.flat_map(|device| observer.busy_initiators(device).unwrap_or_default()).collect()
 }
 
 /// What of ours is still there.
 fn remains(left: &Storage) -> Option<String> {
-    if let Some((at, lun)) = left.luns.first_key_value() {
+    let ours = |device: &DeviceName| left.devices.get(device).is_some_and(|device| device.handler.is_some());
+    if let Some((at, lun)) = left.luns.iter().find(|(_, lun)| ours(&lun.device)) {
         return Some(format!("LUN {} of {} with device {} is still there", at.lun, at.table, lun.device));
     }
     if let Some((device, _)) = left.devices.iter().find(|(_, device)| device.handler.is_some()) {
@@ -92,15 +141,16 @@ fn remains(left: &Storage) -> Option<String> {
     left.group.as_ref().map(|_| "the device group is still there".to_owned())
 }
 
-/// Adds to a failed stop who uses what is left.
-fn holders(host: &Host<'_>, left: &Storage, failure: Failure) -> Failure {
-    let mut busy = Vec::new();
-    for device in left.devices.keys() {
-        let initiators = host.observer().busy_initiators(device).unwrap_or_default();
-        busy.extend(initiators.into_iter().map(|initiator| format!("{initiator} on {device}")));
-        if let Some(found) = left.devices.get(device).filter(|found| found.block.count > 0) {
-            busy.push(format!("{} blocks on {device} that are not ours", found.block.count));
+/// Who uses what is left.
+fn holders(host: &Host<'_>, left: &Storage) -> Vec<String> {
+    let deadline = host.deadline().last();
+    let observer = Observer { sysfs: &host.sysfs, deadline: &deadline };
+    let mut holders = Vec::new();
+    for (device, found) in &left.devices {
+        holders.extend(observer.busy_initiators(device).unwrap_or_default());
+        if found.block.count > 0 {
+            holders.push(format!("{} blocks on {device}", found.block.count));
         }
     }
-    if busy.is_empty() { failure } else { failure.with_hint(format!("held by: {}", busy.join(", "))) }
+    holders
 }

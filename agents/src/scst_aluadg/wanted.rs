@@ -31,13 +31,47 @@ pub enum States<'a> {
     Started(Option<&'a Lists>),
 }
 
-/// The state a peer's role stands for; `None` while it is between two.
+/// The state a peer's role stands for.
 pub fn state_of(role: PeerRole) -> AluaState {
     match role {
         PeerRole::Promoted => AluaState::Active,
         PeerRole::Running => AluaState::Standby,
         PeerRole::Stopped => AluaState::Unavailable,
         PeerRole::Changing => AluaState::Transitioning,
+    }
+}
+
+/// Which devices a configuration has mistakes in.
+#[derive(Debug, Clone, Default)]
+pub struct Mistakes {
+    /// Devices that were left out, as far as their names can be read.
+    pub devices: BTreeSet<DeviceName>,
+    /// A device was left out whose name cannot be read: it may be any.
+    pub unnamed: bool,
+    /// Devices of which an export was left out.
+    pub exports: BTreeSet<DeviceName>,
+}
+
+impl Mistakes {
+    /// Leaves what is found of such devices in what is wanted, and names them.
+    pub fn spare(&self, wanted: &mut Storage, found: &Storage) -> BTreeSet<DeviceName> {
+        let mut spared = BTreeSet::new();
+        for (name, device) in &found.devices {
+            let there = wanted.devices.contains_key(name);
+            if !there && (self.unnamed || self.devices.contains(name)) {
+                wanted.devices.insert(name.clone(), device.clone());
+                if let Some(group) = &mut wanted.group {
+                    group.devices.insert(name.clone());
+                }
+            } else if !(there && self.exports.contains(name)) {
+                continue;
+            }
+            for (at, lun) in found.luns.iter().filter(|(_, lun)| lun.device == *name) {
+                wanted.luns.entry(at.clone()).or_insert_with(|| lun.clone());
+            }
+            spared.insert(name.clone());
+        }
+        spared
     }
 }
 

@@ -4,20 +4,24 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use scst_core::apply::AfterFailure;
 use scst_core::cluster::Topology;
+use scst_core::observe::Observer;
 use scst_core::ocf::action::Action;
 use scst_core::ocf::exit::{ExitCode, Failure};
-use scst_core::ocf::param::AgentTable;
+use scst_core::ocf::param::{AgentTable, Severity};
 use scst_core::ocf::run::{Agent, Context};
 use scst_core::plan::{Step, ports::plan};
-use scst_core::record::{Found, Record};
+use scst_core::record::Found;
 use scst_core::scst::names::{InitiatorGroup, TargetName};
-use scst_core::state::Ports;
+use scst_core::state::{Port, Ports};
 
 use super::ours::{self, DRIVER, Ours};
 use super::params::Params;
 use super::table::TABLE;
 use super::wanted;
-use crate::host::{Host, Module, first_failure, log_findings, refuse_errors, validate};
+use crate::host::{
+    Host, Module, first_failure, held_by, kept, log_findings, nothing_left, refuse_errors, refuse_two_per_node,
+    validate,
+};
 
 /// The lock of this agent: a node has one set of ports.
 const LOCK: &str = "ports";
@@ -65,6 +69,7 @@ fn group_names(ports: &Ports) -> BTreeSet<InitiatorGroup> {
 fn start(host: &Host<'_>) -> Result<ExitCode, Failure> {
     let (params, findings) = Params::parse(&host.context.env);
     refuse_errors(&findings)?;
+    refuse_two_per_node(&host.context.env)?;
     let params = params.unwrap_or_default();
     let _lock = lock(host)?;
     let record = host.store.read(None);
@@ -76,10 +81,19 @@ fn start(host: &Host<'_>) -> Result<ExitCode, Failure> {
         Err(_) if host.dry_run() => configured_ports(&topology),
         ports => ports?,
     };
-    let wanted = wanted::started(&params, topology.local.id, &ports)?;
+    let mut wanted = wanted::started(&params, topology.local.id, &ports)?;
     let ours = ours(host, &record);
+    // Ports that an earlier start brought up and that are not listed any more go down, or nobody would ever take them down.
+    let dropped = ours.recorded().unwrap_or_default().iter().filter(|(name, _)| !wanted.contains_key(name));
+    let dropped: Vec<_> = dropped.cloned().collect();
+    let names: Vec<_> = ports.iter().chain(&dropped).map(|(name, _)| name.clone()).collect();
+    wanted.extend(
+        dropped
+            .into_iter()
+            .map(|(name, id)| (name, Port { enabled: false, rel_tgt_id: id.into(), groups: BTreeMap::new() })),
+    );
+    let wanted = wanted;
     let observe = || {
-        let names: Vec<_> = ports.iter().map(|(name, _)| name.clone()).collect();
         let concerns =
             |group: &InitiatorGroup| ours.owns(group) || wanted.values().any(|port| port.groups.contains_key(group));
         host.observer().ports(DRIVER, &names, concerns).map_err(Failure::from)
@@ -100,7 +114,7 @@ fn start(host: &Host<'_>) -> Result<ExitCode, Failure> {
     }
     let outcome = match first_failure(&applied) {
         Some(failure) => Err(failure),
-        None => observe().and_then(|now| verified(&plan(DRIVER, &now, &wanted))),
+        None => observe().and_then(|now| nothing_left(&plan(DRIVER, &now, &wanted))),
     };
     if let Err(failure) = outcome {
         undo(host, &found, &record, &ours, &ports);
@@ -110,19 +124,10 @@ fn start(host: &Host<'_>) -> Result<ExitCode, Failure> {
     Ok(ExitCode::Success)
 }
 
-/// The plan of a state that has been reached is empty.
-fn verified(left: &[Step]) -> Result<(), Failure> {
-    match left.first() {
-        None => Ok(()),
-        Some(step) => Err(Failure::generic(format!("still to be done after all steps succeeded: {step}"))
-            .with_hint("another program changes the same ports")),
-    }
-}
-
 /// Puts the ports back as they were found. What cannot be put back stays known by the record, so that stop finds it.
 fn undo(host: &Host<'_>, before: &Ports, record: &Found, ours: &Ours<'_>, ports: &[(TargetName, u16)]) {
     let deadline = host.deadline().last();
-    let observer = scst_core::observe::Observer { sysfs: &host.sysfs, deadline: &deadline };
+    let observer = Observer { sysfs: &host.sysfs, deadline: &deadline };
     let names: Vec<_> = ports.iter().map(|(name, _)| name.clone()).collect();
     let configured = &ours.configured;
     let now = observer.ports(DRIVER, &names, |group| ours.owns(group) || configured.contains(group));
@@ -135,14 +140,7 @@ fn undo(host: &Host<'_>, before: &Ports, record: &Found, ours: &Ours<'_>, ports:
     });
     let clean = left.is_ok_and(|left| plan(DRIVER, &left, before).is_empty());
     if clean {
-        match record {
-            Found::Known(record) => host.remember(record),
-            Found::Unknown | Found::Nothing => {
-                if let Err(error) = host.store.remove(None) {
-                    tracing::warn!("record {} could not be removed: {error}", host.store.path().display());
-                }
-            }
-        }
+        host.restore(None, record);
     }
 }
 
@@ -152,54 +150,50 @@ fn configured_ports(topology: &Topology) -> Vec<(TargetName, u16)> {
 }
 
 fn fresh(ports: &[(TargetName, u16)]) -> Ports {
-    let port = scst_core::state::Port { enabled: false, rel_tgt_id: 0, groups: BTreeMap::default() };
+    let port = Port { enabled: false, rel_tgt_id: 0, groups: BTreeMap::default() };
     ports.iter().map(|(name, _)| (name.clone(), port.clone())).collect()
 }
 
 fn stop(host: &Host<'_>) -> Result<ExitCode, Failure> {
-    let _lock = lock(host)?;
+    let _lock = host.lock_to_stop(LOCK)?;
     let record = host.store.read(None);
     let ours = ours(host, &record);
     let found = ours.found(host.observer())?;
     let recorded = ours.recorded().is_some();
-    let down = |_: &TargetName, port: &scst_core::state::Port| recorded || ours.numbered(port);
+    let down = |_: &TargetName, port: &Port| recorded || ours.numbered(port);
     let wanted = wanted::stopped(&found, down);
     let applied = host.apply(&plan(DRIVER, &found, &wanted), AfterFailure::GoOn);
     if host.dry_run() {
         return Ok(ExitCode::Success);
     }
-    // Even a step that failed may have come about, and a step that succeeded may have been undone by somebody else.
-    let now = ours.found(host.observer())?;
+    // Even a step that failed may have come about, and a step that succeeded may have been undone by somebody else. The
+    // time may be over by now; what is left must be known all the same.
+    let deadline = host.deadline().last();
+    let now = match (ours.found(Observer { sysfs: &host.sysfs, deadline: &deadline }), first_failure(&applied)) {
+        (Err(_), Some(failure)) => return Err(failure),
+        (now, _) => now?,
+    };
     let left = plan(DRIVER, &now, &wanted::stopped(&now, down));
     if let Some(step) = left.first() {
         let failure = first_failure(&applied).unwrap_or_else(|| Failure::generic(format!("still to be done: {step}")));
-        return Err(holders(host, &now, failure));
+        let holders = held_by(&holders(host, &now));
+        return Err(Failure { reason: format!("{}{holders}", failure.reason), ..failure });
     }
-    host.store.remove(None).map_err(|error| {
-        Failure::generic(format!("record {} could not be removed: {error}", host.store.path().display()))
-    })?;
+    host.forget(None);
     Ok(ExitCode::Success)
 }
 
-/// Adds to a failed stop who is still logged in to what is left.
-fn holders(host: &Host<'_>, left: &Ports, failure: Failure) -> Failure {
-    let mut sessions = Vec::new();
-    for (port, content) in left {
-        for group in content.groups.keys() {
-            sessions.extend(host.observer().sessions_in(DRIVER, port, group).unwrap_or_default());
-        }
-    }
-    if sessions.is_empty() {
-        return failure;
-    }
-    let hint = format!("still logged in: {}", sessions.join(", "));
-    failure.with_hint(hint)
+/// Who is still logged in to what is left.
+fn holders(host: &Host<'_>, left: &Ports) -> Vec<String> {
+    let deadline = host.deadline().last();
+    let observer = Observer { sysfs: &host.sysfs, deadline: &deadline };
+    let groups = left.iter().flat_map(|(port, content)| content.groups.keys().map(move |group| (port, group)));
+    groups.flat_map(|(port, group)| observer.sessions_in(DRIVER, port, group).unwrap_or_default()).collect()
 }
 
 fn monitor(host: &Host<'_>) -> Result<ExitCode, Failure> {
     let record = host.store.read(None);
     let ours = ours(host, &record);
-    let learned;
     let ports: Vec<(TargetName, Option<u16>)> = if let Some(ports) = ours.recorded() {
         ports.iter().map(|(name, id)| (name.clone(), Some(*id))).collect()
     } else {
@@ -208,8 +202,7 @@ fn monitor(host: &Host<'_>) -> Result<ExitCode, Failure> {
             return Err(Failure::not_running("no target port of this node is up"));
         }
         if host.context.env.interval_ms() > 0 {
-            learned = learn(host, &record, &found)?;
-            learned.into_iter().map(|(name, id)| (name, Some(id))).collect()
+            learn(host, &record, found)
         } else {
             found.into_keys().map(|name| (name, None)).collect()
         }
@@ -248,14 +241,20 @@ fn monitor(host: &Host<'_>) -> Result<ExitCode, Failure> {
     Err(Failure::generic(fault))
 }
 
-/// A running set of ports without a record that names them: asks the cluster once, and remembers.
-fn learn(host: &Host<'_>, record: &Found, found: &Ports) -> Result<Vec<(TargetName, u16)>, Failure> {
-    let topology = host.topology(DRIVER, record)?;
-    let ports = configured_ports(&topology);
-    let spelled = |name: &TargetName| found.keys().find(|f| f.matches(name.as_str())).unwrap_or(name).clone();
-    let ports: Vec<_> = ports.iter().map(|(name, id)| (spelled(name), *id)).collect();
-    host.remember(&ours::record(&topology.local, &ports, group_names(found)));
-    Ok(ports)
+/// A running set of ports without a record that names them: asks the cluster once, and remembers. What the cluster cannot
+/// say, or says wrongly, is no fault of ports that run.
+fn learn(host: &Host<'_>, record: &Found, found: Ports) -> Vec<(TargetName, Option<u16>)> {
+    let topology = match host.topology(DRIVER, record) {
+        Ok(topology) => topology,
+        Err(failure) => {
+            tracing::warn!("ports not compared with the cluster: {failure}");
+            return found.into_keys().map(|name| (name, None)).collect();
+        }
+    };
+    let spelled = |name: TargetName| found.keys().find(|f| f.matches(name.as_str())).cloned().unwrap_or(name);
+    let ports: Vec<_> = configured_ports(&topology).into_iter().map(|(name, id)| (spelled(name), id)).collect();
+    host.remember(&ours::record(&topology.local, &ports, group_names(&found)));
+    ports.into_iter().map(|(name, id)| (name, Some(id))).collect()
 }
 
 /// Level 10: what is missing makes the instance fail, what merely differs is told.
@@ -289,21 +288,26 @@ fn reload(host: &Host<'_>) -> Result<ExitCode, Failure> {
     let record = host.store.read(None);
     let ours = ours(host, &record);
     let running = ours.found(host.observer())?;
-    let up = |port: &scst_core::state::Port| port.enabled && (ours.recorded().is_some() || ours.numbered(port));
+    let up = |port: &Port| port.enabled && (ours.recorded().is_some() || ours.numbered(port));
     if !running.values().any(|port| up(port) || !port.groups.is_empty()) {
         return Err(Failure::not_running("not running, nothing to reload"));
     }
     let (params, findings) = Params::parse(&host.context.env);
-    let refused = refuse_errors(&findings).and_then(|()| params.unwrap_or_default().check_count_ok());
-    let params = match refused {
-        Ok(params) => params,
-        Err(failure) => return Ok(kept(&failure)),
-    };
+    if let Err(failure) = refuse_errors(&findings) {
+        return Ok(kept(&failure));
+    }
+    let params = params.unwrap_or_default();
     let topology = match host.topology(DRIVER, &record) {
-        // The cluster could not be asked: that says nothing about the configuration.
-        Err(failure) if failure.code == ExitCode::Generic => return Err(failure),
-        Err(failure) => return Ok(kept(&failure)),
         Ok(topology) => topology,
+        // The cluster could not be asked: that says nothing about the configuration, and the record knows enough.
+        Err(failure) if failure.code == ExitCode::Generic => match Host::recorded_topology(&record) {
+            Some(topology) => {
+                tracing::error!("ports are taken from the record: {failure}");
+                topology
+            }
+            None => return Err(failure),
+        },
+        Err(failure) => return Ok(kept(&failure)),
     };
     let ports = match host.local_ports(DRIVER, &topology) {
         Err(failure) => return Ok(kept(&failure)),
@@ -314,24 +318,36 @@ fn reload(host: &Host<'_>) -> Result<ExitCode, Failure> {
         Ok(started) => started,
     };
     let names: Vec<_> = ports.iter().map(|(name, _)| name.clone()).collect();
-    let observe = || {
-        let concerns = |group: &InitiatorGroup| ours.owns(group) || ours.configured.contains(group);
-        host.observer().ports(DRIVER, &names, concerns).map_err(Failure::from)
-    };
+    let concerns = |group: &InitiatorGroup| ours.owns(group) || ours.configured.contains(group);
+    let observe = || host.observer().ports(DRIVER, &names, concerns);
     let found = observe()?;
     let wanted = wanted::reloaded(started, &found);
+    let mistyped = findings.iter().any(|finding| finding.severity >= Severity::Warning);
+    let todo = |found: &Ports| {
+        let mut steps = plan(DRIVER, found, &wanted);
+        if mistyped {
+            steps.retain(|step| !step.takes_from_hosts());
+        }
+        steps
+    };
+    let steps = todo(&found);
+    if steps.len() < plan(DRIVER, &found, &wanted).len() {
+        // A host that a typing mistake left out would lose its disks.
+        tracing::error!("initiators has a mistake: nothing is removed until it is corrected");
+    }
     let mut owned = group_names(&wanted);
     owned.extend(group_names(&found).into_iter().filter(|group| ours.owns(group)));
     host.remember(&ours::record(&topology.local, &ports, owned));
-    let applied = host.apply(&plan(DRIVER, &found, &wanted), AfterFailure::GoOn);
+    let applied = host.apply(&steps, AfterFailure::GoOn);
     if host.dry_run() {
         return Ok(ExitCode::Success);
     }
     if let Some(failure) = first_failure(&applied) {
         return Err(failure);
     }
-    verified(&plan(DRIVER, &observe()?, &wanted))?;
-    host.remember(&Record { ..ours::record(&topology.local, &ports, group_names(&wanted)) });
+    let now = observe()?;
+    nothing_left(&todo(&now))?;
+    host.remember(&ours::record(&topology.local, &ports, group_names(&now)));
     Ok(ExitCode::Success)
 }
 
@@ -347,18 +363,6 @@ fn known_ports(ours: &Ours<'_>, ports: Vec<(TargetName, u16)>) -> Vec<(TargetNam
     }
     // What runs is what is recorded, until then.
     recorded.to_vec()
-}
-
-/// A configuration that start would refuse must not stop what runs: Pacemaker answers a failed reload with a restart.
-fn kept(failure: &Failure) -> ExitCode {
-    tracing::error!("nothing reloaded, everything keeps running as it was: {failure}");
-    ExitCode::Success
-}
-
-impl Params {
-    fn check_count_ok(self) -> Result<Self, Failure> {
-        self.check_count().map(|()| self)
-    }
 }
 
 fn validate_all(host: &Host<'_>) -> Result<ExitCode, Failure> {

@@ -187,6 +187,9 @@ fn parse_roles(xml: &str, instance: &str) -> Result<BTreeMap<String, PeerRole>, 
             "resource" => {
                 let ours = attribute(element, "id")?.is_some_and(|id| same_resource(&id, instance));
                 let role = attribute(element, "role")?.unwrap_or_default();
+                // During an action the role is still the old one, or already the new one.
+                let pending = attribute(element, "pending")?.is_some_and(|task| task != "Monitoring");
+                let role = if pending { "pending".to_owned() } else { role };
                 current = if ours && matches!(event, Event::Start(_)) { peer_role(&role) } else { None };
             }
             "node" => {
@@ -218,7 +221,7 @@ fn peer_role(role: &str) -> Option<PeerRole> {
     match role {
         "Promoted" | "Master" => Some(PeerRole::Promoted),
         "Started" | "Unpromoted" | "Slave" => Some(PeerRole::Running),
-        "Starting" | "Stopping" | "Promoting" | "Demoting" | "Migrating" => Some(PeerRole::Changing),
+        "pending" | "Starting" | "Stopping" | "Promoting" | "Demoting" | "Migrating" => Some(PeerRole::Changing),
         _ => None,
     }
 }

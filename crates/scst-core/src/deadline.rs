@@ -60,7 +60,9 @@ impl Deadline {
     #[must_use]
     pub fn share(&self, numerator: u32, denominator: u32) -> Self {
         let end = Instant::now() + self.remaining() * numerator / denominator;
-        Self { end, ..self.clone() }
+        // Undoing this part must leave time for the rest as well.
+        let last = (end + Duration::from_secs(1)).min(self.last);
+        Self { end, last, ..self.clone() }
     }
 
     /// The same run up to its last end, for what must be done even now: undoing, releasing blocks. It does not listen to

@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -45,6 +45,8 @@ pub struct Record {
     pub blocks: BTreeMap<DeviceName, u32>,
     /// A start has begun and not ended: what is there is no instance yet, whatever state the kernel gave its target group.
     pub starting: bool,
+    /// The boot of the machine in which it was written.
+    pub boot: String,
     /// The last state written for a peer, and when (seconds since this machine booted).
     pub peers: BTreeMap<NodeName, (AluaState, u64)>,
 }
@@ -88,46 +90,90 @@ impl Store {
 
     /// The file of this instance.
     pub fn path(&self) -> PathBuf {
-        self.dir.join(format!("{}-{}.state", self.agent, self.instance))
+        self.file(&self.instance)
     }
 
-    /// Reads the record of this instance; with a group given, else one that any instance left of this group, because by
-    /// hand the instance may be the clone's id.
+    fn file(&self, name: &str) -> PathBuf {
+        self.dir.join(format!("{}-{name}.state", self.agent))
+    }
+
+    /// Reads the record of `group`; without a group, of the agent that has one per node.
     pub fn read(&self, group: Option<&GroupName>) -> Found {
+        self.find(group).1
+    }
+
+    /// The record of this instance, whatever group it names.
+    pub fn own(&self) -> Found {
+        read(&self.path())
+    }
+
+    /// Where the record is, or would be made. By hand the instance may be the clone's id, so the record of the same group
+    /// under another instance is *the* record; and it may be no id at all, so the file of this instance may belong to
+    /// another group, and is then left alone.
+    fn find(&self, group: Option<&GroupName>) -> (PathBuf, Found) {
         let own = read(&self.path());
-        if own != Found::Nothing {
-            return own;
-        }
-        match group.and_then(|group| self.of_group(group)) {
-            Some((_, record)) => Found::Known(record),
-            None => Found::Nothing,
+        let concerns = |record: &Record| group.is_none() || record.group.is_none() || record.group.as_ref() == group;
+        match own {
+            Found::Known(record) if concerns(&record) => (self.path(), Found::Known(record)),
+            own => {
+                if let Some((path, found)) = self.others(group).into_iter().next() {
+                    return (path, found);
+                }
+                match (own, group) {
+                    (Found::Known(_), Some(group)) => {
+                        let path = self.file(&format!("{}-{group}", self.instance));
+                        let found = read(&path);
+                        (path, found)
+                    }
+                    (own, _) => (self.path(), own),
+                }
+            }
         }
     }
 
-    /// The record of a device group, under whatever instance.
-    fn of_group(&self, group: &GroupName) -> Option<(PathBuf, Record)> {
+    /// The records that other instances left of the same group, those that say something first.
+    fn others(&self, group: Option<&GroupName>) -> Vec<(PathBuf, Found)> {
         let prefix = format!("{}-", self.agent);
-        let files = fs::read_dir(&self.dir).ok()?.flatten();
-        let ours = files.filter(|file| {
-            let name = file.file_name();
-            let name = name.to_string_lossy();
-            name.starts_with(&prefix) && name.ends_with(".state")
+        let files = fs::read_dir(&self.dir).into_iter().flatten().flatten();
+        let named = files.map(|file| file.path()).filter(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            name.starts_with(&prefix) && name.ends_with(".state") && *path != self.path()
         });
-        ours.map(|file| file.path()).find_map(|path| match read(&path) {
-            Found::Known(record) if record.group.as_ref() == Some(group) => Some((path, record)),
-            _ => None,
-        })
+        let mut found: Vec<_> = named
+            .map(|path| {
+                let found = read(&path);
+                (path, found)
+            })
+            .filter(|(_, found)| match found {
+                Found::Known(record) => record.group.as_ref() == group,
+                // An empty file names no group: it can be meant only where a node has one record.
+                Found::Unknown => group.is_none(),
+                Found::Nothing => false,
+            })
+            .collect();
+        found.sort_by_key(|(path, found)| (found.known().is_none(), path.clone()));
+        found
     }
 
     /// Writes the record: a new file, renamed into place, so that a reader or a crash never sees half of one.
     pub fn write(&self, record: &Record) -> io::Result<()> {
+        let record = Record { boot: this_boot(), ..record.clone() };
+        self.replace(record.group.as_ref(), &record.text())
+    }
+
+    /// Puts an empty record into the place of this one: what it said is not known any more.
+    pub fn write_unknown(&self, group: Option<&GroupName>) -> io::Result<()> {
+        self.replace(group, "")
+    }
+
+    fn replace(&self, group: Option<&GroupName>, text: &str) -> io::Result<()> {
         self.make_dir()?;
-        let path = self.path();
+        let (path, _) = self.find(group);
         let new = self.dir.join(format!(".{}-{}.{}.new", self.agent, self.instance, std::process::id()));
         let _ = fs::remove_file(&new);
         let mut options = OpenOptions::new();
         options.write(true).create_new(true).mode(0o600).custom_flags(OFlag::O_NOFOLLOW.bits());
-        let written = options.open(&new).and_then(|mut file| file.write_all(record.text().as_bytes()));
+        let written = options.open(&new).and_then(|mut file| file.write_all(text.as_bytes()));
         let renamed = written.and_then(|()| fs::rename(&new, &path));
         if renamed.is_err() {
             let _ = fs::remove_file(&new);
@@ -135,13 +181,15 @@ impl Store {
         renamed
     }
 
-    /// Removes the record of this instance, and those of other instances of the same group.
+    /// Removes the record of `group`, under whatever instance.
     pub fn remove(&self, group: Option<&GroupName>) -> io::Result<()> {
-        remove(&self.path())?;
-        while let Some((path, _)) = group.and_then(|group| self.of_group(group)) {
-            remove(&path)?;
+        loop {
+            let (path, found) = self.find(group);
+            if found == Found::Nothing {
+                return Ok(());
+            }
+            fs::remove_file(&path)?;
         }
-        Ok(())
     }
 
     /// Takes the lock of `name` (a device group, or the ports), waiting until the deadline. It is given back when the
@@ -183,24 +231,24 @@ impl Store {
     }
 
     fn make_dir(&self) -> io::Result<()> {
-        match fs::DirBuilder::new().mode(0o1755).recursive(true).create(&self.dir) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-            _ => Ok(()),
+        if self.dir.is_dir() {
+            return Ok(());
         }
+        fs::create_dir_all(&self.dir)?;
+        // As the distribution makes it; creating it with this mode would be at the mercy of the umask.
+        fs::set_permissions(&self.dir, fs::Permissions::from_mode(0o1755))
     }
 }
 
-/// Seconds since this machine booted: unlike the time of day it never jumps, and records do not outlive a boot.
+/// Seconds since this machine booted: unlike the time of day it never jumps.
 pub fn boot_seconds() -> u64 {
     let uptime = fs::read_to_string("/proc/uptime").unwrap_or_default();
     uptime.split('.').next().and_then(|seconds| seconds.parse().ok()).unwrap_or(0)
 }
 
-fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
+/// Which boot of the machine this is.
+fn this_boot() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
 }
 
 fn read(path: &Path) -> Found {
@@ -213,7 +261,7 @@ fn read(path: &Path) -> Found {
     };
     let mut text = String::new();
     match file.take(LIMIT).read_to_string(&mut text) {
-        Ok(_) => Record::parse(&text).map_or(Found::Unknown, Found::Known),
+        Ok(_) => Record::parse(&text).map_or(Found::Unknown, |record| Found::Known(record.of_this_boot(&this_boot()))),
         Err(_) => Found::Unknown,
     }
 }
@@ -240,6 +288,7 @@ impl Record {
                     record.blocks.insert(DeviceName::seen(name).ok()?, before.parse().ok()?);
                 }
                 ["starting"] => record.starting = true,
+                ["boot", boot] => (*boot).clone_into(&mut record.boot),
                 ["peer", name, state, at] => {
                     let state = AluaState::parse(state)?;
                     record.peers.insert(NodeName::parse(name).ok()?, (state, at.parse().ok()?));
@@ -248,6 +297,17 @@ impl Record {
             }
         }
         Some(record)
+    }
+
+    /// The record as the boot `boot` reads it: what an earlier one blocked is not blocked any more, its times mean nothing.
+    fn of_this_boot(mut self, boot: &str) -> Self {
+        if self.boot != boot {
+            self.blocks.clear();
+            self.peers.clear();
+            self.starting = false;
+            boot.clone_into(&mut self.boot);
+        }
+        self
     }
 
     /// The text of the record. Its last line tells that it is whole.
@@ -280,6 +340,9 @@ impl Record {
         if self.starting {
             line(format_args!("starting"));
         }
+        if !self.boot.is_empty() {
+            line(format_args!("boot {}", self.boot));
+        }
         for (peer, (state, at)) in &self.peers {
             line(format_args!("peer {peer} {state} {at}"));
         }
@@ -290,7 +353,7 @@ impl Record {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::os::unix::fs::symlink;
     use std::sync::Arc;
     use std::time::Duration;
 
@@ -308,8 +371,13 @@ mod tests {
             devices: [DeviceName::seen("dummy_lu0").unwrap()].into(),
             blocks: [(DeviceName::seen("dummy_lu0").unwrap(), 2)].into(),
             starting: true,
+            boot: this_boot(),
             peers: [(NodeName::parse("beta").unwrap(), (AluaState::Transitioning, 12345))].into(),
         }
+    }
+
+    fn known(record: Record) -> Found {
+        Found::Known(Record { boot: this_boot(), ..record })
     }
 
     fn store(dir: &Path, instance: &str) -> Store {
@@ -322,13 +390,54 @@ mod tests {
         let group = GroupName::parse("dummy").unwrap();
         assert_eq!(store(dir.path(), "rsc").read(Some(&group)), Found::Nothing);
         store(dir.path(), "rsc").write(&sample()).unwrap();
-        assert_eq!(store(dir.path(), "rsc").read(None), Found::Known(sample()));
-        assert_eq!(store(dir.path(), "clone").read(Some(&group)), Found::Known(sample()));
+        assert_eq!(store(dir.path(), "rsc").read(None), known(sample()));
+        assert_eq!(store(dir.path(), "clone").read(Some(&group)), known(sample()));
         assert_eq!(store(dir.path(), "clone").read(GroupName::parse("other").as_ref().ok()), Found::Nothing);
+        assert_eq!(store(dir.path(), "clone").own(), Found::Nothing);
+        // What is written under the clone's id goes where the record is.
+        let node_id = Some(9);
+        store(dir.path(), "clone").write(&Record { node_id, ..sample() }).unwrap();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        assert_eq!(store(dir.path(), "rsc").own(), known(Record { node_id, ..sample() }));
         let mode = fs::metadata(store(dir.path(), "rsc").path()).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         store(dir.path(), "clone").remove(Some(&group)).unwrap();
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn the_file_of_an_instance_that_belongs_to_another_group_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = store(dir.path(), "default");
+        let other = GroupName::parse("other").unwrap();
+        store.write(&sample()).unwrap();
+        assert_eq!(store.read(Some(&other)), Found::Nothing);
+        let record = Record { group: Some(other.clone()), ..sample() };
+        store.write(&record).unwrap();
+        assert_eq!(store.read(Some(&other)), known(record));
+        store.remove(Some(&other)).unwrap();
+        assert_eq!(store.read(sample().group.as_ref()), known(sample()));
+    }
+
+    #[test]
+    fn an_agent_with_one_record_per_node_finds_it_under_any_instance() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = |instance| Store::new(dir.path().to_owned(), "scst_qla2xtgt", instance);
+        store("rsc").write_unknown(None).unwrap();
+        assert_eq!(store("clone").read(None), Found::Unknown);
+        let record = Record { group: None, ..sample() };
+        store("clone").write(&record).unwrap();
+        assert_eq!(store("rsc").own(), known(record));
+        store("clone").remove(None).unwrap();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn blocks_and_times_of_an_earlier_boot_mean_nothing() {
+        let old = Record { boot: "old".into(), ..sample() };
+        let now = old.of_this_boot("now");
+        assert!(now.blocks.is_empty() && now.peers.is_empty());
+        assert_eq!(now.devices, sample().devices);
     }
 
     #[test]
@@ -349,7 +458,7 @@ mod tests {
         assert_eq!(store.read(None), Found::Unknown);
         store.write(&Record::default()).unwrap();
         assert!(fs::read_to_string(&elsewhere).unwrap().contains("alpha"), "the link's target is untouched");
-        assert_eq!(store.read(None), Found::Known(Record::default()));
+        assert_eq!(store.read(None), known(Record::default()));
     }
 
     #[test]

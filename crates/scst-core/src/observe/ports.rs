@@ -53,7 +53,14 @@ impl Observer<'_> {
     fn ini_group(&self, driver: Driver, port: &TargetName, group: &InitiatorGroup) -> Result<IniGroup, Error> {
         let dir = target::ini_group(driver, port, group);
         let io_grouping = self.optional(&format!("{dir}/io_grouping_type"))?.unwrap_or_default();
-        let initiators = self.sysfs.optional_list(&format!("{dir}/initiators"), self.deadline)?.unwrap_or_default();
+        // One initiator with a slash in its name makes the kernel refuse the whole listing, until it is cleared.
+        let initiators = match self.sysfs.optional_list(&format!("{dir}/initiators"), self.deadline) {
+            Err(error) if error.errno() == Some(nix::errno::Errno::EIO) => {
+                tracing::warn!("initiators of group {group} of port {port}: {error}");
+                Vec::new()
+            }
+            initiators => initiators?.unwrap_or_default(),
+        };
         let initiators = initiators.iter().filter_map(|entry| InitiatorName::seen(&entry.name).ok()).collect();
         let has_luns = !self.directories(&format!("{dir}/luns"))?.is_empty();
         Ok(IniGroup { io_grouping, initiators, has_luns })

@@ -19,6 +19,9 @@ const SETTINGS: [&str; 7] =
 /// Attributes by which a host knows a device.
 const IDENTITY: [&str; 4] = ["naa_id", "prod_id", "t10_dev_id", "usn"];
 
+/// LUNs by the table they stand in and their number there.
+type Luns = Vec<(LunTable, u32)>;
+
 impl Observer<'_> {
     /// The device group of this name, the devices in it that `owns` accepts, those of `named` that exist, and their LUNs.
     pub fn storage(
@@ -147,7 +150,7 @@ impl Observer<'_> {
 
     /// Where a device is mapped, without the copy manager's LUN.
     fn exports(&self, name: &DeviceName, luns: &mut BTreeMap<LunAddress, Lun>) -> Result<(), Error> {
-        for (table, lun) in self.mapped(name)? {
+        for (table, lun) in self.exported(name)?.0 {
             let path = format!("{}/{lun}/read_only", table.dir());
             // Gone between the two looks: somebody else is unmapping it.
             let Some(read_only) = self.optional(&path)? else { continue };
@@ -157,18 +160,32 @@ impl Observer<'_> {
     }
 
     /// The LUNs of a device, without the copy manager's.
+    ///
+    /// # Errors
+    ///
+    /// Also when it is exported somewhere that no command of ours could name.
     pub fn mapped(&self, name: &DeviceName) -> Result<Vec<(LunTable, u32)>, Error> {
+        match self.exported(name)? {
+            (luns, None) => Ok(luns),
+            (_, Some(path)) => Err(Error::Name { path: self.sysfs.full(&path) }),
+        }
+    }
+
+    /// The LUNs of a device that can be named, and one that cannot.
+    fn exported(&self, name: &DeviceName) -> Result<(Luns, Option<String>), Error> {
         let dir = format!("{}/exported", device::device(name));
         let mut luns = Vec::new();
+        let mut unnamed = None;
         for export in self.links(&dir)? {
             let path = format!("{dir}/{export}");
             let Some(link) = self.sysfs.optional_link(&path, self.deadline)? else { continue };
-            let place = LunTable::from_export(&link).ok_or_else(|| Error::Name { path: self.sysfs.full(&path) })?;
-            if !place.0.is_copy_manager() {
-                luns.push(place);
+            match LunTable::from_export(&link) {
+                Some((table, _)) if table.is_copy_manager() => {}
+                Some(place) => luns.push(place),
+                None => unnamed = Some(path),
             }
         }
-        Ok(luns)
+        Ok((luns, unnamed))
     }
 
     /// The LUN numbers in use in an initiator group.

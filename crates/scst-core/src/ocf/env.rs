@@ -115,6 +115,11 @@ impl Env {
         self.meta(name).and_then(|value| value.trim().parse().ok())
     }
 
+    /// Whether anybody said which instance this is.
+    pub fn has_instance(&self) -> bool {
+        self.text("OCF_RESOURCE_INSTANCE").is_some_and(|value| !value.is_empty())
+    }
+
     /// The resource's id: without `:0` for an anonymous clone, possibly the clone's id when run by hand.
     pub fn instance(&self) -> &str {
         self.text("OCF_RESOURCE_INSTANCE").filter(|value| !value.is_empty()).unwrap_or("default")

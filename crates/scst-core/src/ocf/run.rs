@@ -121,14 +121,17 @@ fn remember_panics() {
 /// waits for it; children get a clean mask from the standard library.
 fn listen_for_sigterm(flag: &Arc<AtomicBool>) {
     let mut signals = SigSet::empty();
-    signals.add(Signal::SIGTERM);
+    // By hand the terminal sends the others; a demote must not die of them with devices blocked.
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+        signals.add(signal);
+    }
     // Blocking a signal that exists cannot fail; if it did, SIGTERM would end the run as it ends any process.
     if signals.thread_block().is_err() {
         return;
     }
     let flag = Arc::clone(flag);
     std::thread::spawn(move || {
-        while let Ok(Signal::SIGTERM) = signals.wait() {
+        while signals.wait().is_ok() {
             flag.store(true, Ordering::Relaxed);
         }
     });

@@ -83,9 +83,8 @@ impl Pair<'_> {
         }
         for (name, found) in self.unwanted() {
             let (port, group) = (port.clone(), name.clone());
-            if !found.initiators.is_empty() {
-                steps.push(Step::ClearInitiators { driver, port: port.clone(), group: group.clone() });
-            }
+            // Also when none is seen: a name that cannot be listed keeps its session in the group.
+            steps.push(Step::ClearInitiators { driver, port: port.clone(), group: group.clone() });
             if found.has_luns {
                 steps.push(Step::ClearLuns { driver, port: port.clone(), group: group.clone() });
             }

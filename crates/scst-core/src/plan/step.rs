@@ -223,6 +223,17 @@ impl Step {
         }
     }
 
+    /// The step takes something from an initiator that has it.
+    pub fn takes_from_hosts(&self) -> bool {
+        matches!(
+            self,
+            Self::DelInitiator { .. }
+                | Self::ClearInitiators { .. }
+                | Self::ClearLuns { .. }
+                | Self::DelIniGroup { .. }
+        )
+    }
+
     /// Neighbouring steps of this kind may be written at the same moment: they concern different hardware.
     pub fn side_by_side(&self) -> bool {
         matches!(self, Self::Enable { .. } | Self::Disable { .. })

@@ -47,7 +47,8 @@ pub fn converge(scope: &Scope, found: &Storage, wanted: &Storage) -> Plan {
     }
     devices.remove(scope, found, wanted, &mut plan);
     if let Some(group) = found.group.as_ref().filter(|_| wanted.group.is_none()) {
-        let foreign = group.devices.iter().filter(|device| !found.devices.contains_key(*device));
+        let ours = |device: &DeviceName| found.devices.get(device).is_some_and(|device| device.handler.is_some());
+        let foreign = group.devices.iter().filter(|device| !ours(device));
         plan.steps.extend(foreign.map(|device| leave(scope, device)));
         plan.steps.push(Step::DelGroup { group: scope.group.clone() });
     }
@@ -187,7 +188,9 @@ impl<'a> DevicePlan<'a> {
     /// LUNs go first and are seen gone, then the devices.
     fn remove(&self, scope: &Scope, found: &Storage, wanted: &Storage, plan: &mut Plan) {
         for (at, lun) in &found.luns {
-            let goes = if self.removed.contains(&lun.device) {
+            let goes = if found.devices.get(&lun.device).is_some_and(|device| device.handler.is_none()) {
+                false
+            } else if self.removed.contains(&lun.device) {
                 true
             } else {
                 let right = wanted.luns.get(at).is_some_and(|w| w.device == lun.device)
@@ -284,8 +287,12 @@ fn ours(scope: &Scope, at: &LunAddress) -> bool {
 /// The parameters of `add_device`: what this kernel's handler knows of what is wanted.
 fn parameters(scope: &Scope, handler: HandlerName, device: &Device) -> Vec<(&'static str, String)> {
     let listed = scope.parameters.get(&handler);
-    let knows =
-        |name: &str| ALWAYS_KNOWN.contains(&name) || listed.is_none_or(|listed| listed.iter().any(|l| l == name));
+    let knows = |name: &str| match listed {
+        _ if ALWAYS_KNOWN.contains(&name) => true,
+        Some(listed) => listed.iter().any(|known| known == name),
+        // A handler that does not tell is an old one.
+        None => !LEFT_ALONE.contains(&name),
+    };
     let filename = device.filename.iter().map(|filename| ("filename", filename.clone()));
     let settings = device.settings.iter().map(|(name, value)| (*name, value.clone()));
     // What the kernel does by itself need not be said, and an older kernel may not know the word.
