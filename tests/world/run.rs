@@ -20,6 +20,9 @@ use super::transition::Lists;
 /// Longer than any action of a test may take.
 const LIMIT: Duration = Duration::from_mins(1);
 
+/// How much later a run may be seen to end than it would on a machine of its own.
+const BUSY: Duration = Duration::from_secs(2);
+
 /// A run that is being described.
 pub(crate) struct Call<'a> {
     node: &'a Node,
@@ -401,10 +404,10 @@ impl Outcome {
         self.took
     }
 
-    /// It took no longer than this.
+    /// It took no longer than this, but for what a machine that is busy with other tests may add.
     #[track_caller]
     pub(crate) fn within(self, limit: Duration) -> Self {
-        assert!(self.took <= limit, "took {:?}\n{}", self.took, self.describe());
+        assert!(self.took <= limit + BUSY, "took {:?}\n{}", self.took, self.describe());
         self
     }
 }
