@@ -158,6 +158,7 @@ map device dummy_lu0dummy as LUN 0 of initiator group vmwtest of port 21:00:00:2
 issue a loop initialisation through host1 on port 21:00:00:24:ff:60:d0:10
 issue a loop initialisation through host2 on port 21:00:00:24:ff:60:d0:11
 set the promotion score of node alpha to 5
+set state active on target group alpha of device group dummy
 
 "#]],
     );
@@ -266,6 +267,8 @@ set relative target id 202 on port 21:01:00:1b:32:2b:52:75 in target group beta 
 set state unavailable on target group beta of device group dummy
 create target group alpha of device group dummy
 set id 1 on target group alpha of device group dummy
+add port 21:00:00:24:ff:60:d0:10 to target group alpha of device group dummy
+add port 21:00:00:24:ff:60:d0:11 to target group alpha of device group dummy
 set state standby on target group alpha of device group dummy
 set the promotion score of node alpha to 5
 

@@ -71,9 +71,13 @@ fn serve(
     local: &NodeName,
     group: Option<DeviceGroup>,
 ) -> Result<(), Failure> {
-    // Without a group this is a dry run, which did not start anything.
-    let Some(group) = group else { return Ok(()) };
     let scope = instance.scope(local, false);
+    let promotion = BTreeMap::from([(local.clone(), AluaState::Active)]);
+    // Without a group this is a dry run, which did not start anything.
+    let Some(group) = group else {
+        host.apply(&states(&scope, &DeviceGroup::default(), &promotion).steps, AfterFailure::End);
+        return Ok(());
+    };
     let notify = Notify::from_env(&host.context.env);
     let peers = peers::at_promote(&group, local, notify.lists.as_ref());
     let picture = states(&scope, &group, &peers);
@@ -91,7 +95,7 @@ fn serve(
         tracing::error!("{failed}");
     }
     let mut steps = adopt(host, instance, local, &group)?;
-    steps.extend(states(&scope, &group, &BTreeMap::from([(local.clone(), AluaState::Active)])).steps);
+    steps.extend(states(&scope, &group, &promotion).steps);
     let applied = host.apply(&steps, AfterFailure::End);
     if host.dry_run() {
         return Ok(());

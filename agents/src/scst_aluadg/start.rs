@@ -203,7 +203,7 @@ impl<'a> Work<'a> {
     fn new(host: &'a Host<'a>, params: &Params, instance: &Instance, topology: Topology) -> Result<Self, Failure> {
         let ports = match host.local_ports(params.driver, &topology) {
             // In a dry run the modules may not be there, and then neither are the ports.
-            Err(_) if host.dry_run() && !host.observer().scst_loaded()? => Vec::new(),
+            Err(_) if host.dry_run() && !host.observer().scst_loaded()? => topology.local.listed(),
             ports => ports?,
         };
         let observer = host.observer();

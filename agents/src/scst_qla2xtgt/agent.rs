@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use scst_core::apply::AfterFailure;
-use scst_core::cluster::Topology;
 use scst_core::observe::Observer;
 use scst_core::ocf::action::Action;
 use scst_core::ocf::exit::{ExitCode, Failure};
@@ -78,7 +77,7 @@ fn start(host: &Host<'_>) -> Result<ExitCode, Failure> {
     host.load_modules(&[Module::scst(), Module::driver(DRIVER)])?;
     let ports = match host.local_ports(DRIVER, &topology) {
         // In a dry run the modules may not be there, and then neither are the ports.
-        Err(_) if host.dry_run() => configured_ports(&topology),
+        Err(_) if host.dry_run() => topology.local.listed(),
         ports => ports?,
     };
     let mut wanted = wanted::started(&params, topology.local.id, &ports)?;
@@ -142,11 +141,6 @@ fn undo(host: &Host<'_>, before: &Ports, record: &Found, ours: &Ours<'_>, ports:
     if clean {
         host.restore(None, record);
     }
-}
-
-/// The ports as they would be named, where the driver is not loaded.
-fn configured_ports(topology: &Topology) -> Vec<(TargetName, u16)> {
-    topology.local.ports.iter().map(|port| (port.name.clone(), port.rel_tgt_id)).collect()
 }
 
 fn fresh(ports: &[(TargetName, u16)]) -> Ports {
@@ -252,7 +246,7 @@ fn learn(host: &Host<'_>, record: &Found, found: Ports) -> Vec<(TargetName, Opti
         }
     };
     let spelled = |name: TargetName| found.keys().find(|f| f.matches(name.as_str())).cloned().unwrap_or(name);
-    let ports: Vec<_> = configured_ports(&topology).into_iter().map(|(name, id)| (spelled(name), id)).collect();
+    let ports: Vec<_> = topology.local.listed().into_iter().map(|(name, id)| (spelled(name), id)).collect();
     host.remember(&ours::record(&topology.local, &ports, group_names(&found)));
     ports.into_iter().map(|(name, id)| (name, Some(id))).collect()
 }

@@ -55,7 +55,7 @@ pub fn apply(steps: &[Step], sysfs: &Sysfs, deadline: &Deadline, after: AfterFai
         rest = later;
         let broken = !applied.failed.is_empty();
         let unsafe_now = || applied.failed.iter().any(|failed| step.needs(&failed.step));
-        let skip = broken && (after == AfterFailure::End || unsafe_now());
+        let skip = broken && (after == AfterFailure::End || unsafe_now() || deadline.last().expired());
         if skip && !step.always() {
             continue;
         }

@@ -31,6 +31,9 @@ use crate::error::{ErrnoName, Error, Verb};
 /// How long a slow operation is waited for before the deadline is looked at again.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// How long an operation is waited for that begins when the time is over: a busy machine answers late, not never.
+const GRACE: Duration = Duration::from_millis(100);
+
 /// The longest text an attribute can hold: one page.
 const PAGE: usize = 4096;
 
@@ -158,8 +161,8 @@ impl Sysfs {
         Ok(Started { worker, operation, since: Instant::now() })
     }
 
-    /// Waits for the answer. Nothing is waited for past the deadline; the first [`LOOK`] is always granted, so that a
-    /// late step that the kernel answers at once still counts.
+    /// Waits for the answer, past the deadline no longer than [`GRACE`], so that a late step that the kernel answers at once
+    /// still counts.
     fn wait(&self, started: Started, deadline: &Deadline) -> Result<Output, Error> {
         let Started { worker, operation, since } = started;
         loop {
@@ -173,7 +176,7 @@ impl Sysfs {
                         what: format!("the end of {} {}", operation.verb, operation.path.display()),
                     });
                 }
-                Err(RecvTimeoutError::Timeout) if deadline.expired() => {
+                Err(RecvTimeoutError::Timeout) if deadline.expired() && since.elapsed() >= GRACE => {
                     return Err(Error::Hung {
                         verb: operation.verb,
                         path: operation.path,
@@ -217,8 +220,11 @@ pub fn wait_until<T>(
     let since = Instant::now();
     let mut step = Duration::from_millis(10);
     loop {
-        if let Some(found) = seen()? {
-            return Ok(found);
+        match seen() {
+            Ok(Some(found)) => return Ok(found),
+            // The time was over while looking: what counts is what was waited for.
+            Ok(None) | Err(Error::Hung { .. }) => {}
+            Err(error) => return Err(error),
         }
         if deadline.cancelled() {
             return Err(Error::Cancelled { what: what.to_owned() });

@@ -288,6 +288,26 @@ proptest! {
     }
 
     #[test]
+    fn a_device_is_named_before_its_first_lun_also_where_its_addition_died(wanted in wanted()) {
+        let mut found = wanted.clone();
+        found.luns.clear();
+        for device in found.devices.values_mut() {
+            device.identity.values_mut().for_each(|value| value.push_str(" of the kernel"));
+        }
+        let steps = converge(&scope(false), &found, &wanted).steps;
+        let first_lun = steps.iter().position(|step| matches!(step, Step::AddLun { .. })).unwrap_or(steps.len());
+        steps[..first_lun].iter().for_each(|step| carry_out(&mut found, step));
+        for (name, device) in &wanted.devices {
+            prop_assert_eq!(&found.devices[name].identity, &device.identity);
+        }
+        for step in &steps[first_lun..] {
+            let Step::AddLun { device, .. } = step else { continue };
+            let unnamed = Step::SetAttribute { device: device.clone(), attribute: "prod_id", value: "SCST".into() };
+            prop_assert!(step.needs(&unnamed));
+        }
+    }
+
+    #[test]
     fn only_our_own_blocks_are_given_back(found in found(), taken in btree_map(select(vec!["g_a", "g_b"]), 0..3u32, 0..=2)) {
         let taken: BTreeMap<_, _> = taken.into_iter().map(|(name, before)| (DeviceName::seen(name).unwrap(), before)).collect();
         let steps = release(&found, &taken);

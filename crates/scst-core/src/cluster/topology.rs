@@ -49,6 +49,13 @@ pub struct Topology {
     pub peers: Vec<Member>,
 }
 
+impl Member {
+    /// The ports with their numbers, as they are listed: sysfs may spell them in another case.
+    pub fn listed(&self) -> Vec<(TargetName, u16)> {
+        self.ports.iter().map(|port| (port.name.clone(), port.rel_tgt_id)).collect()
+    }
+}
+
 /// The I/O group of the `k`-th (from 1) initiator group on the node `id`; `None` if no number exists for it.
 pub fn io_group(id: u16, k: usize) -> Option<u16> {
     numbered(id, k)

@@ -187,7 +187,12 @@ impl Step {
             Self::SetAttribute { device, .. } | Self::Close { device } | Self::Join { device, .. } => {
                 failed.brings(device)
             }
-            Self::AddLun { device, .. } => matches!(failed, Self::SetState { .. }) || failed.brings(device),
+            Self::AddLun { device, .. } => match failed {
+                Self::SetState { .. } => true,
+                // A host that has once seen a device keeps the name it had then.
+                Self::SetAttribute { device: other, .. } => device == other,
+                _ => failed.brings(device),
+            },
             Self::SetGroupId { node, .. }
             | Self::AddMember { node, .. }
             | Self::SetMemberId { node, .. }

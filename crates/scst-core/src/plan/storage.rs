@@ -174,7 +174,8 @@ impl<'a> DevicePlan<'a> {
                 continue;
             }
             plan.kept.insert(name, device);
-            let identity = if scope.recreate { Vec::new() } else { identity_differences(device, wanted) };
+            let identity =
+                if can_be_named(scope, found, name) { Vec::new() } else { identity_differences(device, wanted) };
             warnings.extend(differences.iter().chain(&identity).map(|d| {
                 format!(
                     "device {name}: {} is {}, configured is {}: it takes effect when the device is removed and added, or the resource restarted",
@@ -223,8 +224,7 @@ impl<'a> DevicePlan<'a> {
                 let parameters = parameters(scope, handler, device);
                 steps.push(Step::AddDevice { handler, device: name.clone(), parameters });
             }
-            // A running device keeps what hosts know it by; a fresh one, or one that nobody uses yet, is given its own.
-            let writable = kept.is_none() || scope.recreate;
+            let writable = can_be_named(scope, found, name);
             // An attribute that a device does not show is one this kernel does not have.
             let right = |attribute: &str, value: &String| {
                 kept.is_some() && found.devices[name].identity.get(attribute).is_none_or(|there| there == value)
@@ -277,6 +277,12 @@ impl<'a> DevicePlan<'a> {
             }
         }
     }
+}
+
+/// Whether a device can still be given what hosts know it by: where they see it, it keeps what it has. One that no host
+/// sees may be left from a run that died after adding it.
+fn can_be_named(scope: &Scope, found: &Storage, device: &DeviceName) -> bool {
+    scope.recreate || found.luns.values().all(|lun| lun.device != *device)
 }
 
 /// We map into initiator groups of our driver; other LUNs of our devices are an operator's own.
