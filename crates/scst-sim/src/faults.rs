@@ -204,7 +204,9 @@ impl Faults {
 /// One line per fault: its keys, how many operations it has seen and struck.
 impl Display for Faults {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        self.armed.iter().try_for_each(|Armed { fault, seen, struck }| writeln!(f, "{fault} seen={seen} struck={struck}"))
+        self.armed
+            .iter()
+            .try_for_each(|Armed { fault, seen, struck }| writeln!(f, "{fault} seen={seen} struck={struck}"))
     }
 }
 
