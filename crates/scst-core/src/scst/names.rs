@@ -21,9 +21,11 @@ const MAX_COMPONENT: usize = 255;
 /// The longest device name `add_device` accepts.
 const MAX_DEVICE: usize = 64;
 
-/// Entries that the kernel itself keeps beside initiator groups, initiators, targets and members of a target group. A name
-/// equal to one of these answers EEXIST and damages the attribute.
-const RESERVED: [&str; 4] = ["mgmt", "state", "group_id", "preferred"];
+/// The entry that the kernel keeps beside initiator groups, initiators, groups and members: a name equal to it answers EEXIST.
+const MGMT: &str = "mgmt";
+
+/// The attributes of a target group, which stand beside its members.
+const BESIDE_MEMBERS: [&str; 3] = ["state", "group_id", "preferred"];
 
 /// Why a text is not a name of the wanted kind.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -61,7 +63,7 @@ fn word(text: &str, limit: usize) -> Result<&str, NameError> {
     if text.len() > limit {
         return Err(NameError::TooLong { length: text.len(), limit });
     }
-    if text == "." || text == ".." || RESERVED.contains(&text) {
+    if text == "." || text == ".." || text == MGMT {
         return Err(NameError::Reserved);
     }
     Ok(text)
@@ -87,13 +89,16 @@ impl TargetName {
     /// A configured name in the grammar of `driver`. FC and IB names are lower-cased, as their drivers spell them; the others
     /// keep their spelling, so compare with [`TargetName::matches`].
     pub fn parse(driver: Driver, text: &str) -> Result<Self, NameError> {
-        let text = word(text, MAX_COMPONENT)?;
+        let Self(text) = &Self::seen(text)?;
         driver.check(text)?;
         Ok(Self(if driver.lower_case() { text.to_ascii_lowercase() } else { text.to_owned() }))
     }
 
     /// A name that the kernel listed.
     pub fn seen(text: &str) -> Result<Self, NameError> {
+        if BESIDE_MEMBERS.contains(&text) {
+            return Err(NameError::Reserved);
+        }
         word(text, MAX_COMPONENT).map(|text| Self(text.to_owned()))
     }
 
@@ -352,7 +357,7 @@ mod tests {
             for name in parsed.into_iter().flatten() {
                 prop_assert!(!name.is_empty() && name.len() <= 255 && name != "." && name != "..");
                 prop_assert!(name.bytes().all(|b| b.is_ascii_graphic() && !b"/=;".contains(&b)), "{name:?}");
-                prop_assert!(!RESERVED.contains(&name.as_str()));
+                prop_assert!(name != MGMT);
             }
         }
 
