@@ -23,6 +23,14 @@ pub(super) struct Case {
     pub(super) trouble: Trouble,
 }
 
+impl Case {
+    /// The action was to start a device group, and the node has no score.
+    fn begins_unscored(&self, picture: &str) -> bool {
+        let starts = self.story.agent == Agent::Group && self.story.base == Base::Off;
+        starts && picture.lines().any(|line| line.trim_end() == "score")
+    }
+}
+
 impl Display for Case {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}: {}", self.story.name, self.trouble, self.spot)
@@ -214,7 +222,11 @@ impl Bench {
             self.tell(case, &stop, "stop with the fault lasting", &self.off, wrong)?;
             self.repair();
         } else {
-            let truth = truth::monitor(self.agent, case.story.base, &picture);
+            let truth = match truth::monitor(self.agent, case.story.base, &picture) {
+                // What a start has made that was killed before it set the score is no instance yet.
+                truth if truth != 7 && case.trouble.kills() && case.begins_unscored(&picture) => 1,
+                truth => truth,
+            };
             let answer = self.run(&monitor)?;
             if answer.code != Some(truth) {
                 wrong.push(format!("monitor says {}, the truth is {truth}, of\n{picture}", answer.brief()));

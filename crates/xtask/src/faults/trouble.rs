@@ -54,14 +54,13 @@ pub(super) enum Trouble {
 
 impl Trouble {
     /// All there are, in the order of the table's columns.
-    pub(super) const ALL: [Self; 13] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::Once(Errno::EIO),
         Self::Once(Errno::EBUSY),
         Self::Once(Errno::ENOMEM),
         Self::Once(Errno::ENOENT),
         Self::Lasting(Errno::EIO),
         Self::Lasting(Errno::EBUSY),
-        Self::Lasting(Errno::ENOMEM),
         Self::Queued,
         Self::QueuedFails,
         Self::Hang,

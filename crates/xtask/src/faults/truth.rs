@@ -9,15 +9,10 @@ const GROUPS: [(&str, &[&str]); 3] = [
     ("linux", &["50:01:43:80:03:b0:23:40"]),
     ("old", &[]),
 ];
-/// Initiator group, LUN and device of today's configuration.
-const LUNS: [(&str, &str); 6] = [
-    ("esx", "0 ssd_blk"),
-    ("esx", "1 ssd_fil"),
-    ("esx", "2 ssd_nul"),
-    ("linux", "0 ssd_blk"),
-    ("linux", "2 ssd_nul"),
-    ("guest", "0 ssd_blk"),
-];
+/// Initiator group and LUN of today's configuration. Behind which the earlier device still is has not been lost: it is
+/// what a reload changes.
+const LUNS: [(&str, &str); 6] =
+    [("esx", "0"), ("esx", "1"), ("esx", "2"), ("linux", "0"), ("linux", "2"), ("guest", "0")];
 const DEVICES: [&str; 3] = ["ssd_blk", "ssd_fil", "ssd_nul"];
 
 /// The exit code of a thorough monitor.
@@ -105,7 +100,7 @@ fn group(base: Base, picture: &str) -> i32 {
         let content = content.join("\n");
         for (name, lun) in LUNS.iter().filter(|(name, _)| *name != "guest" || place == 0) {
             let (_, luns) = below(&content, &format!("group {name}")).unwrap_or_default();
-            whole &= luns.iter().any(|line| line.trim_start() == format!("lun {lun}"));
+            whole &= luns.iter().any(|line| line.trim_start().starts_with(&format!("lun {lun} ")));
         }
     }
     match (whole, promoted) {
