@@ -308,7 +308,9 @@ mod tests {
             assert!(InitiatorGroup::parse(bad).is_err(), "{bad}");
         }
         assert_eq!(GroupName::parse("Dummy1").unwrap().as_str(), "Dummy1");
-        for bad in ["", "ninechars", "a_b", "a-b", "ü", "mgmt", "state"] {
+        assert!(GroupName::parse("state").is_ok(), "beside it stands only mgmt");
+        assert!(TargetName::seen("state").is_err() && NodeName::parse("state").is_ok());
+        for bad in ["", "ninechars", "a_b", "a-b", "ü", "mgmt"] {
             assert!(GroupName::parse(bad).is_err(), "{bad}");
         }
         let group = GroupName::parse("dummy").unwrap();
