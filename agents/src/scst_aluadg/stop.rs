@@ -9,7 +9,7 @@ use scst_core::apply::{AfterFailure, Applied};
 use scst_core::observe::Observer;
 use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::plan::Step;
-use scst_core::plan::storage::{self, converge};
+use scst_core::plan::storage::converge;
 use scst_core::record::Found;
 use scst_core::scst::alua::AluaState;
 use scst_core::scst::names::{DeviceName, NodeName};
@@ -48,7 +48,6 @@ fn stop_group(host: &Host<'_>, instance: &mut Instance) -> Result<Option<NodeNam
     instance.refresh(host);
     let mut found = instance.storage(host.observer())?;
     let local = local_name(host, instance, &found);
-    let mut stuck = storage::release(&found, instance.blocked());
     let mut failure = instance.release(host, &mut found).err();
     let mut undrained = Vec::new();
     if let Some(local) = &local
@@ -64,12 +63,9 @@ fn stop_group(host: &Host<'_>, instance: &mut Instance) -> Result<Option<NodeNam
         }
         if !host.dry_run() {
             found = instance.storage(host.observer())?;
-            stuck = storage::release(&found, instance.blocked());
             failure = instance.release(host, &mut found).err();
         }
     }
-    // A device of which our block cannot be taken must not be touched: the kernel would hang, and every device with it.
-    stuck.retain(|unblock| matches!(unblock, Step::Unblock { device, .. } if instance.blocked().contains_key(device)));
     // Without a name there is no local target group to close; no node is called so.
     let scope_name = local.clone().or_else(|| NodeName::parse("-").ok());
     if let Some(scope_name) = scope_name {
@@ -77,12 +73,14 @@ fn stop_group(host: &Host<'_>, instance: &mut Instance) -> Result<Option<NodeNam
         for warning in &plan.warnings {
             tracing::warn!("{warning}");
         }
-        let concerns = |step: &Step, device: &DeviceName| matches!(step, Step::DelLun { device: other, .. } | Step::AwaitUnmapped { device: other } if other == device);
-        plan.steps.retain(|step| {
-            !stuck.iter().any(|unblock| match unblock {
-                Step::Unblock { device, .. } => step.needs(unblock) || concerns(step, device),
-                _ => false,
-            })
+        // A device whose block could not be given back must not be touched: the kernel would hang, and every device with it.
+        let stuck = |device: &DeviceName| instance.blocked().contains_key(device);
+        plan.steps.retain(|step| match step {
+            Step::DelLun { device, .. } | Step::AwaitUnmapped { device } | Step::DelDevice { device, .. } => {
+                !stuck(device)
+            }
+            Step::DelGroup { .. } => instance.blocked().is_empty(),
+            _ => true,
         });
         let applied = host.apply(&plan.steps, AfterFailure::GoOn);
         // What keeps something there is told rather than what was met on the way.
