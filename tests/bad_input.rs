@@ -403,6 +403,26 @@ fn more_than_one_instance_per_node() {
 }
 
 #[test]
+fn validate_all_looks_at_the_parameters_and_at_nothing_else() {
+    let cluster = sample::nodes().up();
+    let alpha = cluster.node("alpha");
+    alpha.mount().reset_counters();
+    for resource in [ports(), group(), group().param("device1", "filename=/nowhere,virtname=a,export0=all:1")] {
+        alpha.call(&resource).without_cluster().run("validate-all").exit(0).programs(0);
+    }
+    assert_eq!(alpha.counters().total, scst_sim::counters::Counts::default());
+    assert_eq!(alpha.traces(), [""; 0]);
+    // The host as well, where that is asked for.
+    for module in ["qla2x00tgt", "scst_vdisk"] {
+        alpha.control(&format!("modprobe {module}"));
+    }
+    for resource in [ports(), group()] {
+        alpha.call(&resource).level(10).run("validate-all").exit(0).writes(0);
+        alpha.call(&resource).level(10).without_cluster().run("validate-all").exit(1).reason_has("cibadmin");
+    }
+}
+
+#[test]
 fn unknown_actions_and_usage() {
     let cluster = sample::nodes().up();
     let alpha = cluster.node("alpha");

@@ -276,6 +276,30 @@ fn a_standby_node_adds_a_device_that_cannot_be_opened_there() {
 }
 
 #[test]
+fn a_disk_that_somebody_else_holds_is_named_and_nothing_is_left_half_done() {
+    let cluster = sample::with_ports();
+    let disk = cluster.disk("r0", 1 << 20);
+    let device = format!("filename={},virtname=r0,export0=all:1", disk.display());
+    let group = group().param("device1", &device);
+    let alpha = cluster.node("alpha");
+    alpha.declare(&disk, "kind=block size=1048576 held=true");
+    alpha.run(&group, "start").exit(1).reason_has("device dummy_r0: add failed: EBUSY");
+    assert_eq!(alpha.tree().lines("device"), [""; 0]);
+    alpha.declare(&disk, "kind=block size=1048576");
+    alpha.run(&group, "promote").exit(0);
+    assert_eq!(alpha.read("devices/dummy_r0/active"), "1");
+}
+
+#[test]
+fn a_demotion_of_what_does_not_run_is_done() {
+    let cluster = sample::nodes().up();
+    let alpha = cluster.node("alpha");
+    alpha.run(&group(), "demote").exit(0).writes(0).programs(0);
+    assert_eq!(alpha.tree().lines(""), ["no SCST"]);
+    assert_eq!(cluster.score("alpha", &group()), None);
+}
+
+#[test]
 fn promote_adopts_a_port_that_was_added_before_it_existed() {
     let cluster = sample::with_ports();
     let alpha = cluster.node("alpha");

@@ -147,6 +147,23 @@ fn initiator_groups_and_luns_of_others_stay() {
 }
 
 #[test]
+fn without_a_record_only_what_the_configuration_names_goes() {
+    let cluster = sample::serving();
+    let alpha = cluster.node("alpha");
+    let port = format!("targets/qla2x00t/{}", ALPHA[0]);
+    alpha.write(&format!("{port}/ini_groups/mgmt"), "create foreign");
+    alpha.write("handlers/vdisk_nullio/mgmt", "add_device dummy_else");
+    for resource in [group(), ports()] {
+        std::fs::remove_file(alpha.record_path(&resource)).expect("a running instance has a record");
+        alpha.run(&resource, "stop").exit(0);
+        alpha.run(&resource, "monitor").exit(7);
+    }
+    assert_eq!(alpha.tree().lines("group"), ["group foreign"]);
+    assert_eq!(alpha.tree().lines("device"), ["device dummy_else vdisk_nullio"]);
+    assert!(alpha.tree().lines("port").iter().all(|port| port.contains("enabled=0")));
+}
+
+#[test]
 fn a_member_that_is_not_ours_is_taken_out_and_kept() {
     let cluster = sample::serving();
     let alpha = cluster.node("alpha");
