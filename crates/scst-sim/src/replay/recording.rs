@@ -70,6 +70,8 @@ pub struct Meta {
     pub scenario: String,
     /// The release, such as `3.11.0-pre`.
     pub scst_version: String,
+    /// How the kernel says it was built, such as `TRACING`.
+    pub scst_config: Option<String>,
     /// Modules loaded before the first step, each with its arguments.
     pub modules: Vec<String>,
     #[serde(default)]

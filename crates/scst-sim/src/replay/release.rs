@@ -1,8 +1,8 @@
 //! Which SCST release a recording was made on.
 //!
 //! `meta.scst_version` is meant to say so, but recorders have written the same release into the files of an older
-//! kernel. So two better witnesses go first: what the recording itself shows of a port (`sg_tablesize` came after 3.7),
-//! and the name of the directory the recordings of another release are kept in.
+//! kernel. So better witnesses go first: what the recording itself shows (`sg_tablesize` of a port came after 3.7, say), the
+//! name of the directory the recordings of another release are kept in, and whether the kernel told how it was built.
 
 use super::recording::{Op, Recording};
 use crate::model::ScstVersion;
@@ -14,7 +14,10 @@ pub(super) fn by_meta(recording: &Recording) -> Option<ScstVersion> {
 
 /// The release a recording is played on, if anything tells.
 pub fn of(recording: &Recording) -> Option<ScstVersion> {
-    by_evidence(recording).or_else(|| by_directory(recording)).or_else(|| by_meta(recording))
+    by_evidence(recording)
+        .or_else(|| by_directory(recording))
+        .or_else(|| by_build(recording))
+        .or_else(|| by_meta(recording))
 }
 
 /// The name of a release.
@@ -38,52 +41,45 @@ fn by_directory(recording: &Recording) -> Option<ScstVersion> {
     by_prefix(recording.path.parent()?.file_name()?.to_str()?)
 }
 
-/// A listing of a whole port shows whether it has `sg_tablesize`.
+/// The recorded 3.11 was built with tracing and its version text says so; that of 3.7 has no such words.
+fn by_build(recording: &Recording) -> Option<ScstVersion> {
+    let untold = recording.meta.scst_config.as_ref().is_some_and(String::is_empty);
+    (untold && by_meta(recording) == Some(ScstVersion::V3_11)).then_some(ScstVersion::V3_7)
+}
+
+/// A listing of a whole port, a whole device or of SCST itself shows whether it has what came after 3.7.
 fn by_evidence(recording: &Recording) -> Option<ScstVersion> {
     recording.steps.iter().find_map(|step| match &step.op {
-        Op::List(list) => {
-            port_release(&list.entries.as_ref()?.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>())
-        }
+        Op::List(list) => shown_by(&list.entries.as_ref()?.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>()),
         Op::Tree(tree) if tree.depth == 0 => {
-            let ports = tree.entries.iter().filter_map(|entry| entry.path.strip_suffix("/rel_tgt_id"));
-            ports.into_iter().find_map(|port| {
-                let below = |entry: &'_ str| entry.strip_prefix(port).and_then(|rest| rest.strip_prefix('/')).is_some();
-                let names: Vec<_> = tree
-                    .entries
-                    .iter()
-                    .filter(|entry| below(&entry.path))
-                    .map(|entry| &entry.path[port.len() + 1..])
-                    .collect();
-                port_release(&names)
+            let marks = WITNESSES.iter().map(|witness| format!("/{}", witness.always[0]));
+            let marks: Vec<String> = marks.collect();
+            let places =
+                tree.entries.iter().filter_map(|entry| marks.iter().find_map(|mark| entry.path.strip_suffix(mark)));
+            places.into_iter().find_map(|place| {
+                let names = tree.entries.iter().filter_map(|entry| entry.path.strip_prefix(place)?.strip_prefix('/'));
+                shown_by(&names.collect::<Vec<_>>())
             })
         }
         _ => None,
     })
 }
 
-fn port_release(names: &[&str]) -> Option<ScstVersion> {
-    let has = |name| names.contains(&name);
-    (has("rel_tgt_id") && has("luns") && has("sessions"))
-        .then(|| if has("sg_tablesize") { ScstVersion::V3_11 } else { ScstVersion::V3_7 })
+/// What tells a directory of one kind, and what it has only since 3.7.
+struct Witness {
+    always: [&'static str; 3],
+    since: &'static str,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// A port, a device, SCST itself.
+const WITNESSES: [Witness; 3] = [
+    Witness { always: ["rel_tgt_id", "luns", "sessions"], since: "sg_tablesize" },
+    Witness { always: ["t10_dev_id", "pr_file_name", "exported"], since: "pr_state" },
+    Witness { always: ["last_sysfs_mgmt_res", "setup_id", "sgv"], since: "async_lun_replace" },
+];
 
-    #[test]
-    fn releases_are_known_by_how_they_begin() {
-        assert_eq!(by_prefix("3.7.0"), Some(ScstVersion::V3_7));
-        assert_eq!(by_prefix("3.11.0-pre"), Some(ScstVersion::V3_11));
-        assert_eq!(by_prefix("3.7"), Some(ScstVersion::V3_7));
-        assert_eq!(by_prefix("3.70"), None);
-        assert_eq!(by_prefix("3.1.0"), None);
-    }
-
-    #[test]
-    fn only_a_whole_port_is_a_witness() {
-        assert_eq!(port_release(&["luns", "rel_tgt_id", "sessions"]), Some(ScstVersion::V3_7));
-        assert_eq!(port_release(&["luns", "rel_tgt_id", "sessions", "sg_tablesize"]), Some(ScstVersion::V3_11));
-        assert_eq!(port_release(&["rel_tgt_id"]), None);
-    }
+fn shown_by(names: &[&str]) -> Option<ScstVersion> {
+    let has = |name: &str| names.contains(&name);
+    let witness = WITNESSES.iter().find(|witness| witness.always.iter().all(|name| has(name)))?;
+    Some(if has(witness.since) { ScstVersion::V3_11 } else { ScstVersion::V3_7 })
 }
