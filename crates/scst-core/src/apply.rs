@@ -79,13 +79,28 @@ pub fn apply(steps: &[Step], sysfs: &Sysfs, deadline: &Deadline, after: AfterFai
                 }
                 Err(error) => {
                     let failed = Failed { step: step.clone(), error };
-                    if step.may_fail_with(&failed.error) { &mut applied.warnings } else { &mut applied.failed }
+                    if is_harmless(&failed, sysfs, deadline) { &mut applied.warnings } else { &mut applied.failed }
                         .push(failed);
                 }
             }
         }
     }
     applied
+}
+
+/// A failure that is worth a warning. An attribute counts as one that this kernel does not have only when its directory
+/// does not name it either.
+fn is_harmless(Failed { step, error }: &Failed, sysfs: &Sysfs, deadline: &Deadline) -> bool {
+    if !step.may_fail_with(error) {
+        return false;
+    }
+    match step {
+        Step::SetAttribute { .. } | Step::Close { .. } => {
+            let (path, _) = step.command().unwrap_or_default();
+            sysfs.is_absent(&path, deadline).unwrap_or(false)
+        }
+        _ => true,
+    }
 }
 
 /// One step, waited for until the deadline.

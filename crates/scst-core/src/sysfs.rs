@@ -72,6 +72,11 @@ impl Sysfs {
         }
     }
 
+    /// Like [`Sysfs::read`], with `None` for an attribute that is not there.
+    pub fn optional_read(&self, path: &str, deadline: &Deadline) -> Result<Option<String>, Error> {
+        self.optional(path, deadline, || self.read(path, deadline))
+    }
+
     /// The first line of an attribute, without its newline: the value, before any `[key]`.
     pub fn value(&self, path: &str, deadline: &Deadline) -> Result<String, Error> {
         let text = self.read(path, deadline)?;
@@ -80,7 +85,7 @@ impl Sysfs {
 
     /// Like [`Sysfs::value`], with `None` for an attribute that is not there.
     pub fn optional_value(&self, path: &str, deadline: &Deadline) -> Result<Option<String>, Error> {
-        absent_is_none(self.value(path, deadline))
+        self.optional(path, deadline, || self.value(path, deadline))
     }
 
     /// The names in a directory, sorted. Names that are not UTF-8 are left out: no command of ours could carry them.
@@ -93,7 +98,7 @@ impl Sysfs {
 
     /// Like [`Sysfs::list`], with `None` for a directory that is not there.
     pub fn optional_list(&self, path: &str, deadline: &Deadline) -> Result<Option<Vec<Entry>>, Error> {
-        absent_is_none(self.list(path, deadline))
+        self.optional(path, deadline, || self.list(path, deadline))
     }
 
     /// The text of a symbolic link.
@@ -106,7 +111,43 @@ impl Sysfs {
 
     /// Like [`Sysfs::link`], with `None` where there is no such link.
     pub fn optional_link(&self, path: &str, deadline: &Deadline) -> Result<Option<String>, Error> {
-        absent_is_none(self.link(path, deadline))
+        self.optional(path, deadline, || self.link(path, deadline))
+    }
+
+    /// What `look` finds at a path, or `None` where nothing is.
+    ///
+    /// ENOENT is believed only when the directory above does not name the object either: a plan that takes for absent what is
+    /// there would skip it, and call that success. What came between the two looks is looked at once more.
+    fn optional<T>(
+        &self,
+        path: &str,
+        deadline: &Deadline,
+        look: impl Fn() -> Result<T, Error>,
+    ) -> Result<Option<T>, Error> {
+        for _ in 0..2 {
+            match look() {
+                Err(error) if error.is_absent() => {}
+                result => return result.map(Some),
+            }
+            if self.is_absent(path, deadline)? {
+                return Ok(None);
+            }
+        }
+        look().map(Some)
+    }
+
+    /// Nothing is at a path: the nearest directory above it that exists does not name it, or the way to it.
+    pub fn is_absent(&self, path: &str, deadline: &Deadline) -> Result<bool, Error> {
+        let mut path = path;
+        loop {
+            let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
+            match self.list(parent, deadline) {
+                Ok(entries) => return Ok(entries.iter().all(|entry| entry.name != name)),
+                Err(error) if error.is_absent() && !parent.is_empty() => path = parent,
+                Err(error) if error.is_absent() => return Ok(true),
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// Writes one command or value, once. A newline is added.
@@ -235,14 +276,6 @@ pub fn wait_until<T>(
         }
         thread::sleep(step.min(left));
         step = (step * 2).min(Duration::from_millis(50));
-    }
-}
-
-fn absent_is_none<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(error) if error.is_absent() => Ok(None),
-        Err(error) => Err(error),
     }
 }
 
@@ -382,6 +415,20 @@ mod tests {
         assert_eq!(sysfs.value("rel_tgt_id", &soon()).unwrap(), "101");
         assert_eq!(sysfs.optional_value("enabled", &soon()).unwrap(), None);
         assert!(sysfs.value("enabled", &soon()).unwrap_err().to_string().starts_with("ENOENT reading "));
+    }
+
+    #[test]
+    fn absence_is_told_by_the_directory_above() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("devices")).unwrap();
+        // Named by its directory, and ENOENT for whoever opens it.
+        std::os::unix::fs::symlink("nowhere", dir.path().join("devices/state")).unwrap();
+        let sysfs = Sysfs::new(dir.path());
+        let error = sysfs.optional_value("devices/state", &soon()).unwrap_err();
+        assert_eq!(error.errno(), Some(Errno::ENOENT));
+        assert_eq!(sysfs.optional_value("devices/block", &soon()), Ok(None));
+        assert_eq!(sysfs.optional_list("groups/ssd/devices", &soon()).unwrap(), None);
+        assert_eq!(Sysfs::new(dir.path().join("gone")).optional_list("module", &soon()).unwrap(), None);
     }
 
     #[test]

@@ -214,11 +214,8 @@ impl Observer<'_> {
 
     /// The parameters a handler says it knows; `None` when it says nothing.
     pub fn handler_parameters(&self, handler: HandlerName) -> Result<Option<Vec<String>>, Error> {
-        match self.sysfs.read(&device::handler_mgmt(handler), self.deadline) {
-            Ok(usage) => Ok(parameters_listed(&usage)),
-            Err(error) if error.is_absent() => Ok(None),
-            Err(error) => Err(error),
-        }
+        let usage = self.sysfs.optional_read(&device::handler_mgmt(handler), self.deadline)?;
+        Ok(usage.as_deref().and_then(parameters_listed))
     }
 
     /// The initiators that have commands in flight on a device, by session; to name them when a drain does not end.
