@@ -13,7 +13,7 @@ mod world;
 
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::io::{self, Write as _};
+use std::io;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -48,12 +48,6 @@ pub(crate) struct Options {
 const QUICK: [Trouble; 4] =
     [Trouble::Once(nix::errno::Errno::EIO), Trouble::QueuedFails, Trouble::KilledAfter, Trouble::Terminated];
 
-/// A case that failed.
-struct Failure {
-    case: Case,
-    wrong: String,
-}
-
 /// Tries everything and prints a table.
 pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     if let Some(reason) = workspace::cannot_mount() {
@@ -66,9 +60,6 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     let cases = cases(options)?;
     println!("{} cases", cases.len());
     let failures = try_all(&cases, options.workers.max(1));
-    for Failure { case, wrong } in &failures {
-        println!("\ncargo xtask faults --only '{case}'\n    {}", wrong.trim_end().replace('\n', "\n    "));
-    }
     print_table(&cases, &failures);
     println!("{} cases, {} failed, {:.0} s", cases.len(), failures.len(), began.elapsed().as_secs_f64());
     Ok(if failures.is_empty() && !cases.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -100,7 +91,7 @@ fn cases(options: &Options) -> io::Result<Vec<Case>> {
 }
 
 /// Tries cases side by side. Most of a case is waiting when something hangs, so there are more workers than processors.
-fn try_all(cases: &[Case], workers: usize) -> Vec<Failure> {
+fn try_all(cases: &[Case], workers: usize) -> Vec<&Case> {
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let failures = Mutex::new(Vec::new());
     let work = || {
@@ -108,11 +99,13 @@ fn try_all(cases: &[Case], workers: usize) -> Vec<Failure> {
         while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
             let wrong = attempt(&mut bench, case);
             let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
-            failures.extend(wrong.map(|wrong| Failure { case: case.clone(), wrong }));
+            if let Some(wrong) = wrong {
+                println!("\ncargo xtask faults --only '{case}'\n    {}", wrong.trim_end().replace('\n', "\n    "));
+                failures.push(case);
+            }
             let done = done.fetch_add(1, Ordering::Relaxed) + 1;
             if done.is_multiple_of(100) || done == cases.len() {
-                print!("\r{done} of {} cases, {} failed ", cases.len(), failures.len());
-                let _ = io::stdout().flush();
+                println!("{done} of {} cases, {} failed", cases.len(), failures.len());
             }
         }
     };
@@ -121,7 +114,6 @@ fn try_all(cases: &[Case], workers: usize) -> Vec<Failure> {
             scope.spawn(work);
         }
     });
-    println!();
     failures.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -145,7 +137,7 @@ fn attempt(bench: &mut Option<Bench>, case: &Case) -> Option<String> {
 }
 
 /// Actions down, troubles across: cases, and failures where there are any.
-fn print_table(cases: &[Case], failures: &[Failure]) {
+fn print_table(cases: &[Case], failures: &[&Case]) {
     let count = |cases: &mut dyn Iterator<Item = &Case>| {
         let mut counts: BTreeMap<(&str, String), usize> = BTreeMap::new();
         for case in cases {
@@ -153,7 +145,7 @@ fn print_table(cases: &[Case], failures: &[Failure]) {
         }
         counts
     };
-    let (all, failed) = (count(&mut cases.iter()), count(&mut failures.iter().map(|failure| &failure.case)));
+    let (all, failed) = (count(&mut cases.iter()), count(&mut failures.iter().copied()));
     print!("\n{:16}", "");
     for trouble in Trouble::ALL {
         print!(" {trouble:>12}");
