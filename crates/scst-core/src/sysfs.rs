@@ -23,7 +23,10 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::dir::{Dir, Type};
 use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::sys::stat::Mode;
 
 use crate::deadline::Deadline;
 use crate::error::{ErrnoName, Error, Verb};
@@ -243,6 +246,18 @@ pub enum EntryKind {
     File,
 }
 
+impl EntryKind {
+    fn of(kind: fs::FileType) -> Self {
+        if kind.is_dir() {
+            Self::Dir
+        } else if kind.is_symlink() {
+            Self::Link
+        } else {
+            Self::File
+        }
+    }
+}
+
 /// One entry of a directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -378,19 +393,27 @@ fn write(path: &Path, value: &str) -> io::Result<()> {
 }
 
 fn list(path: &Path) -> io::Result<Vec<Entry>> {
+    let mut dir = Dir::open(path, OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;
     let mut entries = Vec::new();
-    for entry in fs::read_dir(path)? {
+    let mut begun = false;
+    for entry in dir.iter() {
         let entry = entry?;
-        let Ok(name) = entry.file_name().into_string() else { continue };
-        let kind = entry.file_type()?;
-        let kind = if kind.is_dir() {
-            EntryKind::Dir
-        } else if kind.is_symlink() {
-            EntryKind::Link
-        } else {
-            EntryKind::File
+        let Ok(name) = entry.file_name().to_str() else { continue };
+        begun |= name == ".";
+        if name == "." || name == ".." {
+            continue;
+        }
+        let kind = match entry.file_type() {
+            Some(Type::Directory) => EntryKind::Dir,
+            Some(Type::Symlink) => EntryKind::Link,
+            Some(_) => EntryKind::File,
+            None => EntryKind::of(fs::symlink_metadata(path.join(name))?.file_type()),
         };
-        entries.push(Entry { name, kind });
+        entries.push(Entry { name: name.to_owned(), kind });
+    }
+    // The C library takes ENOENT for the end of a directory. What does not even hold itself was not read.
+    if !begun {
+        return Err(Errno::ENOENT.into());
     }
     entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     Ok(entries)
@@ -415,6 +438,22 @@ mod tests {
         assert_eq!(sysfs.value("rel_tgt_id", &soon()).unwrap(), "101");
         assert_eq!(sysfs.optional_value("enabled", &soon()).unwrap(), None);
         assert!(sysfs.value("enabled", &soon()).unwrap_err().to_string().starts_with("ENOENT reading "));
+    }
+
+    #[test]
+    fn a_listing_tells_kinds_and_an_empty_directory_from_none() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("luns")).unwrap();
+        fs::write(dir.path().join("state"), "").unwrap();
+        std::os::unix::fs::symlink("luns", dir.path().join("device")).unwrap();
+        let sysfs = Sysfs::new(dir.path());
+        let entry = |name: &str, kind| Entry { name: name.to_owned(), kind };
+        let expected =
+            [entry("device", EntryKind::Link), entry("luns", EntryKind::Dir), entry("state", EntryKind::File)];
+        assert_eq!(sysfs.list("", &soon()).unwrap(), expected);
+        assert_eq!(sysfs.list("luns", &soon()).unwrap(), []);
+        assert_eq!(sysfs.list("state", &soon()).unwrap_err().errno(), Some(Errno::ENOTDIR));
+        assert_eq!(sysfs.list("gone", &soon()).unwrap_err().errno(), Some(Errno::ENOENT));
     }
 
     #[test]
