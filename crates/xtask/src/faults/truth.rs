@@ -85,7 +85,6 @@ fn group(base: Base, picture: &str) -> i32 {
         "standby" | "unavailable" => false,
         _ => return 1,
     };
-    let failed = if promoted { 9 } else { 1 };
     let closed = devices(picture).filter(|line| line.contains(" active=0"));
     if promoted && closed.filter_map(|line| line.split(' ').nth(1)).any(member) {
         return 9;
@@ -104,7 +103,7 @@ fn group(base: Base, picture: &str) -> i32 {
         }
     }
     match (whole, promoted) {
-        (false, _) => failed,
+        (false, _) => 1,
         (true, true) => 8,
         (true, false) => 0,
     }
