@@ -10,7 +10,7 @@ use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::plan::Step;
 use scst_core::plan::storage::{self, states};
 use scst_core::scst::alua::AluaState;
-use scst_core::scst::names::NodeName;
+use scst_core::scst::names::{DeviceName, NodeName};
 use scst_core::state::Storage;
 
 use super::instance::Instance;
@@ -73,10 +73,15 @@ pub(super) fn drain(
     }
     let applied = host.apply_until(&steps, AfterFailure::End, deadline);
     // An unblock that waits for commands in flight counts as made: the kernel carries it out, and a second one could take
-    // a block of others.
-    if applied.failed.iter().all(|failed| !failed.step.always()) {
-        instance.update(host, |record| record.blocks.clear());
-    }
+    // a block of others. A block that was not answered may still come about.
+    let unsure = |device: &DeviceName| {
+        applied.failed.iter().any(|failed| match &failed.step {
+            Step::Unblock { device: other, .. } => other == device,
+            Step::Block { device: other, .. } => other == device && failed.error.errno().is_none(),
+            _ => false,
+        })
+    };
+    instance.update(host, |record| record.blocks.retain(|device, _| unsure(device)));
     Some(applied)
 }
 

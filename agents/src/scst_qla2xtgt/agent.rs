@@ -173,6 +173,9 @@ fn stop(host: &Host<'_>) -> Result<ExitCode, Failure> {
         let holders = held_by(&holders(host, &now));
         return Err(Failure { reason: format!("{}{holders}", failure.reason), ..failure });
     }
+    for failed in &applied.failed {
+        tracing::warn!("stopped all the same: {failed}");
+    }
     host.forget(None);
     Ok(ExitCode::Success)
 }

@@ -252,6 +252,8 @@ fn delete_ini_group(
         let answer = write(step, sysfs, deadline);
         match settle(step, answer, sysfs, deadline) {
             Err(error) if error.errno() == Some(Errno::EBUSY) => last = Some(error),
+            // The time is over as well: what is told is the write that hangs, not sessions that nobody saw.
+            Err(error @ Error::Hung { .. }) => last = Some(error),
             result => return result.map(Some),
         }
         if !closed && since.elapsed() >= patience {
@@ -261,7 +263,7 @@ fn delete_ini_group(
         Ok(None)
     });
     match (result, last) {
-        (Err(Error::NotSeen { .. }), Some(busy)) => Err(busy),
+        (Err(Error::NotSeen { .. }), Some(last)) => Err(last),
         (result, _) => result,
     }
 }
