@@ -6,6 +6,7 @@
 
 mod bad_input;
 mod by_hand;
+mod deadlines;
 mod drain;
 mod dry_run;
 mod failover;
@@ -24,5 +25,6 @@ mod stop_nonsense;
 mod storage;
 mod takeover;
 mod three_nodes;
+mod together;
 mod two_groups;
 mod world;
