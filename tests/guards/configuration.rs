@@ -1,6 +1,5 @@
 //! Rows of "Configuration": what an operator may write, and what becomes of it.
 
-use super::SHORT;
 use crate::world::sample::{self, ALPHA, HOST, group, ports};
 use crate::world::{Resource, World};
 
@@ -181,16 +180,6 @@ fn c21_a_monitor_is_one_process() {
     assert_eq!(processes.len(), 4, "{processes:?}");
     let agents = ["scst_qla2xtgt", "scst_aluadg"];
     assert!(processes.keys().all(|process| agents.contains(&process.name.as_str())), "{processes:?}");
-}
-
-#[test]
-fn c18_a_failure_that_only_time_explains_says_how_long_and_for_what() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
-    alpha.control("fault op=write path=**/prod_id action=hang");
-    let started = alpha.call(&group()).timeout(SHORT).run("start").exit(1);
-    started.reason_has("device dummy_lu0dummy").reason_has("prod_id").reason_has("no answer within");
-    alpha.control("release");
 }
 
 /// The same device group under another name.
