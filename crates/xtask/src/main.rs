@@ -7,6 +7,7 @@ mod architecture;
 mod check;
 mod demo;
 mod faults;
+mod guards;
 mod metadata;
 mod style;
 mod workspace;
@@ -37,6 +38,9 @@ enum Task {
     /// Lets every kernel operation of every action go wrong in every way, and checks what the agents make of it: takes
     /// some time, needs root and /dev/fuse
     Faults(faults::Options),
+    /// Takes each guard of the product out, in a copy, and sees the story about it fail: some 20 minutes, needs root and
+    /// /dev/fuse
+    Guards(guards::Options),
     /// Writes the agents' meta-data to metadata/
     Metadata,
 }
@@ -57,6 +61,7 @@ fn run(task: Task) -> Result<ExitCode, Box<dyn Error>> {
 
         Task::Test(options) => check::run(&options),
         Task::Faults(options) => faults::run(&options),
+        Task::Guards(options) => guards::run(&options),
         Task::Metadata => metadata::write(),
     }
 }
