@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use scst_core::apply::AfterFailure;
 use scst_core::cluster::Topology;
+use scst_core::deadline::Deadline;
 use scst_core::error::Error;
 use scst_core::observe::Observer;
 use scst_core::ocf::exit::{ExitCode, Failure};
@@ -51,7 +52,9 @@ pub(super) fn bring_up(host: &Host<'_>, params: &Params, instance: &mut Instance
     let lists = notify.lists.as_ref().or_else(|| instance.half_started().then_some(&nobody));
     let states = if serving { States::Kept } else { States::Started(lists) };
     let wanted = wanted::storage(params, &work.topology, &work.local, states, &found);
-    work.conflicts(&found, &wanted)?;
+    if let Some(conflict) = work.conflict(&found, &wanted)? {
+        return Err(conflict);
+    }
     let plan = converge(&work.scope, &found, &wanted);
     log_warnings(&plan);
     let before = instance.record.clone();
@@ -60,15 +63,16 @@ pub(super) fn bring_up(host: &Host<'_>, params: &Params, instance: &mut Instance
     if !serving && !plan.steps.is_empty() {
         instance.update(host, |record| record.starting = true);
     }
-    // A quarter of the time is kept for taking everything back.
-    let applied = host.apply_until(&plan.steps, AfterFailure::End, &host.deadline().share(3, 4));
+    // A quarter of the time is kept for taking everything back, also when the last look does not end.
+    let until = host.deadline().share(3, 4);
+    let applied = host.apply_until(&plan.steps, AfterFailure::End, &until);
     if host.dry_run() {
         work.print_lips(&plan.steps)?;
         return set_score(host, &local);
     }
     let outcome = match first_failure(&applied) {
         Some(failure) => Err(failure),
-        None => work.verify(instance, &wanted).and_then(|()| {
+        None => work.verify(instance, &wanted, &until).and_then(|()| {
             work.issue_lips(&plan.steps);
             set_score(host, &local)
         }),
@@ -125,8 +129,8 @@ pub(super) fn reload(host: &Host<'_>) -> Result<ExitCode, Failure> {
     for device in mistakes(host, &params, &instance).spare(&mut wanted, &found) {
         tracing::error!("device {device}: its configuration has a mistake, what runs of it stays as it is");
     }
-    if let Err(failure) = work.conflicts(&found, &wanted) {
-        return Ok(kept(&failure));
+    if let Some(conflict) = work.conflict(&found, &wanted)? {
+        return Ok(kept(&conflict));
     }
     let plan = converge(&work.scope, &found, &wanted);
     log_warnings(&plan);
@@ -139,7 +143,7 @@ pub(super) fn reload(host: &Host<'_>) -> Result<ExitCode, Failure> {
     if let Some(failure) = first_failure(&applied) {
         return Err(failure);
     }
-    work.verify(&instance, &wanted)?;
+    work.verify(&instance, &wanted, host.deadline())?;
     work.forget_leftovers(&mut instance, &wanted);
     Ok(ExitCode::Success)
 }
@@ -232,10 +236,10 @@ impl<'a> Work<'a> {
     }
 
     /// What stands in the way of the plan and is not ours to move: found before the first write.
-    fn conflicts(&self, found: &Storage, wanted: &Storage) -> Result<(), Failure> {
+    fn conflict(&self, found: &Storage, wanted: &Storage) -> Result<Option<Failure>, Error> {
         for (name, device) in &found.devices {
             if wanted.devices.contains_key(name) && device.handler.is_none() {
-                return Err(Failure::generic(format!("device {name} exists with a handler that is not ours")));
+                return Ok(Some(Failure::generic(format!("device {name} exists with a handler that is not ours"))));
             }
         }
         let driver = self.scope.driver;
@@ -251,15 +255,16 @@ impl<'a> Work<'a> {
                 });
                 if let Some((LunAddress { lun, .. }, mapped)) = clash {
                     let holder = observer.lun_device(driver, port, group, *lun)?.unwrap_or_default();
-                    return Err(Failure::generic(format!(
+                    let conflict = Failure::generic(format!(
                         "LUN {lun} of group {group} is device {holder}, wanted for {} on port {port}",
                         mapped.device
-                    ))
-                    .with_hint("two device groups export to the same LUN, or somebody mapped it by hand"));
+                    ));
+                    let hint = "two device groups export to the same LUN, or somebody mapped it by hand";
+                    return Ok(Some(conflict.with_hint(hint)));
                 }
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Records what is, or is about to be, ours.
@@ -286,8 +291,8 @@ impl<'a> Work<'a> {
     }
 
     /// Observes again: the plan of a state that has been reached is empty.
-    fn verify(&self, instance: &Instance, wanted: &Storage) -> Result<(), Failure> {
-        let now = instance.storage(self.host.observer())?;
+    fn verify(&self, instance: &Instance, wanted: &Storage, deadline: &Deadline) -> Result<(), Failure> {
+        let now = instance.storage(Observer { sysfs: &self.host.sysfs, deadline })?;
         // What differs in a device that was just added is an attribute the kernel spells in its own way, or takes time for.
         let scope = Scope { recreate: false, ..self.scope.clone() };
         nothing_left(&converge(&scope, &now, wanted).steps)
@@ -313,7 +318,7 @@ impl<'a> Work<'a> {
     }
 
     /// One loop initialisation per enabled FC port whose LUNs changed, so that initiators look again.
-    fn lips(&self, steps: &[Step]) -> Result<Vec<Step>, Error> {
+    fn lips(&self, steps: &[Step], deadline: &Deadline) -> Result<Vec<Step>, Error> {
         if self.scope.driver != Driver::Qla2x00t || !self.lip {
             return Ok(Vec::new());
         }
@@ -324,7 +329,7 @@ impl<'a> Work<'a> {
                 _ => None,
             })
             .collect();
-        let observer = self.host.observer();
+        let observer = Observer { sysfs: &self.host.sysfs, deadline };
         let mut lips = Vec::new();
         for port in changed {
             if !observer.port(self.scope.driver, port)?.is_some_and(|port| port.enabled) {
@@ -342,14 +347,14 @@ impl<'a> Work<'a> {
     fn issue_lips(&self, steps: &[Step]) {
         // A courtesy must not take the time of the rest.
         let deadline = self.host.deadline().share(1, 4);
-        match self.lips(steps) {
+        match self.lips(steps, &deadline) {
             Ok(lips) => _ = self.host.apply_until(&lips, AfterFailure::GoOn, &deadline),
             Err(error) => tracing::warn!("no loop initialisation: {error}"),
         }
     }
 
     fn print_lips(&self, steps: &[Step]) -> Result<(), Failure> {
-        let lips = self.lips(steps)?;
+        let lips = self.lips(steps, self.host.deadline())?;
         self.host.apply(&lips, AfterFailure::GoOn);
         Ok(())
     }

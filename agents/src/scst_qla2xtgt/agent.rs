@@ -92,10 +92,13 @@ fn start(host: &Host<'_>) -> Result<ExitCode, Failure> {
             .map(|(name, id)| (name, Port { enabled: false, rel_tgt_id: id.into(), groups: BTreeMap::new() })),
     );
     let wanted = wanted;
+    // A quarter of the time is kept for taking everything back, also when the last look does not end.
+    let until = host.deadline().share(3, 4);
     let observe = || {
         let concerns =
             |group: &InitiatorGroup| ours.owns(group) || wanted.values().any(|port| port.groups.contains_key(group));
-        host.observer().ports(DRIVER, &names, concerns).map_err(Failure::from)
+        let observer = Observer { sysfs: &host.sysfs, deadline: &until };
+        observer.ports(DRIVER, &names, concerns).map_err(Failure::from)
     };
     let found = match observe()? {
         found if found.is_empty() && host.dry_run() => fresh(&ports),
@@ -106,8 +109,7 @@ fn start(host: &Host<'_>) -> Result<ExitCode, Failure> {
     let mut groups = group_names(&wanted);
     groups.extend(group_names(&found).into_iter().filter(|group| ours.owns(group)));
     host.remember(&ours::record(&topology.local, &ports, groups));
-    // A quarter of the time is kept for taking everything back.
-    let applied = host.apply_until(&steps, AfterFailure::End, &host.deadline().share(3, 4));
+    let applied = host.apply_until(&steps, AfterFailure::End, &until);
     if host.dry_run() {
         return Ok(ExitCode::Success);
     }
@@ -129,13 +131,13 @@ fn undo(host: &Host<'_>, before: &Ports, record: &Found, ours: &Ours<'_>, ports:
     let observer = Observer { sysfs: &host.sysfs, deadline: &deadline };
     let names: Vec<_> = ports.iter().map(|(name, _)| name.clone()).collect();
     let configured = &ours.configured;
-    let now = observer.ports(DRIVER, &names, |group| ours.owns(group) || configured.contains(group));
+    let now = observer.ports_to_remove(DRIVER, &names, |group| ours.owns(group) || configured.contains(group));
     let left = now.and_then(|now| {
         let applied = host.apply_until(&plan(DRIVER, &now, before), AfterFailure::GoOn, &deadline);
         for failed in &applied.failed {
             tracing::error!("undoing the start: {failed}");
         }
-        observer.ports(DRIVER, &names, |group| ours.owns(group) || configured.contains(group))
+        observer.ports_to_remove(DRIVER, &names, |group| ours.owns(group) || configured.contains(group))
     });
     let clean = left.is_ok_and(|left| plan(DRIVER, &left, before).is_empty());
     if clean {
@@ -307,6 +309,8 @@ fn reload(host: &Host<'_>) -> Result<ExitCode, Failure> {
         Err(failure) => return Ok(kept(&failure)),
     };
     let ports = match host.local_ports(DRIVER, &topology) {
+        // Nor does a kernel that did not answer.
+        Err(failure) if failure.code == ExitCode::Generic => return Err(failure),
         Err(failure) => return Ok(kept(&failure)),
         Ok(ports) => known_ports(&ours, ports),
     };

@@ -52,7 +52,7 @@ impl Ours<'_> {
     pub fn found(&self, observer: Observer<'_>) -> Result<Ports, Error> {
         if let Some(recorded) = self.recorded() {
             let names: Vec<_> = recorded.iter().map(|(name, _)| name.clone()).collect();
-            return observer.ports(DRIVER, &names, |group| self.owns(group));
+            return observer.ports_to_remove(DRIVER, &names, |group| self.owns(group));
         }
         let mut names = Vec::new();
         for name in observer.port_names(DRIVER)? {
@@ -62,7 +62,7 @@ impl Ours<'_> {
                 names.push(name);
             }
         }
-        observer.ports(DRIVER, &names, |group| self.owns(group))
+        observer.ports_to_remove(DRIVER, &names, |group| self.owns(group))
     }
 }
 

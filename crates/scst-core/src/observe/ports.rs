@@ -1,5 +1,9 @@
 //! Ports and their initiator groups, as the target agent sees them.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use nix::errno::Errno;
+
 use super::Observer;
 use crate::error::Error;
 use crate::scst::names::{Driver, InitiatorGroup, InitiatorName, TargetName};
@@ -20,12 +24,42 @@ impl Observer<'_> {
         names: &[TargetName],
         concerns: impl Fn(&InitiatorGroup) -> bool,
     ) -> Result<Ports, Error> {
+        self.ports_with(driver, names, concerns, Self::initiators)
+    }
+
+    /// The same for those who only remove: one initiator with a slash in its name makes the kernel refuse the listing of its
+    /// group, which must not keep the group from going. Nobody is seen in it then.
+    pub fn ports_to_remove(
+        &self,
+        driver: Driver,
+        names: &[TargetName],
+        concerns: impl Fn(&InitiatorGroup) -> bool,
+    ) -> Result<Ports, Error> {
+        self.ports_with(driver, names, concerns, |observer, dir| match observer.initiators(dir) {
+            Err(error) if error.errno() == Some(Errno::EIO) => {
+                tracing::warn!("{error}");
+                Ok(BTreeSet::new())
+            }
+            initiators => initiators,
+        })
+    }
+
+    fn ports_with(
+        &self,
+        driver: Driver,
+        names: &[TargetName],
+        concerns: impl Fn(&InitiatorGroup) -> bool,
+        initiators: fn(&Self, &str) -> Result<BTreeSet<InitiatorName>, Error>,
+    ) -> Result<Ports, Error> {
         let mut ports = Ports::new();
         for name in names {
             if let Some(mut port) = self.port(driver, name)? {
                 for group in self.ini_groups(driver, name)?.into_iter().filter(&concerns) {
-                    let content = self.ini_group(driver, name, &group)?;
-                    port.groups.insert(group, content);
+                    let dir = target::ini_group(driver, name, &group);
+                    let io_grouping = self.optional(&format!("{dir}/io_grouping_type"))?.unwrap_or_default();
+                    let initiators = initiators(self, &dir)?;
+                    let has_luns = !self.directories(&format!("{dir}/luns"))?.is_empty();
+                    port.groups.insert(group, IniGroup { io_grouping, initiators, has_luns });
                 }
                 ports.insert(name.clone(), port);
             }
@@ -41,7 +75,7 @@ impl Observer<'_> {
             Some(text) => text.starts_with('1'),
             None => driver.always_enabled(),
         };
-        Ok(Some(Port { enabled, rel_tgt_id, groups: std::collections::BTreeMap::new() }))
+        Ok(Some(Port { enabled, rel_tgt_id, groups: BTreeMap::new() }))
     }
 
     /// The names of a port's initiator groups.
@@ -50,20 +84,10 @@ impl Observer<'_> {
         Ok(names.iter().filter_map(|name| InitiatorGroup::seen(name).ok()).collect())
     }
 
-    fn ini_group(&self, driver: Driver, port: &TargetName, group: &InitiatorGroup) -> Result<IniGroup, Error> {
-        let dir = target::ini_group(driver, port, group);
-        let io_grouping = self.optional(&format!("{dir}/io_grouping_type"))?.unwrap_or_default();
-        // One initiator with a slash in its name makes the kernel refuse the whole listing, until it is cleared.
-        let initiators = match self.sysfs.optional_list(&format!("{dir}/initiators"), self.deadline) {
-            Err(error) if error.errno() == Some(nix::errno::Errno::EIO) => {
-                tracing::warn!("initiators of group {group} of port {port}: {error}");
-                Vec::new()
-            }
-            initiators => initiators?.unwrap_or_default(),
-        };
-        let initiators = initiators.iter().filter_map(|entry| InitiatorName::seen(&entry.name).ok()).collect();
-        let has_luns = !self.directories(&format!("{dir}/luns"))?.is_empty();
-        Ok(IniGroup { io_grouping, initiators, has_luns })
+    /// The initiators of the group at `dir`.
+    fn initiators(&self, dir: &str) -> Result<BTreeSet<InitiatorName>, Error> {
+        let entries = self.sysfs.optional_list(&format!("{dir}/initiators"), self.deadline)?.unwrap_or_default();
+        Ok(entries.iter().filter_map(|entry| InitiatorName::seen(&entry.name).ok()).collect())
     }
 
     /// The initiators that have a session on a port, by the name of the session.
