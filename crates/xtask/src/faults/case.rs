@@ -12,8 +12,9 @@ use super::trouble::{Spot, Trouble};
 use super::truth;
 use super::world::{Call, Outcome, World};
 
-/// The time-out of an action in which an operation hangs.
-const HANG_TIMEOUT: Duration = Duration::from_millis(2000);
+/// The time-out of an action in which an operation hangs: with a reserve that is enough on a machine that does dozens of
+/// cases at once.
+const HANG_TIMEOUT: Duration = Duration::from_secs(6);
 
 /// One case.
 #[derive(Debug, Clone)]

@@ -151,19 +151,16 @@ impl Story {
 /// runs, unless the notification is about its start.
 pub(super) fn call(action: &'static str) -> Call<'static> {
     let mut lists = Lists::default();
-    let (verb, event) = match action.split_once('-') {
-        Some((when, operation)) => {
-            lists.active = if operation == "start" { "alpha" } else { "alpha beta" };
-            lists.promoted = if operation == "demote" { "beta" } else { "" };
-            lists.plan(operation, "beta");
-            ("notify", Some((when, operation)))
-        }
-        None => {
-            lists.active = if action == "start" { "beta" } else { "alpha beta" };
-            lists.promoted = if action == "demote" { "alpha" } else { "" };
-            lists.plan(action, "alpha");
-            (action, None)
-        }
+    let (verb, event) = if let Some((when, operation)) = action.split_once('-') {
+        lists.active = if operation == "start" { "alpha" } else { "alpha beta" };
+        lists.promoted = if operation == "demote" { "beta" } else { "" };
+        lists.plan(operation, "beta");
+        ("notify", Some((when, operation)))
+    } else {
+        lists.active = if action == "start" { "beta" } else { "alpha beta" };
+        lists.promoted = if action == "demote" { "alpha" } else { "" };
+        lists.plan(action, "alpha");
+        (action, None)
     };
     let mut meta = lists.variables();
     if let Some((when, operation)) = event {

@@ -89,8 +89,8 @@ fn group(base: Base, picture: &str) -> i32 {
     if promoted && closed.filter_map(|line| line.split(' ').nth(1)).any(member) {
         return 9;
     }
-    if promoted && !wrongly_blocked(base, picture).is_empty() {
-        return 9;
+    if !wrongly_blocked(base, picture).is_empty() {
+        return if promoted { 9 } else { 1 };
     }
     let mut whole = DEVICES.iter().all(|device| member(device));
     whole &= PORTS.iter().all(|port| members.iter().any(|line| line.contains(port)));

@@ -28,7 +28,7 @@ const PEER: [&str; 2] = ["21:00:00:1b:32:0b:52:75", "21:01:00:1b:32:2b:52:75"];
 pub(super) const HELD: &str = "ssd_nul";
 
 /// Longer than any run may take that is not meant to hang.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// One run's outcome.
 #[derive(Debug)]
