@@ -68,7 +68,7 @@ fn ten_groups_live_their_lives_at_once() {
     assert_eq!(alpha.tree().lines("lun").len(), 2 * 20);
     // All kinds of actions side by side: what runs goes away, stops serving, changes or stays as it is.
     let mix = ["stop", "demote", "reload", "promote", "start", "stop", "demote", "reload", "monitor", "notify"];
-    let mixed: Vec<_> = groups.iter().zip(mix).map(|(group, action)| (group, action)).collect();
+    let mixed: Vec<_> = groups.iter().zip(mix).collect();
     let running: Vec<_> = mixed.iter().map(|(group, action)| alpha.call(group).begin(action)).collect();
     let codes: Vec<_> = running.into_iter().map(|run| run.wait().code()).collect();
     assert_eq!(codes, [0, 0, 0, 0, 0, 0, 0, 0, 8, 0].map(Some));

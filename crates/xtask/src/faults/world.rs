@@ -145,7 +145,11 @@ impl World {
     pub(super) fn records(&self, agent: Agent) -> Vec<String> {
         let entries = fs::read_dir(self.dir.path().join("run")).into_iter().flatten().flatten();
         let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
-        names.filter(|name| name.contains(agent.program()) && !name.ends_with(".lock")).collect()
+        names
+            .filter(|name| {
+                name.contains(agent.program()) && Path::new(name).extension().is_none_or(|end| end != "lock")
+            })
+            .collect()
     }
 
     /// Writes an attribute by hand.
