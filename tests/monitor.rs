@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::world::sample::{self, ALPHA, HOST, group, ports};
-use crate::world::{Cluster, Lists, eventually};
+use crate::world::{Cluster, Lists, Node, eventually};
 
 const LOCAL: &str = "device_groups/dummy/target_groups/alpha/state";
 const PEER: &str = "device_groups/dummy/target_groups/beta/state";
@@ -161,15 +161,20 @@ fn halfway(seconds_ago: u64) -> Cluster {
     let lists = Lists::new().list("active", &["alpha", "beta"]).list("stop", &["beta"]).event("pre", "stop");
     alpha.call(&group()).lists(&lists).run("notify").exit(0);
     assert_eq!(alpha.read(PEER), "transitioning");
-    let record = alpha.record(&group()).expect("a running instance has a record");
+    age(alpha, seconds_ago);
+    cluster
+}
+
+/// Moves what a node remembers of beta so many seconds into the past.
+fn age(node: &Node, seconds: u64) {
+    let record = node.record(&group()).expect("a running instance has a record");
     let aged = record.lines().map(|line| match line.rsplit_once(' ') {
         Some((peer, at)) if line.starts_with("peer beta ") => {
-            format!("{peer} {}\n", at.parse::<u64>().expect("a stamp").saturating_sub(seconds_ago))
+            format!("{peer} {}\n", at.parse::<u64>().expect("a stamp").saturating_sub(seconds))
         }
         _ => format!("{line}\n"),
     });
-    alpha.set_record(&group(), &aged.collect::<String>());
-    cluster
+    node.set_record(&group(), &aged.collect::<String>());
 }
 
 #[test]
@@ -203,6 +208,29 @@ fn a_lost_notification_is_made_good_by_asking_the_cluster_once() {
     let alpha = cluster.node("alpha");
     alpha.call(&group()).recurring().without_cluster().run("monitor").exit(8).writes(0).logged("crm_mon");
     assert_eq!(alpha.read(PEER), "transitioning");
+}
+
+#[test]
+fn a_peer_that_a_start_or_reload_finds_between_two_states_is_looked_after_from_then_on() {
+    for action in ["start", "reload"] {
+        for nothing_known in ["missing", "empty"] {
+            let cluster = halfway(160);
+            let alpha = cluster.node("alpha");
+            match nothing_known {
+                "missing" => std::fs::remove_file(alpha.record_path(&group())).expect("there was a record"),
+                _ => alpha.set_record(&group(), ""),
+            }
+            alpha.call(&group()).run(action).exit(0);
+            assert_eq!(alpha.read(PEER), "transitioning", "{action}, record {nothing_known}");
+            alpha.call(&group()).recurring().run("monitor").exit(8).writes(0).programs(0);
+            // Said again, it does not begin to wait anew.
+            age(alpha, 100);
+            alpha.call(&group()).run(action).exit(0);
+            age(alpha, 60);
+            alpha.call(&group()).recurring().run("monitor").exit(8);
+            assert_eq!(alpha.read(PEER), "standby", "{action}, record {nothing_known}");
+        }
+    }
 }
 
 #[test]

@@ -39,12 +39,21 @@ pub fn at_promote(group: &DeviceGroup, local: &NodeName, lists: Option<&Lists>) 
         .collect()
 }
 
-/// The states among `wanted` that differ from what is found: those that a plan is about to write.
-pub fn written(found: Option<&DeviceGroup>, wanted: Option<&DeviceGroup>) -> BTreeMap<NodeName, AluaState> {
+/// The states among `wanted` that a plan is about to write, and those between two states that `record` does not know of: nobody
+/// else would look after them.
+pub fn remembered(
+    found: Option<&DeviceGroup>,
+    wanted: Option<&DeviceGroup>,
+    record: &Found,
+) -> BTreeMap<NodeName, AluaState> {
     let before = |node| found.and_then(|group| group.target_groups.get(node)).map(|there| there.state);
+    let known = |node| record.known().and_then(|record| record.peers.get(node)).map(|(state, _)| *state);
     let wanted = wanted.into_iter().flat_map(|group| &group.target_groups);
-    let changed = wanted.filter(|(node, group)| before(node) != Some(group.state));
-    changed.map(|(node, group)| (node.clone(), group.state)).collect()
+    let news = wanted.filter(|(node, group)| {
+        before(node) != Some(group.state)
+            || (group.state == AluaState::Transitioning && known(node) != Some(AluaState::Transitioning))
+    });
+    news.map(|(node, group)| (node.clone(), group.state)).collect()
 }
 
 /// Gives the peers' groups that a run created and did not finish the state that it meant: a group is born `active`, and kept

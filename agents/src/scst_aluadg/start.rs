@@ -270,7 +270,7 @@ impl<'a> Work<'a> {
     /// Records what is, or is about to be, ours.
     fn remember(&self, instance: &mut Instance, found: &Storage, wanted: &Storage) {
         let devices = found.devices.keys().chain(wanted.devices.keys()).cloned().collect();
-        let peers = peers::written(found.group.as_ref(), wanted.group.as_ref());
+        let peers = peers::remembered(found.group.as_ref(), wanted.group.as_ref(), &instance.record);
         self.record(instance, devices);
         instance.stamp(self.host, &self.topology.local.name, &peers);
     }
