@@ -5,6 +5,7 @@
 #![allow(clippy::needless_raw_string_hashes, reason = "snapbox writes pictures in this form")]
 
 mod bad_input;
+mod budgets;
 mod by_hand;
 mod deadlines;
 mod drain;

@@ -56,6 +56,20 @@ impl<'a> Host<'a> {
         Observer { sysfs: &self.sysfs, deadline: self.deadline() }
     }
 
+    /// A look at the kernel's tree that may last until `deadline`: what is left must be known also when the time of the
+    /// action is over.
+    pub fn observer_until<'o>(&'o self, deadline: &'o Deadline) -> Observer<'o> {
+        Observer { sysfs: &self.sysfs, deadline }
+    }
+
+    /// Waits for other actions on `name` to end. A dry run disturbs nobody and waits for nobody.
+    pub fn lock(&self, name: &str) -> Result<Option<impl Drop + use<>>, Failure> {
+        if self.dry_run() {
+            return Ok(None);
+        }
+        self.store.lock(name, self.deadline()).map(Some).map_err(Failure::from)
+    }
+
     /// The run only prints what it would do.
     pub fn dry_run(&self) -> bool {
         self.context.dry_run

@@ -22,7 +22,7 @@ pub(super) fn demote(host: &Host<'_>) -> Result<ExitCode, Failure> {
     let Some(mut instance) = Instance::find(host) else { return Ok(ExitCode::Success) };
     let _lock = instance.lock(host)?;
     instance.refresh(host);
-    let mut found = instance.quick(host.observer())?;
+    let mut found = instance.with_blocks(host.observer())?;
     instance.release(host, &mut found)?;
     if found.group.is_none() {
         return Ok(ExitCode::Success);
@@ -88,12 +88,13 @@ pub(super) fn drain(
 /// Adds to a drain that did not end whose commands it waited for.
 fn explained(host: &Host<'_>, applied: &Applied, failure: Failure) -> Failure {
     let undrained = applied.failed.iter().find_map(|failed| match (&failed.step, &failed.error) {
-        (Step::AwaitDrained { device }, Error::NotSeen { .. }) => Some(device),
+        // The time can be over between two looks as well as during one.
+        (Step::AwaitDrained { device }, Error::NotSeen { .. } | Error::Hung { .. }) => Some(device),
         _ => None,
     });
     let Some(device) = undrained else { return failure };
     let deadline = host.deadline().last();
-    let observer = scst_core::observe::Observer { sysfs: &host.sysfs, deadline: &deadline };
+    let observer = host.observer_until(&deadline);
     let busy: Vec<String> = observer.busy_initiators(device).unwrap_or_default().into_iter().collect();
     let whom = if busy.is_empty() { String::new() } else { format!(" of {}", busy.join(", ")) };
     Failure {

@@ -52,10 +52,7 @@ impl Instance {
 
     /// Waits for other actions on this group to end.
     pub(super) fn lock(&self, host: &Host<'_>) -> Result<Option<impl Drop + use<>>, Failure> {
-        if host.dry_run() {
-            return Ok(None);
-        }
-        host.store.lock(self.group.as_str(), host.deadline()).map(Some).map_err(Failure::from)
+        host.lock(self.group.as_str())
     }
 
     /// Whether a device that is a member of our group is ours: it has our prefix, or we recorded it.
@@ -65,22 +62,34 @@ impl Instance {
 
     /// Our devices with everything about them, their LUNs, and the group.
     pub(super) fn storage(&self, observer: Observer<'_>) -> Result<Storage, Error> {
-        let mut named = self.configured.clone();
-        named.extend(self.record.known().into_iter().flat_map(|record| record.devices.iter().cloned()));
-        observer.storage(&self.group, &named, |device| self.owns(device))
+        observer.storage(&self.group, &self.named(), |device| self.owns(device))
     }
 
-    /// The group with its target groups, and of each of its devices no more than how often it is blocked: what a failover
-    /// needs, in as few reads as it needs.
+    /// The same as far as it takes to remove it.
+    pub(super) fn to_remove(&self, observer: Observer<'_>) -> Result<Storage, Error> {
+        observer.storage_to_remove(&self.group, &self.named(), |device| self.owns(device))
+    }
+
+    /// The devices that are ours wherever they are.
+    fn named(&self) -> BTreeSet<DeviceName> {
+        let mut named = self.configured.clone();
+        named.extend(self.record.known().into_iter().flat_map(|record| record.devices.iter().cloned()));
+        named
+    }
+
+    /// The group with its target groups, and of its devices no more than how often those are blocked that a dead run may have
+    /// left so: what a promotion needs, in as few reads as it needs.
     pub(super) fn quick(&self, observer: Observer<'_>) -> Result<Storage, Error> {
         let group = observer.device_group(&self.group)?;
-        let mut devices = BTreeMap::new();
+        let devices = blocks(observer, self.blocked().keys())?;
+        Ok(Storage { devices, group, ..Storage::default() })
+    }
+
+    /// The same with the blocks of all devices, which a demotion holds back.
+    pub(super) fn with_blocks(&self, observer: Observer<'_>) -> Result<Storage, Error> {
+        let group = observer.device_group(&self.group)?;
         let members = group.iter().flat_map(|group| group.devices.iter()).filter(|device| self.owns(device));
-        for name in members.chain(self.blocked().keys()).collect::<BTreeSet<_>>() {
-            if let Some(block) = observer.block(name)? {
-                devices.insert(name.clone(), Device { block, ..Device::default() });
-            }
-        }
+        let devices = blocks(observer, members.chain(self.blocked().keys()))?;
         Ok(Storage { devices, group, ..Storage::default() })
     }
 
@@ -151,6 +160,20 @@ impl Instance {
             parameters: BTreeMap::new(),
         }
     }
+}
+
+/// How often devices are blocked, of those that are there.
+fn blocks<'d>(
+    observer: Observer<'_>,
+    names: impl Iterator<Item = &'d DeviceName>,
+) -> Result<BTreeMap<DeviceName, Device>, Error> {
+    let mut devices = BTreeMap::new();
+    for name in names.collect::<BTreeSet<_>>() {
+        if let Some(block) = observer.block(name)? {
+            devices.insert(name.clone(), Device { block, ..Device::default() });
+        }
+    }
+    Ok(devices)
 }
 
 /// Sets this node's promotion score.

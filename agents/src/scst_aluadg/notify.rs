@@ -5,7 +5,7 @@
 
 use scst_core::apply::AfterFailure;
 use scst_core::error::Error;
-use scst_core::ocf::exit::ExitCode;
+use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::ocf::notify::Notify;
 use scst_core::plan::storage::states;
 use scst_core::scst::names::NodeName;
@@ -25,7 +25,7 @@ pub(super) fn notify(host: &Host<'_>) -> ExitCode {
     ExitCode::Success
 }
 
-fn follow(host: &Host<'_>, instance: &mut Instance) -> Result<(), Error> {
+fn follow(host: &Host<'_>, instance: &mut Instance) -> Result<(), Failure> {
     let notify = Notify::from_env(&host.context.env);
     // Without our own name our target group is known all the same: it has no remote port, and is left alone for that.
     let local = host.node_name_offline(&instance.record).or_else(|| NodeName::parse("-").ok());
@@ -34,7 +34,7 @@ fn follow(host: &Host<'_>, instance: &mut Instance) -> Result<(), Error> {
     if wanted.is_empty() {
         return Ok(());
     }
-    let _lock = host.store.lock(instance.group.as_str(), host.deadline())?;
+    let _lock = instance.lock(host)?;
     instance.refresh(host);
     let found = picture(host, instance, wanted.keys())?;
     if found.target_groups.is_empty() {

@@ -14,7 +14,7 @@ use scst_core::state::{DeviceGroup, Storage};
 
 use super::instance::{Instance, delete_score, renew_score};
 use super::peers;
-use super::start::{self, local_state};
+use super::start::{self, Checked, local_state};
 use crate::host::{Host, first_failure};
 
 /// Promotes the instance, starting it first where it does not run.
@@ -54,7 +54,7 @@ fn stand_up(
     *started = local_state(&found, local).is_none() || !devices || instance.half_started();
     if *started {
         // Exit 6 stops the resource on every node and belongs to start alone.
-        let params = start::checked(host).map_err(|failure| match failure.code {
+        let Checked { params, .. } = start::checked(host).map_err(|failure| match failure.code {
             ExitCode::Configured => Failure { code: ExitCode::Generic, ..failure },
             _ => failure,
         })?;
@@ -165,7 +165,7 @@ pub(super) fn closed<'a>(
 fn step_back(host: &Host<'_>, instance: &Instance, local: &NodeName) {
     let deadline = host.deadline().last();
     let scope = instance.scope(local, false);
-    let observer = scst_core::observe::Observer { sysfs: &host.sysfs, deadline: &deadline };
+    let observer = host.observer_until(&deadline);
     let back = observer.device_group(&instance.group).map(|group| {
         let wanted = BTreeMap::from([(local.clone(), AluaState::Standby)]);
         let steps = group.map(|group| states(&scope, &group, &wanted).steps).unwrap_or_default();

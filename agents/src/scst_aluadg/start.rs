@@ -6,10 +6,9 @@ use scst_core::apply::AfterFailure;
 use scst_core::cluster::Topology;
 use scst_core::deadline::Deadline;
 use scst_core::error::Error;
-use scst_core::observe::Observer;
 use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::ocf::notify::{Lists, Notify};
-use scst_core::ocf::param::Severity;
+use scst_core::ocf::param::{Finding, Severity};
 use scst_core::plan::storage::{Scope, converge};
 use scst_core::plan::{Plan, Step};
 use scst_core::record::{Found, Record};
@@ -25,7 +24,7 @@ use crate::host::{Host, Module, first_failure, kept, nothing_left, refuse_errors
 
 /// Starts the instance, unpromoted.
 pub(super) fn start(host: &Host<'_>) -> Result<ExitCode, Failure> {
-    let params = checked(host)?;
+    let Checked { params, .. } = checked(host)?;
     let mut instance = Instance::find(host).ok_or_else(|| Failure::configured("groupname is required and not set"))?;
     let _lock = instance.lock(host)?;
     instance.refresh(host);
@@ -72,7 +71,7 @@ pub(super) fn bring_up(host: &Host<'_>, params: &Params, instance: &mut Instance
     }
     let outcome = match first_failure(&applied) {
         Some(failure) => Err(failure),
-        None => work.verify(instance, &wanted, &until).and_then(|()| {
+        None => work.verify(&plan, &found, &wanted, &until).and_then(|()| {
             work.issue_lips(&plan.steps);
             set_score(host, &local)
         }),
@@ -97,8 +96,8 @@ pub(super) fn reload(host: &Host<'_>) -> Result<ExitCode, Failure> {
     if found.group.is_none() && found.devices.is_empty() {
         return Err(Failure::not_running("not running, nothing to reload"));
     }
-    let params = match checked(host) {
-        Ok(params) => params,
+    let Checked { params, findings } = match checked(host) {
+        Ok(checked) => checked,
         Err(failure) => return Ok(kept(&failure)),
     };
     let (topology, alone) = match host.topology(params.driver, &instance.record) {
@@ -126,7 +125,7 @@ pub(super) fn reload(host: &Host<'_>) -> Result<ExitCode, Failure> {
         _ => wanted::storage(&params, &work.topology, &work.local, States::Kept, &found),
     };
     peers::finish(&mut wanted, &found, &instance.record);
-    for device in mistakes(host, &params, &instance).spare(&mut wanted, &found) {
+    for device in mistakes(&findings, &params, &instance).spare(&mut wanted, &found) {
         tracing::error!("device {device}: its configuration has a mistake, what runs of it stays as it is");
     }
     if let Some(conflict) = work.conflict(&found, &wanted)? {
@@ -143,13 +142,19 @@ pub(super) fn reload(host: &Host<'_>) -> Result<ExitCode, Failure> {
     if let Some(failure) = first_failure(&applied) {
         return Err(failure);
     }
-    work.verify(&instance, &wanted, host.deadline())?;
+    work.verify(&plan, &found, &wanted, host.deadline())?;
     work.forget_leftovers(&mut instance, &wanted);
     Ok(ExitCode::Success)
 }
 
+/// A configuration that can be started, and what is odd in it.
+pub(super) struct Checked {
+    pub(super) params: Params,
+    findings: Vec<Finding>,
+}
+
 /// The parameters, the clone's limits and the backing files: what can be refused without looking at SCST.
-pub(super) fn checked(host: &Host<'_>) -> Result<Params, Failure> {
+pub(super) fn checked(host: &Host<'_>) -> Result<Checked, Failure> {
     let env = &host.context.env;
     let (params, findings) = Params::parse(env);
     refuse_errors(&findings)?;
@@ -159,13 +164,12 @@ pub(super) fn checked(host: &Host<'_>) -> Result<Params, Failure> {
     }
     let params = params.ok_or_else(|| Failure::configured("no usable configuration"))?;
     missing_backing(host, &params)?;
-    Ok(params)
+    Ok(Checked { params, findings })
 }
 
 /// What an operator mistyped in a configuration that is not bad as a whole: such a device is left out of a start, but a
 /// reload must not take it from its hosts.
-fn mistakes(host: &Host<'_>, params: &Params, instance: &Instance) -> Mistakes {
-    let (_, findings) = Params::parse(&host.context.env);
+fn mistakes(findings: &[Finding], params: &Params, instance: &Instance) -> Mistakes {
     let faults = || findings.iter().filter(|finding| finding.severity >= Severity::Warning);
     let used: BTreeMap<String, &DeviceName> =
         params.devices.iter().map(|device| (format!("device{}", device.index), &device.name)).collect();
@@ -290,9 +294,13 @@ impl<'a> Work<'a> {
         });
     }
 
-    /// Observes again: the plan of a state that has been reached is empty.
-    fn verify(&self, instance: &Instance, wanted: &Storage, deadline: &Deadline) -> Result<(), Failure> {
-        let now = instance.storage(Observer { sysfs: &self.host.sysfs, deadline })?;
+    /// Observes again: the plan of a state that has been reached is empty. What the kernel acknowledged is looked for by
+    /// name; after a plan without steps there is nothing new to see.
+    fn verify(&self, plan: &Plan, found: &Storage, wanted: &Storage, deadline: &Deadline) -> Result<(), Failure> {
+        if plan.steps.is_empty() {
+            return Ok(());
+        }
+        let now = self.host.observer_until(deadline).storage_listed(&self.scope.group, found, wanted)?;
         // What differs in a device that was just added is an attribute the kernel spells in its own way, or takes time for.
         let scope = Scope { recreate: false, ..self.scope.clone() };
         nothing_left(&converge(&scope, &now, wanted).steps)
@@ -301,7 +309,7 @@ impl<'a> Work<'a> {
     /// Takes back what a failed start created. What cannot be taken back stays known by the record, so that stop finds it.
     fn undo(&self, instance: &mut Instance, before: &Storage, record: &Found) {
         let deadline = self.host.deadline().last();
-        let observer = Observer { sysfs: &self.host.sysfs, deadline: &deadline };
+        let observer = self.host.observer_until(&deadline);
         let scope = Scope { recreate: false, ..self.scope.clone() };
         let undone = instance.storage(observer).and_then(|now| {
             let steps = converge(&scope, &now, before).steps;
@@ -329,7 +337,7 @@ impl<'a> Work<'a> {
                 _ => None,
             })
             .collect();
-        let observer = Observer { sysfs: &self.host.sysfs, deadline };
+        let observer = self.host.observer_until(deadline);
         let mut lips = Vec::new();
         for port in changed {
             if !observer.port(self.scope.driver, port)?.is_some_and(|port| port.enabled) {

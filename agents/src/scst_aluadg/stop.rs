@@ -6,7 +6,6 @@
 use std::collections::BTreeSet;
 
 use scst_core::apply::{AfterFailure, Applied};
-use scst_core::observe::Observer;
 use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::plan::Step;
 use scst_core::plan::storage::converge;
@@ -46,7 +45,7 @@ pub(super) fn stop(host: &Host<'_>) -> Result<ExitCode, Failure> {
 fn stop_group(host: &Host<'_>, instance: &mut Instance) -> Result<Option<NodeName>, Failure> {
     let _lock = host.lock_to_stop(instance.group.as_str())?;
     instance.refresh(host);
-    let mut found = instance.storage(host.observer())?;
+    let mut found = instance.to_remove(host.observer())?;
     let local = local_name(host, instance, &found);
     let mut failure = instance.release(host, &mut found).err();
     let mut undrained = Vec::new();
@@ -62,7 +61,7 @@ fn stop_group(host: &Host<'_>, instance: &mut Instance) -> Result<Option<NodeNam
             }
         }
         if !host.dry_run() {
-            found = instance.storage(host.observer())?;
+            found = instance.to_remove(host.observer())?;
             failure = instance.release(host, &mut found).err();
         }
     }
@@ -89,7 +88,7 @@ fn stop_group(host: &Host<'_>, instance: &mut Instance) -> Result<Option<NodeNam
     if !host.dry_run() {
         // The time may be over by now; what is left must be known all the same.
         let deadline = host.deadline().last();
-        let left = match (instance.storage(Observer { sysfs: &host.sysfs, deadline: &deadline }), &failure) {
+        let left = match (instance.to_remove(host.observer_until(&deadline)), &failure) {
             (Err(_), Some(failure)) => return Err(failure.clone()),
             (left, _) => left?,
         };
@@ -123,7 +122,7 @@ fn busy(host: &Host<'_>, applied: &Applied) -> Vec<String> {
         _ => None,
     });
     let deadline = host.deadline().last();
-    let observer = Observer { sysfs: &host.sysfs, deadline: &deadline };
+    let observer = host.observer_until(&deadline);
     undrained.flat_map(|device| observer.busy_initiators(device).unwrap_or_default()).collect()
 }
 
@@ -142,7 +141,7 @@ fn remains(left: &Storage) -> Option<String> {
 /// Who uses what is left.
 fn holders(host: &Host<'_>, left: &Storage) -> Vec<String> {
     let deadline = host.deadline().last();
-    let observer = Observer { sysfs: &host.sysfs, deadline: &deadline };
+    let observer = host.observer_until(&deadline);
     let mut holders = Vec::new();
     for (device, found) in &left.devices {
         holders.extend(observer.busy_initiators(device).unwrap_or_default());

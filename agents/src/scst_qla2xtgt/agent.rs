@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use scst_core::apply::AfterFailure;
-use scst_core::observe::Observer;
 use scst_core::ocf::action::Action;
 use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::ocf::param::{AgentTable, Severity};
@@ -54,13 +53,6 @@ fn ours<'a>(host: &Host<'_>, record: &'a Found) -> Ours<'a> {
     Ours { record, configured, node_id: host.node_id_offline(record) }
 }
 
-fn lock(host: &Host<'_>) -> Result<Option<impl Drop + use<>>, Failure> {
-    if host.dry_run() {
-        return Ok(None);
-    }
-    host.store.lock(LOCK, host.deadline()).map(Some).map_err(Failure::from)
-}
-
 fn group_names(ports: &Ports) -> BTreeSet<InitiatorGroup> {
     ports.values().flat_map(|port| port.groups.keys().cloned()).collect()
 }
@@ -70,7 +62,7 @@ fn start(host: &Host<'_>) -> Result<ExitCode, Failure> {
     refuse_errors(&findings)?;
     refuse_two_per_node(&host.context.env)?;
     let params = params.unwrap_or_default();
-    let _lock = lock(host)?;
+    let _lock = host.lock(LOCK)?;
     let record = host.store.read(None);
     let topology = host.topology(DRIVER, &record)?;
     params.check_count()?;
@@ -94,13 +86,9 @@ fn start(host: &Host<'_>) -> Result<ExitCode, Failure> {
     let wanted = wanted;
     // A quarter of the time is kept for taking everything back, also when the last look does not end.
     let until = host.deadline().share(3, 4);
-    let observe = || {
-        let concerns =
-            |group: &InitiatorGroup| ours.owns(group) || wanted.values().any(|port| port.groups.contains_key(group));
-        let observer = Observer { sysfs: &host.sysfs, deadline: &until };
-        observer.ports(DRIVER, &names, concerns).map_err(Failure::from)
-    };
-    let found = match observe()? {
+    let concerns =
+        |group: &InitiatorGroup| ours.owns(group) || wanted.values().any(|port| port.groups.contains_key(group));
+    let found = match host.observer_until(&until).ports(DRIVER, &names, concerns)? {
         found if found.is_empty() && host.dry_run() => fresh(&ports),
         found => found,
     };
@@ -115,7 +103,12 @@ fn start(host: &Host<'_>) -> Result<ExitCode, Failure> {
     }
     let outcome = match first_failure(&applied) {
         Some(failure) => Err(failure),
-        None => observe().and_then(|now| nothing_left(&plan(DRIVER, &now, &wanted))),
+        None if steps.is_empty() => Ok(()),
+        None => host
+            .observer_until(&until)
+            .ports_listed(DRIVER, &found, &wanted)
+            .map_err(Failure::from)
+            .and_then(|now| nothing_left(&plan(DRIVER, &now, &wanted))),
     };
     if let Err(failure) = outcome {
         undo(host, &found, &record, &ours, &ports);
@@ -128,7 +121,7 @@ fn start(host: &Host<'_>) -> Result<ExitCode, Failure> {
 /// Puts the ports back as they were found. What cannot be put back stays known by the record, so that stop finds it.
 fn undo(host: &Host<'_>, before: &Ports, record: &Found, ours: &Ours<'_>, ports: &[(TargetName, u16)]) {
     let deadline = host.deadline().last();
-    let observer = Observer { sysfs: &host.sysfs, deadline: &deadline };
+    let observer = host.observer_until(&deadline);
     let names: Vec<_> = ports.iter().map(|(name, _)| name.clone()).collect();
     let configured = &ours.configured;
     let now = observer.ports_to_remove(DRIVER, &names, |group| ours.owns(group) || configured.contains(group));
@@ -165,7 +158,7 @@ fn stop(host: &Host<'_>) -> Result<ExitCode, Failure> {
     // Even a step that failed may have come about, and a step that succeeded may have been undone by somebody else. The
     // time may be over by now; what is left must be known all the same.
     let deadline = host.deadline().last();
-    let now = match (ours.found(Observer { sysfs: &host.sysfs, deadline: &deadline }), first_failure(&applied)) {
+    let now = match (ours.found(host.observer_until(&deadline)), first_failure(&applied)) {
         (Err(_), Some(failure)) => return Err(failure),
         (now, _) => now?,
     };
@@ -185,7 +178,7 @@ fn stop(host: &Host<'_>) -> Result<ExitCode, Failure> {
 /// Who is still logged in to what is left.
 fn holders(host: &Host<'_>, left: &Ports) -> Vec<String> {
     let deadline = host.deadline().last();
-    let observer = Observer { sysfs: &host.sysfs, deadline: &deadline };
+    let observer = host.observer_until(&deadline);
     let groups = left.iter().flat_map(|(port, content)| content.groups.keys().map(move |group| (port, group)));
     groups.flat_map(|(port, group)| observer.sessions_in(DRIVER, port, group).unwrap_or_default()).collect()
 }
@@ -283,7 +276,7 @@ fn thorough(host: &Host<'_>, ours: &Ours<'_>, record: &Found) -> Result<ExitCode
 }
 
 fn reload(host: &Host<'_>) -> Result<ExitCode, Failure> {
-    let _lock = lock(host)?;
+    let _lock = host.lock(LOCK)?;
     let record = host.store.read(None);
     let ours = ours(host, &record);
     let running = ours.found(host.observer())?;
@@ -320,8 +313,7 @@ fn reload(host: &Host<'_>) -> Result<ExitCode, Failure> {
     };
     let names: Vec<_> = ports.iter().map(|(name, _)| name.clone()).collect();
     let concerns = |group: &InitiatorGroup| ours.owns(group) || ours.configured.contains(group);
-    let observe = || host.observer().ports(DRIVER, &names, concerns);
-    let found = observe()?;
+    let found = host.observer().ports(DRIVER, &names, concerns)?;
     let wanted = wanted::reloaded(started, &found);
     let mistyped = findings.iter().any(|finding| finding.severity >= Severity::Warning);
     let todo = |found: &Ports| {
@@ -346,7 +338,7 @@ fn reload(host: &Host<'_>) -> Result<ExitCode, Failure> {
     if let Some(failure) = first_failure(&applied) {
         return Err(failure);
     }
-    let now = observe()?;
+    let now = if steps.is_empty() { found } else { host.observer().ports_listed(DRIVER, &found, &wanted)? };
     nothing_left(&todo(&now))?;
     host.remember(&ours::record(&topology.local, &ports, group_names(&now)));
     Ok(ExitCode::Success)

@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 /// reporting and leaving.
 #[derive(Debug, Clone)]
 pub struct Deadline {
-    start: Instant,
     end: Instant,
     last: Instant,
     cancelled: Arc<AtomicBool>,
@@ -27,23 +26,18 @@ impl Deadline {
         let reserve = (timeout / 10).clamp(Duration::from_millis(400), Duration::from_secs(5)).min(timeout / 2);
         let margin = (timeout / 50).clamp(Duration::from_millis(100), Duration::from_millis(500)).min(timeout / 4);
         let end = start + timeout.saturating_sub(reserve);
-        Self { start, end, last: start + timeout.saturating_sub(margin), cancelled }
+        Self { end, last: start + timeout.saturating_sub(margin), cancelled }
     }
 
     /// A deadline `time` from now.
     pub fn within(time: Duration, cancelled: Arc<AtomicBool>) -> Self {
-        let start = Instant::now();
-        Self { start, end: start + time, last: start + time, cancelled }
+        let end = Instant::now() + time;
+        Self { end, last: end, cancelled }
     }
 
     /// Time left; zero when it is over.
     pub fn remaining(&self) -> Duration {
         self.end.saturating_duration_since(Instant::now())
-    }
-
-    /// Time since the run began.
-    pub fn elapsed(&self) -> Duration {
-        self.start.elapsed()
     }
 
     /// No time is left.

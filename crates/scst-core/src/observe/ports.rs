@@ -67,6 +67,23 @@ impl Observer<'_> {
         Ok(ports)
     }
 
+    /// What is there after a plan whose every step was acknowledged: the ports as they are now, and of their groups everything
+    /// that has the name of what stands in `wanted` or stood in `before`. What the kernel acknowledged is told by listings.
+    pub fn ports_listed(&self, driver: Driver, before: &Ports, wanted: &Ports) -> Result<Ports, Error> {
+        let mut ports = Ports::new();
+        for name in before.keys().chain(wanted.keys()).collect::<BTreeSet<_>>() {
+            let Some(mut port) = self.port(driver, name)? else { continue };
+            for group in self.ini_groups(driver, name)? {
+                let mut known = [wanted, before].into_iter().filter_map(|ports| ports.get(name)?.groups.get(&group));
+                let Some(known) = known.next() else { continue };
+                let initiators = self.initiators(&target::ini_group(driver, name, &group))?;
+                port.groups.insert(group, IniGroup { initiators, ..known.clone() });
+            }
+            ports.insert(name.clone(), port);
+        }
+        Ok(ports)
+    }
+
     /// A port without its groups; `None` when it does not exist.
     pub fn port(&self, driver: Driver, name: &TargetName) -> Result<Option<Port>, Error> {
         let dir = target::port(driver, name);

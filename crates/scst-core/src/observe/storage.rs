@@ -19,6 +19,15 @@ const SETTINGS: [&str; 7] =
 /// Attributes by which a host knows a device.
 const IDENTITY: [&str; 4] = ["naa_id", "prod_id", "t10_dev_id", "usn"];
 
+/// How closely devices and their LUNs are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Detail {
+    /// Everything a plan compares.
+    Settings,
+    /// Which there are, whose they are, whether they are blocked, where they are exported.
+    Names,
+}
+
 /// LUNs by the table they stand in and their number there.
 type Luns = Vec<(LunTable, u32)>;
 
@@ -30,18 +39,87 @@ impl Observer<'_> {
         named: &BTreeSet<DeviceName>,
         owns: impl Fn(&DeviceName) -> bool,
     ) -> Result<Storage, Error> {
+        self.storage_with(group, named, owns, Detail::Settings)
+    }
+
+    /// The same for those who only remove: what is there and where, not how it is set.
+    pub fn storage_to_remove(
+        &self,
+        group: &GroupName,
+        named: &BTreeSet<DeviceName>,
+        owns: impl Fn(&DeviceName) -> bool,
+    ) -> Result<Storage, Error> {
+        self.storage_with(group, named, owns, Detail::Names)
+    }
+
+    fn storage_with(
+        &self,
+        group: &GroupName,
+        named: &BTreeSet<DeviceName>,
+        owns: impl Fn(&DeviceName) -> bool,
+        detail: Detail,
+    ) -> Result<Storage, Error> {
         let group = self.device_group(group)?;
         let members = group.iter().flat_map(|group| group.devices.iter()).filter(|device| owns(device));
         let mut storage = Storage::default();
-        for name in members.chain(named).collect::<BTreeSet<_>>() {
-            let Some((found, entries)) = self.device(name)? else { continue };
+        // One listing tells which devices are there: before a first start none is.
+        let present = self.device_names()?;
+        for name in members.chain(named).filter(|name| present.contains(*name)).collect::<BTreeSet<_>>() {
+            let Some((found, entries)) = self.device(name, detail)? else { continue };
             if entries.iter().any(|entry| entry == "exported") {
-                self.exports(name, &mut storage.luns)?;
+                self.exports(name, detail, &mut storage.luns)?;
             }
             storage.devices.insert(name.clone(), found);
         }
         storage.group = group;
         Ok(storage)
+    }
+
+    /// What is there after a plan whose every step was acknowledged, told by listings: of what stands in `wanted` or stood in
+    /// `before`, everything that has its name. A command that the kernel acknowledged made what it said, so its values are
+    /// not read again; states are, because others change them too.
+    pub fn storage_listed(&self, group: &GroupName, before: &Storage, wanted: &Storage) -> Result<Storage, Error> {
+        let mut storage = Storage::default();
+        let present = self.device_names()?;
+        // What is wanted hides what was there before.
+        let devices = before.devices.iter().chain(&wanted.devices).filter(|(name, _)| present.contains(*name));
+        storage.devices.extend(devices.map(|(name, device)| (name.clone(), device.clone())));
+        let mut tables: BTreeMap<&LunTable, BTreeSet<u32>> = BTreeMap::new();
+        for (at, lun) in before.luns.iter().chain(&wanted.luns) {
+            if !tables.contains_key(&at.table) {
+                let names = self.directories(&at.table.dir())?;
+                tables.insert(&at.table, names.iter().filter_map(|name| name.parse().ok()).collect());
+            }
+            let there = tables[&at.table].contains(&at.lun);
+            // A number that was given back may be another group's by now.
+            if there && (wanted.luns.contains_key(at) || self.is_behind(at, &lun.device)?) {
+                storage.luns.insert(at.clone(), lun.clone());
+            }
+        }
+        let Some(nodes) = self.sysfs.optional_list(&device_group::target_groups(group), self.deadline)? else {
+            return Ok(storage);
+        };
+        let mut found = DeviceGroup { devices: self.group_devices(group)?, ..DeviceGroup::default() };
+        for entry in nodes.iter().filter(|entry| entry.kind == EntryKind::Dir) {
+            let Ok(node) = NodeName::parse(&entry.name) else { continue };
+            let Some(state) = self.alua_state(group, &node)? else { continue };
+            let known = [wanted, before].map(|storage| storage.group.as_ref()?.target_groups.get(&node));
+            let id = |port: &TargetName| known.iter().flatten().find_map(|known| known.members.get(port));
+            let members = self.members(group, &node)?.into_iter().map(|(port, local)| {
+                let rel_tgt_id = id(&port).map_or(0, |member| member.rel_tgt_id);
+                (port, Member { local, rel_tgt_id })
+            });
+            let group_id = known.iter().flatten().next().map_or(0, |known| known.group_id);
+            found.target_groups.insert(node, TargetGroup { group_id, state, members: members.collect() });
+        }
+        storage.group = Some(found);
+        Ok(storage)
+    }
+
+    /// Whether a LUN is this device.
+    fn is_behind(&self, at: &LunAddress, device: &DeviceName) -> Result<bool, Error> {
+        let link = self.sysfs.optional_link(&format!("{}/{}/device", at.table.dir(), at.lun), self.deadline)?;
+        Ok(link.is_some_and(|link| link.ends_with(&format!("/{device}"))))
     }
 
     /// The device group of this name, or `None`.
@@ -122,7 +200,7 @@ impl Observer<'_> {
 
     /// One device and the names in its directory. Only attributes that are listed are read: which there are depends on
     /// the handler and on SCST's version.
-    fn device(&self, name: &DeviceName) -> Result<Option<(Device, Vec<String>)>, Error> {
+    fn device(&self, name: &DeviceName, detail: Detail) -> Result<Option<(Device, Vec<String>)>, Error> {
         let dir = device::device(name);
         let Some(entries) = self.sysfs.optional_list(&dir, self.deadline)? else { return Ok(None) };
         let entries: Vec<String> = entries.into_iter().map(|entry| entry.name).collect();
@@ -130,6 +208,10 @@ impl Observer<'_> {
         let mut found = Device::default();
         if let Some(handler) = self.sysfs.optional_link(&format!("{dir}/handler"), self.deadline)? {
             found.handler = handler.rsplit('/').next().and_then(|name| HandlerName::parse(name).ok());
+        }
+        found.block = self.block(name)?.unwrap_or_default();
+        if detail == Detail::Names {
+            return Ok(Some((found, entries)));
         }
         if has("filename") {
             found.filename = self.optional(&format!("{dir}/filename"))?;
@@ -141,7 +223,6 @@ impl Observer<'_> {
                 }
             }
         }
-        found.block = self.block(name)?.unwrap_or_default();
         if has("active") {
             found.active = self.active(name)?;
         }
@@ -149,12 +230,16 @@ impl Observer<'_> {
     }
 
     /// Where a device is mapped, without the copy manager's LUN.
-    fn exports(&self, name: &DeviceName, luns: &mut BTreeMap<LunAddress, Lun>) -> Result<(), Error> {
+    fn exports(&self, name: &DeviceName, detail: Detail, luns: &mut BTreeMap<LunAddress, Lun>) -> Result<(), Error> {
         for (table, lun) in self.exported(name)?.0 {
-            let path = format!("{}/{lun}/read_only", table.dir());
-            // Gone between the two looks: somebody else is unmapping it.
-            let Some(read_only) = self.optional(&path)? else { continue };
-            luns.insert(LunAddress { table, lun }, Lun { device: name.clone(), read_only: read_only != "0" });
+            let mut read_only = false;
+            if detail == Detail::Settings {
+                let path = format!("{}/{lun}/read_only", table.dir());
+                // Gone between the two looks: somebody else is unmapping it.
+                let Some(value) = self.optional(&path)? else { continue };
+                read_only = value != "0";
+            }
+            luns.insert(LunAddress { table, lun }, Lun { device: name.clone(), read_only });
         }
         Ok(())
     }

@@ -4,7 +4,6 @@
 //! logging, the deadline, the flag that SIGTERM raises, and sees to it that a failure has exactly one reason on stderr, a panic too.
 
 use std::io::Write;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -73,17 +72,16 @@ fn perform(agent: &impl Agent, invocation: Invocation) -> ExitCode {
     listen_for_sigterm(&cancelled);
     let deadline = Deadline::for_timeout(env.timeout(), Arc::clone(&cancelled));
     log::install(agent.name(), invocation.action, &env);
-    remember_panics();
     let prefix = env.exit_reason_prefix().to_owned();
+    end_on_panic(invocation.action, prefix.clone());
     let context = Context { env, deadline, dry_run: invocation.dry_run, cancelled };
-    let outcome = catch_unwind(AssertUnwindSafe(|| agent.run(invocation.action, &context)));
-    let failure = match outcome {
-        Ok(Ok(code)) => return code,
-        Ok(Err(failure)) => failure,
-        Err(payload) => Failure::generic(format!("{}: internal error: {}", invocation.action, words(&*payload))),
-    };
-    report(&failure, &prefix);
-    failure.code
+    match agent.run(invocation.action, &context) {
+        Ok(code) => code,
+        Err(failure) => {
+            report(&failure, &prefix);
+            failure.code
+        }
+    }
 }
 
 /// Says why, once to Pacemaker and once to the log.
@@ -109,11 +107,16 @@ fn words(payload: &(dyn std::any::Any + Send)) -> &str {
         .unwrap_or("panic")
 }
 
-/// A panic's message belongs into the log with its place, not as a second line onto stderr beside the exit reason.
-fn remember_panics() {
-    std::panic::set_hook(Box::new(|info| {
-        let place = info.location().map(ToString::to_string).unwrap_or_default();
-        tracing::error!("internal error at {place}: {}", words(info.payload()));
+/// A panic, in whatever thread, ends the run as any failure does: with its reason and exit code 1. The binaries are built
+/// without unwinding, so this is the last that happens.
+fn end_on_panic(action: Action, prefix: String) {
+    std::panic::set_hook(Box::new(move |info| {
+        let words = words(info.payload());
+        report(&Failure::generic(format!("{action}: internal error: {words}")), &prefix);
+        if let Some(place) = info.location() {
+            tracing::error!("internal error at {place}: {words}");
+        }
+        std::process::exit(ExitCode::Generic.number().into());
     }));
 }
 

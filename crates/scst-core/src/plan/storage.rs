@@ -153,6 +153,8 @@ fn leave(scope: &Scope, device: &DeviceName) -> Step {
 
 /// Which devices stay, go, and come.
 struct DevicePlan<'a> {
+    /// Devices that a host may see, by a LUN of whomever.
+    mapped: BTreeSet<&'a DeviceName>,
     /// Devices that are there and stay as they are.
     kept: BTreeMap<&'a DeviceName, &'a Device>,
     /// Devices that go: not wanted any more, or to be added anew.
@@ -161,7 +163,8 @@ struct DevicePlan<'a> {
 
 impl<'a> DevicePlan<'a> {
     fn new(scope: &Scope, found: &'a Storage, wanted: &Storage, warnings: &mut Vec<String>) -> Self {
-        let mut plan = Self { kept: BTreeMap::new(), removed: BTreeSet::new() };
+        let mapped = found.luns.values().map(|lun| &lun.device).collect();
+        let mut plan = Self { mapped, kept: BTreeMap::new(), removed: BTreeSet::new() };
         for (name, device) in &found.devices {
             let Some(wanted) = wanted.devices.get(name) else {
                 plan.removed.insert(name);
@@ -175,7 +178,7 @@ impl<'a> DevicePlan<'a> {
             }
             plan.kept.insert(name, device);
             let identity =
-                if can_be_named(scope, found, name) { Vec::new() } else { identity_differences(device, wanted) };
+                if plan.can_be_named(scope, name) { Vec::new() } else { identity_differences(device, wanted) };
             warnings.extend(differences.iter().chain(&identity).map(|d| {
                 format!(
                     "device {name}: {} is {}, configured is {}: it takes effect when the device is removed and added, or the resource restarted",
@@ -184,6 +187,12 @@ impl<'a> DevicePlan<'a> {
             }));
         }
         plan
+    }
+
+    /// Whether a device can still be given what hosts know it by: where they see it, it keeps what it has. One that no host
+    /// sees may be left from a run that died after adding it.
+    fn can_be_named(&self, scope: &Scope, device: &DeviceName) -> bool {
+        scope.recreate || !self.mapped.contains(device)
     }
 
     /// LUNs go first and are seen gone, then the devices.
@@ -208,7 +217,7 @@ impl<'a> DevicePlan<'a> {
                 plan.warnings.push(format!("device {name} belongs to a handler that is not ours and is left alone"));
                 continue;
             };
-            if found.luns.values().any(|lun| lun.device == **name) {
+            if self.mapped.contains(*name) {
                 plan.steps.push(Step::AwaitUnmapped { device: (*name).clone() });
             }
             plan.steps.push(Step::DelDevice { handler, device: (*name).clone() });
@@ -224,7 +233,7 @@ impl<'a> DevicePlan<'a> {
                 let parameters = parameters(scope, handler, device);
                 steps.push(Step::AddDevice { handler, device: name.clone(), parameters });
             }
-            let writable = can_be_named(scope, found, name);
+            let writable = self.can_be_named(scope, name);
             // An attribute that a device does not show is one this kernel does not have.
             let right = |attribute: &str, value: &String| {
                 kept.is_some() && found.devices[name].identity.get(attribute).is_none_or(|there| there == value)
@@ -277,12 +286,6 @@ impl<'a> DevicePlan<'a> {
             }
         }
     }
-}
-
-/// Whether a device can still be given what hosts know it by: where they see it, it keeps what it has. One that no host
-/// sees may be left from a run that died after adding it.
-fn can_be_named(scope: &Scope, found: &Storage, device: &DeviceName) -> bool {
-    scope.recreate || found.luns.values().all(|lun| lun.device != *device)
 }
 
 /// We map into initiator groups of our driver; other LUNs of our devices are an operator's own.
