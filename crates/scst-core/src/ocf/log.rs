@@ -25,6 +25,7 @@ use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt};
+use tz::{DateTime, TimeZone};
 
 use super::action::Action;
 use super::env::{Env, is_true};
@@ -93,7 +94,7 @@ impl OcfLog {
     }
 
     /// The lines that one message becomes. `time` is the local time.
-    fn lines(&self, level: Level, reason: bool, text: &str, time: &jiff::Zoned) -> Vec<Line> {
+    fn lines(&self, level: Level, reason: bool, text: &str, time: &DateTime) -> Vec<Line> {
         let mut lines = Vec::new();
         let (name, severity) = match level {
             Level::ERROR => ("ERROR", 3),
@@ -101,7 +102,7 @@ impl OcfLog {
             Level::INFO => ("INFO", 6),
             _ => ("DEBUG", 7),
         };
-        let (tag, clock) = (&self.tag, time.strftime("%b %d %H:%M:%S"));
+        let (tag, clock) = (&self.tag, format!("{} {:02} {}", month(time), time.month_day(), of_day(time)));
         if self.trace.is_some() {
             lines.push(Line::Trace(format!("{clock} {name}: {text}\n")));
         }
@@ -117,7 +118,7 @@ impl OcfLog {
         }
         if let Some(facility) = self.facility {
             // The day of a syslog header is padded with a blank, that of the other lines with a zero.
-            let clock = time.strftime("%b %e %H:%M:%S");
+            let clock = format!("{} {:2} {}", month(time), time.month_day(), of_day(time));
             lines.push(Line::Syslog(format!("<{}>{clock} {tag}: {name}: {text}", facility * 8 + severity)));
         }
         if self.logfile.is_some() && !is_debug {
@@ -156,7 +157,8 @@ impl<S: Subscriber> Layer<S> for OcfLog {
         }
         let metadata = event.metadata();
         let reason = metadata.target() == REASON;
-        for line in self.lines(*metadata.level(), reason, &text, &jiff::Zoned::now()) {
+        let Some(now) = now() else { return };
+        for line in self.lines(*metadata.level(), reason, &text, &now) {
             self.send(&line);
         }
     }
@@ -196,6 +198,23 @@ fn facility(name: &str) -> Option<u8> {
     number.or_else(local)
 }
 
+/// The local time; UTC on a machine whose time zone cannot be read. None when the clock shows a year that no calendar has.
+fn now() -> Option<DateTime> {
+    let zone = TimeZone::local().unwrap_or_else(|_| TimeZone::utc());
+    DateTime::now(zone.as_ref()).or_else(|_| DateTime::now(TimeZone::utc().as_ref())).ok()
+}
+
+/// The month as syslog writes it.
+fn month(time: &DateTime) -> &'static str {
+    const NAMES: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    NAMES[usize::from(time.month() - 1)]
+}
+
+/// Hours, minutes and seconds.
+fn of_day(time: &DateTime) -> String {
+    format!("{:02}:{:02}:{:02}", time.hour(), time.minute(), time.second())
+}
+
 /// Sends one datagram and does not wait for a daemon that does not read.
 fn send_datagram(socket: &Path, text: &str) -> std::io::Result<()> {
     let sender = UnixDatagram::unbound()?;
@@ -227,8 +246,9 @@ fn trace_file(agent: &str, action: Action, env: &Env) -> Option<File> {
         None => {
             let base = set("OCF_RESKEY_trace_dir").map_or_else(|| env.ha_varlib().join("trace_ra"), PathBuf::from);
             let kind = component(set("OCF_RESOURCE_TYPE").unwrap_or(agent));
-            let time = jiff::Zoned::now().strftime("%Y-%m-%d.%H:%M:%S").to_string();
-            base.join(kind).join(format!("{}.{action}.{time}", component(env.instance())))
+            let now = now()?;
+            let day = format!("{:04}-{:02}-{:02}", now.year(), now.month(), now.month_day());
+            base.join(kind).join(format!("{}.{action}.{day}.{}", component(env.instance()), of_day(&now)))
         }
     };
     if let Some(parent) = path.parent() {
@@ -253,8 +273,8 @@ mod tests {
         OcfLog::new("scst_aluadg", Action::Start, &env, terminal)
     }
 
-    fn time() -> jiff::Zoned {
-        "2026-11-05T07:08:09[UTC]".parse().unwrap()
+    fn time() -> DateTime {
+        DateTime::new(2026, 11, 5, 7, 8, 9, 0, tz::LocalTimeType::utc()).unwrap()
     }
 
     fn lines(log: &OcfLog, level: Level) -> Vec<Line> {
