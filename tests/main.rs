@@ -20,6 +20,7 @@ mod older_scst;
 mod ports;
 mod probe;
 mod reload;
+mod scst_ha;
 mod shell_agents;
 mod start_stop;
 mod stop_nonsense;

@@ -5,4 +5,5 @@
 
 pub mod host;
 pub mod scst_aluadg;
+pub mod scst_ha;
 pub mod scst_qla2xtgt;

@@ -242,3 +242,21 @@ fn c22_a_port_that_cannot_be_a_target_is_refused_by_name() {
     alpha.control(&format!("plug wwpn={} target_capable=false", HOST[0]));
     alpha.run(&ports(), "start").exit(5).writes(0).reason_has("does not exist").reason_has(HOST[0]);
 }
+
+#[test]
+fn c22_targetports_is_made_of_target_ports_alone_and_shown_before_it_is_written() {
+    let cluster = World::new().node("alpha", 1).without_targetports().port(ALPHA[0]).port(ALPHA[1]).up();
+    let alpha = cluster.node("alpha");
+    alpha.control(&format!("plug wwpn={} target_capable=false", HOST[0]));
+    alpha.control("modprobe qla2x00tgt");
+    let should_be = format!("should be  \"{}\"", ALPHA.join(","));
+    let attribute = || cluster.cib().load().unwrap().permanent("alpha", "targetports").map(str::to_owned);
+    // It shows what it would write also where the writing fails, and without being asked writes nothing.
+    let failing = alpha.tool("discover --set").env("STAND_IN_FAIL", "crm_attribute:124").go();
+    assert!(failing.stdout().contains(&should_be), "{failing:?}");
+    let shown = alpha.tool("discover").go();
+    assert!(shown.stdout().contains(&should_be), "{shown:?}");
+    assert_eq!(attribute(), None);
+    alpha.tool("discover --set").go();
+    assert_eq!(attribute(), Some(ALPHA.join(",")));
+}

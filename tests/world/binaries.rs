@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// The binary of an agent.
+/// The binary of an agent, or of the operators' tool.
 pub(super) fn agent(name: &str) -> &'static Path {
     Path::new(match name {
         "scst_qla2xtgt" => env!("CARGO_BIN_EXE_scst_qla2xtgt"),
         "scst_aluadg" => env!("CARGO_BIN_EXE_scst_aluadg"),
+        "scst-ha" => env!("CARGO_BIN_EXE_scst-ha"),
         other => panic!("there is no agent {other}"),
     })
 }

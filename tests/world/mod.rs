@@ -176,6 +176,14 @@ impl Cluster {
         self.cib.set_node_attribute(node, "targetports", text).expect("the CIB can be changed");
     }
 
+    /// Configures resources, in place of what they were before.
+    pub(crate) fn configure(&self, resources: &[&Resource]) {
+        for resource in resources {
+            let agent = format!("ocf:onesty:{}", resource.agent());
+            self.cib.set_primitive(resource.id(), &agent, resource.params()).expect("the CIB can be changed");
+        }
+    }
+
     /// The promotion score of a resource on a node, as the CIB has it.
     pub(crate) fn score(&self, node: &str, resource: &Resource) -> Option<String> {
         self.cib.score(node, resource.id()).expect("the CIB can be read")

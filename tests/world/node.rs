@@ -54,6 +54,11 @@ impl Node {
         Call::new(self, resource)
     }
 
+    /// The operators' tool with these arguments.
+    pub(crate) fn tool(&self, arguments: &str) -> Call<'_> {
+        arguments.split_whitespace().fold(Call::tool(self), Call::argument)
+    }
+
     // ---- what is there -----------------------------------------------------------------------
 
     /// The picture of SCST's tree. Files of the world's directory are shown as if they lay in `/world`.

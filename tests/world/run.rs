@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use scst_sim::mount::WriteRecord;
+use snapbox::assert::{Assert, DEFAULT_ACTION_ENV};
+use snapbox::data::Inline;
 
 use super::binaries;
 use super::node::Node;
@@ -32,21 +34,25 @@ pub(crate) struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    pub(super) fn new(node: &'a Node, resource: &Resource) -> Self {
-        let agent = resource.agent();
-        let mut call = Self { node, agent, environment: BTreeMap::new(), arguments: Vec::new() };
-        let dir = node.dir();
+    /// The operators' tool: nothing but the places of this node.
+    pub(super) fn tool(node: &'a Node) -> Self {
+        let call = Self { node, agent: "scst-ha", environment: BTreeMap::new(), arguments: Vec::new() };
         let path = |path: &std::path::Path| path.to_str().expect("a plain path").to_owned();
         let tools = path(node.tools());
-        call = call
-            .env("PATH", &format!("{tools}:/usr/bin:/bin"))
+        call.env("PATH", &format!("{tools}:/usr/bin:/bin"))
             .env("HA_SBIN_DIR", &tools)
             .env("HA_RSCTMP", &path(&node.rsctmp()))
             .env("SCST_VAR_LIB", &path(&node.var_lib()))
             .env("SCST_SYSFS_ROOT", &path(node.mount().dir()))
             .env("STAND_IN_CIB", &path(node.cib().path()))
             .env("STAND_IN_NODE", &node.name)
-            .env("HA_LOGFILE", &path(&dir.join("log")))
+            .env("HA_LOGFILE", &path(&node.dir().join("log")))
+    }
+
+    pub(super) fn new(node: &'a Node, resource: &Resource) -> Self {
+        let agent = resource.agent();
+        let mut call = Self { agent, ..Self::tool(node) };
+        call = call
             .env("OCF_ROOT", "/usr/lib/ocf")
             .env("OCF_RA_VERSION_MAJOR", "1")
             .env("OCF_RA_VERSION_MINOR", "1")
@@ -138,6 +144,11 @@ impl<'a> Call<'a> {
     /// Prints the plan and writes nothing.
     pub(crate) fn dry_run(self) -> Self {
         self.argument("--dry-run")
+    }
+
+    /// Runs it with the arguments it has.
+    pub(crate) fn go(self) -> Outcome {
+        self.run("")
     }
 
     /// Runs an action to its end.
@@ -290,6 +301,20 @@ impl Outcome {
         let reasons = self.reasons().len();
         let expected = usize::from(![0, 3, 8].contains(&code));
         assert!(reasons == expected || code == 3, "{reasons} exit reasons\n{}", self.describe());
+        self
+    }
+
+    /// It ended with this code; what else it must have said is another matter than an agent's.
+    #[track_caller]
+    pub(crate) fn code_is(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{}", self.describe());
+        self
+    }
+
+    /// It printed this, which `SNAPSHOTS=overwrite` rewrites.
+    #[track_caller]
+    pub(crate) fn printed(self, expected: Inline) -> Self {
+        Assert::new().action_env(DEFAULT_ACTION_ENV).eq(self.out.clone(), expected);
         self
     }
 

@@ -3,6 +3,7 @@
 pub mod agent;
 mod demote;
 pub mod device;
+pub mod difference;
 mod grammar;
 mod instance;
 mod monitor;

@@ -120,12 +120,9 @@ pub(super) fn reload(host: &Host<'_>) -> Result<ExitCode, Failure> {
     };
     let local = work.topology.local.name.clone();
     instance.release(host, &mut found)?;
-    let mut wanted = match &found.group {
-        Some(group) if alone => wanted::without_cluster(&params, &work.local, group),
-        _ => wanted::storage(&params, &work.topology, &work.local, States::Kept, &found),
-    };
-    peers::finish(&mut wanted, &found, &instance.record);
-    for device in mistakes(&findings, &params, &instance).spare(&mut wanted, &found) {
+    let mistakes = mistakes(&findings, &params, &instance);
+    let (wanted, spared) = work.reloaded(&params, &instance, &found, &mistakes, alone);
+    for device in spared {
         tracing::error!("device {device}: its configuration has a mistake, what runs of it stays as it is");
     }
     if let Some(conflict) = work.conflict(&found, &wanted)? {
@@ -169,7 +166,7 @@ pub(super) fn checked(host: &Host<'_>) -> Result<Checked, Failure> {
 
 /// What an operator mistyped in a configuration that is not bad as a whole: such a device is left out of a start, but a
 /// reload must not take it from its hosts.
-fn mistakes(findings: &[Finding], params: &Params, instance: &Instance) -> Mistakes {
+pub(super) fn mistakes(findings: &[Finding], params: &Params, instance: &Instance) -> Mistakes {
     let faults = || findings.iter().filter(|finding| finding.severity >= Severity::Warning);
     let used: BTreeMap<String, &DeviceName> =
         params.devices.iter().map(|device| (format!("device{}", device.index), &device.name)).collect();
@@ -199,16 +196,21 @@ pub(super) fn local_state(found: &Storage, local: &NodeName) -> Option<AluaState
 }
 
 /// One convergence: what it works with.
-struct Work<'a> {
+pub(super) struct Work<'a> {
     host: &'a Host<'a>,
     topology: Topology,
-    local: LocalPorts,
-    scope: Scope,
+    pub(super) local: LocalPorts,
+    pub(super) scope: Scope,
     lip: bool,
 }
 
 impl<'a> Work<'a> {
-    fn new(host: &'a Host<'a>, params: &Params, instance: &Instance, topology: Topology) -> Result<Self, Failure> {
+    pub(super) fn new(
+        host: &'a Host<'a>,
+        params: &Params,
+        instance: &Instance,
+        topology: Topology,
+    ) -> Result<Self, Failure> {
         let ports = match host.local_ports(params.driver, &topology) {
             // In a dry run the modules may not be there, and then neither are the ports.
             Err(_) if host.dry_run() && !host.observer().scst_loaded()? => topology.local.listed(),
@@ -239,8 +241,27 @@ impl<'a> Work<'a> {
         Ok(Self { host, topology, local, scope, lip: params.lip })
     }
 
+    /// What a reload makes of what is found, and the devices it leaves as they are because of a mistake. Alone, without the
+    /// cluster, it leaves the target groups as well.
+    pub(super) fn reloaded(
+        &self,
+        params: &Params,
+        instance: &Instance,
+        found: &Storage,
+        mistakes: &Mistakes,
+        alone: bool,
+    ) -> (Storage, BTreeSet<DeviceName>) {
+        let mut wanted = match &found.group {
+            Some(group) if alone => wanted::without_cluster(params, &self.local, group),
+            _ => wanted::storage(params, &self.topology, &self.local, States::Kept, found),
+        };
+        peers::finish(&mut wanted, found, &instance.record);
+        let spared = mistakes.spare(&mut wanted, found);
+        (wanted, spared)
+    }
+
     /// What stands in the way of the plan and is not ours to move: found before the first write.
-    fn conflict(&self, found: &Storage, wanted: &Storage) -> Result<Option<Failure>, Error> {
+    pub(super) fn conflict(&self, found: &Storage, wanted: &Storage) -> Result<Option<Failure>, Error> {
         for (name, device) in &found.devices {
             if wanted.devices.contains_key(name) && device.handler.is_none() {
                 return Ok(Some(Failure::generic(format!("device {name} exists with a handler that is not ours"))));

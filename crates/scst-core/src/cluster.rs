@@ -6,6 +6,7 @@
 //! cluster could not be asked" are three answers: an `Option` inside a node, a node that [`Nodes::node`] does not find, and a
 //! [`ClusterError`]. Nobody may act on the third as if it were one of the others.
 
+mod configuration;
 mod topology;
 
 use std::borrow::Cow;
@@ -15,7 +16,8 @@ use std::time::Duration;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
 
-pub use self::topology::{MAX_GROUPS, Member, Port, Topology, io_group};
+pub use self::configuration::{Configuration, Configured, query_configuration};
+pub use self::topology::{MAX_GROUPS, Member, Port, Topology, entries, io_group};
 use crate::command::{CommandError, Tools};
 use crate::deadline::Deadline;
 use crate::ocf::notify::PeerRole;
@@ -90,6 +92,12 @@ pub fn delete_promotion_score(
     instance: &str,
 ) -> Result<(), ClusterError> {
     promotion_score(tools, deadline, node, instance, &["-D"])
+}
+
+/// Sets the lasting attribute `targetports` of a node.
+pub fn set_targetports(tools: &Tools, deadline: &Deadline, node: &str, ports: &str) -> Result<(), ClusterError> {
+    tools.run("crm_attribute", &["-N", node, "-l", "forever", "-n", TARGETPORTS, "-v", ports], limit(deadline))?;
+    Ok(())
 }
 
 /// The one form of the command that every release from 2.0 to 3.0 understands. The attribute is still called `master-`.

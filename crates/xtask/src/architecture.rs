@@ -163,6 +163,23 @@ fn a_notification_starts_no_process() {
 }
 
 #[test]
+fn the_operators_tool_only_shows() {
+    for source in sources("agents/src").into_iter().map(Source::without_tests) {
+        if source.module() != "scst_ha" {
+            assert!(!source.has("scst_ha::") || source.module() == "lib", "{} knows scst-ha", source.path);
+            continue;
+        }
+        for door in
+            ["apply", ".write(", "write_together", "write_apart", "remember(", "forget(", "store.lock(", "load_modules"]
+        {
+            assert!(!source.has(door), "{} uses {door}", source.path);
+        }
+        let sets = source.has("set_targetports");
+        assert_eq!(sets, source.path.ends_with("scst_ha/discover/mod.rs"), "{} sets the attribute", source.path);
+    }
+}
+
+#[test]
 fn the_map_names_every_module() {
     let document = fs::read_to_string(workspace::root().join("docs/architecture.md")).unwrap();
     let mut missing = BTreeMap::<&str, BTreeSet<String>>::new();

@@ -100,7 +100,7 @@ impl Topology {
 }
 
 /// The entries of a node's list. Commas and blanks separate; an empty entry is none.
-fn entries(node: &ClusterNode) -> impl Iterator<Item = &str> {
+pub fn entries(node: &ClusterNode) -> impl Iterator<Item = &str> {
     let list = node.targetports.as_deref().unwrap_or_default();
     list.split(|c: char| c == ',' || c.is_whitespace()).filter(|entry| !entry.is_empty())
 }

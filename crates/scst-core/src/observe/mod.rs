@@ -1,7 +1,9 @@
 //! Reads the kernel's tree into `state`. What is not there is left out; what cannot be read is an error, because a plan
 //! made from half a picture would be wrong.
 
+pub mod fc_hosts;
 pub mod ports;
+pub mod sessions;
 pub mod storage;
 
 use crate::deadline::Deadline;
@@ -22,6 +24,12 @@ impl Observer<'_> {
     /// SCST is loaded.
     pub fn scst_loaded(&self) -> Result<bool, Error> {
         Ok(self.sysfs.optional_list(ROOT, self.deadline)?.is_some())
+    }
+
+    /// SCST's release.
+    pub fn scst_version(&self) -> Result<Option<String>, Error> {
+        let version = self.optional(&format!("{ROOT}/version"))?;
+        Ok(version.map(|text| text.trim_start_matches("SCST version: ").to_owned()))
     }
 
     /// The first line of an attribute, `None` when it is not there.

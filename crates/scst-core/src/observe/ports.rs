@@ -11,6 +11,11 @@ use crate::scst::{qla2x00t, target};
 use crate::state::{IniGroup, Port, Ports};
 
 impl Observer<'_> {
+    /// The driver is loaded, whether it has ports or not.
+    pub fn driver_loaded(&self, driver: Driver) -> Result<bool, Error> {
+        Ok(self.sysfs.optional_list(&target::driver(driver), self.deadline)?.is_some())
+    }
+
     /// The driver's ports, in sysfs's own spelling; none when the driver is not there.
     pub fn port_names(&self, driver: Driver) -> Result<Vec<TargetName>, Error> {
         let names = self.directories(&target::driver(driver))?;
@@ -27,7 +32,7 @@ impl Observer<'_> {
         self.ports_with(driver, names, concerns, Self::initiators)
     }
 
-    /// The same for those who only remove: one initiator with a slash in its name makes the kernel refuse the listing of its
+    /// The same for those who only remove or show: one initiator with a slash in its name makes the kernel refuse the listing of its
     /// group, which must not keep the group from going. Nobody is seen in it then.
     pub fn ports_to_remove(
         &self,
@@ -109,14 +114,14 @@ impl Observer<'_> {
 
     /// The initiators that have a session on a port, by the name of the session.
     pub fn sessions(&self, driver: Driver, port: &TargetName) -> Result<Vec<String>, Error> {
-        self.directories(&format!("{}/sessions", target::port(driver, port)))
+        self.directories(&target::sessions(driver, port))
     }
 
     /// The sessions of a port that are in an initiator group.
     pub fn sessions_in(&self, driver: Driver, port: &TargetName, group: &InitiatorGroup) -> Result<Vec<String>, Error> {
         let mut found = Vec::new();
         for session in self.sessions(driver, port)? {
-            let link = format!("{}/sessions/{session}/luns", target::port(driver, port));
+            let link = format!("{}/{session}/luns", target::sessions(driver, port));
             let luns = self.sysfs.optional_link(&link, self.deadline)?;
             if luns.is_some_and(|luns| luns.ends_with(&format!("/ini_groups/{group}/luns"))) {
                 found.push(session);

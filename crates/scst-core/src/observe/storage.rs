@@ -137,6 +137,12 @@ impl Observer<'_> {
         Ok(Some(group))
     }
 
+    /// The names of all device groups.
+    pub fn group_names(&self) -> Result<BTreeSet<GroupName>, Error> {
+        let names = self.directories(&device_group::all())?;
+        Ok(names.iter().filter_map(|name| GroupName::seen(name).ok()).collect())
+    }
+
     /// Whether there is a device group of this name.
     pub fn group_exists(&self, name: &GroupName) -> Result<bool, Error> {
         Ok(self.sysfs.optional_list(&device_group::group(name), self.deadline)?.is_some())
@@ -309,7 +315,7 @@ impl Observer<'_> {
         for (table, lun) in self.mapped(name)? {
             let Ok(driver) = Driver::parse(table.driver.as_str()) else { continue };
             for session in self.sessions(driver, &table.port)? {
-                let dir = format!("{}/sessions/{session}/lun{lun}", target::port(driver, &table.port));
+                let dir = format!("{}/{session}/lun{lun}", target::sessions(driver, &table.port));
                 let active = self.optional(&format!("{dir}/active_commands"))?;
                 if active.is_some_and(|active| active != "0") {
                     busy.insert(session);

@@ -3,14 +3,19 @@
 use super::ROOT;
 use super::names::{GroupName, NodeName, TargetName};
 
+/// The directory of all device groups.
+pub fn all() -> String {
+    format!("{ROOT}/device_groups")
+}
+
 /// The file that takes `create` and `del` of device groups.
 pub fn mgmt() -> String {
-    format!("{ROOT}/device_groups/mgmt")
+    format!("{}/mgmt", all())
 }
 
 /// The directory of a device group.
 pub fn group(group: &GroupName) -> String {
-    format!("{ROOT}/device_groups/{group}")
+    format!("{}/{group}", all())
 }
 
 /// The directory with the links of a group's devices, and their `mgmt`.

@@ -15,6 +15,11 @@ pub fn port(driver: Driver, port: &TargetName) -> String {
     format!("{ROOT}/targets/{driver}/{port}")
 }
 
+/// The directory of a port's sessions.
+pub fn sessions(driver: Driver, target: &TargetName) -> String {
+    format!("{}/sessions", port(driver, target))
+}
+
 /// The directory of an initiator group.
 pub fn ini_group(driver: Driver, target: &TargetName, group: &InitiatorGroup) -> String {
     format!("{}/ini_groups/{group}", port(driver, target))

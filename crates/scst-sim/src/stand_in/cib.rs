@@ -115,15 +115,35 @@ impl CibFile {
                 .with("name", "promotable")
                 .with("value", "true");
             let meta = Element::new("meta_attributes").with("id", format!("{clone}-meta")).and(promotable);
-            let mut primitive = Element::new("primitive").with("id", resource);
-            for (name, part) in ["class", "provider", "type"].iter().zip(agent.split(':')) {
-                primitive.set(name, part);
-            }
-            let element = Element::new("clone").with("id", clone).and(meta).and(primitive);
+            let element = Element::new("clone").with("id", clone).and(meta).and(primitive(resource, agent));
             cib.root.child_made("configuration").child_made("resources").children.push(element);
         })
         .map(drop)
     }
+
+    /// Configures a primitive of the agent `class:provider:type` with these parameters, in place of what it was before.
+    pub fn set_primitive(&self, resource: &str, agent: &str, params: &[(String, String)]) -> io::Result<()> {
+        self.change(|cib| {
+            let mut attributes = Element::new("instance_attributes").with("id", format!("{resource}-params"));
+            for (name, value) in params {
+                let pair = Element::new("nvpair").with("id", format!("{resource}-{name}"));
+                attributes.children.push(pair.with("name", name).with("value", value));
+            }
+            let resources = cib.root.child_made("configuration").child_made("resources");
+            resources.children.retain(|child| child.get("id") != Some(resource));
+            resources.children.push(primitive(resource, agent).and(attributes));
+        })
+        .map(drop)
+    }
+}
+
+/// A primitive of the agent `class:provider:type`.
+fn primitive(resource: &str, agent: &str) -> Element {
+    let mut primitive = Element::new("primitive").with("id", resource);
+    for (name, part) in ["class", "provider", "type"].iter().zip(agent.split(':')) {
+        primitive.set(name, part);
+    }
+    primitive
 }
 
 /// A CIB in memory.

@@ -1,0 +1,43 @@
+//! What a device group that runs has in common with its configuration, for those who show it: the plan of a reload, made and not
+//! carried out.
+
+use scst_core::cluster::Topology;
+use scst_core::ocf::exit::Failure;
+use scst_core::ocf::param::Finding;
+use scst_core::plan::storage::converge;
+
+use super::instance::Instance;
+use super::params::Params;
+use super::start::{Work, mistakes};
+use super::wanted::unmatched;
+use crate::host::Host;
+
+/// What a reload would do here, and what it would only name, one sentence each.
+///
+/// # Errors
+///
+/// Why nothing can be compared: a port of the node does not exist, or something could not be read.
+pub fn difference(
+    host: &Host<'_>,
+    params: &Params,
+    findings: &[Finding],
+    topology: &Topology,
+) -> Result<Vec<String>, Failure> {
+    let Some(instance) = Instance::find(host) else { return Ok(Vec::new()) };
+    let found = instance.storage(host.observer())?;
+    let work = Work::new(host, params, &instance, topology.clone())?;
+    let mut sentences = Vec::new();
+    for (device, export) in unmatched(params, &work.local) {
+        sentences.push(format!("device {device}: no initiator group for export {export} on the local ports"));
+    }
+    let mistakes = mistakes(findings, params, &instance);
+    let (wanted, spared) = work.reloaded(params, &instance, &found, &mistakes, false);
+    for device in spared {
+        sentences.push(format!("device {device}: its configuration has a mistake, what runs of it stays as it is"));
+    }
+    sentences.extend(work.conflict(&found, &wanted)?.map(|conflict| conflict.reason));
+    let plan = converge(&work.scope, &found, &wanted);
+    sentences.extend(plan.steps.iter().map(ToString::to_string));
+    sentences.extend(plan.warnings);
+    Ok(sentences)
+}

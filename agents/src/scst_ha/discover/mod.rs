@@ -1,0 +1,220 @@
+//! `scst-ha discover`: which ports can be targets, and what `targetports` should be.
+
+mod proposal;
+mod report;
+
+use scst_core::cluster::{self, Nodes, TARGETPORTS, Topology};
+use scst_core::ocf::exit::Failure;
+use scst_core::scst::names::{Driver, TargetName};
+use serde::Serialize;
+
+use self::proposal::{Proposal, propose};
+use super::cli::Discover;
+use super::node::Node;
+use super::ports::{self, Host, Port};
+use super::{Verdict, print, print_json};
+
+/// What was found.
+#[derive(Debug, Serialize)]
+struct Discovery {
+    /// This node, if its name is known.
+    node: Option<String>,
+    /// The driver asked for.
+    driver: &'static str,
+    /// The driver is loaded; otherwise nobody knows which ports can be targets.
+    loaded: bool,
+    /// When the HBA's driver lets its ports be initiators.
+    qlini_mode: Option<String>,
+    /// The ports that can be targets.
+    ports: Vec<Port>,
+    /// Fibre Channel ports that cannot, as far as is known.
+    not_targets: Vec<Host>,
+    /// What the attribute is; nothing when it is not set, or the cluster could not be asked.
+    is: Option<String>,
+    /// What it should be; nothing when that is not known.
+    should_be: Option<String>,
+    /// The numbers that follow, by place, if this node's id is known.
+    numbers: Vec<Number>,
+    /// Entries of it that keep their place although this machine has no such target port.
+    missing: Vec<String>,
+    /// What it is and what it should be differ.
+    differs: bool,
+    /// It was set to what it should be.
+    set: bool,
+    /// Why the cluster says nothing.
+    cluster: Option<String>,
+    /// What else is to be known.
+    remarks: Vec<String>,
+}
+
+/// One place of the attribute.
+#[derive(Debug, Serialize)]
+struct Number {
+    place: usize,
+    rel_tgt_id: Option<u32>,
+    is: Option<String>,
+    should_be: Option<String>,
+}
+
+/// Shows, and sets if that was asked for.
+pub(super) fn run(node: &Node, options: &Discover) -> Result<Verdict, Failure> {
+    let (name, nodes, unknown) = ask(node, options);
+    let mut found = discover(node, options.driver)?;
+    found.node.clone_from(&name);
+    found.cluster.clone_from(&unknown);
+    let local = name.as_deref().and_then(|name| nodes.node(name));
+    if let Some(name) = name.as_ref().filter(|_| unknown.is_none() && local.is_none()) {
+        found.remarks.push(format!("node {name} is not in the CIB"));
+    }
+    let is: Vec<&str> = local.map(|local| cluster::entries(local).collect()).unwrap_or_default();
+    found.is = local.and_then(|local| local.targetports.clone());
+    let mut refused = None;
+    if found.loaded {
+        let ports: Vec<_> = found.ports.iter().filter_map(|port| TargetName::seen(&port.name).ok()).collect();
+        let Proposal { entries, missing, remarks } = propose(&is, &ports, options.driver, options.renumber);
+        let id = local.and_then(|local| local.id.parse::<u32>().ok());
+        found.numbers = (0..is.len().max(entries.len()))
+            .map(|index| Number {
+                place: index + 1,
+                rel_tgt_id: id.and_then(|id| Some(id * 100 + u32::try_from(index + 1).ok()?)),
+                is: is.get(index).map(|entry| (*entry).to_owned()),
+                should_be: entries.get(index).cloned(),
+            })
+            .collect();
+        found.differs = local.is_some() && is != entries;
+        found.should_be = Some(entries.join(","));
+        found.missing = missing;
+        found.remarks.extend(remarks);
+        refused = check(&mut found, &nodes, options.driver);
+    }
+    let without = nodes.0.iter().filter(|other| !other.remote && cluster::entries(other).next().is_none());
+    let without = without.filter(|other| Some(&other.name) != name.as_ref());
+    found
+        .remarks
+        .extend(without.map(|other| format!("node {} has no {TARGETPORTS}: it serves no targets", other.name)));
+    if !options.set {
+        show(&found, options.json)?;
+        return Ok(found.verdict());
+    }
+    // What is written is shown before; for a program everything is said at once.
+    if !options.json {
+        print(&report::text(&found))?;
+    }
+    set(node, &mut found, unknown, refused)?;
+    if options.json {
+        print_json(&found)?;
+    } else {
+        print(if found.set { "\ntargetports is set\n" } else { "\nnothing is to be set\n" })?;
+    }
+    Ok(found.verdict())
+}
+
+impl Discovery {
+    fn verdict(&self) -> Verdict {
+        if self.differs || !self.missing.is_empty() { Verdict::Differs } else { Verdict::Right }
+    }
+}
+
+/// This node's name, all nodes, and why the cluster could not say.
+fn ask(node: &Node, options: &Discover) -> (Option<String>, Nodes, Option<String>) {
+    let told = options.node.as_ref().map(ToString::to_string);
+    let nodes = match cluster::query_nodes(&node.tools, &node.deadline) {
+        Ok(nodes) => nodes,
+        Err(error) => return (told, Nodes::default(), Some(error.to_string())),
+    };
+    match told.map_or_else(|| cluster::local_node_name(&node.tools, &node.deadline), Ok) {
+        Ok(name) => (Some(name), nodes, None),
+        Err(error) => (None, nodes, Some(error.to_string())),
+    }
+}
+
+fn discover(node: &Node, driver: Driver) -> Result<Discovery, Failure> {
+    let observer = node.observer();
+    let mut found = Discovery {
+        node: None,
+        driver: driver.dir(),
+        loaded: observer.driver_loaded(driver)?,
+        qlini_mode: None,
+        ports: Vec::new(),
+        not_targets: Vec::new(),
+        is: None,
+        should_be: None,
+        numbers: Vec::new(),
+        missing: Vec::new(),
+        differs: false,
+        set: false,
+        cluster: None,
+        remarks: Vec::new(),
+    };
+    if !found.loaded {
+        found.remarks.push(format!(
+            "driver {driver} is not loaded, so nobody knows which ports can be targets: modprobe {}",
+            driver.module()
+        ));
+    }
+    let hosts = ports::fc_hosts(observer)?;
+    found.ports = ports::of_driver(observer, driver, &hosts)?;
+    if driver == Driver::Qla2x00t {
+        found.qlini_mode = observer.qlini_mode()?;
+        let target = |host: &Host| found.ports.iter().any(|port| port.fc_host.as_ref() == Some(host));
+        found.not_targets = hosts.into_iter().filter(|host| !target(host)).collect();
+    }
+    Ok(found)
+}
+
+/// Looks what a start would say of the proposal. Answers why it would refuse it.
+fn check(found: &mut Discovery, nodes: &Nodes, driver: Driver) -> Option<Failure> {
+    let (name, should_be) = (found.node.as_ref()?, found.should_be.clone()?);
+    let mut nodes = nodes.clone();
+    nodes.0.iter_mut().find(|node| node.name == *name)?.targetports = Some(should_be);
+    match Topology::build(&nodes, name, driver) {
+        Ok((_, warnings)) => {
+            found.remarks.extend(warnings);
+            None
+        }
+        Err(failure) => {
+            found.remarks.push(format!("no start would succeed on this node: {failure}"));
+            Some(failure)
+        }
+    }
+}
+
+/// Writes the attribute, and sees that it is there.
+fn set(node: &Node, found: &mut Discovery, unknown: Option<String>, refused: Option<Failure>) -> Result<(), Failure> {
+    let not_set = |why: &str| Failure::generic(format!("{TARGETPORTS} is not set: {why}"));
+    if let Some(why) = unknown {
+        return Err(not_set(&why));
+    }
+    let Some((name, should_be)) = found.node.clone().zip(found.should_be.clone()) else {
+        return Err(not_set(&format!("driver {} is not loaded", found.driver)));
+    };
+    if !found.differs {
+        return if found.is.is_some() { Ok(()) } else { Err(not_set(&nothing_to_list(found))) };
+    }
+    if found.ports.is_empty() {
+        return Err(not_set(&nothing_to_list(found)));
+    }
+    if let Some(failure) = refused {
+        return Err(Failure { reason: not_set(&failure.reason).reason, ..failure });
+    }
+    let failed = |error: cluster::ClusterError| not_set(&error.to_string());
+    cluster::set_targetports(&node.tools, &node.deadline, &name, &should_be).map_err(failed)?;
+    let nodes = cluster::query_nodes(&node.tools, &node.deadline).map_err(failed)?;
+    if nodes.node(&name).and_then(|node| node.targetports.as_ref()) != Some(&should_be) {
+        return Err(not_set("the cluster took it and does not have it"));
+    }
+    (found.set, found.differs) = (true, false);
+    Ok(())
+}
+
+fn nothing_to_list(found: &Discovery) -> String {
+    match (&found.node, found.ports.is_empty()) {
+        (_, true) => format!("no port of driver {} is there", found.driver),
+        (Some(name), _) => format!("node {name} is not in the CIB"),
+        (None, _) => "this node's name is not known".to_owned(),
+    }
+}
+
+fn show(found: &Discovery, json: bool) -> Result<(), Failure> {
+    if json { print_json(found) } else { print(&report::text(found)) }
+}

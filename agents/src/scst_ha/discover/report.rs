@@ -1,0 +1,66 @@
+//! What was discovered, as text.
+
+use scst_core::cluster::TARGETPORTS;
+
+use super::Discovery;
+use crate::scst_ha::ports::{Host, Port};
+use crate::scst_ha::table::{Table, list};
+
+/// Everything, as an operator reads it.
+pub(super) fn text(found: &Discovery) -> String {
+    let cluster = found.cluster.as_ref().map(|reason| format!("{reason}\n")).unwrap_or_default();
+    let mut sections = vec![ports(found), cluster, attribute(found), list("", "to be known", &found.remarks)];
+    sections.retain(|section| !section.is_empty());
+    sections.join("\n")
+}
+
+fn ports(found: &Discovery) -> String {
+    let mode = found.qlini_mode.as_ref().map(|mode| format!(", qlini_mode {mode}")).unwrap_or_default();
+    let none = if found.ports.is_empty() { ": none" } else { "" };
+    let mut ports = Table::new(&["port", "host", "state", "speed", "enabled", "id", "logged in"]);
+    for port in &found.ports {
+        ports.row(row(port));
+    }
+    let title = if found.loaded { "no target ports" } else { "Fibre Channel ports" };
+    let others = found.not_targets.iter().map(|host| [host.wwpn.clone(), host.name.clone(), host.link()].join("  "));
+    let others = list("", title, &others.collect::<Vec<_>>());
+    format!("target ports of driver {}{mode}{none}\n{}{others}", found.driver, ports.text("  "))
+}
+
+fn row(port: &Port) -> [String; 7] {
+    let host = port.fc_host.as_ref();
+    let mut initiators: Vec<&str> = port.sessions.iter().map(|session| session.initiator.as_str()).collect();
+    initiators.dedup();
+    [
+        port.name.clone(),
+        host.map(|host| host.name.clone()).unwrap_or_default(),
+        host.and_then(|Host { state, .. }| state.clone()).unwrap_or_default(),
+        host.and_then(|Host { speed, .. }| speed.clone()).unwrap_or_default(),
+        (if port.enabled { "yes" } else { "no" }).to_owned(),
+        port.rel_tgt_id.to_string(),
+        initiators.join(", "),
+    ]
+}
+
+fn attribute(found: &Discovery) -> String {
+    let Some(should_be) = &found.should_be else { return String::new() };
+    let of_node = found.node.as_ref().map(|node| format!(" of node {node}")).unwrap_or_default();
+    let mut lines = vec![format!("{TARGETPORTS}{of_node}")];
+    if found.cluster.is_none() {
+        let is = found.is.as_ref().map_or("not set".to_owned(), |is| format!("{is:?}"));
+        lines.push(format!("  is         {is}"));
+    }
+    lines.push(format!("  should be  {should_be:?}"));
+    let mut text = lines.join("\n") + "\n";
+    if found.differs {
+        let mut places = Table::new(&["place", "id", "is", "should be"]);
+        for number in &found.numbers {
+            let id = number.rel_tgt_id.map(|id| id.to_string()).unwrap_or_default();
+            let name = |entry: &Option<String>| entry.clone().unwrap_or_default();
+            places.row([number.place.to_string(), id, name(&number.is), name(&number.should_be)]);
+        }
+        text.push('\n');
+        text.push_str(&places.text("  "));
+    }
+    text
+}

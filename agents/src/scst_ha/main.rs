@@ -1,0 +1,5 @@
+//! The binary `scst-ha`.
+
+fn main() -> std::process::ExitCode {
+    agents::scst_ha::main()
+}

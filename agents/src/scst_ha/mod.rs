@@ -1,0 +1,86 @@
+//! `scst-ha`: what operators want to see of a node's SCST, and what belongs into its `targetports`.
+//!
+//! It shows with the agents' own eyes: the same observation, the same parameters, the same plan. It never applies a plan, and
+//! its one write is the node attribute that `discover --set` sets. It works without a cluster and without SCST, and then says less.
+
+mod cli;
+mod discover;
+mod node;
+mod ports;
+mod status;
+mod table;
+
+use std::io::{ErrorKind, Write as _};
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use scst_core::ocf::exit::Failure;
+use serde::Serialize;
+
+use self::cli::{Cli, Command};
+use self::node::Node;
+
+pub use self::cli::command;
+
+/// How a run ended. The numbers are in the help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    /// Everything was shown, and nothing differs.
+    Right,
+    /// Something differs from the configuration.
+    Differs,
+    /// Something could not be read or done.
+    Failed,
+}
+
+impl From<Verdict> for ExitCode {
+    fn from(verdict: Verdict) -> Self {
+        Self::from(match verdict {
+            Verdict::Right => 0,
+            Verdict::Failed => 1,
+            // 2 is a wrong command line.
+            Verdict::Differs => 3,
+        })
+    }
+}
+
+/// Runs the tool on this process's arguments and environment.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(said) => {
+            // Nobody is left to tell if the terminal is gone.
+            let _ = said.print();
+            return ExitCode::from(u8::try_from(said.exit_code()).unwrap_or(2));
+        }
+    };
+    let node = Node::new(cli.timeout());
+    let outcome = match &cli.command {
+        Command::Discover(options) => discover::run(&node, options),
+        Command::Status(options) => status::run(&node, options),
+    };
+    match outcome {
+        Ok(verdict) => verdict.into(),
+        Err(failure) => {
+            let hint = failure.hint.as_deref().map(|hint| format!("scst-ha: {hint}\n")).unwrap_or_default();
+            // Nobody is left to tell if stderr is closed.
+            let _ = std::io::stderr().lock().write_all(format!("scst-ha: {failure}\n{hint}").as_bytes());
+            Verdict::Failed.into()
+        }
+    }
+}
+
+/// Prints text to the end. A reader that has seen enough is no failure.
+fn print(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::generic(format!("cannot print: {error}"))),
+        _ => Ok(()),
+    }
+}
+
+/// Prints data for programs.
+fn print_json(data: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(data);
+    print(&(text.map_err(|error| Failure::generic(format!("cannot print: {error}")))? + "\n"))
+}

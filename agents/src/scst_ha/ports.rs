@@ -1,0 +1,120 @@
+//! The ports of this machine, their initiator groups, and who is logged in.
+
+use scst_core::error::Error;
+use scst_core::observe::Observer;
+use scst_core::observe::fc_hosts::FcHost;
+use scst_core::scst::names::{Driver, TargetName};
+use serde::Serialize;
+
+/// A port that is a target.
+#[derive(Debug, Serialize)]
+pub(super) struct Port {
+    /// Its driver.
+    pub(super) driver: &'static str,
+    /// Its name.
+    pub(super) name: String,
+    /// It answers initiators.
+    pub(super) enabled: bool,
+    /// Its relative target port id; 0 when none is set.
+    pub(super) rel_tgt_id: u32,
+    /// The Fibre Channel port it is.
+    pub(super) fc_host: Option<Host>,
+    /// Its initiator groups.
+    pub(super) groups: Vec<Group>,
+    /// Who is logged in.
+    pub(super) sessions: Vec<Session>,
+}
+
+/// A Fibre Channel port of the machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Host {
+    /// Its directory below `class/fc_host`.
+    #[serde(rename = "host")]
+    pub(super) name: String,
+    /// Its world wide port name.
+    pub(super) wwpn: String,
+    /// Its state, as its driver says it.
+    pub(super) state: Option<String>,
+    /// The speed of its link.
+    pub(super) speed: Option<String>,
+}
+
+/// An initiator group.
+#[derive(Debug, Serialize)]
+pub(super) struct Group {
+    /// Its name.
+    pub(super) name: String,
+    /// Which commands are ordered together: a number, or the kernel's word.
+    pub(super) io_grouping: String,
+    /// The initiators in it.
+    pub(super) initiators: Vec<String>,
+}
+
+/// A session.
+#[derive(Debug, Serialize)]
+pub(super) struct Session {
+    /// The initiator.
+    pub(super) initiator: String,
+    /// The group whose LUNs it sees; none for the default group.
+    pub(super) group: Option<String>,
+    /// Commands in flight.
+    pub(super) commands: u32,
+}
+
+impl From<FcHost> for Host {
+    fn from(FcHost { host, wwpn, state, speed }: FcHost) -> Self {
+        Self { name: host, wwpn, state, speed }
+    }
+}
+
+impl Host {
+    /// State and speed in a few words.
+    pub(super) fn link(&self) -> String {
+        [&self.state, &self.speed].into_iter().flatten().cloned().collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl Port {
+    /// How other tables call it: by its number where it has one.
+    pub(super) fn short(&self) -> String {
+        if self.rel_tgt_id == 0 { self.name.clone() } else { format!("port {}", self.rel_tgt_id) }
+    }
+}
+
+/// All Fibre Channel ports of the machine.
+pub(super) fn fc_hosts(observer: Observer<'_>) -> Result<Vec<Host>, Error> {
+    Ok(observer.fc_hosts()?.into_iter().map(Host::from).collect())
+}
+
+/// The ports of a driver: those of Fibre Channel in the order of their hosts, the others by name.
+pub(super) fn of_driver(observer: Observer<'_>, driver: Driver, hosts: &[Host]) -> Result<Vec<Port>, Error> {
+    let host = |name: &TargetName| hosts.iter().position(|host| name.matches(&host.wwpn));
+    let mut names = observer.port_names(driver)?;
+    names.sort_by_key(|name| (host(name).unwrap_or(usize::MAX), name.clone()));
+    let mut states = observer.ports_to_remove(driver, &names, |_| true)?;
+    let mut ports = Vec::new();
+    for name in names {
+        // A port that went away meanwhile is no port.
+        let Some(state) = states.remove(&name) else { continue };
+        let groups = state.groups.into_iter().map(|(group, content)| Group {
+            name: group.to_string(),
+            io_grouping: content.io_grouping,
+            initiators: content.initiators.iter().map(ToString::to_string).collect(),
+        });
+        let sessions = observer.logged_in(driver, &name)?.into_iter().map(|session| Session {
+            initiator: session.initiator,
+            group: session.group.map(|group| group.to_string()),
+            commands: session.active_commands,
+        });
+        ports.push(Port {
+            driver: driver.dir(),
+            enabled: state.enabled,
+            rel_tgt_id: state.rel_tgt_id,
+            fc_host: host(&name).map(|place| hosts[place].clone()),
+            groups: groups.collect(),
+            sessions: sessions.collect(),
+            name: name.to_string(),
+        });
+    }
+    Ok(ports)
+}

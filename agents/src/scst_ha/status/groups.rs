@@ -1,0 +1,284 @@
+//! One device group: who serves it, who is told what, which disks hosts see, and what holds them up.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use scst_core::error::Error;
+use scst_core::ocf::env::Env;
+use scst_core::ocf::exit::Failure;
+use scst_core::record::Record;
+use scst_core::scst::alua::AluaState;
+use scst_core::scst::names::{Driver, GroupName, NodeName};
+use scst_core::state::{self, DeviceGroup, Storage};
+use serde::Serialize;
+
+use crate::host::Host;
+use crate::scst_aluadg::params::Params;
+use crate::scst_aluadg::table::TABLE;
+use crate::scst_ha::node::Node;
+use crate::scst_ha::ports::Port;
+
+/// What a device group does on this node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Role {
+    /// Its hosts are served here.
+    Promoted,
+    /// It is ready to serve them.
+    Unpromoted,
+    /// Between the two.
+    Transitioning,
+    /// Nothing of it is here.
+    Stopped,
+    /// Some of it is here.
+    Partial,
+}
+
+impl Role {
+    /// As the text shows it.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Promoted => "promoted",
+            Self::Unpromoted => "unpromoted",
+            Self::Transitioning => "between two states",
+            Self::Stopped => "stopped",
+            Self::Partial => "half there",
+        }
+    }
+}
+
+/// A device group.
+#[derive(Debug, Serialize)]
+pub(super) struct Group {
+    pub(super) name: String,
+    /// The resources that configure it; normally one.
+    pub(super) resources: Vec<String>,
+    pub(super) role: Role,
+    pub(super) target_groups: Vec<TargetGroup>,
+    pub(super) devices: Vec<Device>,
+    pub(super) luns: Vec<Lun>,
+    pub(super) in_flight: Vec<InFlight>,
+    /// What is not as it must be, whatever is configured.
+    pub(super) faults: Vec<String>,
+    /// What a reload would do, or would name.
+    pub(super) differences: Vec<String>,
+    /// What else is to be known.
+    pub(super) remarks: Vec<String>,
+}
+
+/// The ports of one node.
+#[derive(Debug, Serialize)]
+pub(super) struct TargetGroup {
+    pub(super) node: String,
+    /// It is this node's.
+    pub(super) local: bool,
+    pub(super) group_id: u32,
+    pub(super) state: &'static str,
+    pub(super) ports: Vec<Member>,
+}
+
+/// A port of a target group.
+#[derive(Debug, Serialize)]
+pub(super) struct Member {
+    pub(super) port: String,
+    /// The kernel takes it for a port of this machine.
+    pub(super) local: bool,
+    pub(super) rel_tgt_id: u32,
+}
+
+/// A device.
+#[derive(Debug, Serialize)]
+pub(super) struct Device {
+    pub(super) name: String,
+    /// Nothing for a handler that no agent uses.
+    pub(super) handler: Option<&'static str>,
+    pub(super) filename: Option<String>,
+    /// Its backing store is open, where the kernel says so.
+    pub(super) open: Option<bool>,
+    /// It is in the device group.
+    pub(super) member: bool,
+    /// How often it is blocked.
+    pub(super) blocked: u32,
+    /// Commands in flight are being waited for.
+    pub(super) pending: bool,
+}
+
+/// Where hosts see a device.
+#[derive(Debug, Serialize)]
+pub(super) struct Lun {
+    pub(super) driver: String,
+    pub(super) port: String,
+    /// The initiator group; none for the default group.
+    pub(super) group: Option<String>,
+    #[serde(rename = "lun")]
+    pub(super) number: u32,
+    pub(super) device: String,
+    pub(super) read_only: bool,
+}
+
+/// Commands of a session that have not ended yet.
+#[derive(Debug, Serialize)]
+pub(super) struct InFlight {
+    pub(super) initiator: String,
+    pub(super) port: String,
+    pub(super) lun: u32,
+    pub(super) device: String,
+    pub(super) commands: u32,
+}
+
+/// Looks at a group. `local` is this node, if the cluster said so. Beside the picture comes what is there, to be compared.
+pub(super) fn look(
+    node: &Node,
+    name: &GroupName,
+    host: &Host<'_>,
+    local: Option<&NodeName>,
+    ports: &[Port],
+) -> Result<Group, Failure> {
+    let env = &host.context.env;
+    let record = host.store.read(Some(name));
+    let record = record.known();
+    let mut named: BTreeSet<_> = Params::for_stop(env).devices.into_iter().collect();
+    named.extend(record.into_iter().flat_map(|record| record.devices.iter().cloned()));
+    let found = node.observer().storage(name, &named, |_| true)?;
+    let local = local.or_else(|| record?.node.as_ref()).or_else(|| with_local_port(found.group.as_ref()?));
+    let own = found.group.as_ref().zip(local).and_then(|(group, local)| group.target_groups.get(local));
+    let starting = record.is_some_and(|record| record.starting) && !host.store.locked(name.as_str());
+    let role = match (&found.group, own) {
+        (None, _) if found.devices.is_empty() => Role::Stopped,
+        (None, _) | (Some(_), None) => Role::Partial,
+        (Some(_), Some(_)) if starting => Role::Partial,
+        (Some(_), Some(own)) if own.state.is_open() => Role::Promoted,
+        (Some(_), Some(own)) if own.state == AluaState::Transitioning => Role::Transitioning,
+        _ => Role::Unpromoted,
+    };
+    let mut group = Group {
+        name: name.to_string(),
+        resources: Vec::new(),
+        role,
+        target_groups: target_groups(&found, local),
+        devices: found.devices.iter().map(|(name, device)| picture(name.as_str(), device, &found)).collect(),
+        luns: luns(&found),
+        in_flight: in_flight(node, &found, ports)?,
+        faults: Vec::new(),
+        differences: Vec::new(),
+        remarks: Vec::new(),
+    };
+    group.faults(&found, record, own.is_some(), starting, host);
+    Ok(group)
+}
+
+/// The agent's world for a group that nothing configures: no more than its name.
+pub(super) fn unconfigured(node: &Node, name: &GroupName) -> scst_core::ocf::run::Context {
+    node.context("", &BTreeMap::from([("groupname".to_owned(), name.to_string())]))
+}
+
+/// The group that these parameters name.
+pub(super) fn configured_name(env: &Env) -> Option<GroupName> {
+    GroupName::parse(env.param("groupname")?).ok()
+}
+
+/// The agent's view of this node.
+pub(super) fn host(context: &scst_core::ocf::run::Context) -> Host<'_> {
+    Host::new(context, TABLE.name)
+}
+
+/// The node whose target group holds ports of this machine.
+fn with_local_port(group: &DeviceGroup) -> Option<&NodeName> {
+    let local = |group: &state::TargetGroup| group.members.values().any(|member| member.local);
+    group.target_groups.iter().find(|(_, group)| local(group)).map(|(node, _)| node)
+}
+
+impl Group {
+    /// What a monitor would complain about.
+    fn faults(&mut self, found: &Storage, record: Option<&Record>, own: bool, starting: bool, host: &Host<'_>) {
+        if starting {
+            self.faults.push("its start did not end".to_owned());
+        } else if self.role == Role::Partial && found.group.is_none() {
+            self.faults.push("devices are there, and no device group".to_owned());
+        } else if self.role == Role::Partial && !own {
+            self.faults.push("there is no target group of this node".to_owned());
+        }
+        let at_work = host.store.locked(&self.name);
+        if self.role == Role::Transitioning && !at_work {
+            self.faults.push("it is transitioning, and nothing is under way".to_owned());
+        }
+        for (name, device) in &found.devices {
+            if self.role == Role::Promoted && device.active == Some(false) {
+                self.faults.push(format!("device {name}: the backing store is not open"));
+            }
+            let before = record.and_then(|record| record.blocks.get(name));
+            if before.is_some_and(|before| device.block.count > *before) && !at_work {
+                self.faults.push(format!("device {name}: left blocked by an action that died"));
+            } else if device.block.count > 0 && before.is_none() {
+                self.remarks.push(format!("device {name}: blocked by somebody else"));
+            }
+        }
+    }
+}
+
+fn target_groups(found: &Storage, local: Option<&NodeName>) -> Vec<TargetGroup> {
+    let groups = found.group.iter().flat_map(|group| &group.target_groups);
+    let member = |(port, member): (&scst_core::scst::names::TargetName, &state::Member)| Member {
+        port: port.to_string(),
+        local: member.local,
+        rel_tgt_id: member.rel_tgt_id,
+    };
+    groups
+        .map(|(node, group)| TargetGroup {
+            node: node.to_string(),
+            local: Some(node) == local,
+            group_id: group.group_id,
+            state: group.state.as_str(),
+            ports: group.members.iter().map(member).collect(),
+        })
+        .collect()
+}
+
+fn picture(name: &str, device: &state::Device, found: &Storage) -> Device {
+    let member = |group: &DeviceGroup| group.devices.iter().any(|member| member.as_str() == name);
+    Device {
+        name: name.to_owned(),
+        handler: device.handler.map(scst_core::scst::names::HandlerName::dir),
+        filename: device.filename.clone(),
+        open: device.active,
+        member: found.group.as_ref().is_some_and(member),
+        blocked: device.block.count,
+        pending: device.block.pending,
+    }
+}
+
+fn luns(found: &Storage) -> Vec<Lun> {
+    let lun = |(at, lun): (&state::LunAddress, &state::Lun)| Lun {
+        driver: at.table.driver.to_string(),
+        port: at.table.port.to_string(),
+        group: at.table.group.as_ref().map(ToString::to_string),
+        number: at.lun,
+        device: lun.device.to_string(),
+        read_only: lun.read_only,
+    };
+    found.luns.iter().map(lun).collect()
+}
+
+/// Commands that sessions have given to the group's devices. Sessions without any command need no closer look.
+fn in_flight(node: &Node, found: &Storage, ports: &[Port]) -> Result<Vec<InFlight>, Error> {
+    let observer = node.observer();
+    let mut all = Vec::new();
+    for (at, lun) in &found.luns {
+        let table = &at.table;
+        let Ok(driver) = Driver::parse(table.driver.as_str()) else { continue };
+        let port = ports.iter().find(|port| port.driver == driver.dir() && port.name == table.port.as_str());
+        if port.is_none_or(|port| port.sessions.iter().all(|session| session.commands == 0)) {
+            continue;
+        }
+        for session in observer.logged_in(driver, &table.port)? {
+            if session.active_commands == 0 || session.group != table.group {
+                continue;
+            }
+            let commands = observer.in_flight(driver, &table.port, &session, at.lun)?;
+            if commands > 0 {
+                let (port, device) = (table.port.to_string(), lun.device.to_string());
+                all.push(InFlight { initiator: session.initiator, port, lun: at.lun, device, commands });
+            }
+        }
+    }
+    Ok(all)
+}

@@ -1,0 +1,235 @@
+//! `scst-ha status`: ports, device groups, and what differs from the configuration.
+
+mod groups;
+mod report;
+
+use std::collections::BTreeMap;
+
+use scst_core::cluster::{Configuration, Configured, Topology};
+use scst_core::ocf::exit::Failure;
+use scst_core::scst::names::{Driver, GroupName, NodeName};
+use serde::Serialize;
+
+use self::groups::{Group, Role};
+use super::cli;
+use super::node::Node;
+use super::ports::{self, Port};
+use super::{Verdict, print, print_json};
+use crate::host::Host;
+use crate::{scst_aluadg, scst_qla2xtgt};
+
+/// Everything that is shown.
+#[derive(Debug, Serialize)]
+struct Status {
+    /// This node's name in the cluster, if the cluster said it.
+    node: Option<String>,
+    /// SCST's release; nothing when it is not loaded.
+    scst: Option<String>,
+    /// Why the cluster says nothing.
+    cluster: Option<String>,
+    /// All ports that are targets.
+    ports: Vec<Port>,
+    /// The resources of the ports' agent.
+    port_resources: Vec<PortResource>,
+    /// All device groups that are here or configured.
+    groups: Vec<Group>,
+    /// What could not be read.
+    unread: Vec<String>,
+    /// What else is to be known.
+    remarks: Vec<String>,
+}
+
+/// A resource that brings ports up.
+#[derive(Debug, Serialize)]
+struct PortResource {
+    id: String,
+    /// Something of it is here.
+    running: bool,
+    /// What a start would do.
+    differences: Vec<String>,
+    /// What else is to be known.
+    remarks: Vec<String>,
+}
+
+/// Shows everything there is.
+pub(super) fn run(node: &Node, options: &cli::Status) -> Result<Verdict, Failure> {
+    let status = look(node, options.group.as_ref())?;
+    if options.json {
+        print_json(&status)?;
+    } else {
+        print(&report::text(&status))?;
+    }
+    if let Some(name) = options.group.as_ref().filter(|_| status.groups.is_empty()) {
+        return Err(Failure::generic(format!("device group {name} is neither here nor configured")));
+    }
+    Ok(status.verdict())
+}
+
+impl Status {
+    fn verdict(&self) -> Verdict {
+        let wrong = |group: &Group| !group.faults.is_empty() || !group.differences.is_empty();
+        if !self.unread.is_empty() {
+            Verdict::Failed
+        } else if self.groups.iter().any(wrong) || self.port_resources.iter().any(|r| !r.differences.is_empty()) {
+            Verdict::Differs
+        } else {
+            Verdict::Right
+        }
+    }
+
+    fn unread(&mut self, what: &str, failure: &Failure) {
+        self.unread.push(format!("{what}: {failure}"));
+    }
+}
+
+/// What the cluster says, as far as it was asked and answered.
+struct Known {
+    local: Option<NodeName>,
+    configuration: Configuration,
+}
+
+impl Known {
+    /// The resources of an agent.
+    fn of_agent<'a>(&'a self, agent: &'a str) -> impl Iterator<Item = &'a Configured> + 'a {
+        self.configuration.resources.iter().filter(move |resource| resource.agent == agent)
+    }
+
+    /// The numbers of all nodes, and what is odd about them.
+    fn topology(&self, driver: Driver) -> Option<Result<(Topology, Vec<String>), Failure>> {
+        Some(Topology::build(&self.configuration.nodes, self.local.as_ref()?.as_str(), driver))
+    }
+}
+
+fn look(node: &Node, only: Option<&GroupName>) -> Result<Status, Failure> {
+    let observer = node.observer();
+    let mut status = Status {
+        node: None,
+        scst: observer.scst_version()?,
+        cluster: None,
+        ports: Vec::new(),
+        port_resources: Vec::new(),
+        groups: Vec::new(),
+        unread: Vec::new(),
+        remarks: Vec::new(),
+    };
+    let mut known = Known { local: None, configuration: Configuration::default() };
+    match node.cluster() {
+        Ok((name, configuration)) => {
+            known = Known { local: NodeName::parse(&name).ok(), configuration };
+            status.node = Some(name);
+        }
+        Err(error) => status.cluster = Some(error.to_string()),
+    }
+    let hosts = ports::fc_hosts(observer)?;
+    for driver in Driver::ALL {
+        match ports::of_driver(observer, driver, &hosts) {
+            Ok(ports) => status.ports.extend(ports),
+            Err(error) => status.unread(&format!("ports of driver {driver}"), &error.into()),
+        }
+    }
+    if only.is_none() {
+        for resource in known.of_agent(scst_qla2xtgt::table::TABLE.name) {
+            let shown = ports_of(node, resource, &known, &mut status);
+            status.port_resources.push(shown);
+        }
+    }
+    every_group(node, only, &known, &mut status)?;
+    Ok(status)
+}
+
+/// One resource of the ports' agent, compared.
+fn ports_of(node: &Node, resource: &Configured, known: &Known, status: &mut Status) -> PortResource {
+    let context = node.context(&resource.id, &resource.params);
+    let host = Host::new(&context, scst_qla2xtgt::table::TABLE.name);
+    let (params, findings) = scst_qla2xtgt::params::Params::parse(&context.env);
+    let mut shown = PortResource {
+        id: resource.id.clone(),
+        running: false,
+        differences: Vec::new(),
+        remarks: resource.left_out.clone(),
+    };
+    shown.remarks.extend(findings.iter().map(ToString::to_string));
+    let (Some(params), Some(topology)) = (params, known.topology(scst_qla2xtgt::ours::DRIVER)) else { return shown };
+    let compared = topology.and_then(|(topology, warnings)| {
+        shown.remarks.extend(warnings);
+        scst_qla2xtgt::difference::difference(&host, &params, &topology)
+    });
+    match compared {
+        Ok(None) => {}
+        Ok(Some(differences)) => (shown.running, shown.differences) = (true, differences),
+        Err(failure) if failure.code == scst_core::ocf::exit::ExitCode::Generic => {
+            status.unread(&format!("resource {}", resource.id), &failure);
+        }
+        Err(failure) => shown.differences.push(failure.reason),
+    }
+    shown
+}
+
+/// The groups that are configured, and those that are here.
+fn every_group(node: &Node, only: Option<&GroupName>, known: &Known, status: &mut Status) -> Result<(), Failure> {
+    let mut configured: BTreeMap<GroupName, Vec<&Configured>> = BTreeMap::new();
+    for resource in known.of_agent(scst_aluadg::table::TABLE.name) {
+        let context = node.context(&resource.id, &resource.params);
+        match groups::configured_name(&context.env) {
+            Some(name) => configured.entry(name).or_default().push(resource),
+            None => status.remarks.push(format!("resource {} does not name a device group", resource.id)),
+        }
+    }
+    let mut names = node.observer().group_names()?;
+    names.extend(configured.keys().cloned());
+    for name in names.iter().filter(|name| only.is_none_or(|only| only == *name)) {
+        let resources = configured.get(name).map(Vec::as_slice).unwrap_or_default();
+        match group(node, name, resources, known, status) {
+            Ok(group) => status.groups.push(group),
+            Err(failure) => status.unread(&format!("device group {name}"), &failure),
+        }
+    }
+    Ok(())
+}
+
+fn group(
+    node: &Node,
+    name: &GroupName,
+    resources: &[&Configured],
+    known: &Known,
+    status: &Status,
+) -> Result<Group, Failure> {
+    let context = match resources.first() {
+        Some(resource) => node.context(&resource.id, &resource.params),
+        None => groups::unconfigured(node, name),
+    };
+    let host = groups::host(&context);
+    let mut group = groups::look(node, name, &host, known.local.as_ref(), &status.ports)?;
+    group.resources = resources.iter().map(|resource| resource.id.clone()).collect();
+    let Some(resource) = resources.first() else {
+        if known.local.is_some() {
+            // Whatever it is, it is not ours to judge.
+            group.remarks.push("no resource of the cluster configures it".to_owned());
+            group.remarks.append(&mut group.faults);
+        }
+        return Ok(group);
+    };
+    if resources.len() > 1 {
+        group.faults.push("more than one resource configures it; it is compared with the first".to_owned());
+    }
+    let (params, findings) = scst_aluadg::params::Params::parse(&context.env);
+    group.remarks.extend(resource.left_out.iter().cloned());
+    group.remarks.extend(findings.iter().map(ToString::to_string));
+    let Some(params) = params else { return Ok(group) };
+    let Some(topology) = known.topology(params.driver) else { return Ok(group) };
+    let compared = topology.and_then(|(topology, warnings)| {
+        group.remarks.extend(warnings);
+        if group.role == Role::Stopped {
+            return Ok(Vec::new());
+        }
+        scst_aluadg::difference::difference(&host, &params, &findings, &topology)
+    });
+    match compared {
+        Ok(differences) => group.differences = differences,
+        Err(failure) if failure.code == scst_core::ocf::exit::ExitCode::Generic => return Err(failure),
+        // The node cannot run it, whatever is here of it.
+        Err(failure) if group.role == Role::Stopped => group.remarks.push(failure.reason),
+        Err(failure) => group.differences.push(failure.reason),
+    }
+    Ok(group)
+}

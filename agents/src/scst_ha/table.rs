@@ -1,0 +1,61 @@
+//! Text in columns.
+
+/// A table with a head.
+#[derive(Debug)]
+pub(super) struct Table {
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// An empty table with these words above its columns.
+    pub(super) fn new<S: ToString>(head: &[S]) -> Self {
+        Self { rows: vec![head.iter().map(ToString::to_string).collect()] }
+    }
+
+    /// Adds a row. A cell that says nothing shows as a dash.
+    pub(super) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        let cell = |cell: String| if cell.is_empty() { "-".to_owned() } else { cell };
+        self.rows.push(cells.into_iter().map(cell).collect());
+    }
+
+    /// The lines, each with this before it; nothing for a table that is only a head.
+    pub(super) fn text(&self, indent: &str) -> String {
+        if self.rows.len() < 2 {
+            return String::new();
+        }
+        let width =
+            |column: usize| self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+        let widths: Vec<usize> = (0..).map_while(width).collect();
+        let mut text = String::new();
+        for row in &self.rows {
+            let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+            let line = format!("{indent}{}", cells.collect::<Vec<_>>().join("  "));
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+        text
+    }
+}
+
+/// Sentences under a title, or nothing.
+pub(super) fn list(indent: &str, title: &str, sentences: &[String]) -> String {
+    if sentences.is_empty() {
+        return String::new();
+    }
+    let lines = sentences.iter().map(|sentence| format!("{indent}  {sentence}\n"));
+    format!("{indent}{title}\n{}", lines.collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let mut table = Table::new(&["port", "id"]);
+        assert_eq!(table.text(""), "");
+        table.row(["Größe".to_owned(), String::new()]);
+        table.row(["a".to_owned(), "101".to_owned()]);
+        assert_eq!(table.text("  "), "  port   id\n  Größe  -\n  a      101\n");
+    }
+}

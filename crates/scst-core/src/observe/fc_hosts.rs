@@ -1,0 +1,43 @@
+//! The Fibre Channel ports of the machine, whether they can be targets or not (`scsi_transport_fc.c`).
+
+use super::Observer;
+use crate::error::Error;
+use crate::scst::qla2x00t;
+
+/// One Fibre Channel port as the machine shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FcHost {
+    /// Its directory below `class/fc_host`: `host3`.
+    pub host: String,
+    /// Its world wide port name in the spelling of targets, eight pairs joined by colons.
+    pub wwpn: String,
+    /// `Online`, `Linkdown`, …, where the driver tells.
+    pub state: Option<String>,
+    /// The speed of the link, where the driver tells: `16 Gbit`.
+    pub speed: Option<String>,
+}
+
+impl Observer<'_> {
+    /// Every Fibre Channel port, in the order of the hosts' numbers.
+    pub fn fc_hosts(&self) -> Result<Vec<FcHost>, Error> {
+        let mut hosts = Vec::new();
+        for entry in self.sysfs.optional_list(qla2x00t::HOSTS, self.deadline)?.unwrap_or_default() {
+            let attribute = |name: &str| self.optional(&qla2x00t::host_attribute(&entry.name, name));
+            let Some(wwpn) = attribute("port_name")?.as_deref().and_then(qla2x00t::wwpn) else { continue };
+            let (state, speed) = (attribute("port_state")?, attribute("speed")?);
+            hosts.push(FcHost { host: entry.name, wwpn, state, speed });
+        }
+        hosts.sort_by_key(|host| (host.host.trim_start_matches("host").parse::<u32>().ok(), host.host.clone()));
+        Ok(hosts)
+    }
+
+    /// When the HBA's driver lets its ports be initiators; `None` where no such driver is loaded.
+    pub fn qlini_mode(&self) -> Result<Option<String>, Error> {
+        for path in qla2x00t::QLINI_MODE {
+            if let Some(mode) = self.optional(path)? {
+                return Ok(Some(mode));
+            }
+        }
+        Ok(None)
+    }
+}

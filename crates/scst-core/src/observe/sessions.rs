@@ -1,0 +1,42 @@
+//! Who is logged in to a port, and what is in flight. Only for those who show it: no plan depends on it.
+
+use super::Observer;
+use crate::error::Error;
+use crate::scst::names::{Driver, InitiatorGroup, TargetName};
+use crate::scst::target;
+
+/// One session of a port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// Its directory: the initiator's name, with a number for its further sessions.
+    pub name: String,
+    /// The initiator.
+    pub initiator: String,
+    /// The initiator group whose LUNs it sees; `None` for the default group.
+    pub group: Option<InitiatorGroup>,
+    /// Commands that have not ended yet.
+    pub active_commands: u32,
+}
+
+impl Observer<'_> {
+    /// The sessions of a port. One that ends meanwhile is left out.
+    pub fn logged_in(&self, driver: Driver, port: &TargetName) -> Result<Vec<Session>, Error> {
+        let mut found = Vec::new();
+        for name in self.sessions(driver, port)? {
+            let dir = format!("{}/{name}", target::sessions(driver, port));
+            let Some(luns) = self.sysfs.optional_link(&format!("{dir}/luns"), self.deadline)? else { continue };
+            let group = luns.strip_suffix("/luns").and_then(|table| table.rsplit_once("ini_groups/"));
+            let group = group.and_then(|(_, group)| InitiatorGroup::seen(group).ok());
+            let initiator = self.optional(&format!("{dir}/initiator_name"))?.unwrap_or_else(|| name.clone());
+            let active_commands = self.number(&format!("{dir}/active_commands"))?.unwrap_or(0);
+            found.push(Session { name, initiator, group, active_commands });
+        }
+        Ok(found)
+    }
+
+    /// The commands of a session to one of its LUNs that have not ended yet.
+    pub fn in_flight(&self, driver: Driver, port: &TargetName, session: &Session, lun: u32) -> Result<u32, Error> {
+        let dir = format!("{}/{}/lun{lun}", target::sessions(driver, port), session.name);
+        Ok(self.number(&format!("{dir}/active_commands"))?.unwrap_or(0))
+    }
+}

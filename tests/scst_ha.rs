@@ -1,0 +1,574 @@
+//! `scst-ha`, as an operator sees it: what it says of a node in every state, and that it changes nothing.
+
+use snapbox::str;
+
+use crate::world::sample::{self, ALPHA, BETA, HOST, group, ports};
+use crate::world::{Cluster, Node, Outcome, World};
+
+/// A port that can only be an initiator.
+const INITIATOR: &str = "21:00:00:24:ff:60:d0:99";
+
+/// Runs it, and sees that it left the kernel alone.
+#[track_caller]
+fn show(node: &Node, arguments: &str) -> Outcome {
+    node.tool(arguments).go().writes(0)
+}
+
+/// The sample, configured in the cluster, serving on alpha.
+#[track_caller]
+fn serving() -> Cluster {
+    let cluster = sample::serving();
+    cluster.configure(&[&ports(), &group()]);
+    cluster
+}
+
+/// What it printed, as data.
+#[track_caller]
+fn data(outcome: &Outcome) -> serde_json::Value {
+    serde_json::from_str(outcome.stdout()).unwrap_or_else(|error| panic!("{error}: {outcome:?}"))
+}
+
+// ---- discover --------------------------------------------------------------------------------
+
+#[test]
+fn a_node_that_is_right_is_shown_with_its_ports_and_who_is_logged_in() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    alpha.control(&format!("plug wwpn={INITIATOR} target_capable=false host=10"));
+    alpha.control(&format!("login qla2x00t {} {}", ALPHA[0], HOST[0]));
+    alpha.control(&format!("login qla2x00t {} {}", ALPHA[0], HOST[1]));
+    alpha.control(&format!("port-state {} Linkdown", ALPHA[1]));
+    show(alpha, "discover").code_is(0).ran(&["cibadmin", "crm_node"]).printed(str![[r#"
+target ports of driver qla2x00t, qlini_mode exclusive
+  port                     host   state     speed    enabled  id   logged in
+  21:00:00:24:ff:60:d0:10  host1  Online    16 Gbit  yes      101  50:01:43:80:03:b0:23:34, 50:01:43:80:03:b0:23:36
+  21:00:00:24:ff:60:d0:11  host2  Linkdown  16 Gbit  yes      102  -
+no target ports
+  21:00:00:24:ff:60:d0:99  host10  Online, 16 Gbit
+
+targetports of node alpha
+  is         "21:00:00:24:ff:60:d0:10,21:00:00:24:ff:60:d0:11"
+  should be  "21:00:00:24:ff:60:d0:10,21:00:00:24:ff:60:d0:11"
+
+"#]]);
+    show(alpha, "discover --set").code_is(0).ran(&["cibadmin", "crm_node"]);
+}
+
+#[test]
+fn a_missing_attribute_is_made_of_the_ports_in_their_order() {
+    let world = World::new().node("alpha", 1).without_targetports().port(ALPHA[0]).port(ALPHA[1]);
+    let cluster = world.node("beta", 2).port(BETA[0]).node("quorum", 9).without_targetports().up();
+    let alpha = cluster.node("alpha");
+    alpha.control("modprobe qla2x00tgt");
+    show(alpha, "discover").code_is(3).printed(str![[r#"
+target ports of driver qla2x00t, qlini_mode exclusive
+  port                     host   state   speed    enabled  id  logged in
+  21:00:00:24:ff:60:d0:10  host1  Online  16 Gbit  no       0   -
+  21:00:00:24:ff:60:d0:11  host2  Online  16 Gbit  no       0   -
+
+targetports of node alpha
+  is         not set
+  should be  "21:00:00:24:ff:60:d0:10,21:00:00:24:ff:60:d0:11"
+
+  place  id   is  should be
+  1      101  -   21:00:00:24:ff:60:d0:10
+  2      102  -   21:00:00:24:ff:60:d0:11
+
+to be known
+  node quorum has no targetports: it serves no targets
+
+"#]]);
+    show(alpha, "discover --set").code_is(0).printed(str![[r#"
+target ports of driver qla2x00t, qlini_mode exclusive
+  port                     host   state   speed    enabled  id  logged in
+  21:00:00:24:ff:60:d0:10  host1  Online  16 Gbit  no       0   -
+  21:00:00:24:ff:60:d0:11  host2  Online  16 Gbit  no       0   -
+
+targetports of node alpha
+  is         not set
+  should be  "21:00:00:24:ff:60:d0:10,21:00:00:24:ff:60:d0:11"
+
+  place  id   is  should be
+  1      101  -   21:00:00:24:ff:60:d0:10
+  2      102  -   21:00:00:24:ff:60:d0:11
+
+to be known
+  node quorum has no targetports: it serves no targets
+
+targetports is set
+
+"#]]);
+    assert_eq!(cluster.cib().load().unwrap().permanent("alpha", "targetports"), Some(&*ALPHA.join(",")));
+    show(alpha, "discover").code_is(0);
+    alpha.run(&ports(), "start").exit(0);
+}
+
+#[test]
+fn an_order_that_somebody_chose_stays_and_an_exchanged_port_takes_the_place_of_the_old_one() {
+    let cluster = sample::nodes().up();
+    let alpha = cluster.node("alpha");
+    alpha.control("modprobe qla2x00tgt");
+    let listed = format!("{}, {}", ALPHA[1], ALPHA[0]);
+    cluster.set_targetports("alpha", Some(&listed));
+    show(alpha, "discover").code_is(0);
+    let gone = "21:00:00:24:ff:60:d0:77";
+    cluster.set_targetports("alpha", Some(&format!("{gone},{}", ALPHA[0])));
+    show(alpha, "discover").code_is(3).printed(str![[r#"
+target ports of driver qla2x00t, qlini_mode exclusive
+  port                     host   state   speed    enabled  id  logged in
+  21:00:00:24:ff:60:d0:10  host1  Online  16 Gbit  no       0   -
+  21:00:00:24:ff:60:d0:11  host2  Online  16 Gbit  no       0   -
+
+targetports of node alpha
+  is         "21:00:00:24:ff:60:d0:77,21:00:00:24:ff:60:d0:10"
+  should be  "21:00:00:24:ff:60:d0:11,21:00:00:24:ff:60:d0:10"
+
+  place  id   is                       should be
+  1      101  21:00:00:24:ff:60:d0:77  21:00:00:24:ff:60:d0:11
+  2      102  21:00:00:24:ff:60:d0:10  21:00:00:24:ff:60:d0:10
+
+to be known
+  entry 21:00:00:24:ff:60:d0:77 is no target port of this machine
+
+"#]]);
+    // Nothing to put in its place: the port behind it keeps its number until somebody says otherwise.
+    cluster.set_targetports("alpha", Some(&format!("{},{gone},{}", ALPHA[0], ALPHA[1])));
+    show(alpha, "discover --set").code_is(3);
+    show(alpha, "discover").code_is(3).printed(str![[r#"
+target ports of driver qla2x00t, qlini_mode exclusive
+  port                     host   state   speed    enabled  id  logged in
+  21:00:00:24:ff:60:d0:10  host1  Online  16 Gbit  no       0   -
+  21:00:00:24:ff:60:d0:11  host2  Online  16 Gbit  no       0   -
+
+targetports of node alpha
+  is         "21:00:00:24:ff:60:d0:10,21:00:00:24:ff:60:d0:77,21:00:00:24:ff:60:d0:11"
+  should be  "21:00:00:24:ff:60:d0:10,21:00:00:24:ff:60:d0:77,21:00:00:24:ff:60:d0:11"
+
+to be known
+  entry 21:00:00:24:ff:60:d0:77 is no target port of this machine
+  entry 21:00:00:24:ff:60:d0:77 stays, so that the ports behind it keep their numbers; while it is there no start on this node succeeds: --renumber takes it out
+
+"#]]);
+    show(alpha, "discover --renumber --set").code_is(0).printed(str![[r#"
+target ports of driver qla2x00t, qlini_mode exclusive
+  port                     host   state   speed    enabled  id  logged in
+  21:00:00:24:ff:60:d0:10  host1  Online  16 Gbit  no       0   -
+  21:00:00:24:ff:60:d0:11  host2  Online  16 Gbit  no       0   -
+
+targetports of node alpha
+  is         "21:00:00:24:ff:60:d0:10,21:00:00:24:ff:60:d0:77,21:00:00:24:ff:60:d0:11"
+  should be  "21:00:00:24:ff:60:d0:10,21:00:00:24:ff:60:d0:11"
+
+  place  id   is                       should be
+  1      101  21:00:00:24:ff:60:d0:10  21:00:00:24:ff:60:d0:10
+  2      102  21:00:00:24:ff:60:d0:77  21:00:00:24:ff:60:d0:11
+  3      103  21:00:00:24:ff:60:d0:11  -
+
+to be known
+  entry 21:00:00:24:ff:60:d0:77 is no target port of this machine
+  entry 21:00:00:24:ff:60:d0:77 is taken out: the ports behind it get other numbers
+
+targetports is set
+
+"#]]);
+    assert_eq!(cluster.cib().load().unwrap().permanent("alpha", "targetports"), Some(&*ALPHA.join(",")));
+}
+
+#[test]
+fn what_a_start_would_refuse_is_not_written() {
+    let cluster =
+        World::new().node("alpha", 1).without_targetports().port(ALPHA[0]).node("beta", 2).targetports(ALPHA[0]).up();
+    let alpha = cluster.node("alpha");
+    let refused = show(alpha, "discover --set").code_is(1);
+    assert_eq!(refused.stderr(), "scst-ha: targetports is not set: driver qla2x00t is not loaded\n");
+    alpha.control("modprobe qla2x00tgt");
+    let refused = show(alpha, "discover --set").code_is(1);
+    assert_eq!(
+        refused.stderr().lines().next(),
+        Some(&*format!(
+            "scst-ha: targetports is not set: port {} is listed in targetports of node alpha and of node beta",
+            ALPHA[0]
+        ))
+    );
+    alpha.control(&format!("unplug {}", ALPHA[0]));
+    cluster.set_targetports("alpha", Some(ALPHA[1]));
+    let refused = show(alpha, "discover --set").code_is(1);
+    assert_eq!(refused.stderr(), "scst-ha: targetports is not set: no port of driver qla2x00t is there\n");
+    let refused = alpha.tool("discover --set").without_cluster().go().code_is(1);
+    assert!(refused.stderr().starts_with("scst-ha: targetports is not set: cluster could not be asked: cibadmin"));
+    assert_eq!(cluster.cib().load().unwrap().permanent("alpha", "targetports"), Some(ALPHA[1]));
+}
+
+#[test]
+fn a_write_that_fails_is_told() {
+    let cluster = sample::nodes().up();
+    let alpha = cluster.node("alpha");
+    alpha.control("modprobe qla2x00tgt");
+    cluster.set_targetports("alpha", Some(ALPHA[0]));
+    let failed = alpha.tool("discover --set").env("STAND_IN_FAIL", "crm_attribute:124").go().code_is(1);
+    assert!(failed.stderr().starts_with("scst-ha: targetports is not set: cluster could not be asked: crm_attribute"));
+    // What would have been written was shown before.
+    assert!(failed.stdout().contains(&format!("should be  \"{}\"", ALPHA.join(","))), "{failed:?}");
+}
+
+#[test]
+fn without_scst_and_without_a_cluster_there_is_something_to_see_all_the_same() {
+    let cluster = sample::nodes().up();
+    let alpha = cluster.node("alpha");
+    alpha.tool("discover").without_cluster().go().writes(0).code_is(0).printed(str![[r#"
+target ports of driver qla2x00t: none
+Fibre Channel ports
+  21:00:00:24:ff:60:d0:10  host1  Online, 16 Gbit
+  21:00:00:24:ff:60:d0:11  host2  Online, 16 Gbit
+
+cluster could not be asked: cibadmin ended with exit code 102: Could not connect to the CIB: Transport endpoint is not connected Init failed, could not perform requested operations
+
+to be known
+  driver qla2x00t is not loaded, so nobody knows which ports can be targets: modprobe qla2x00tgt
+
+"#]]);
+    alpha.control("modprobe qla2x00tgt");
+    alpha.tool("discover").without_cluster().go().writes(0).code_is(0).printed(str![[r#"
+target ports of driver qla2x00t, qlini_mode exclusive
+  port                     host   state   speed    enabled  id  logged in
+  21:00:00:24:ff:60:d0:10  host1  Online  16 Gbit  no       0   -
+  21:00:00:24:ff:60:d0:11  host2  Online  16 Gbit  no       0   -
+
+cluster could not be asked: cibadmin ended with exit code 102: Could not connect to the CIB: Transport endpoint is not connected Init failed, could not perform requested operations
+
+targetports
+  should be  "21:00:00:24:ff:60:d0:10,21:00:00:24:ff:60:d0:11"
+
+"#]]);
+    alpha.tool("status").without_cluster().go().writes(0).code_is(0).printed(str![[r#"
+this node: SCST 3.11.0-pre
+cluster could not be asked: cibadmin ended with exit code 102: Could not connect to the CIB: Transport endpoint is not connected Init failed, could not perform requested operations
+
+port                     driver    id  enabled  link             sessions
+21:00:00:24:ff:60:d0:10  qla2x00t  0   no       Online, 16 Gbit  0
+21:00:00:24:ff:60:d0:11  qla2x00t  0   no       Online, 16 Gbit  0
+
+"#]]);
+}
+
+#[test]
+fn ports_of_another_driver_are_asked_for_by_its_name() {
+    let cluster = World::new().node("alpha", 1).targetports(ALPHA[0]).port(ALPHA[0]).up();
+    let alpha = cluster.node("alpha");
+    alpha.control("modprobe scst_local");
+    alpha.write("targets/scst_local/mgmt", "add_target disks");
+    let found = data(&show(alpha, "discover --driver scst_local --json").code_is(3));
+    assert_eq!(found["should_be"], format!("{},disks", ALPHA[0]));
+    assert_eq!(found["ports"][0]["name"], "disks");
+    let wrong = show(alpha, "discover --driver qla2xxx").code_is(2);
+    assert!(wrong.stderr().contains("not one of qla2x00t, iscsi, ib_srpt, scst_local, fcst"), "{wrong:?}");
+}
+
+// ---- status ----------------------------------------------------------------------------------
+
+#[test]
+fn a_serving_node_and_its_peer() {
+    let cluster = serving();
+    let alpha = cluster.node("alpha");
+    let session = alpha.control(&format!("login qla2x00t {} {}", ALPHA[0], HOST[0]));
+    alpha.control(&format!("login qla2x00t {} {INITIATOR}", ALPHA[1]));
+    let io = alpha.control(&format!("io start qla2x00t {} {} 0", ALPHA[0], session.trim()));
+    show(alpha, "status").code_is(0).ran(&["cibadmin", "crm_node"]).printed(str![[r#"
+node alpha: SCST 3.11.0-pre
+
+port                     driver    id   enabled  link             sessions
+21:00:00:24:ff:60:d0:10  qla2x00t  101  yes      Online, 16 Gbit  1
+21:00:00:24:ff:60:d0:11  qla2x00t  102  yes      Online, 16 Gbit  1
+
+initiator                group      I/O group  logged in on  in flight
+21:00:00:24:ff:60:d0:99  (default)  -          port 102      0
+50:01:43:80:03:b0:23:34  vmwtest    101        port 101      1
+50:01:43:80:03:b0:23:36  vmwtest    101        -             -
+
+ports of resource scst_qla: running
+
+device group dummy: promoted, resource scst_dg_dummy
+  target group  id  state    ports
+  alpha (here)  1   active   21:00:00:24:ff:60:d0:10 101, 21:00:00:24:ff:60:d0:11 102
+  beta          2   standby  21:00:00:1b:32:0b:52:75 201, 21:01:00:1b:32:2b:52:75 202
+
+  device          handler       filename  store  blocked
+  dummy_lu0dummy  vdisk_nullio  -         -      no
+
+  LUN  vmwtest
+  0    dummy_lu0dummy
+
+  in flight from           on        LUN  device          commands
+  50:01:43:80:03:b0:23:34  port 101  0    dummy_lu0dummy  1
+
+"#]]);
+    show(cluster.node("beta"), "status --group dummy").code_is(0).printed(str![[r#"
+node beta: SCST 3.11.0-pre
+
+port                     driver    id   enabled  link             sessions
+21:00:00:1b:32:0b:52:75  qla2x00t  201  yes      Online, 16 Gbit  0
+21:01:00:1b:32:2b:52:75  qla2x00t  202  yes      Online, 16 Gbit  0
+
+initiator                group    I/O group  logged in on  in flight
+50:01:43:80:03:b0:23:34  vmwtest  201        -             -
+50:01:43:80:03:b0:23:36  vmwtest  201        -             -
+
+device group dummy: unpromoted, resource scst_dg_dummy
+  target group  id  state    ports
+  alpha         1   active   21:00:00:24:ff:60:d0:10 101, 21:00:00:24:ff:60:d0:11 102
+  beta (here)   2   standby  21:00:00:1b:32:0b:52:75 201, 21:01:00:1b:32:2b:52:75 202
+
+  device          handler       filename  store  blocked
+  dummy_lu0dummy  vdisk_nullio  -         -      no
+
+  LUN  vmwtest
+  0    dummy_lu0dummy
+
+"#]]);
+    alpha.control(&format!("io finish {io}"));
+}
+
+#[test]
+fn what_differs_is_the_plan_of_a_reload() {
+    let cluster = serving();
+    let alpha = cluster.node("alpha");
+    let more = group().param("device1", "handler=vdisk_nullio,virtname=new,export0=all:1,export1=nobody:2");
+    let more = more.param("device2", "handler=vdisk_nullio,virtname=toolongname,export0=all:3");
+    cluster.configure(&[&more.param("device0", "handler=vdisk_nullio,virtname=lu0dummy,export0=all:0")]);
+    cluster.configure(&[&ports().param("initiators", &format!("vmwtest={}", HOST[0]))]);
+    alpha.write(&format!("targets/qla2x00t/{}/ini_groups/vmwtest/luns/mgmt", ALPHA[1]), "del 0");
+    show(alpha, "status").code_is(3).printed(str![[r#"
+node alpha: SCST 3.11.0-pre
+
+port                     driver    id   enabled  link             sessions
+21:00:00:24:ff:60:d0:10  qla2x00t  101  yes      Online, 16 Gbit  0
+21:00:00:24:ff:60:d0:11  qla2x00t  102  yes      Online, 16 Gbit  0
+
+initiator                group    I/O group  logged in on  in flight
+50:01:43:80:03:b0:23:34  vmwtest  101        -             -
+50:01:43:80:03:b0:23:36  vmwtest  101        -             -
+
+ports of resource scst_qla: running
+  differs from the configuration
+    remove initiator 50:01:43:80:03:b0:23:36 from initiator group vmwtest of port 21:00:00:24:ff:60:d0:10
+    remove initiator 50:01:43:80:03:b0:23:36 from initiator group vmwtest of port 21:00:00:24:ff:60:d0:11
+
+device group dummy: promoted, resource scst_dg_dummy
+  target group  id  state    ports
+  alpha (here)  1   active   21:00:00:24:ff:60:d0:10 101, 21:00:00:24:ff:60:d0:11 102
+  beta          2   standby  21:00:00:1b:32:0b:52:75 201, 21:01:00:1b:32:2b:52:75 202
+
+  device          handler       filename  store  blocked
+  dummy_lu0dummy  vdisk_nullio  -         -      no
+
+  LUN  vmwtest
+  0    dummy_lu0dummy on port 101
+
+  differs from the configuration
+    device dummy_new: no initiator group for export nobody:2 on the local ports
+    add device dummy_new through vdisk_nullio
+    set prod_id SCST on device dummy_new
+    put device dummy_new into device group dummy
+    map device dummy_new as LUN 1 of initiator group vmwtest of port 21:00:00:24:ff:60:d0:10
+    map device dummy_lu0dummy as LUN 0 of initiator group vmwtest of port 21:00:00:24:ff:60:d0:11
+    map device dummy_new as LUN 1 of initiator group vmwtest of port 21:00:00:24:ff:60:d0:11
+    device dummy_lu0dummy: dummy is 1, configured is 0: it takes effect when the device is removed and added, or the resource restarted
+
+  to be known
+    device2: virtname "toolongname": 11 characters, at most 8 are possible, device left out
+
+"#]]);
+}
+
+#[test]
+fn a_group_that_is_held_up_says_by_whom() {
+    let cluster = serving();
+    let alpha = cluster.node("alpha");
+    let session = alpha.control(&format!("login qla2x00t {} {}", ALPHA[0], HOST[0]));
+    let io = alpha.control(&format!("io start qla2x00t {} {} 0", ALPHA[0], session.trim()));
+    let demote = alpha.call(&group()).begin("demote");
+    crate::world::eventually("it is blocked", || alpha.read("devices/dummy_lu0dummy/block") == "1 1");
+    // While the action is at it, nothing is wrong.
+    let found = data(&show(alpha, "status --json").code_is(0));
+    let shown = &found["groups"][0];
+    assert_eq!((&shown["devices"][0]["blocked"], &shown["devices"][0]["pending"]), (&1.into(), &true.into()));
+    assert_eq!(shown["in_flight"][0]["initiator"], HOST[0]);
+    demote.signal(nix::sys::signal::Signal::SIGKILL);
+    drop(demote.end());
+    show(alpha, "status --group dummy").code_is(3).printed(str![[r#"
+node alpha: SCST 3.11.0-pre
+
+port                     driver    id   enabled  link             sessions
+21:00:00:24:ff:60:d0:10  qla2x00t  101  yes      Online, 16 Gbit  1
+21:00:00:24:ff:60:d0:11  qla2x00t  102  yes      Online, 16 Gbit  0
+
+initiator                group    I/O group  logged in on  in flight
+50:01:43:80:03:b0:23:34  vmwtest  101        port 101      1
+50:01:43:80:03:b0:23:36  vmwtest  101        -             -
+
+device group dummy: promoted, resource scst_dg_dummy
+  target group  id  state    ports
+  alpha (here)  1   active   21:00:00:24:ff:60:d0:10 101, 21:00:00:24:ff:60:d0:11 102
+  beta          2   standby  21:00:00:1b:32:0b:52:75 201, 21:01:00:1b:32:2b:52:75 202
+
+  device          handler       filename  store  blocked
+  dummy_lu0dummy  vdisk_nullio  -         -      once, waits for commands
+
+  LUN  vmwtest
+  0    dummy_lu0dummy
+
+  in flight from           on        LUN  device          commands
+  50:01:43:80:03:b0:23:34  port 101  0    dummy_lu0dummy  1
+
+  not as it must be
+    device dummy_lu0dummy: left blocked by an action that died
+
+"#]]);
+    alpha.control(&format!("io finish {io}"));
+}
+
+#[test]
+fn what_others_made_is_shown_and_said_to_be_nobodys() {
+    let cluster = serving();
+    let alpha = cluster.node("alpha");
+    alpha.write("handlers/vdisk_nullio/mgmt", "add_device foreign dummy=1");
+    alpha.write("device_groups/mgmt", "create a-foreign-group");
+    alpha.write("device_groups/a-foreign-group/devices/mgmt", "add foreign");
+    alpha.write(&format!("targets/qla2x00t/{}/ini_groups/mgmt", ALPHA[0]), "create others");
+    alpha.write(&format!("targets/qla2x00t/{}/ini_groups/others/luns/mgmt", ALPHA[0]), "add foreign 7");
+    alpha.write(&format!("targets/qla2x00t/{}/luns/mgmt", ALPHA[0]), "add dummy_lu0dummy 9");
+    show(alpha, "status").code_is(3).printed(str![[r#"
+node alpha: SCST 3.11.0-pre
+
+port                     driver    id   enabled  link             sessions
+21:00:00:24:ff:60:d0:10  qla2x00t  101  yes      Online, 16 Gbit  0
+21:00:00:24:ff:60:d0:11  qla2x00t  102  yes      Online, 16 Gbit  0
+
+initiator                group    I/O group  logged in on  in flight
+-                        others   auto       -             -
+50:01:43:80:03:b0:23:34  vmwtest  101        -             -
+50:01:43:80:03:b0:23:36  vmwtest  101        -             -
+
+ports of resource scst_qla: running
+
+device group a-foreign-group: half there
+  device   handler       filename  store  blocked
+  foreign  vdisk_nullio  -         -      no
+
+  LUN  others
+  7    foreign
+
+  to be known
+    no resource of the cluster configures it
+    there is no target group of this node
+
+device group dummy: promoted, resource scst_dg_dummy
+  target group  id  state    ports
+  alpha (here)  1   active   21:00:00:24:ff:60:d0:10 101, 21:00:00:24:ff:60:d0:11 102
+  beta          2   standby  21:00:00:1b:32:0b:52:75 201, 21:01:00:1b:32:2b:52:75 202
+
+  device          handler       filename  store  blocked
+  dummy_lu0dummy  vdisk_nullio  -         -      no
+
+  LUN  (default)                   vmwtest
+  0    -                           dummy_lu0dummy
+  9    dummy_lu0dummy on port 101  -
+
+  differs from the configuration
+    map device dummy_lu0dummy as LUN 0 of initiator group others of port 21:00:00:24:ff:60:d0:10
+
+"#]]);
+}
+
+#[test]
+fn a_node_on_which_nothing_runs_is_no_difference() {
+    let cluster = sample::nodes().up();
+    cluster.configure(&[&ports(), &group()]);
+    let alpha = cluster.node("alpha");
+    show(alpha, "status").code_is(0).printed(str![[r#"
+node alpha: SCST is not loaded
+
+ports of resource scst_qla: stopped
+
+device group dummy: stopped, resource scst_dg_dummy
+
+"#]]);
+    // Nor is one that cannot run it.
+    cluster.set_targetports("alpha", None);
+    alpha.control("modprobe qla2x00tgt");
+    show(alpha, "status --group dummy").code_is(0).printed(str![[r#"
+node alpha: SCST 3.11.0-pre
+
+port                     driver    id  enabled  link             sessions
+21:00:00:24:ff:60:d0:10  qla2x00t  0   no       Online, 16 Gbit  0
+21:00:00:24:ff:60:d0:11  qla2x00t  0   no       Online, 16 Gbit  0
+
+device group dummy: stopped, resource scst_dg_dummy
+  to be known
+    node alpha has no targetports attribute
+
+"#]]);
+    let unknown = show(alpha, "status --group nothing").code_is(1);
+    assert_eq!(unknown.stderr(), "scst-ha: device group nothing is neither here nor configured\n");
+}
+
+#[test]
+fn without_a_cluster_the_kernel_and_the_record_tell() {
+    let cluster = serving();
+    let alpha = cluster.node("alpha");
+    alpha.tool("status").without_cluster().go().writes(0).code_is(0).printed(str![[r#"
+this node: SCST 3.11.0-pre
+cluster could not be asked: cibadmin ended with exit code 102: Could not connect to the CIB: Transport endpoint is not connected Init failed, could not perform requested operations
+
+port                     driver    id   enabled  link             sessions
+21:00:00:24:ff:60:d0:10  qla2x00t  101  yes      Online, 16 Gbit  0
+21:00:00:24:ff:60:d0:11  qla2x00t  102  yes      Online, 16 Gbit  0
+
+initiator                group    I/O group  logged in on  in flight
+50:01:43:80:03:b0:23:34  vmwtest  101        -             -
+50:01:43:80:03:b0:23:36  vmwtest  101        -             -
+
+device group dummy: promoted
+  target group  id  state    ports
+  alpha (here)  1   active   21:00:00:24:ff:60:d0:10 101, 21:00:00:24:ff:60:d0:11 102
+  beta          2   standby  21:00:00:1b:32:0b:52:75 201, 21:01:00:1b:32:2b:52:75 202
+
+  device          handler       filename  store  blocked
+  dummy_lu0dummy  vdisk_nullio  -         -      no
+
+  LUN  vmwtest
+  0    dummy_lu0dummy
+
+"#]]);
+    // Without a record the ports tell which node this is.
+    std::fs::remove_dir_all(alpha.rsctmp()).unwrap();
+    let found = data(&alpha.tool("status --json").without_cluster().go().code_is(0));
+    assert_eq!((&found["groups"][0]["role"], &found["node"]), (&"promoted".into(), &serde_json::Value::Null));
+}
+
+#[test]
+fn an_older_scst_is_shown_alike() {
+    let cluster = sample::nodes().scst(scst_sim::model::ScstVersion::V3_7).up();
+    cluster.start(&ports(), &["alpha", "beta"]);
+    let file = cluster.file("file", 1 << 20);
+    let device = format!("handler=vdisk_fileio,filename={},virtname=file,export0=all:1", file.display());
+    let group = group().param("device1", &device);
+    cluster.transition(&group).start(&["alpha", "beta"]).promote(&["alpha"]).carry_out();
+    cluster.configure(&[&ports(), &group]);
+    let found = data(&show(cluster.node("alpha"), "status --json").code_is(0));
+    let devices = &found["groups"][0]["devices"];
+    assert_eq!((&devices[0]["name"], &devices[0]["open"]), (&"dummy_file".into(), &serde_json::Value::Null));
+    assert_eq!(devices[0]["filename"], file.to_str().unwrap());
+    assert_eq!(found["groups"][0]["differences"], serde_json::json!([]));
+}
+
+#[test]
+fn a_kernel_that_does_not_answer_is_told_and_the_rest_is_shown() {
+    let cluster = serving();
+    let alpha = cluster.node("alpha");
+    alpha.control("fault op=read action=hang path=kernel/scst_tgt/devices/dummy_lu0dummy/block repeat=true");
+    let outcome = show(alpha, "status --timeout 2").code_is(1).within(std::time::Duration::from_secs(2));
+    assert!(outcome.stdout().contains("could not be read\n  device group dummy: no answer within"), "{outcome:?}");
+    assert!(outcome.stdout().contains(HOST[0]), "{outcome:?}");
+    alpha.control("release");
+}
