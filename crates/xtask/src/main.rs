@@ -5,6 +5,7 @@
 #[cfg(test)]
 mod architecture;
 mod check;
+mod cluster_model;
 mod demo;
 mod faults;
 mod guards;
@@ -38,6 +39,8 @@ enum Task {
     /// Lets every kernel operation of every action go wrong in every way, and checks what the agents make of it: takes
     /// some time, needs root and /dev/fuse
     Faults(faults::Options),
+    /// Searches the life of clusters of two to four nodes for a story that breaks a law: as any user, without SCST
+    Model(cluster_model::Options),
     /// Takes each guard of the product out, in a copy, and sees the story about it fail: some 20 minutes, needs root and
     /// /dev/fuse
     Guards(guards::Options),
@@ -61,6 +64,7 @@ fn run(task: Task) -> Result<ExitCode, Box<dyn Error>> {
 
         Task::Test(options) => check::run(&options),
         Task::Faults(options) => faults::run(&options),
+        Task::Model(options) => cluster_model::run(&options),
         Task::Guards(options) => guards::run(&options),
         Task::Metadata => metadata::write(),
     }
