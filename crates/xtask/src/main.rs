@@ -5,6 +5,7 @@
 #[cfg(test)]
 mod architecture;
 mod check;
+mod cluster;
 mod cluster_model;
 mod demo;
 mod faults;
@@ -44,6 +45,9 @@ enum Task {
     /// Takes each guard of the product out, in a copy, and sees the story about it fail: some 20 minutes, needs root and
     /// /dev/fuse
     Guards(guards::Options),
+    /// Runs the agents under a real Pacemaker: clusters of simulated machines in namespaces of their own; needs root and
+    /// /dev/fuse
+    Cluster(cluster::Options),
     /// Writes the agents' meta-data to metadata/
     Metadata,
 }
@@ -66,6 +70,7 @@ fn run(task: Task) -> Result<ExitCode, Box<dyn Error>> {
         Task::Faults(options) => faults::run(&options),
         Task::Model(options) => cluster_model::run(&options),
         Task::Guards(options) => guards::run(&options),
+        Task::Cluster(options) => cluster::run(&options),
         Task::Metadata => metadata::write(),
     }
 }

@@ -1,9 +1,11 @@
 //! Where this repository and its binaries are, and the commands that work on them.
 
 use std::env::{current_exe, var_os};
+use std::error::Error;
 use std::io;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitCode};
 use std::sync::OnceLock;
 
 use nix::unistd::geteuid;
@@ -51,6 +53,19 @@ pub(crate) fn build_binaries() -> Result<(), String> {
 /// Whether this runs as root.
 pub(crate) fn is_root() -> bool {
     geteuid().is_root()
+}
+
+/// Runs this program again by sudo, with these arguments.
+pub(crate) fn become_root(arguments: &[&str]) -> Result<ExitCode, Box<dyn Error>> {
+    if !has_program("sudo") {
+        return Err("mounting a simulated SCST needs root, and there is no sudo: run this as root".into());
+    }
+    println!("mounting a simulated SCST needs root: going on by sudo");
+    let program = own_binary()?;
+    // On success this does not return.
+    let mut sudo = Command::new("sudo");
+    sudo.arg("--preserve-env=NO_COLOR,TERM").arg(program).args(arguments);
+    Err(format!("sudo cannot be run: {}", sudo.exec()).into())
 }
 
 /// Whether a program of that name can be run.

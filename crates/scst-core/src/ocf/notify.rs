@@ -93,7 +93,7 @@ impl Notify {
         Self { event: when.zip(operation), lists: Lists::from_env(env) }
     }
 
-    /// What a notification says about the nodes it names, sorted by name, without `local`. Empty for a notification that
+    /// What a notification says about the nodes it names, without `local`. Empty for a notification that
     /// changes nobody's state (pre-start), and when type, operation or lists are missing.
     pub fn changes(&self, local: &str) -> Vec<(String, PeerRole)> {
         let (Some((when, operation)), Some(lists)) = (self.event, &self.lists) else {
@@ -109,7 +109,12 @@ impl Notify {
             (NotifyType::Pre, Operation::Promote) => all(&lists.promote, PeerRole::Changing),
             (NotifyType::Post, Operation::Promote) => all(&lists.promote, PeerRole::Promoted),
             (NotifyType::Pre, Operation::Demote) => all(&lists.demote, PeerRole::Changing),
-            (NotifyType::Post, Operation::Demote) => all(&lists.demote, PeerRole::Running),
+            // Who stays promoted beside the demoted may never have been announced: two halves of a cluster have each promoted
+            // one, and are one again.
+            (NotifyType::Post, Operation::Demote) => {
+                let stay = lists.promoted_after_demotes();
+                [all(&lists.demote, PeerRole::Running), all(&stay, PeerRole::Promoted)].concat()
+            }
             (NotifyType::Pre, Operation::Stop) => all(&lists.stop, PeerRole::Changing),
             (NotifyType::Post, Operation::Stop) => all(&lists.stop, PeerRole::Stopped),
         };
@@ -228,6 +233,19 @@ mod tests {
         ];
         let running = |node: &str| (node.to_owned(), PeerRole::Running);
         assert_eq!(notify(&lists).changes("gamma"), [running("alpha"), running("beta")]);
+    }
+
+    #[test]
+    fn post_demote_shows_who_stays_promoted_beside_the_demoted() {
+        let lists = [
+            ("type", "post"),
+            ("operation", "demote"),
+            ("active_uname", "alpha beta"),
+            ("promoted_uname", "alpha beta"),
+            ("demote_uname", "alpha"),
+        ];
+        assert_eq!(notify(&lists).changes("alpha"), [("beta".to_owned(), PeerRole::Promoted)]);
+        assert_eq!(notify(&lists).changes("beta"), [("alpha".to_owned(), PeerRole::Running)]);
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub(crate) struct Options {
     /// The parts to run; without any, all
     #[arg(value_enum)]
     parts: Vec<Part>,
-    /// Leaves out what mounts or needs packages: mount, demo, e2e, metadata
+    /// Leaves out what mounts or needs packages: mount, demo, e2e, metadata, cluster
     #[arg(long, conflicts_with = "parts")]
     fast: bool,
     /// Never installs a package, even if one is missing
@@ -50,6 +50,8 @@ enum Part {
     E2e,
     /// The agents' meta-data: current, and accepted by every grammar and tool that reads it
     Metadata,
+    /// The agents under a real Pacemaker, in clusters of simulated machines
+    Cluster,
 }
 
 impl Part {
@@ -79,8 +81,8 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
             return Err("mounting needs root, and there is no sudo: run this as root, or with --fast".into());
         }
     }
-    if parts.contains(&Part::Metadata) && !options.no_install {
-        packages::install()?;
+    if !options.no_install {
+        packages::install(&parts)?;
     }
     let mut tally = Tally::default();
     let mut times = Vec::new();
@@ -116,15 +118,19 @@ fn run_part(part: Part, tally: &mut Tally) -> Result<bool, Box<dyn Error>> {
         }
         Part::Replay => replay(tally, &[]),
         Part::Mount => replay(tally, &["--mount"]),
-        Part::Demo => {
-            workspace::build_binaries()?;
-            let mut demo = Command::new(std::env::current_exe()?);
-            demo.args(["demo", "--built"]);
-            run(demo)
-        }
+        Part::Demo => itself("demo", tally),
+        Part::Cluster => itself("cluster", tally),
         Part::E2e => run(as_root(cargo(&["test", "--workspace", "--test", "*", "--", "--skip", "metadata::"]))?),
         Part::Metadata => run(as_root(cargo(&["test", "--workspace", "--test", "e2e", "metadata::"]))?),
     }
+}
+
+/// Runs another of these commands, in a process of its own.
+fn itself(command: &str, tally: &mut Tally) -> Result<bool, Box<dyn Error>> {
+    workspace::build_binaries()?;
+    let mut itself = Command::new(std::env::current_exe()?);
+    itself.args([command, "--built"]);
+    tally.run(itself)
 }
 
 fn cargo(arguments: &[&str]) -> Command {

@@ -9,22 +9,48 @@ use std::process::Command;
 
 use crate::workspace;
 
-/// A package, a file that shows it is there, and what it is for.
+use super::Part;
+
+/// A package, a file that shows it is there, what it is for, and which parts need it.
 struct Package {
     name: &'static str,
     shows: &'static str,
     purpose: &'static str,
+    parts: &'static [Part],
 }
 
-const NEEDED: [Package; 4] = [
-    Package { name: "libxml2-utils", shows: "/usr/bin/xmllint", purpose: "validates the agents' meta-data" },
+const BOTH: &[Part] = &[Part::Metadata, Part::Cluster];
+const CLUSTER: &[Part] = &[Part::Cluster];
+
+const NEEDED: [Package; 8] = [
+    Package {
+        name: "libxml2-utils",
+        shows: "/usr/bin/xmllint",
+        purpose: "validates the agents' meta-data, also for ocf-tester",
+        parts: BOTH,
+    },
     Package {
         name: "resource-agents",
         shows: "/usr/share/resource-agents/ra-api-1.dtd",
-        purpose: "has the grammar that ocf-tester checks",
+        purpose: "has ocf-tester and the grammar that it checks",
+        parts: BOTH,
     },
-    Package { name: "pcs", shows: "/usr/share/pcs/data/ocf-1.1.rng", purpose: "must accept the meta-data" },
-    Package { name: "crmsh", shows: "/usr/sbin/crm", purpose: "must accept the meta-data" },
+    Package {
+        name: "pcs",
+        shows: "/usr/share/pcs/data/ocf-1.1.rng",
+        purpose: "must accept the meta-data, and configures a cluster",
+        parts: BOTH,
+    },
+    Package {
+        name: "crmsh",
+        shows: "/usr/sbin/crm",
+        purpose: "must accept the meta-data, and configures a cluster",
+        parts: BOTH,
+    },
+    Package { name: "corosync", shows: "/usr/sbin/corosync", purpose: "the members of a cluster", parts: CLUSTER },
+    Package { name: "pacemaker", shows: "/usr/sbin/pacemakerd", purpose: "runs the agents", parts: CLUSTER },
+    Package { name: "pacemaker-cli-utils", shows: "/usr/sbin/crm_mon", purpose: "its commands", parts: CLUSTER },
+    Package { name: "iproute2", shows: "/usr/sbin/ip", purpose: "links the nodes of a cluster", parts: CLUSTER },
 ];
 
 /// Removes the policy whatever happens, but only one that it made.
@@ -42,9 +68,10 @@ apt-get update --quiet
 apt-get install --quiet --yes --no-install-recommends "$@"
 "#;
 
-/// Installs what is missing, and says what that is.
-pub(super) fn install() -> Result<(), Box<dyn Error>> {
-    let missing: Vec<&Package> = NEEDED.iter().filter(|package| !Path::new(package.shows).exists()).collect();
+/// Installs what is missing for these parts, and says what that is.
+pub(super) fn install(parts: &[Part]) -> Result<(), Box<dyn Error>> {
+    let needed = NEEDED.iter().filter(|package| package.parts.iter().any(|part| parts.contains(part)));
+    let missing: Vec<&Package> = needed.filter(|package| !Path::new(package.shows).exists()).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -53,7 +80,9 @@ pub(super) fn install() -> Result<(), Box<dyn Error>> {
         println!("  {}: {}", package.name, package.purpose);
     }
     if !workspace::has_program("apt-get") {
-        return Err("there is no apt-get: install what they stand for, or leave out the part \"metadata\"".into());
+        return Err(
+            "there is no apt-get: install what they stand for, or leave out the parts metadata and cluster".into()
+        );
     }
     let mut command = if workspace::is_root() {
         Command::new("sh")

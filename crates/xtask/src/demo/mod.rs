@@ -10,8 +10,7 @@ mod report;
 mod story;
 
 use std::error::Error;
-use std::os::unix::process::CommandExt;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::thread;
 use std::time::Instant;
 
@@ -34,23 +33,10 @@ pub(crate) fn run(built: bool) -> Result<ExitCode, Box<dyn Error>> {
         workspace::build_binaries()?;
     }
     if !workspace::is_root() {
-        return become_root();
+        return workspace::become_root(&["demo", "--built"]);
     }
     hide_mounts()?;
     play()
-}
-
-/// Runs this program again by sudo.
-fn become_root() -> Result<ExitCode, Box<dyn Error>> {
-    if !workspace::has_program("sudo") {
-        return Err("mounting a simulated SCST needs root, and there is no sudo: run this as root".into());
-    }
-    println!("mounting a simulated SCST needs root: going on by sudo");
-    let program = workspace::own_binary()?;
-    // On success this does not return.
-    let mut sudo = Command::new("sudo");
-    sudo.arg("--preserve-env=NO_COLOR,TERM").arg(program).args(["demo", "--built"]);
-    Err(format!("sudo cannot be run: {}", sudo.exec()).into())
 }
 
 /// Mounts from here on are this process's own, so that they end with it, however it ends.

@@ -1,0 +1,91 @@
+//! Chapters and stories: which there are, and playing one chapter.
+
+use std::error::Error;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use super::stories;
+use super::world::{Cluster, Told};
+
+/// Begins a line about a story that passed.
+pub(super) const PASSED: &str = "+ ";
+/// Begins a line about a story that failed.
+pub(super) const FAILED: &str = "- ";
+
+/// A cluster, and the stories that happen in it, in their order.
+pub(super) struct Chapter {
+    pub(super) name: &'static str,
+    /// Brings the cluster up.
+    pub(super) begin: fn() -> Told<Cluster>,
+    pub(super) stories: &'static [Story],
+}
+
+/// Something that happens in a cluster at rest, after which it must be at rest again.
+pub(super) struct Story {
+    /// A sentence.
+    pub(super) name: &'static str,
+    pub(super) tell: fn(&mut Cluster) -> Told<()>,
+}
+
+/// All chapters, long ones first, so that what runs side by side ends together.
+pub(super) const CHAPTERS: &[Chapter] =
+    &[stories::losses::UNFENCED, stories::losses::FENCED, stories::planned::CHAPTER, stories::sample::CHAPTER];
+
+impl Chapter {
+    /// The chapter of that name.
+    pub(super) fn named(name: &str) -> Result<&'static Self, String> {
+        CHAPTERS.iter().find(|chapter| chapter.name == name).ok_or_else(|| format!("there is no chapter {name:?}"))
+    }
+
+    /// The stories whose name contains a text.
+    pub(super) fn chosen(&self, only: &str) -> Vec<&Story> {
+        self.stories.iter().filter(|story| format!("{}: {}", self.name, story.name).contains(only)).collect()
+    }
+
+    /// Plays the chosen stories. After one that failed, the cluster is in no state for the next.
+    pub(super) fn play(&self, only: &str) -> Result<ExitCode, Box<dyn Error>> {
+        let started = Instant::now();
+        let mut cluster = (self.begin)()?;
+        cluster.settles()?;
+        println!("up in {:.1} s", started.elapsed().as_secs_f64());
+        for story in self.chosen(only) {
+            let started = Instant::now();
+            let told = (story.tell)(&mut cluster).and_then(|()| cluster.settles());
+            let took = started.elapsed().as_secs_f64();
+            if let Err(error) = told {
+                println!("{FAILED}{} ({took:.1} s): {error}", story.name);
+                keep_logs(&cluster, self.name);
+                return Ok(ExitCode::FAILURE);
+            }
+            println!("{PASSED}{} ({took:.1} s)", story.name);
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Copies the nodes' logs out of the rig, which goes with this process.
+fn keep_logs(cluster: &Cluster, chapter: &str) {
+    let Ok(place) = crate::workspace::binary(&format!("cluster-logs-{chapter}")) else { return };
+    let _ = std::fs::remove_dir_all(&place);
+    for node in cluster.nodes() {
+        let kept = copy(&node.directory().join("log"), &place.join(node.name()));
+        match kept {
+            Ok(()) => println!("logs of {} in {}", node.name(), place.join(node.name()).display()),
+            Err(error) => println!("logs of {} cannot be kept: {error}", node.name()),
+        }
+    }
+}
+
+fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &to.join(entry.file_name()))?;
+        } else {
+            std::fs::copy(entry.path(), to.join(entry.file_name()))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,157 @@
+//! `cargo xtask cluster`: the agents under a real Pacemaker, each node with its own simulated SCST.
+//!
+//! The stories are grouped in chapters; a chapter is one cluster, which its stories use one after the other. Each chapter is a process of its own in
+//! its own namespaces (`rig`), some side by side. `world` and `config` are what a story works with, `status` and `history` what the cluster
+//! says, `picture` what the kernels show and must show. Every story ends the same way: nothing failed, and the right picture on every node.
+
+mod chapter;
+mod config;
+mod history;
+mod picture;
+mod rig;
+mod status;
+mod stories;
+mod world;
+
+use std::error::Error;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::Mutex;
+use std::time::Instant;
+
+use clap::Args;
+
+use self::chapter::{CHAPTERS, Chapter};
+use crate::style::Style;
+use crate::workspace;
+
+/// Chapters that run side by side: most of their time is Pacemaker's waiting.
+const SIDE_BY_SIDE: usize = 2;
+
+/// What to run.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Options {
+    /// Only stories whose name, with that of the chapter, contains this
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    only: String,
+    /// Prints the names of the stories and runs none
+    #[arg(long)]
+    list: bool,
+    /// The binaries are built already
+    #[arg(long, hide = true)]
+    built: bool,
+    /// A chapter, run by the first process of new namespaces
+    #[arg(long, hide = true)]
+    chapter: Option<String>,
+    /// A node, booted by the first process of new namespaces
+    #[arg(long, hide = true, requires = "address")]
+    node: Option<String>,
+    /// The node's address
+    #[arg(long, hide = true)]
+    address: Option<String>,
+}
+
+/// Runs the stories, or, called by itself, one chapter or one node.
+pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
+    if let (Some(node), Some(address)) = (&options.node, &options.address) {
+        rig::boot::boot(node, address)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(name) = &options.chapter {
+        rig::enclose()?;
+        return Chapter::named(name)?.play(&options.only);
+    }
+    let chosen: Vec<(&Chapter, usize)> = CHAPTERS
+        .iter()
+        .map(|chapter| (chapter, chapter.chosen(&options.only).len()))
+        .filter(|(_, count)| *count > 0)
+        .collect();
+    if options.list {
+        for (chapter, _) in &chosen {
+            for story in chapter.chosen(&options.only) {
+                println!("{}: {}", chapter.name, story.name);
+            }
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    if chosen.is_empty() {
+        return Err(format!("no story is called {:?}", options.only).into());
+    }
+    if let Some(reason) = workspace::cannot_mount() {
+        return Err(reason.into());
+    }
+    if !options.built {
+        workspace::build_binaries()?;
+    }
+    if !workspace::is_root() {
+        return workspace::become_root(&["cluster", "--built", "--only", &options.only]);
+    }
+    Ok(play(&chosen, &options.only))
+}
+
+/// Plays the chapters and prints what came of them.
+fn play(chosen: &[(&Chapter, usize)], only: &str) -> ExitCode {
+    let started = Instant::now();
+    let left = Mutex::new(chosen.iter());
+    let tally = Mutex::new((0, 0));
+    let total: usize = chosen.iter().map(|(_, count)| count).sum();
+    println!("running {total} stories");
+    std::thread::scope(|scope| {
+        for _ in 0..SIDE_BY_SIDE.min(chosen.len()) {
+            scope.spawn(|| {
+                loop {
+                    let next = left.lock().ok().and_then(|mut left| left.next());
+                    let Some((chapter, count)) = next else { break };
+                    let passed = run_chapter(chapter, only).unwrap_or_else(|error| {
+                        println!("{}: {error}", chapter.name);
+                        0
+                    });
+                    if let Ok(mut tally) = tally.lock() {
+                        tally.0 += passed;
+                        // A story that was not told to its end has failed.
+                        tally.1 += count.saturating_sub(passed);
+                    }
+                }
+            });
+        }
+    });
+    let (passed, failed) = tally.into_inner().unwrap_or((0, total));
+    let word = if failed == 0 { "ok" } else { "FAILED" };
+    println!(
+        "\ntest result: {word}. {passed} passed; {failed} failed; finished in {:.0} s",
+        started.elapsed().as_secs_f64()
+    );
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Runs a chapter in new namespaces; how many of its stories passed.
+fn run_chapter(chapter: &Chapter, only: &str) -> Result<usize, Box<dyn Error>> {
+    let style = Style::detect();
+    let mut child = Command::new("unshare")
+        .args(["--mount", "--net", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc"])
+        .args(["--propagation", "private"])
+        .arg(workspace::own_binary()?)
+        .args(["cluster", "--chapter", chapter.name, "--only", only])
+        // Never written to: it tells the chapter that this process lives.
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|error| format!("unshare cannot be run: {error}"))?;
+    let mut passed = 0;
+    if let Some(output) = child.stdout.take() {
+        for line in BufReader::new(output).lines() {
+            let line = line?;
+            let line = if let Some(story) = line.strip_prefix(chapter::PASSED) {
+                passed += 1;
+                format!("{} {story}", style.green("ok"))
+            } else if let Some(story) = line.strip_prefix(chapter::FAILED) {
+                format!("{} {story}", style.red("FAILED"))
+            } else {
+                line
+            };
+            println!("{:<12} {line}", chapter.name);
+        }
+    }
+    child.wait()?;
+    Ok(passed)
+}

@@ -1,0 +1,228 @@
+//! What administrators do on purpose: moving roles, changing parameters, and looking again.
+
+use super::super::chapter::{Chapter, Story};
+use super::super::config::{Device, ESX2, PORTS, PORTS_CLONE, dummy, group_constraints, group_resource, ssd};
+use super::super::world::{Cluster, Plan, Told, until};
+
+pub(crate) const CHAPTER: Chapter = Chapter {
+    name: "planned",
+    begin: || Cluster::boot(Plan::standard()),
+    stories: &[
+        Story { name: "standby of the promoted node, and back without a failback", tell: standby },
+        Story { name: "the promoted role is moved, and stays when the constraint goes", tell: moved },
+        Story { name: "demoted by target-role, and promoted again", tell: target_role },
+        Story { name: "stopped and started by target-role", tell: stopped },
+        Story { name: "a new device and its removal reload, and touch nothing else", tell: reloaded },
+        Story { name: "another group name restarts", tell: restarted },
+        Story { name: "a new initiator group, and the group told to look again", tell: new_initiator_group },
+        Story { name: "two groups promoted on different nodes", tell: two_groups },
+        Story { name: "cleanup, refresh and the probes after it change nothing", tell: looked_again },
+    ],
+};
+
+/// The node where the group is promoted, and the other one.
+pub(super) fn promoted_and_other(cluster: &Cluster) -> Told<(String, String)> {
+    let status = cluster.settles()?;
+    let promoted = status.promoted(dummy().resource).ok_or_else(|| format!("not one is promoted\n{status}"))?;
+    let other = status.online.iter().find(|node| **node != promoted).ok_or("there is one node only")?.clone();
+    Ok((promoted, other))
+}
+
+/// Fails unless the same was done as wanted, in any order.
+#[track_caller]
+pub(super) fn same(what: &str, mut done: Vec<String>, wanted: &[String]) -> Told<()> {
+    let mut wanted = wanted.to_vec();
+    wanted.sort();
+    done.sort();
+    if done == wanted { Ok(()) } else { Err(format!("{what}: done was {done:#?} instead of {wanted:#?}").into()) }
+}
+
+/// `action resource node` for each node.
+pub(super) fn on_both(action: &str, resource: &str) -> Vec<String> {
+    ["alpha", "beta"].map(|node| format!("{action} {resource} {node}")).to_vec()
+}
+
+/// Sets a parameter of a resource.
+pub(super) fn set(cluster: &Cluster, resource: &str, name: &str, value: &str) -> Told<()> {
+    cluster
+        .run(&["crm_resource", "--resource", resource, "--set-parameter", name, "--parameter-value", value])
+        .map(drop)
+}
+
+fn standby(cluster: &mut Cluster) -> Told<()> {
+    let (promoted, other) = promoted_and_other(cluster)?;
+    let group = dummy().resource;
+    cluster.run(&["crm_standby", "--node", &promoted, "--update", "on"])?;
+    cluster.status_is("the other one promoted, and nothing on the node in standby", |status| {
+        status.promoted(group).as_ref() == Some(&other) && !status.roles.keys().any(|(_, node)| *node == promoted)
+    })?;
+    cluster.settles()?;
+    let moment = cluster.moment();
+    cluster.run(&["crm_standby", "--node", &promoted, "--delete"])?;
+    cluster.status_is("it runs again, unpromoted", |status| status.role(group, &promoted) == Some("Unpromoted"))?;
+    cluster.settles()?;
+    same(
+        "back from standby",
+        cluster.changes_since(&moment)?,
+        &[format!("start {PORTS} {promoted}"), format!("start {group} {promoted}")],
+    )
+}
+
+fn moved(cluster: &mut Cluster) -> Told<()> {
+    let (promoted, other) = promoted_and_other(cluster)?;
+    let (group, clone) = (dummy().resource, dummy().clone_id());
+    let moment = cluster.moment();
+    cluster.run(&["crm_resource", "--resource", &clone, "--move", "--promoted", "--node", &other])?;
+    cluster.status_is("the other one promoted", |status| status.promoted(group).as_ref() == Some(&other))?;
+    cluster.settles()?;
+    cluster.run(&["crm_resource", "--resource", &clone, "--clear"])?;
+    cluster.settles()?;
+    same(
+        "a move and the end of its constraint",
+        cluster.changes_since(&moment)?,
+        &[format!("demote {group} {promoted}"), format!("promote {group} {other}")],
+    )
+}
+
+fn target_role(cluster: &mut Cluster) -> Told<()> {
+    let (promoted, _) = promoted_and_other(cluster)?;
+    let (group, clone) = (dummy().resource, dummy().clone_id());
+    let moment = cluster.moment();
+    let meta = ["crm_resource", "--resource", &clone, "--meta"];
+    cluster.run(&[&meta[..], &["--set-parameter", "target-role", "--parameter-value", "Unpromoted"]].concat())?;
+    cluster.status_is("both unpromoted", |status| status.with_role(group, "Unpromoted").len() == 2)?;
+    cluster.settles()?;
+    cluster.run(&[&meta[..], &["--delete-parameter", "target-role"]].concat())?;
+    cluster.status_is("one promoted", |status| status.promoted(group).is_some())?;
+    let now = cluster.settles()?.promoted(group).unwrap_or_default();
+    same(
+        "demoted and promoted",
+        cluster.changes_since(&moment)?,
+        &[format!("demote {group} {promoted}"), format!("promote {group} {now}")],
+    )
+}
+
+fn stopped(cluster: &mut Cluster) -> Told<()> {
+    let (group, clone) = (dummy().resource, dummy().clone_id());
+    let meta = ["crm_resource", "--resource", &clone, "--meta"];
+    cluster.run(&[&meta[..], &["--set-parameter", "target-role", "--parameter-value", "Stopped"]].concat())?;
+    cluster.status_is("none runs", |status| !status.roles.keys().any(|(resource, _)| resource == group))?;
+    cluster.settles()?;
+    cluster.run(&[&meta[..], &["--delete-parameter", "target-role"]].concat())?;
+    cluster.status_is("one promoted", |status| status.promoted(group).is_some())
+}
+
+fn reloaded(cluster: &mut Cluster) -> Told<()> {
+    let group = dummy().resource;
+    let device = Device { virtname: "added", lun: 3 };
+    let moment = cluster.moment();
+    set(cluster, group, "device7", &device.parameter())?;
+    cluster.config.groups[0].devices.push(device);
+    cluster.settles()?;
+    same("a new device", cluster.changes_since(&moment)?, &on_both("reload-agent", group))?;
+    let moment = cluster.moment();
+    cluster.run(&["crm_resource", "--resource", group, "--delete-parameter", "device7"])?;
+    cluster.config.groups[0].devices.pop();
+    cluster.settles()?;
+    same("a device less", cluster.changes_since(&moment)?, &on_both("reload-agent", group))
+}
+
+fn restarted(cluster: &mut Cluster) -> Told<()> {
+    let (promoted, _) = promoted_and_other(cluster)?;
+    let group = dummy().resource;
+    for name in ["other", dummy().name] {
+        let moment = cluster.moment();
+        set(cluster, group, "groupname", name)?;
+        cluster.config.groups[0].name = name;
+        let status = cluster.settles()?;
+        let now = status.promoted(group).ok_or_else(|| format!("not one is promoted\n{status}"))?;
+        let done = cluster.changes_since(&moment)?;
+        for step in [on_both("stop", group), on_both("start", group), vec![format!("promote {group} {now}")]].concat() {
+            if !done.contains(&step) {
+                return Err(format!("another group name: {step:?} is not in {done:#?}").into());
+            }
+        }
+    }
+    let status = cluster.settles()?;
+    // Nothing favours the other node, so the role has not wandered.
+    if status.promoted(group).as_ref() == Some(&promoted) {
+        Ok(())
+    } else {
+        Err(format!("promoted was {promoted}\n{status}").into())
+    }
+}
+
+fn new_initiator_group(cluster: &mut Cluster) -> Told<()> {
+    let group = dummy().resource;
+    let moment = cluster.moment();
+    cluster.config.hosts.push(ESX2);
+    set(cluster, PORTS, "initiators", &cluster.config.initiators())?;
+    until("both ports reloaded", || {
+        let done = cluster.changes_since(&moment)?;
+        Ok((done.len() < 2).then(|| format!("{done:?}")))
+    })?;
+    cluster.idle()?;
+    set(cluster, group, "reload", "1")?;
+    cluster.settles()?;
+    same(
+        "a new initiator group",
+        cluster.changes_since(&moment)?,
+        &[on_both("reload-agent", PORTS), on_both("reload-agent", group)].concat(),
+    )?;
+    cluster.config.hosts.pop();
+    set(cluster, PORTS, "initiators", &cluster.config.initiators())
+}
+
+fn two_groups(cluster: &mut Cluster) -> Told<()> {
+    let (promoted, other) = promoted_and_other(cluster)?;
+    let group = ssd();
+    cluster.run(&["cibadmin", "--create", "--scope", "resources", "--xml-text", &group_resource(&group)])?;
+    for constraint in group_constraints(&group).lines() {
+        cluster.run(&["cibadmin", "--create", "--scope", "constraints", "--xml-text", constraint])?;
+    }
+    cluster.config.groups.push(group.clone());
+    cluster.status_is("the second group promoted", |status| status.promoted(group.resource).is_some())?;
+    cluster.settles()?;
+    for node in [&other, &promoted, &other] {
+        if cluster.status()?.promoted(group.resource).as_ref() != Some(node) {
+            cluster.run(&["crm_resource", "--resource", &group.clone_id(), "--move", "--promoted", "--node", node])?;
+        }
+        cluster.status_is("the second group on its node", |status| {
+            status.promoted(group.resource).as_ref() == Some(node)
+        })?;
+        let status = cluster.settles()?;
+        if status.promoted(dummy().resource).as_ref() != Some(&promoted) {
+            return Err(format!("the first group has moved with the second\n{status}").into());
+        }
+        cluster.run(&["crm_resource", "--resource", &group.clone_id(), "--clear"])?;
+    }
+    // Without its constraints and its definition it is stopped, and nothing of it stays.
+    for constraint in group_constraints(&group).lines() {
+        cluster.run(&["cibadmin", "--delete", "--scope", "constraints", "--xml-text", constraint])?;
+    }
+    cluster.run(&["cibadmin", "--delete", "--xml-text", &format!("<clone id=\"{}\"/>", group.clone_id())])?;
+    cluster.status_is("the second group gone", |status| {
+        !status.roles.keys().any(|(resource, _)| resource == group.resource)
+    })?;
+    cluster.config.groups.pop();
+    Ok(())
+}
+
+fn looked_again(cluster: &mut Cluster) -> Told<()> {
+    let group = dummy().resource;
+    let before = cluster.settles()?;
+    let moment = cluster.moment();
+    for words in [
+        &["crm_resource", "--cleanup"][..],
+        &["crm_resource", "--refresh"],
+        &["crm_resource", "--refresh", "--resource", group],
+        &["crm_resource", "--refresh", "--resource", PORTS_CLONE],
+    ] {
+        cluster.run(words)?;
+        let after = cluster.settles()?;
+        if after.roles != before.roles {
+            return Err(format!("{} changed the roles\n{before}\n{after}", words.join(" ")).into());
+        }
+    }
+    same("looking again", cluster.changes_since(&moment)?, &[])
+}

@@ -1,0 +1,130 @@
+//! The sample configuration as users have it, by each of the tools with which a cluster is configured.
+//!
+//! In the sample the ports are no clone: they come up on one node, and the device group beside them in any order. So SCST is loaded at boot here, as its
+//! service does it, and the LUNs are sure only after the group has been told to look again, as the sample's text says.
+
+use std::fs;
+
+use super::super::chapter::{Chapter, Story};
+use super::super::config::{Cib, Config, PORTS, alpha, beta, dummy};
+use super::super::picture;
+use super::super::world::{Cluster, Plan, Told, until};
+use crate::workspace;
+
+pub(crate) const CHAPTER: Chapter = Chapter {
+    name: "sample",
+    begin,
+    stories: &[
+        Story { name: "the sample, verbatim, loaded by crm configure", tell: by_crm },
+        Story { name: "the same, built by pcs", tell: by_pcs },
+        Story { name: "the same as plain XML, with the roles of today", tell: by_xml },
+    ],
+};
+
+/// Two nodes without any resource.
+fn begin() -> Told<Cluster> {
+    let mut plan = Plan { config: None, ..Plan::standard() };
+    for machine in &mut plan.machines {
+        machine.loaded = true;
+    }
+    Cluster::boot(plan)
+}
+
+/// Waits until one node is promoted and the other runs, with the right ALUA states on both; then lets the group look again.
+fn comes_up(cluster: &mut Cluster, reload: &[&str]) -> Told<()> {
+    let group = dummy();
+    cluster.status_is("one promoted, one unpromoted, and the ports", |status| {
+        status.promoted(group.resource).is_some()
+            && status.with_role(group.resource, "Unpromoted").len() == 1
+            && !status.with_role(PORTS, "Started").is_empty()
+    })?;
+    cluster.idle()?;
+    until("the right ALUA picture on both nodes", || {
+        let status = cluster.status()?;
+        for (node, machine) in cluster.nodes().iter().zip(&cluster.machines) {
+            let found = picture::found(node).unwrap_or_default();
+            for line in
+                picture::wanted(cluster, machine, &status).lines().skip_while(|line| !line.starts_with("device "))
+            {
+                if !found.lines().any(|there| there == line) {
+                    return Ok(Some(format!("{} shows\n{found}\nwithout {line:?}", node.name())));
+                }
+            }
+        }
+        Ok(None)
+    })?;
+    cluster.run(reload)?;
+    cluster.settles()?;
+    Ok(())
+}
+
+/// Takes everything out of the configuration; what ran is stopped, and nothing of it may be left in the kernels.
+fn erased(cluster: &mut Cluster) -> Told<()> {
+    for scope in ["constraints", "resources", "nodes"] {
+        cluster.run(&["cibadmin", "--replace", "--scope", scope, "--xml-text", &format!("<{scope}/>")])?;
+    }
+    cluster.status_is("nothing that runs", |status| status.roles.is_empty())?;
+    cluster.settles()?;
+    Ok(())
+}
+
+fn by_crm(cluster: &mut Cluster) -> Told<()> {
+    let file = cluster.node("alpha").directory().join("sample.crm");
+    fs::copy(workspace::root().join("tests/data/cluster/sample.crm"), &file)?;
+    let alpha = cluster.node("alpha");
+    alpha.run(&["crm", "configure", "load", "update", &file.to_string_lossy()])?;
+    comes_up(cluster, &["crm", "resource", "param", dummy().resource, "set", "reload", "1"])?;
+    erased(cluster)
+}
+
+fn by_pcs(cluster: &mut Cluster) -> Told<()> {
+    let (config, group) = (Config::standard(), dummy());
+    for machine in [alpha(), beta()] {
+        let ports = format!("targetports={}", machine.targetports());
+        cluster.run(&["pcs", "node", "attribute", &machine.name, "nodetype=fctarget", &ports])?;
+    }
+    let initiators = format!("initiators={}", config.initiators());
+    let mut words = vec!["pcs", "resource", "create", PORTS, "ocf:onesty:scst_qla2xtgt", &initiators];
+    words.extend([
+        "op",
+        "start",
+        "timeout=120s",
+        "op",
+        "stop",
+        "timeout=360s",
+        "op",
+        "monitor",
+        "interval=120s",
+        "timeout=20s",
+    ]);
+    cluster.run(&words)?;
+    let device = format!("device0={}", group.devices[0].parameter());
+    let clone = group.clone_id();
+    let mut words = vec!["pcs", "resource", "create", group.resource, "ocf:onesty:scst_aluadg"];
+    words.extend(["groupname=dummy", "tgtdriver=qla2x00t", "reload=0", &device]);
+    words.extend(["op", "start", "timeout=120s", "op", "stop", "timeout=240s", "op", "demote", "timeout=120s"]);
+    words.extend(["promotable", &clone, "interleave=true", "clone-max=2", "clone-node-max=1", "notify=true"]);
+    cluster.run(&words)?;
+    comes_up(cluster, &["pcs", "resource", "update", group.resource, "reload=1"])?;
+    erased(cluster)
+}
+
+fn by_xml(cluster: &mut Cluster) -> Told<()> {
+    let config = Config::standard();
+    let cib = Cib { machines: &cluster.machines, config: Some(&config), fencing: false };
+    for (scope, document) in
+        [("nodes", cib.nodes()), ("constraints", "<constraints/>".to_owned()), ("resources", cib.resources())]
+    {
+        cluster.run(&["cibadmin", "--replace", "--scope", scope, "--xml-text", &document])?;
+    }
+    cluster.run(&["cibadmin", "--replace", "--scope", "constraints", "--xml-text", &cib.constraints()])?;
+    comes_up(
+        cluster,
+        &["crm_resource", "--resource", dummy().resource, "--set-parameter", "reload", "--parameter-value", "1"],
+    )?;
+    let status = cluster.status()?;
+    if status.with_role(PORTS, "Started").len() != 2 {
+        return Err(format!("the ports are not on both nodes\n{status}").into());
+    }
+    Ok(())
+}
