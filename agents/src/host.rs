@@ -368,7 +368,8 @@ pub fn refuse_two_per_node(env: &Env) -> Result<(), Failure> {
 }
 
 /// Names of those who hold something, as the end of an exit reason.
-pub fn held_by(holders: &[String]) -> String {
+pub fn held_by(holders: &[impl ToString]) -> String {
+    let holders: Vec<String> = holders.iter().map(ToString::to_string).collect();
     if holders.is_empty() { String::new() } else { format!(" (held by {})", holders.join(", ")) }
 }
 

@@ -10,7 +10,7 @@ use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::plan::Step;
 use scst_core::plan::storage::{self, states};
 use scst_core::scst::alua::AluaState;
-use scst_core::scst::names::{DeviceName, NodeName};
+use scst_core::scst::names::{DeviceName, EntryName, NodeName};
 use scst_core::state::Storage;
 
 use super::instance::Instance;
@@ -95,7 +95,8 @@ fn explained(host: &Host<'_>, applied: &Applied, failure: Failure) -> Failure {
     let Some(device) = undrained else { return failure };
     let deadline = host.deadline().last();
     let observer = host.observer_until(&deadline);
-    let busy: Vec<String> = observer.busy_initiators(device).unwrap_or_default().into_iter().collect();
+    let busy = observer.busy_initiators(device).unwrap_or_default();
+    let busy: Vec<&str> = busy.iter().map(EntryName::as_str).collect();
     let whom = if busy.is_empty() { String::new() } else { format!(" of {}", busy.join(", ")) };
     Failure {
         reason: format!("device {device}: drain failed: commands in flight{whom} did not end in time"),

@@ -333,8 +333,9 @@ impl<'a> Work<'a> {
         let observer = self.host.observer_until(&deadline);
         let scope = Scope { recreate: false, ..self.scope.clone() };
         let undone = instance.storage(observer).and_then(|now| {
-            let steps = converge(&scope, &now, before).steps;
-            let applied = self.host.apply_until(&steps, AfterFailure::GoOn, &deadline);
+            let plan = converge(&scope, &now, before);
+            log_warnings(&plan);
+            let applied = self.host.apply_until(&plan.steps, AfterFailure::GoOn, &deadline);
             for failed in &applied.failed {
                 tracing::error!("undoing the start: {failed}");
             }

@@ -123,7 +123,8 @@ fn busy(host: &Host<'_>, applied: &Applied) -> Vec<String> {
     });
     let deadline = host.deadline().last();
     let observer = host.observer_until(&deadline);
-    undrained.flat_map(|device| observer.busy_initiators(device).unwrap_or_default()).collect()
+    let initiators = undrained.flat_map(|device| observer.busy_initiators(device).unwrap_or_default());
+    initiators.map(|initiator| initiator.to_string()).collect()
 }
 
 /// What of ours is still there.
@@ -144,7 +145,8 @@ fn holders(host: &Host<'_>, left: &Storage) -> Vec<String> {
     let observer = host.observer_until(&deadline);
     let mut holders = Vec::new();
     for (device, found) in &left.devices {
-        holders.extend(observer.busy_initiators(device).unwrap_or_default());
+        let initiators = observer.busy_initiators(device).unwrap_or_default();
+        holders.extend(initiators.iter().map(ToString::to_string));
         if found.block.count > 0 {
             holders.push(format!("{} blocks on {device}", found.block.count));
         }

@@ -9,7 +9,7 @@ use scst_core::ocf::param::{AgentTable, Severity};
 use scst_core::ocf::run::{Agent, Context};
 use scst_core::plan::{Step, ports::plan};
 use scst_core::record::Found;
-use scst_core::scst::names::{InitiatorGroup, TargetName};
+use scst_core::scst::names::{EntryName, InitiatorGroup, TargetName};
 use scst_core::state::{Port, Ports};
 
 use super::ours::{self, DRIVER, Ours};
@@ -176,7 +176,7 @@ fn stop(host: &Host<'_>) -> Result<ExitCode, Failure> {
 }
 
 /// Who is still logged in to what is left.
-fn holders(host: &Host<'_>, left: &Ports) -> Vec<String> {
+fn holders(host: &Host<'_>, left: &Ports) -> Vec<EntryName> {
     let deadline = host.deadline().last();
     let observer = host.observer_until(&deadline);
     let groups = left.iter().flat_map(|(port, content)| content.groups.keys().map(move |group| (port, group)));

@@ -314,7 +314,7 @@ fn seen(step: &Step, observer: Observer<'_>) -> Result<bool, Error> {
             Ok(entries.iter().all(|entry| entry.name == "mgmt"))
         }
         Step::ClearLuns { driver, port, group } => Ok(observer.luns_in_use(*driver, port, group)?.is_empty()),
-        Step::SetIoGrouping { number, .. } => value(number),
+        Step::SetIoGrouping { number, .. } => value(number.as_str()),
         Step::SetPortId { id, .. } | Step::SetMemberId { id, .. } | Step::SetGroupId { id, .. } => {
             value(&id.to_string())
         }
@@ -323,12 +323,13 @@ fn seen(step: &Step, observer: Observer<'_>) -> Result<bool, Error> {
         Step::AddDevice { handler, device, parameters } => {
             let path = device::device(device);
             let link = sysfs.optional_link(&format!("{path}/handler"), deadline)?;
-            let filename = parameters.iter().find(|(name, _)| *name == "filename").map(|(_, filename)| filename);
+            let filename =
+                parameters.iter().find(|(name, _)| *name == "filename").map(|(_, filename)| filename.as_str());
             let found = sysfs.optional_value(&format!("{path}/filename"), deadline)?;
-            Ok(link.is_some_and(|link| link.ends_with(&format!("/{handler}"))) && found.as_ref() == filename)
+            Ok(link.is_some_and(|link| link.ends_with(&format!("/{handler}"))) && found.as_deref() == filename)
         }
         Step::DelDevice { device, .. } => Ok(!dir(&device::device(device))?),
-        Step::SetAttribute { value: wanted, .. } => value(wanted),
+        Step::SetAttribute { value: wanted, .. } => value(wanted.as_str()),
         Step::CreateGroup { group } => dir(&device_group::group(group)),
         Step::DelGroup { group } => Ok(!dir(&device_group::group(group))?),
         Step::Join { group, device } => Ok(observer.group_devices(group)?.contains(device)),

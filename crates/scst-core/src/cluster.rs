@@ -128,7 +128,11 @@ fn limit(deadline: &Deadline) -> Duration {
 }
 
 /// Reads the answer of `cibadmin --query --xpath //nodes`.
-fn parse_nodes(xml: &str) -> Result<Nodes, String> {
+///
+/// # Errors
+///
+/// Why it is no such answer.
+pub fn parse_nodes(xml: &str) -> Result<Nodes, String> {
     let mut nodes = Vec::new();
     let mut path: Vec<String> = Vec::new();
     let mut seen_nodes = false;
@@ -178,8 +182,12 @@ fn within(path: &[String], parents: &[&str]) -> bool {
     path.len() >= parents.len() && path[path.len() - parents.len()..].iter().zip(parents).all(|(a, b)| a == b)
 }
 
-/// Reads the answer of `crm_mon -1 --output-as=xml`.
-fn parse_roles(xml: &str, instance: &str) -> Result<BTreeMap<String, PeerRole>, String> {
+/// Reads the answer of `crm_mon -1 --output-as=xml`: what each node's instance of the resource `instance` does.
+///
+/// # Errors
+///
+/// Why it is no such answer.
+pub fn parse_roles(xml: &str, instance: &str) -> Result<BTreeMap<String, PeerRole>, String> {
     let mut roles = BTreeMap::new();
     let mut current: Option<PeerRole> = None;
     let mut complete = false;

@@ -26,6 +26,10 @@ const VERSION: &str = "scst-ocf record 1";
 /// More than any record needs: 256 devices, 99 groups and all peers are some 20 KiB.
 const LIMIT: u64 = 1 << 20;
 
+/// The longest part of a file's name that an instance gives: with the agent, a group and a suffix it stays below the 255
+/// bytes of a name.
+const LONGEST_INSTANCE: usize = 160;
+
 /// What is remembered.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Record {
@@ -83,9 +87,7 @@ pub struct Store {
 impl Store {
     /// The records below `dir` of the agent's instance.
     pub fn new(dir: PathBuf, agent: &'static str, instance: &str) -> Self {
-        // An instance is an XML id and cannot hold these; by hand anything can be said.
-        let instance = instance.chars().map(|c| if c == '/' || c.is_control() { '_' } else { c }).collect();
-        Self { dir, agent, instance }
+        Self { dir, agent, instance: file_name(instance) }
     }
 
     /// The file of this instance.
@@ -174,7 +176,13 @@ impl Store {
         let mut options = OpenOptions::new();
         options.write(true).create_new(true).mode(0o600).custom_flags(OFlag::O_NOFOLLOW.bits());
         let written = options.open(&new).and_then(|mut file| file.write_all(text.as_bytes()));
-        let renamed = written.and_then(|()| fs::rename(&new, &path));
+        let renamed = written.and_then(|()| {
+            // Whatever else has this name is replaced by the rename; a directory is not ours to delete.
+            if fs::symlink_metadata(&path).is_ok_and(|found| found.is_dir()) {
+                fs::rename(&path, new.with_extension("old"))?;
+            }
+            fs::rename(&new, &path)
+        });
         if renamed.is_err() {
             let _ = fs::remove_file(&new);
         }
@@ -183,6 +191,7 @@ impl Store {
 
     /// Removes the record of `group`, under whatever instance.
     pub fn remove(&self, group: Option<&GroupName>) -> io::Result<()> {
+        self.refuse_link()?;
         loop {
             let (path, found) = self.find(group);
             if found == Found::Nothing {
@@ -230,7 +239,16 @@ impl Store {
         self.dir.join(format!("{}-{name}.lock", self.agent))
     }
 
+    /// A link in the place of the directory leads to files that are somebody else's.
+    fn refuse_link(&self) -> io::Result<()> {
+        match fs::symlink_metadata(&self.dir) {
+            Ok(found) if found.is_symlink() => Err(Errno::ELOOP.into()),
+            _ => Ok(()),
+        }
+    }
+
     fn make_dir(&self) -> io::Result<()> {
+        self.refuse_link()?;
         if self.dir.is_dir() {
             return Ok(());
         }
@@ -238,6 +256,23 @@ impl Store {
         // As the distribution makes it; creating it with this mode would be at the mercy of the umask.
         fs::set_permissions(&self.dir, fs::Permissions::from_mode(0o1755))
     }
+}
+
+/// An instance as a part of a file's name. One that is too long for it, which XML allows, is cut, and told from others with the
+/// same beginning by a hash of the whole.
+fn file_name(instance: &str) -> String {
+    // An instance is an XML id and cannot hold these; by hand anything can be said.
+    let name: String = instance.chars().map(|c| if c == '/' || c.is_control() { '_' } else { c }).collect();
+    if name.len() <= LONGEST_INSTANCE {
+        return name;
+    }
+    // FNV-1a, written here because another version of this program must come to the same name.
+    let hash = instance
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let hash = format!("-{hash:016x}");
+    let end = name.floor_char_boundary(LONGEST_INSTANCE - hash.len());
+    format!("{}{hash}", &name[..end])
 }
 
 /// Seconds since this machine booted: unlike the time of day it never jumps.
@@ -420,6 +455,33 @@ mod tests {
     }
 
     #[test]
+    fn an_instance_of_any_length_has_a_record_of_its_own_under_a_name_that_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let group = |name| GroupName::parse(name).ok();
+        for (count, unit) in [(161, "x"), (240, "x"), (256, "x"), (64 << 10, "x"), (100, "é"), (5000, "/")] {
+            let (long, other) = (unit.repeat(count), format!("{}y", unit.repeat(count)));
+            let store = |instance: &str| store(dir.path(), instance);
+            assert!(store(&long).path().file_name().is_some_and(|name| name.len() <= 200), "{count} {unit}");
+            assert_ne!(store(&long).path(), store(&other).path());
+            store(&long).write(&sample()).unwrap();
+            store(&other).write(&Record { group: group("other"), ..sample() }).unwrap();
+            assert_eq!(store(&long).own(), known(sample()));
+            // By hand, for a second group under the same id.
+            let third = Record { group: group("longname"), ..sample() };
+            store(&long).write(&third).unwrap();
+            assert_eq!(store(&long).read(group("longname").as_ref()), known(third));
+            for name in ["dummy", "other", "longname"] {
+                store(&long).remove(group(name).as_ref()).unwrap();
+            }
+            assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        }
+        // A binary that is replaced while an instance runs must find what the one before it wrote.
+        let name = |count| file_name(&"p".repeat(count));
+        assert_eq!(name(160), "p".repeat(160));
+        assert_eq!(name(161), format!("{}-7a36d513dbb2b6ef", "p".repeat(143)));
+    }
+
+    #[test]
     fn an_agent_with_one_record_per_node_finds_it_under_any_instance() {
         let dir = tempfile::tempdir().unwrap();
         let store = |instance| Store::new(dir.path().to_owned(), "scst_qla2xtgt", instance);
@@ -459,6 +521,34 @@ mod tests {
         store.write(&Record::default()).unwrap();
         assert!(fs::read_to_string(&elsewhere).unwrap().contains("alpha"), "the link's target is untouched");
         assert_eq!(store.read(None), known(Record::default()));
+    }
+
+    #[test]
+    fn nothing_is_written_or_removed_through_a_link_to_a_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        let (theirs, linked) = (dir.path().join("theirs"), dir.path().join("linked"));
+        store(&theirs, "rsc").write(&sample()).unwrap();
+        symlink(&theirs, &linked).unwrap();
+        let errno = |error: io::Error| error.raw_os_error().map(Errno::from_raw);
+        let store = store(&linked, "rsc");
+        assert_eq!(store.write(&Record::default()).map_err(errno), Err(Some(Errno::ELOOP)));
+        assert_eq!(store.remove(None).map_err(errno), Err(Some(Errno::ELOOP)));
+        let lock = store.lock("dummy", &Deadline::within(Duration::from_millis(60), Arc::default()));
+        assert_eq!(lock.unwrap_err().errno(), Some(Errno::ELOOP));
+        assert_eq!(fs::read_dir(&theirs).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_directory_in_the_place_of_a_record_is_moved_out_of_the_way() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = store(dir.path(), "rsc");
+        fs::create_dir_all(store.path().join("full")).unwrap();
+        assert_eq!(store.read(None), Found::Unknown);
+        store.write(&sample()).unwrap();
+        assert_eq!(store.read(None), known(sample()));
+        store.remove(None).unwrap();
+        let kept = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path()).next().unwrap();
+        assert!(kept.join("full").is_dir(), "{}", kept.display());
     }
 
     #[test]

@@ -40,6 +40,7 @@ struct Probe;
 
 impl Agent for Probe {
     fn metadata(&self) -> &'static AgentTable {
+        assert!(std::env::var_os("PANIC").is_none(), "nothing is\nright");
         &TABLE
     }
 
@@ -133,6 +134,12 @@ fn a_panic_is_a_failure_like_others() {
     assert_eq!(err, "ocf-exit-reason:start: internal error: something is wrong\n");
     let lines = std::fs::read_to_string(&log).unwrap();
     assert!(lines.contains("ERROR: internal error at ") && lines.contains("run.rs:"), "{lines}");
+    // Also outside of any action.
+    for action in ["meta-data", "monitor", "stop"] {
+        let (code, out, err) = output(&[action], &[("PANIC", "1")]);
+        assert_eq!((code, &*out), (1, ""));
+        assert_eq!(err, "ocf-exit-reason:internal error: nothing is right\n");
+    }
 }
 
 fn sigterm_lets_the_run_undo_its_work() {

@@ -2,6 +2,7 @@
 
 use super::Observer;
 use crate::error::Error;
+use crate::scst::names::FcHostName;
 use crate::scst::qla2x00t;
 
 /// One Fibre Channel port as the machine shows it.
@@ -21,11 +22,12 @@ impl Observer<'_> {
     /// Every Fibre Channel port, in the order of the hosts' numbers.
     pub fn fc_hosts(&self) -> Result<Vec<FcHost>, Error> {
         let mut hosts = Vec::new();
-        for entry in self.sysfs.optional_list(qla2x00t::HOSTS, self.deadline)?.unwrap_or_default() {
-            let attribute = |name: &str| self.optional(&qla2x00t::host_attribute(&entry.name, name));
+        let entries = self.sysfs.optional_list(qla2x00t::HOSTS, self.deadline)?.unwrap_or_default();
+        for host in entries.iter().filter_map(|entry| FcHostName::seen(&entry.name).ok()) {
+            let attribute = |name: &str| self.optional(&qla2x00t::host_attribute(&host, name));
             let Some(wwpn) = attribute("port_name")?.as_deref().and_then(qla2x00t::wwpn) else { continue };
             let (state, speed) = (attribute("port_state")?, attribute("speed")?);
-            hosts.push(FcHost { host: entry.name, wwpn, state, speed });
+            hosts.push(FcHost { host: host.to_string(), wwpn, state, speed });
         }
         hosts.sort_by_key(|host| (host.host.trim_start_matches("host").parse::<u32>().ok(), host.host.clone()));
         Ok(hosts)

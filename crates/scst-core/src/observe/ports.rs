@@ -6,7 +6,7 @@ use nix::errno::Errno;
 
 use super::Observer;
 use crate::error::Error;
-use crate::scst::names::{Driver, InitiatorGroup, InitiatorName, TargetName};
+use crate::scst::names::{Driver, EntryName, FcHostName, InitiatorGroup, InitiatorName, TargetName};
 use crate::scst::{qla2x00t, target};
 use crate::state::{IniGroup, Port, Ports};
 
@@ -113,12 +113,18 @@ impl Observer<'_> {
     }
 
     /// The initiators that have a session on a port, by the name of the session.
-    pub fn sessions(&self, driver: Driver, port: &TargetName) -> Result<Vec<String>, Error> {
-        self.directories(&target::sessions(driver, port))
+    pub fn sessions(&self, driver: Driver, port: &TargetName) -> Result<Vec<EntryName>, Error> {
+        let names = self.directories(&target::sessions(driver, port))?;
+        Ok(names.iter().filter_map(|name| EntryName::seen(name).ok()).collect())
     }
 
     /// The sessions of a port that are in an initiator group.
-    pub fn sessions_in(&self, driver: Driver, port: &TargetName, group: &InitiatorGroup) -> Result<Vec<String>, Error> {
+    pub fn sessions_in(
+        &self,
+        driver: Driver,
+        port: &TargetName,
+        group: &InitiatorGroup,
+    ) -> Result<Vec<EntryName>, Error> {
         let mut found = Vec::new();
         for session in self.sessions(driver, port)? {
             let link = format!("{}/{session}/luns", target::sessions(driver, port));
@@ -131,12 +137,12 @@ impl Observer<'_> {
     }
 
     /// The FC host behind a port, if this machine shows one.
-    pub fn fc_host(&self, port: &TargetName) -> Result<Option<String>, Error> {
+    pub fn fc_host(&self, port: &TargetName) -> Result<Option<FcHostName>, Error> {
         let hosts = self.sysfs.optional_list(qla2x00t::HOSTS, self.deadline)?.unwrap_or_default();
-        for host in hosts {
-            let name = self.optional(&qla2x00t::port_name(&host.name))?;
+        for host in hosts.iter().filter_map(|host| FcHostName::seen(&host.name).ok()) {
+            let name = self.optional(&qla2x00t::port_name(&host))?;
             if name.is_some_and(|name| qla2x00t::is_port(&name, port)) {
-                return Ok(Some(host.name));
+                return Ok(Some(host));
             }
         }
         Ok(None)

@@ -2,14 +2,14 @@
 
 use super::Observer;
 use crate::error::Error;
-use crate::scst::names::{Driver, InitiatorGroup, TargetName};
+use crate::scst::names::{Driver, EntryName, InitiatorGroup, TargetName};
 use crate::scst::target;
 
 /// One session of a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
     /// Its directory: the initiator's name, with a number for its further sessions.
-    pub name: String,
+    pub name: EntryName,
     /// The initiator.
     pub initiator: String,
     /// The initiator group whose LUNs it sees; `None` for the default group.
@@ -27,7 +27,7 @@ impl Observer<'_> {
             let Some(luns) = self.sysfs.optional_link(&format!("{dir}/luns"), self.deadline)? else { continue };
             let group = luns.strip_suffix("/luns").and_then(|table| table.rsplit_once("ini_groups/"));
             let group = group.and_then(|(_, group)| InitiatorGroup::seen(group).ok());
-            let initiator = self.optional(&format!("{dir}/initiator_name"))?.unwrap_or_else(|| name.clone());
+            let initiator = self.optional(&format!("{dir}/initiator_name"))?.unwrap_or_else(|| name.to_string());
             let active_commands = self.number(&format!("{dir}/active_commands"))?.unwrap_or(0);
             found.push(Session { name, initiator, group, active_commands });
         }

@@ -6,7 +6,7 @@ use super::Observer;
 use crate::error::Error;
 use crate::scst::alua::AluaState;
 use crate::scst::device::{self, Block, parameters_listed};
-use crate::scst::names::{DeviceName, Driver, GroupName, HandlerName, InitiatorGroup, NodeName, TargetName};
+use crate::scst::names::{DeviceName, Driver, EntryName, GroupName, HandlerName, InitiatorGroup, NodeName, TargetName};
 use crate::scst::target::LunTable;
 use crate::scst::{device_group, target};
 use crate::state::{Device, DeviceGroup, Lun, LunAddress, Member, Storage, TargetGroup};
@@ -269,6 +269,10 @@ impl Observer<'_> {
         let mut unnamed = None;
         for export in self.links(&dir)? {
             let path = format!("{dir}/{export}");
+            if EntryName::seen(&export).is_err() {
+                unnamed = Some(path);
+                continue;
+            }
             let Some(link) = self.sysfs.optional_link(&path, self.deadline)? else { continue };
             match LunTable::from_export(&link) {
                 Some((table, _)) if table.is_copy_manager() => {}
@@ -310,7 +314,7 @@ impl Observer<'_> {
     }
 
     /// The initiators that have commands in flight on a device, by session; to name them when a drain does not end.
-    pub fn busy_initiators(&self, name: &DeviceName) -> Result<BTreeSet<String>, Error> {
+    pub fn busy_initiators(&self, name: &DeviceName) -> Result<BTreeSet<EntryName>, Error> {
         let mut busy = BTreeSet::new();
         for (table, lun) in self.mapped(name)? {
             let Ok(driver) = Driver::parse(table.driver.as_str()) else { continue };

@@ -50,6 +50,8 @@ pub struct Context {
 
 /// Runs the agent on this process's arguments and environment.
 pub fn main(agent: &impl Agent) -> std::process::ExitCode {
+    // Until the environment is known, which may be what goes wrong.
+    end_on_panic("internal error".to_owned(), "ocf-exit-reason:".to_owned());
     let table = agent.metadata();
     let code = match Request::parse(std::env::args_os().skip(1)) {
         Request::Run(Invocation { action: Action::MetaData, .. }) => print(&metadata::render(table)),
@@ -73,7 +75,7 @@ fn perform(agent: &impl Agent, invocation: Invocation) -> ExitCode {
     let deadline = Deadline::for_timeout(env.timeout(), Arc::clone(&cancelled));
     log::install(agent.name(), invocation.action, &env);
     let prefix = env.exit_reason_prefix().to_owned();
-    end_on_panic(invocation.action, prefix.clone());
+    end_on_panic(format!("{}: internal error", invocation.action), prefix.clone());
     let context = Context { env, deadline, dry_run: invocation.dry_run, cancelled };
     match agent.run(invocation.action, &context) {
         Ok(code) => code,
@@ -109,10 +111,10 @@ fn words(payload: &(dyn std::any::Any + Send)) -> &str {
 
 /// A panic, in whatever thread, ends the run as any failure does: with its reason and exit code 1. The binaries are built
 /// without unwinding, so this is the last that happens.
-fn end_on_panic(action: Action, prefix: String) {
+fn end_on_panic(what: String, prefix: String) {
     std::panic::set_hook(Box::new(move |info| {
         let words = words(info.payload());
-        report(&Failure::generic(format!("{action}: internal error: {words}")), &prefix);
+        report(&Failure::generic(format!("{what}: {words}")), &prefix);
         if let Some(place) = info.location() {
             tracing::error!("internal error at {place}: {words}");
         }

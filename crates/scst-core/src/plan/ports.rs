@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Step;
 use crate::scst::names::{Driver, InitiatorGroup, TargetName};
+use crate::scst::values::AttributeValue;
 use crate::state::{IniGroup, Port, Ports};
 
 /// The steps that turn `found` into `wanted`. Ports that `wanted` does not name, and groups that `found` does not show,
@@ -61,8 +62,10 @@ impl Pair<'_> {
                 &fresh
             });
             if found.io_grouping != wanted.io_grouping {
-                let number = wanted.io_grouping.clone();
-                steps.push(Step::SetIoGrouping { driver, port: port.clone(), group: name.clone(), number });
+                // What the kernel showed, and nobody could write, is not put back.
+                let number = AttributeValue::parse(&wanted.io_grouping).ok();
+                let set = |number| Step::SetIoGrouping { driver, port: port.clone(), group: name.clone(), number };
+                steps.extend(number.map(set));
             }
             // Before any initiator leaves its old group, so that its sessions never pass through the default group.
             steps.extend(wanted.initiators.difference(&found.initiators).map(|initiator| Step::AddInitiator {

@@ -5,8 +5,9 @@ use std::fmt;
 use crate::error::Error;
 use crate::scst::alua::AluaState;
 use crate::scst::names::{
-    DeviceName, Driver, GroupName, HandlerName, InitiatorGroup, InitiatorName, NodeName, TargetName,
+    DeviceName, Driver, FcHostName, GroupName, HandlerName, InitiatorGroup, InitiatorName, NodeName, TargetName,
 };
+use crate::scst::values::{AttributeValue, ParameterValue};
 use crate::scst::{device, device_group, qla2x00t, target};
 use crate::state::LunAddress;
 
@@ -17,7 +18,7 @@ pub enum Step {
     /// Create an initiator group on a port.
     CreateIniGroup { driver: Driver, port: TargetName, group: InitiatorGroup },
     /// Set which commands of an initiator group are ordered together.
-    SetIoGrouping { driver: Driver, port: TargetName, group: InitiatorGroup, number: String },
+    SetIoGrouping { driver: Driver, port: TargetName, group: InitiatorGroup, number: AttributeValue },
     /// Add an initiator to a group; its sessions move there at once.
     AddInitiator { driver: Driver, port: TargetName, group: InitiatorGroup, initiator: InitiatorName },
     /// Take an initiator out of a group.
@@ -36,9 +37,9 @@ pub enum Step {
     Disable { driver: Driver, port: TargetName },
 
     /// Add a device.
-    AddDevice { handler: HandlerName, device: DeviceName, parameters: Vec<(&'static str, String)> },
+    AddDevice { handler: HandlerName, device: DeviceName, parameters: Vec<(&'static str, ParameterValue)> },
     /// Write an attribute of a device.
-    SetAttribute { device: DeviceName, attribute: &'static str, value: String },
+    SetAttribute { device: DeviceName, attribute: &'static str, value: AttributeValue },
     /// Close the backing store of a device that joined a group which is not in service.
     Close { device: DeviceName },
     /// Delete a device.
@@ -82,7 +83,7 @@ pub enum Step {
     /// Give back the block above `before`.
     Unblock { device: DeviceName, before: u32 },
     /// Have initiators look at a port's LUNs again.
-    IssueLip { port: TargetName, host: String },
+    IssueLip { port: TargetName, host: FcHostName },
 }
 
 impl Step {
@@ -96,7 +97,7 @@ impl Step {
                 (format!("{}/ini_groups/mgmt", target::port(*driver, port)), format!("del {group}"))
             }
             Self::SetIoGrouping { driver, port, group, number } => {
-                (format!("{}/io_grouping_type", target::ini_group(*driver, port, group)), number.clone())
+                (format!("{}/io_grouping_type", target::ini_group(*driver, port, group)), number.to_string())
             }
             Self::AddInitiator { driver, port, group, initiator } => {
                 (format!("{}/initiators/mgmt", target::ini_group(*driver, port, group)), format!("add {initiator}"))
@@ -121,13 +122,13 @@ impl Step {
                     command.push_str(if index == 0 { " " } else { "; " });
                     command.push_str(name);
                     command.push('=');
-                    command.push_str(value);
+                    command.push_str(value.as_str());
                 }
                 (device::handler_mgmt(*handler), command)
             }
             Self::DelDevice { handler, device } => (device::handler_mgmt(*handler), format!("del_device {device}")),
             Self::SetAttribute { device, attribute, value } => {
-                (format!("{}/{attribute}", device::device(device)), value.clone())
+                (format!("{}/{attribute}", device::device(device)), value.to_string())
             }
             Self::Close { device } => (format!("{}/active", device::device(device)), "0".into()),
             Self::CreateGroup { group } => (device_group::mgmt(), format!("create {group}")),
@@ -411,7 +412,8 @@ mod tests {
         assert_eq!(state.to_string(), "set state active on target group alpha of device group ssd");
         assert!(failed(&state).starts_with("target group alpha of device group ssd: set state active failed: EBUSY"));
         let device = DeviceName::seen("ssd_lu0").unwrap();
-        let parameters = vec![("filename", "/dev/sda".to_owned()), ("read_only", "1".to_owned())];
+        let value = |text| ParameterValue::parse(text).unwrap();
+        let parameters = vec![("filename", value("/dev/sda")), ("read_only", value("1"))];
         let add = Step::AddDevice { handler: HandlerName::VdiskBlockio, device, parameters };
         assert_eq!(add.to_string(), "add device ssd_lu0 with filename=/dev/sda, read_only=1 through vdisk_blockio");
         assert_eq!(add.command().unwrap().1, "add_device ssd_lu0 filename=/dev/sda; read_only=1");

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Plan, Step};
 use crate::scst::alua::AluaState;
 use crate::scst::names::{DeviceName, Driver, GroupName, HandlerName, NodeName, TargetName};
+use crate::scst::values::{AttributeValue, ParameterValue};
 use crate::state::{Device, DeviceGroup, LunAddress, Member, Storage, TargetGroup};
 
 /// What a plan needs to know besides the two states.
@@ -52,7 +53,7 @@ pub fn converge(scope: &Scope, found: &Storage, wanted: &Storage) -> Plan {
         plan.steps.extend(foreign.map(|device| leave(scope, device)));
         plan.steps.push(Step::DelGroup { group: scope.group.clone() });
     }
-    devices.add(scope, found, wanted, &mut plan.steps);
+    let lost = devices.add(scope, found, wanted, &mut plan);
     if let Some(wanted_group) = &wanted.group {
         let created = found.group.is_none().then(DeviceGroup::default);
         if created.is_some() {
@@ -64,6 +65,10 @@ pub fn converge(scope: &Scope, found: &Storage, wanted: &Storage) -> Plan {
         target_groups(scope, found_group, wanted_group, &mut plan);
     }
     devices.map(scope, found, wanted, &mut plan.steps);
+    plan.steps.retain(|step| match step {
+        Step::Join { device, .. } | Step::Close { device } | Step::AddLun { device, .. } => !lost.contains(device),
+        _ => true,
+    });
     plan
 }
 
@@ -224,14 +229,28 @@ impl<'a> DevicePlan<'a> {
         }
     }
 
-    fn add(&self, scope: &Scope, found: &Storage, wanted: &Storage, steps: &mut Vec<Step>) {
+    /// Answers the devices that cannot be added, because what is known of them cannot be said.
+    fn add<'w>(
+        &self,
+        scope: &Scope,
+        found: &Storage,
+        wanted: &'w Storage,
+        plan: &mut Plan,
+    ) -> BTreeSet<&'w DeviceName> {
+        let mut lost = BTreeSet::new();
         for (name, device) in &wanted.devices {
             let kept = self.kept.get(name);
             if kept.is_none()
                 && let Some(handler) = device.handler
             {
-                let parameters = parameters(scope, handler, device);
-                steps.push(Step::AddDevice { handler, device: name.clone(), parameters });
+                match parameters(scope, handler, device) {
+                    Ok(parameters) => plan.steps.push(Step::AddDevice { handler, device: name.clone(), parameters }),
+                    Err(what) => {
+                        plan.warnings.push(format!("device {name} cannot be added: its {what} cannot be written"));
+                        lost.insert(name);
+                        continue;
+                    }
+                }
             }
             let writable = self.can_be_named(scope, name);
             // An attribute that a device does not show is one this kernel does not have.
@@ -239,12 +258,14 @@ impl<'a> DevicePlan<'a> {
                 kept.is_some() && found.devices[name].identity.get(attribute).is_none_or(|there| there == value)
             };
             let wrong = device.identity.iter().filter(|(attribute, value)| writable && !right(attribute, value));
-            steps.extend(wrong.map(|(attribute, value)| Step::SetAttribute {
-                device: name.clone(),
-                attribute,
-                value: value.clone(),
-            }));
+            for (attribute, value) in wrong {
+                match AttributeValue::parse(value) {
+                    Ok(value) => plan.steps.push(Step::SetAttribute { device: name.clone(), attribute, value }),
+                    Err(error) => plan.warnings.push(format!("device {name}: {attribute} stays as it is: {error}")),
+                }
+            }
         }
+        lost
     }
 
     /// Members that are not ours leave before ours join.
@@ -294,7 +315,15 @@ fn ours(scope: &Scope, at: &LunAddress) -> bool {
 }
 
 /// The parameters of `add_device`: what this kernel's handler knows of what is wanted.
-fn parameters(scope: &Scope, handler: HandlerName, device: &Device) -> Vec<(&'static str, String)> {
+///
+/// # Errors
+///
+/// The parameter that the kernel's grammar cannot carry: possible only in what was found, and is to be put back.
+fn parameters(
+    scope: &Scope,
+    handler: HandlerName,
+    device: &Device,
+) -> Result<Vec<(&'static str, ParameterValue)>, &'static str> {
     let listed = scope.parameters.get(&handler);
     let knows = |name: &str| match listed {
         _ if ALWAYS_KNOWN.contains(&name) => true,
@@ -302,11 +331,11 @@ fn parameters(scope: &Scope, handler: HandlerName, device: &Device) -> Vec<(&'st
         // A handler that does not tell is an old one.
         None => !LEFT_ALONE.contains(&name),
     };
-    let filename = device.filename.iter().map(|filename| ("filename", filename.clone()));
-    let settings = device.settings.iter().map(|(name, value)| (*name, value.clone()));
+    let filename = device.filename.iter().map(|filename| ("filename", filename));
+    let settings = device.settings.iter().map(|(name, value)| (*name, value));
     // What the kernel does by itself need not be said, and an older kernel may not know the word.
     let said = settings.filter(|(name, value)| !is_default(name, value) && knows(name));
-    filename.chain(said).collect()
+    filename.chain(said).map(|(name, value)| Ok((name, ParameterValue::parse(value).map_err(|_| name)?))).collect()
 }
 
 /// Whether the kernel gives a fresh device this value by itself. `write_through` and `bind_alua_state` are always said:

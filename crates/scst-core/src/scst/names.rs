@@ -212,6 +212,46 @@ impl NodeName {
     }
 }
 
+/// A directory entry that the kernel made and that is no object of the agents: a session, a link. It is one component of a
+/// path, and never a word of a command.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EntryName(String);
+
+impl EntryName {
+    /// An entry that the kernel listed. Initiators name their sessions themselves, so blanks and any language are possible.
+    pub fn seen(text: &str) -> Result<Self, NameError> {
+        if text.is_empty() {
+            return Err(NameError::Empty);
+        }
+        if let Some(bad) = text.chars().find(|c| c.is_control() || *c == '/') {
+            return Err(NameError::Character(bad));
+        }
+        if text.len() > MAX_COMPONENT {
+            return Err(NameError::TooLong { length: text.len(), limit: MAX_COMPONENT });
+        }
+        if text == "." || text == ".." {
+            return Err(NameError::Reserved);
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// An FC port of this machine in `class/fc_host`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FcHostName(String);
+
+impl FcHostName {
+    /// `host` and a number, as the kernel lists them.
+    pub fn seen(text: &str) -> Result<Self, NameError> {
+        let number = text.strip_prefix("host").and_then(|digits| digits.parse::<u32>().ok());
+        // Read back, because a number may be spelled in other ways.
+        match number.map(|number| format!("host{number}")) {
+            Some(name) if name == text => Ok(Self(name)),
+            _ => Err(NameError::Form("host and a number")),
+        }
+    }
+}
+
 /// Gives newtypes over `String` their reading half: text out, never in.
 macro_rules! readable {
     ($($name:ident),*) => {$(
@@ -236,7 +276,7 @@ macro_rules! readable {
 
 pub(super) use readable;
 
-readable!(TargetName, InitiatorName, InitiatorGroup, GroupName, DeviceName, NodeName);
+readable!(TargetName, InitiatorName, InitiatorGroup, GroupName, DeviceName, NodeName, EntryName, FcHostName);
 
 #[cfg(test)]
 mod tests {
@@ -322,6 +362,20 @@ mod tests {
         // The one name of this form that an attribute of the handlers has.
         assert_eq!(DeviceName::parse(&GroupName::parse("trace").unwrap(), "level"), Err(NameError::Reserved));
         assert_eq!(DeviceName::seen(&"x".repeat(65)), Err(NameError::TooLong { length: 65, limit: 64 }));
+    }
+
+    #[test]
+    fn what_only_stands_in_a_path_is_one_component_of_it() {
+        for name in ["iqn.2020-01.org.example:a#1", "50:01:43:80:03:b0:23:34_1", "a b;c=d", "größe"] {
+            assert_eq!(EntryName::seen(name).map(|name| name.to_string()), Ok(name.to_owned()));
+        }
+        for bad in ["", ".", "..", "a/b", "/", "a\n", "a\0", "\u{85}", &"x".repeat(256)] {
+            assert!(EntryName::seen(bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(FcHostName::seen("host12").map(|host| host.to_string()), Ok("host12".to_owned()));
+        for bad in ["", "host", "host+1", "host01", "host-1", "host1/..", "Host1", "host1 ", "rport-1"] {
+            assert!(FcHostName::seen(bad).is_err(), "{bad:?}");
+        }
     }
 
     /// Texts near the grammars, and texts far from them.

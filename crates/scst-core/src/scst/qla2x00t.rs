@@ -1,6 +1,6 @@
 //! What is special about Fibre Channel ports: the HBA behind a port, in `class/fc_host` (`scsi_transport_fc.c`).
 
-use super::names::TargetName;
+use super::names::{FcHostName, TargetName};
 
 /// The directory of all FC ports of this machine.
 pub const HOSTS: &str = "class/fc_host";
@@ -9,17 +9,17 @@ pub const HOSTS: &str = "class/fc_host";
 pub const QLINI_MODE: [&str; 2] = ["module/qla2xxx_scst/parameters/qlini_mode", "module/qla2xxx/parameters/qlini_mode"];
 
 /// An attribute of a host.
-pub fn host_attribute(host: &str, name: &str) -> String {
+pub fn host_attribute(host: &FcHostName, name: &str) -> String {
     format!("{HOSTS}/{host}/{name}")
 }
 
 /// The file with a host's port name, `0x` and 16 hex digits.
-pub fn port_name(host: &str) -> String {
+pub fn port_name(host: &FcHostName) -> String {
     host_attribute(host, "port_name")
 }
 
 /// The file that starts a loop initialisation, after which initiators look at the port's LUNs again.
-pub fn issue_lip(host: &str) -> String {
+pub fn issue_lip(host: &FcHostName) -> String {
     host_attribute(host, "issue_lip")
 }
 

@@ -2,7 +2,8 @@
 //!
 //! The same rule as in `names`: a value that the kernel's grammar would cut or read in another way never gets a type. Paths become
 //! a parameter of `add_device`; the identifiers are written to attribute files, where everything up to the end of the line is the
-//! value.
+//! value. [`ParameterValue`] and [`AttributeValue`] are what a step carries: also a value that the kernel itself showed goes
+//! through them before it is written again.
 
 use std::fmt;
 use std::path::Path;
@@ -11,6 +12,60 @@ use super::names::{NameError, readable};
 
 /// The longest path that leaves room for the rest of an `add_device` command in the 4096 bytes the kernel looks at.
 const MAX_PATH: usize = 3500;
+
+/// Checks one word of an `add_device` command that stands behind a `=`.
+fn parameter(text: &str) -> Result<&str, NameError> {
+    if text.is_empty() {
+        return Err(NameError::Empty);
+    }
+    // U+FFFD stands for bytes that were no text. The kernel takes the byte 0xA0 for a blank wherever it stands.
+    let splits = |c: char| {
+        let mut buffer = [0; 4];
+        c.encode_utf8(&mut buffer).bytes().any(|byte| byte == 0xA0)
+    };
+    let bad = |c: &char| c.is_control() || c.is_whitespace() || matches!(c, '=' | ';' | '"' | '\u{fffd}') || splits(*c);
+    if let Some(bad) = text.chars().find(bad) {
+        return Err(NameError::Character(bad));
+    }
+    if text.len() > MAX_PATH {
+        return Err(NameError::TooLong { length: text.len(), limit: MAX_PATH });
+    }
+    Ok(text)
+}
+
+/// The value of a parameter of `add_device`: one word, without what would end it early.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ParameterValue(String);
+
+impl ParameterValue {
+    /// A value that was configured, or that the kernel showed of a device.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        parameter(text).map(|text| Self(text.to_owned()))
+    }
+}
+
+/// The value of an attribute: one line of visible characters, with blanks between them only.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AttributeValue(String);
+
+impl AttributeValue {
+    /// A value that is to be written, or that the kernel showed and is to be written again.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        if text.is_empty() {
+            return Err(NameError::Empty);
+        }
+        if let Some(bad) = text.chars().find(|c| !c.is_ascii_graphic() && *c != ' ') {
+            return Err(NameError::Character(bad));
+        }
+        if text.starts_with(' ') || text.ends_with(' ') {
+            return Err(NameError::Character(' '));
+        }
+        if text.len() > MAX_PATH {
+            return Err(NameError::TooLong { length: text.len(), limit: MAX_PATH });
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
 
 /// A backing file or block device: absolute, without what would end the parameter early.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,19 +80,7 @@ impl BackingPath {
         if !text.starts_with('/') {
             return Err(NameError::Form("an absolute path"));
         }
-        // U+FFFD stands for bytes that were no text. The kernel takes the byte 0xA0 for a blank wherever it stands.
-        let splits = |c: char| {
-            let mut buffer = [0; 4];
-            c.encode_utf8(&mut buffer).bytes().any(|byte| byte == 0xA0)
-        };
-        let bad =
-            |c: &char| c.is_control() || c.is_whitespace() || matches!(c, '=' | ';' | '"' | '\u{fffd}') || splits(*c);
-        if let Some(bad) = text.chars().find(bad) {
-            return Err(NameError::Character(bad));
-        }
-        if text.len() > MAX_PATH {
-            return Err(NameError::TooLong { length: text.len(), limit: MAX_PATH });
-        }
+        let text = parameter(text)?;
         if text.split('/').any(|component| component == "..") {
             return Err(NameError::Form("a path without .."));
         }
@@ -110,7 +153,7 @@ impl NaaId {
     }
 }
 
-readable!(BackingPath, T10DevId, Usn, NaaId);
+readable!(ParameterValue, AttributeValue, BackingPath, T10DevId, Usn, NaaId);
 
 #[cfg(test)]
 mod tests {
@@ -135,6 +178,20 @@ mod tests {
         assert!(Usn::parse(&"x".repeat(20)).is_ok() && Usn::parse(&"x".repeat(21)).is_err());
         assert!(T10DevId::parse("a b").is_err() && T10DevId::parse("a\nb").is_err() && T10DevId::parse("é").is_err());
         assert!(T10DevId::parse("a-b_1").unwrap().is_plain() && !T10DevId::parse("a.b").unwrap().is_plain());
+    }
+
+    #[test]
+    fn what_the_kernel_showed_is_one_word_of_a_command_or_one_line_of_an_attribute() {
+        for text in ["this group only", "0x600-a;b=c", "1"] {
+            assert_eq!(AttributeValue::parse(text).map(|value| value.to_string()), Ok(text.to_owned()));
+        }
+        for text in ["", " ", "1 ", " 1", "a\nb", "a\tb", "a\0", "\u{e0}", "\u{fffd}", &"x".repeat(MAX_PATH + 1)] {
+            assert!(AttributeValue::parse(text).is_err(), "{text:?}");
+        }
+        assert_eq!(ParameterValue::parse("/srv/Größe").map(|value| value.to_string()), Ok("/srv/Größe".to_owned()));
+        for text in ["", "a b", "a;b", "a=b", "a\nb", "a\0", "\u{e0}", "\u{fffd}", &"x".repeat(MAX_PATH + 1)] {
+            assert!(ParameterValue::parse(text).is_err(), "{text:?}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use scst_core::plan::Step;
 use scst_core::scst::alua::AluaState;
 use scst_core::scst::names::{DeviceName, HandlerName, NodeName, TargetName};
+use scst_core::scst::values::ParameterValue;
 use scst_core::state::{Device, DeviceGroup, Lun, Member, Storage, TargetGroup};
 
 /// The tree of one node.
@@ -32,7 +33,7 @@ impl Kernel {
         match step {
             Step::AddDevice { handler, device, parameters } => add_device(storage, *handler, device, parameters)?,
             Step::SetAttribute { device, attribute, value } => {
-                storage.devices.get_mut(device)?.identity.insert(attribute, value.clone());
+                storage.devices.get_mut(device)?.identity.insert(attribute, value.to_string());
             }
             Step::DelDevice { device, .. } => {
                 storage.devices.remove(device)?;
@@ -130,9 +131,9 @@ fn add_device(
     storage: &mut Storage,
     handler: HandlerName,
     device: &DeviceName,
-    parameters: &[(&'static str, String)],
+    parameters: &[(&'static str, ParameterValue)],
 ) -> Option<()> {
-    let said = |name: &str| parameters.iter().find(|(other, _)| *other == name).map(|(_, value)| value.clone());
+    let said = |name: &str| parameters.iter().find(|(other, _)| *other == name).map(|(_, value)| value.to_string());
     let value = |name: &'static str| {
         let default = if matches!(name, "rotational" | "bind_alua_state") { "1" } else { "0" };
         (name, said(name).unwrap_or_else(|| default.to_owned()))
