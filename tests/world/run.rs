@@ -1,6 +1,7 @@
 //! One run of an agent: its environment as Pacemaker makes it, and what came of it.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Read;
@@ -29,7 +30,7 @@ const BUSY: Duration = Duration::from_secs(2);
 pub(crate) struct Call<'a> {
     node: &'a Node,
     agent: &'static str,
-    environment: BTreeMap<String, String>,
+    environment: BTreeMap<String, OsString>,
     arguments: Vec<String>,
 }
 
@@ -78,8 +79,13 @@ impl<'a> Call<'a> {
     }
 
     /// With a variable of the environment.
-    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
-        self.environment.insert(name.to_owned(), value.to_owned());
+    pub(crate) fn env(self, name: &str, value: &str) -> Self {
+        self.env_raw(name, value.into())
+    }
+
+    /// The same with a value that need not be text.
+    pub(crate) fn env_raw(mut self, name: &str, value: OsString) -> Self {
+        self.environment.insert(name.to_owned(), value);
         self
     }
 
@@ -163,9 +169,7 @@ impl<'a> Call<'a> {
         let calls = node.dir().join(format!("calls-{tag}"));
         self.environment.insert("STAND_IN_LOG".into(), calls.to_str().expect("a plain path").into());
         let log = node.dir().join(format!("log-{tag}"));
-        self.environment
-            .entry("HA_LOGFILE".into())
-            .and_modify(|path| log.to_str().expect("a plain path").clone_into(path));
+        self.environment.entry("HA_LOGFILE".into()).and_modify(|path| log.as_os_str().clone_into(path));
         let mut command = Command::new(binaries::agent(self.agent));
         command.args(&self.arguments).args(Some(action).filter(|action| !action.is_empty()));
         command.env_clear().envs(&self.environment).current_dir("/");

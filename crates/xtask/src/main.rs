@@ -9,6 +9,7 @@ mod cluster;
 mod cluster_model;
 mod demo;
 mod faults;
+mod fuzz;
 mod guards;
 mod metadata;
 mod style;
@@ -48,6 +49,8 @@ enum Task {
     /// Runs the agents under a real Pacemaker: clusters of simulated machines in namespaces of their own; needs root and
     /// /dev/fuse
     Cluster(cluster::Options),
+    /// Feeds every parser of outside input with what a fuzzer makes up: ten minutes each, needs cargo-fuzz
+    Fuzz(fuzz::Options),
     /// Writes the agents' meta-data to metadata/
     Metadata,
 }
@@ -71,6 +74,7 @@ fn run(task: Task) -> Result<ExitCode, Box<dyn Error>> {
         Task::Model(options) => cluster_model::run(&options),
         Task::Guards(options) => guards::run(&options),
         Task::Cluster(options) => cluster::run(&options),
+        Task::Fuzz(options) => fuzz::run(&options),
         Task::Metadata => metadata::write(),
     }
 }

@@ -1,0 +1,5 @@
+//! The cluster's answers: nodes, `targetports` and roles, from XML to the commands for target groups.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| laws::cluster(data));

@@ -1,0 +1,5 @@
+//! The parameters of a device group, from their text to the commands of a start and a stop.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| laws::device(data));
