@@ -158,3 +158,28 @@ fn what_pacemaker_never_says_is_survived() {
     }
     assert_eq!(alpha.tree(), before);
 }
+
+#[test]
+fn what_a_start_takes_away_and_cannot_replace_is_put_back_as_the_kernel_showed_it() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    // The modules stay, and the directory without which the kernel adds no device.
+    alpha.run(&other(), "start").exit(0);
+    alpha.run(&other(), "stop").exit(0);
+    alpha.write("handlers/vdisk_nullio/mgmt", "add_device other_lu read_only=1; removable=1");
+    alpha.write("devices/other_lu/t10_dev_id", "a disk;x=1");
+    alpha.write("devices/other_lu/prod_id", "two words");
+    alpha.write("devices/other_lu/usn", "a=1");
+    let before = alpha.tree();
+    // The device is deleted, and cannot be added with what is configured.
+    alpha.control("fault op=write path=**/vdisk_nullio/mgmt at=2 action=fail errno=ENOMEM");
+    let start = alpha.run(&other(), "start").exit(1).reason_has("ENOMEM");
+    let written = start.written();
+    assert!(
+        written.iter().any(|write| write.ends_with("< add_device other_lu read_only=1; removable=1")),
+        "{written:?}"
+    );
+    assert_eq!(alpha.read("devices/other_lu/t10_dev_id"), "a disk;x=1");
+    assert_eq!(alpha.read("devices/other_lu/prod_id"), "two words");
+    assert_eq!(alpha.tree(), before);
+}

@@ -89,6 +89,20 @@ const LAYERS: [(&str, &[&str]); 5] = [
 ];
 
 #[test]
+fn a_step_is_made_of_checked_types() {
+    let step =
+        sources("crates/scst-core/src/plan").into_iter().find(|source| source.path.ends_with("/step.rs")).unwrap();
+    let mut lines =
+        step.lines.iter().skip_while(|line| !line.starts_with("pub enum Step {")).take_while(|line| *line != "}");
+    assert!(lines.next().is_some() && step.lines.iter().any(|line| line.contains("AddDevice {")));
+    for line in lines {
+        // Names of attributes and parameters stand in the source.
+        let rest = line.replace("&'static str", "");
+        assert!(!rest.contains("String") && !rest.contains("str"), "text that nobody checked: {line}");
+    }
+}
+
+#[test]
 fn layers_of_the_core_know_only_what_is_below_them() {
     for source in sources("crates/scst-core/src") {
         let Some((module, allowed)) = LAYERS.iter().find(|(module, _)| *module == source.module()) else { continue };
