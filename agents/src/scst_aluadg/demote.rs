@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use scst_core::apply::{AfterFailure, Applied};
 use scst_core::deadline::Deadline;
 use scst_core::error::Error;
+use scst_core::gather::Gather as _;
 use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::plan::Step;
 use scst_core::plan::storage::{self, states};
@@ -66,7 +67,7 @@ pub(super) fn drain(
             Step::Block { device, before } => Some((device.clone(), *before)),
             _ => None,
         })
-        .collect();
+        .gather();
     if !instance.update(host, |record| record.blocks = blocks) {
         // Blocks that nobody remembers are never given back.
         return None;

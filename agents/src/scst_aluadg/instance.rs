@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use scst_core::apply::AfterFailure;
 use scst_core::cluster;
 use scst_core::error::Error;
+use scst_core::gather::Gather as _;
 use scst_core::observe::Observer;
 use scst_core::ocf::exit::Failure;
 use scst_core::plan::Step;
@@ -42,7 +43,7 @@ impl Instance {
         let record = host.store.read(group.as_ref());
         let group = group.or_else(|| record.known().and_then(|record| record.group.clone()))?;
         let driver = driver.unwrap_or(Driver::Qla2x00t);
-        Some(Self { group, driver, configured: devices.into_iter().collect(), record })
+        Some(Self { group, driver, configured: devices, record })
     }
 
     /// Reads the record again, which another action may have written while we waited for the lock.
@@ -168,7 +169,7 @@ fn blocks<'d>(
     names: impl Iterator<Item = &'d DeviceName>,
 ) -> Result<BTreeMap<DeviceName, Device>, Error> {
     let mut devices = BTreeMap::new();
-    for name in names.collect::<BTreeSet<_>>() {
+    for name in names.gather::<BTreeSet<_>>() {
         if let Some(block) = observer.block(name)? {
             devices.insert(name.clone(), Device { block, ..Device::default() });
         }

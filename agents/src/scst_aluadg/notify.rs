@@ -5,6 +5,7 @@
 
 use scst_core::apply::AfterFailure;
 use scst_core::error::Error;
+use scst_core::gather::Gather as _;
 use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::ocf::notify::Notify;
 use scst_core::plan::storage::states;
@@ -52,7 +53,7 @@ fn follow(host: &Host<'_>, instance: &mut Instance) -> Result<(), Failure> {
     }
     // Before they are written: a run that is killed between leaves a peer that somebody looks after.
     let published = |node: &NodeName| found.target_groups.get(node).is_some_and(TargetGroup::has_remote);
-    let there = wanted.into_iter().filter(|(node, _)| published(node)).collect();
+    let there = wanted.into_iter().filter(|(node, _)| published(node)).gather();
     instance.stamp(host, &local, &there);
     let applied = host.apply(&plan.steps, AfterFailure::GoOn);
     for failed in &applied.failed {
@@ -72,7 +73,7 @@ pub(super) fn picture<'n>(
     for node in nodes {
         let Some(state) = observer.alua_state(&instance.group, node)? else { continue };
         let members = observer.members(&instance.group, node)?;
-        let members = members.into_iter().map(|(port, local)| (port, Member { local, rel_tgt_id: 0 })).collect();
+        let members = members.into_iter().map(|(port, local)| (port, Member { local, rel_tgt_id: 0 })).gather();
         group.target_groups.insert(node.clone(), TargetGroup { group_id: 0, state, members });
     }
     Ok(group)

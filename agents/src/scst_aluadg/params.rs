@@ -3,8 +3,9 @@
 //! A device that is configured badly is named and left out, so that a mistake in one disk does not take away the others; without
 //! `device0`, or when two devices would answer at one LUN, nothing can be started. The grammar of one device is in `grammar`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use scst_core::gather::Gather as _;
 use scst_core::ocf::env::Env;
 use scst_core::ocf::param::{Finding, Severity};
 use scst_core::scst::names::{DeviceName, Driver, GroupName};
@@ -40,7 +41,7 @@ pub struct StopParams {
     /// The driver, if it is known.
     pub driver: Option<Driver>,
     /// The devices whose names can be made out.
-    pub devices: Vec<DeviceName>,
+    pub devices: BTreeSet<DeviceName>,
 }
 
 impl Params {
@@ -72,12 +73,9 @@ impl Params {
         let group = env.param("groupname").and_then(|text| GroupName::parse(text).ok());
         let driver = env.param("tgtdriver").and_then(|text| Driver::parse(text).ok());
         let name = |group: &GroupName| {
-            let mut names: Vec<DeviceName> = configured(env)
+            configured(env)
                 .filter_map(|(_, _, text)| DeviceName::parse(group, &grammar::virtname(text)?).ok())
-                .collect();
-            names.sort();
-            names.dedup();
-            names
+                .gather::<BTreeSet<_>>()
         };
         let devices = group.as_ref().map(name).unwrap_or_default();
         StopParams { group, driver, devices }
@@ -370,7 +368,7 @@ mod tests {
         ]));
         assert_eq!((stop.group.unwrap().to_string(), stop.driver), ("dg".to_owned(), None));
         assert_eq!(stop.devices.iter().map(DeviceName::as_str).collect::<Vec<_>>(), ["dg_b"]);
-        assert_eq!(Params::for_stop(&env(&[("groupname", "a/b"), ("device0", NULL)])).devices, []);
+        assert_eq!(Params::for_stop(&env(&[("groupname", "a/b"), ("device0", NULL)])).devices, BTreeSet::new());
         assert_eq!(Params::for_stop(&Env::default()), StopParams::default());
     }
 

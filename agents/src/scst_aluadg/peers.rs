@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use scst_core::gather::Gather as _;
 use scst_core::ocf::notify::{Lists, Notify, PeerRole};
 use scst_core::record::{Found, Record};
 use scst_core::scst::alua::AluaState;
@@ -21,7 +22,7 @@ pub const LOST: u64 = 150;
 /// What a notification makes of the peers it names.
 pub fn notified(notify: &Notify, local: &NodeName) -> BTreeMap<NodeName, AluaState> {
     let changes = notify.changes(local.as_str());
-    changes.iter().filter_map(|(node, role)| Some((NodeName::parse(node).ok()?, state_of(*role)))).collect()
+    changes.iter().filter_map(|(node, role)| Some((NodeName::parse(node).ok()?, state_of(*role)))).gather()
 }
 
 /// What a promotion makes of the peers. Without lists nothing is known about a peer but that it does not serve any more.
@@ -36,7 +37,7 @@ pub fn at_promote(group: &DeviceGroup, local: &NodeName, lists: Option<&Lists>) 
             };
             Some((node.clone(), state))
         })
-        .collect()
+        .gather()
 }
 
 /// The states among `wanted` that a plan is about to write, and those between two states that `record` does not know of: nobody
@@ -53,7 +54,7 @@ pub fn remembered(
         before(node) != Some(group.state)
             || (group.state == AluaState::Transitioning && known(node) != Some(AluaState::Transitioning))
     });
-    news.map(|(node, group)| (node.clone(), group.state)).collect()
+    news.map(|(node, group)| (node.clone(), group.state)).gather()
 }
 
 /// Gives the peers' groups that a run created and did not finish the state that it meant: a group is born `active`, and kept
@@ -103,13 +104,13 @@ pub fn stuck<'a>(found: &DeviceGroup, lost: &'a [NodeName]) -> Vec<&'a NodeName>
 pub fn put_right(stuck: &[&NodeName], roles: &BTreeMap<String, PeerRole>) -> BTreeMap<NodeName, AluaState> {
     let role = |node: &NodeName| roles.get(node.as_str()).copied().unwrap_or(PeerRole::Stopped);
     let known = stuck.iter().map(|node| (*node, role(node))).filter(|(_, role)| *role != PeerRole::Changing);
-    known.map(|(node, role)| (node.clone(), state_of(role))).collect()
+    known.map(|(node, role)| (node.clone(), state_of(role))).gather()
 }
 
 /// What is to be remembered after a look at peers: what was put right, and who moved on meanwhile.
 pub fn seen(found: &DeviceGroup, put_right: BTreeMap<NodeName, AluaState>) -> BTreeMap<NodeName, AluaState> {
     let moved = found.target_groups.iter().filter(|(_, there)| there.state != AluaState::Transitioning);
-    let mut seen: BTreeMap<_, _> = moved.map(|(node, there)| (node.clone(), there.state)).collect();
+    let mut seen: BTreeMap<_, _> = moved.map(|(node, there)| (node.clone(), there.state)).gather();
     seen.extend(put_right);
     seen
 }

@@ -6,6 +6,7 @@ use scst_core::apply::AfterFailure;
 use scst_core::cluster::Topology;
 use scst_core::deadline::Deadline;
 use scst_core::error::Error;
+use scst_core::gather::Gather as _;
 use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::ocf::notify::{Lists, Notify};
 use scst_core::ocf::param::{Finding, Severity};
@@ -169,18 +170,18 @@ pub(super) fn checked(host: &Host<'_>) -> Result<Checked, Failure> {
 pub(super) fn mistakes(findings: &[Finding], params: &Params, instance: &Instance) -> Mistakes {
     let faults = || findings.iter().filter(|finding| finding.severity >= Severity::Warning);
     let used: BTreeMap<String, &DeviceName> =
-        params.devices.iter().map(|device| (format!("device{}", device.index), &device.name)).collect();
-    let names = used.values().copied().collect::<BTreeSet<_>>();
+        params.devices.iter().map(|device| (format!("device{}", device.index), &device.name)).gather();
+    let names = used.values().copied().gather::<BTreeSet<_>>();
     let exports = faults().filter(|fault| fault.position.as_ref().is_some_and(|at| at.starts_with("export")));
     let left_out: BTreeSet<&String> = faults()
         .map(|fault| &fault.parameter)
         .filter(|name| name.starts_with("device") && !used.contains_key(*name))
-        .collect();
-    let devices: BTreeSet<_> = instance.configured.iter().filter(|name| !names.contains(name)).cloned().collect();
+        .gather();
+    let devices: BTreeSet<_> = instance.configured.iter().filter(|name| !names.contains(name)).cloned().gather();
     Mistakes {
         unnamed: left_out.len() > devices.len(),
         devices,
-        exports: exports.filter_map(|fault| used.get(&fault.parameter)).map(|name| (*name).clone()).collect(),
+        exports: exports.filter_map(|fault| used.get(&fault.parameter)).map(|name| (*name).clone()).gather(),
     }
 }
 
@@ -233,7 +234,7 @@ impl<'a> Work<'a> {
                 scope.port_ids.insert(port.clone(), found.rel_tgt_id);
             }
         }
-        for handler in params.devices.iter().map(|device| device.handler).collect::<BTreeSet<_>>() {
+        for handler in params.devices.iter().map(|device| device.handler).gather::<BTreeSet<_>>() {
             if let Some(known) = observer.handler_parameters(handler)? {
                 scope.parameters.insert(handler, known);
             }
@@ -294,7 +295,7 @@ impl<'a> Work<'a> {
 
     /// Records what is, or is about to be, ours.
     fn remember(&self, instance: &mut Instance, found: &Storage, wanted: &Storage) {
-        let devices = found.devices.keys().chain(wanted.devices.keys()).cloned().collect();
+        let devices = found.devices.keys().chain(wanted.devices.keys()).cloned().gather();
         let peers = peers::remembered(found.group.as_ref(), wanted.group.as_ref(), &instance.record);
         self.record(instance, devices);
         instance.stamp(self.host, &self.topology.local.name, &peers);
@@ -302,7 +303,7 @@ impl<'a> Work<'a> {
 
     /// After success only the configured devices are left.
     fn forget_leftovers(&self, instance: &mut Instance, wanted: &Storage) {
-        self.record(instance, wanted.devices.keys().cloned().collect());
+        self.record(instance, wanted.devices.keys().cloned().gather());
     }
 
     fn record(&self, instance: &mut Instance, devices: BTreeSet<DeviceName>) {
@@ -358,7 +359,7 @@ impl<'a> Work<'a> {
                 Step::AddLun { at, .. } | Step::DelLun { at, .. } => Some(&at.table.port),
                 _ => None,
             })
-            .collect();
+            .gather();
         let observer = self.host.observer_until(deadline);
         let mut lips = Vec::new();
         for port in changed {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use scst_core::apply::AfterFailure;
+use scst_core::gather::Gather as _;
 use scst_core::ocf::action::Action;
 use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::ocf::param::{AgentTable, Severity};
@@ -49,12 +50,12 @@ impl Agent for Qla2xtgt {
 }
 
 fn ours<'a>(host: &Host<'_>, record: &'a Found) -> Ours<'a> {
-    let configured = Params::for_stop(&host.context.env).into_iter().collect();
+    let configured = Params::for_stop(&host.context.env).into_iter().gather();
     Ours { record, configured, node_id: host.node_id_offline(record) }
 }
 
 fn group_names(ports: &Ports) -> BTreeSet<InitiatorGroup> {
-    ports.values().flat_map(|port| port.groups.keys().cloned()).collect()
+    ports.values().flat_map(|port| port.groups.keys().cloned()).gather()
 }
 
 fn start(host: &Host<'_>) -> Result<ExitCode, Failure> {
@@ -140,7 +141,7 @@ fn undo(host: &Host<'_>, before: &Ports, record: &Found, ours: &Ours<'_>, ports:
 
 fn fresh(ports: &[(TargetName, u16)]) -> Ports {
     let port = Port { enabled: false, rel_tgt_id: 0, groups: BTreeMap::default() };
-    ports.iter().map(|(name, _)| (name.clone(), port.clone())).collect()
+    ports.iter().map(|(name, _)| (name.clone(), port.clone())).gather()
 }
 
 fn stop(host: &Host<'_>) -> Result<ExitCode, Failure> {

@@ -11,6 +11,7 @@ pub mod cluster;
 pub mod command;
 pub mod deadline;
 pub mod error;
+pub mod gather;
 pub mod observe;
 pub mod ocf;
 pub mod plan;

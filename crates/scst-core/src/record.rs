@@ -153,7 +153,7 @@ impl Store {
                 Found::Nothing => false,
             })
             .collect();
-        found.sort_by_key(|(path, found)| (found.known().is_none(), path.clone()));
+        found.sort_unstable_by_key(|(path, found)| (found.known().is_none(), path.clone()));
         found
     }
 

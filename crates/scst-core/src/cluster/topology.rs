@@ -94,7 +94,7 @@ impl Topology {
             .filter(|peer| peer.name != node.name && !peer.remote)
             .filter_map(|peer| peer_member(peer, driver, &mut warnings))
             .collect();
-        peers.sort_by_key(|peer| peer.id);
+        peers.sort_unstable_by_key(|peer| peer.id);
         Ok((Self { local, peers }, warnings))
     }
 }

@@ -11,6 +11,7 @@
 use std::collections::BTreeSet;
 
 use super::env::Env;
+use crate::gather::Gather as _;
 
 /// Whether the operation is about to happen or over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,12 +149,12 @@ impl Lists {
     pub fn running_after(&self) -> BTreeSet<String> {
         // Active is the sum of both roles; the roles are added so that a caller who passes only these is understood too.
         let before = self.active.iter().chain(&self.promoted).chain(&self.unpromoted);
-        before.filter(|node| !self.stop.contains(*node)).chain(&self.start).cloned().collect()
+        before.filter(|node| !self.stop.contains(*node)).chain(&self.start).cloned().gather()
     }
 
     /// Who stays promoted through the transition's demotes: promoted - demote.
     pub fn promoted_after_demotes(&self) -> BTreeSet<String> {
-        self.promoted.difference(&self.demote).cloned().collect()
+        self.promoted.difference(&self.demote).cloned().gather()
     }
 
     /// What a starting instance takes `peer` for.
@@ -182,7 +183,7 @@ impl Lists {
 
 /// The names of one list, which stand between blanks.
 fn nodes(list: &str) -> BTreeSet<String> {
-    list.split_whitespace().map(str::to_owned).collect()
+    list.split_whitespace().map(str::to_owned).gather()
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Plan, Step};
+use crate::gather::Gather as _;
 use crate::scst::alua::AluaState;
 use crate::scst::names::{DeviceName, Driver, GroupName, HandlerName, NodeName, TargetName};
 use crate::scst::values::{AttributeValue, ParameterValue};
@@ -168,7 +169,7 @@ struct DevicePlan<'a> {
 
 impl<'a> DevicePlan<'a> {
     fn new(scope: &Scope, found: &'a Storage, wanted: &Storage, warnings: &mut Vec<String>) -> Self {
-        let mapped = found.luns.values().map(|lun| &lun.device).collect();
+        let mapped = found.luns.values().map(|lun| &lun.device).gather();
         let mut plan = Self { mapped, kept: BTreeMap::new(), removed: BTreeSet::new() };
         for (name, device) in &found.devices {
             let Some(wanted) = wanted.devices.get(name) else {
@@ -395,7 +396,7 @@ fn target_groups(scope: &Scope, found: &DeviceGroup, wanted: &DeviceGroup, plan:
             (port.clone(), *there.unwrap_or(member))
         });
         let state = there.map_or(AluaState::Active, |there| there.state);
-        let now = TargetGroup { group_id: want.group_id, state, members: members.collect() };
+        let now = TargetGroup { group_id: want.group_id, state, members: members.gather() };
         peer_state(scope, node, &now, want.state, plan);
     }
     let gone = found.target_groups.keys().filter(|node| !wanted.target_groups.contains_key(*node));
