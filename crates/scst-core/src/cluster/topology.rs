@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use super::{ClusterNode, Nodes, TARGETPORTS};
-use crate::ocf::exit::Failure;
+use crate::ocf::exit::{Failure, one_line};
 use crate::scst::names::{Driver, NameError, NodeName, TargetName};
 
 /// The largest node id whose numbers fit.
@@ -95,6 +95,8 @@ impl Topology {
             .filter_map(|peer| peer_member(peer, driver, &mut warnings))
             .collect();
         peers.sort_unstable_by_key(|peer| peer.id);
+        // A node's name and id are whatever the CIB holds.
+        let warnings = warnings.iter().map(|warning| one_line(warning)).collect();
         Ok((Self { local, peers }, warnings))
     }
 }
@@ -234,6 +236,21 @@ mod tests {
 
     fn build(nodes: &Nodes, local: &str) -> Result<(Topology, Vec<String>), Failure> {
         Topology::build(nodes, local, Driver::Qla2x00t)
+    }
+
+    #[test]
+    fn a_warning_is_one_line_whatever_a_node_is_called() {
+        let port = |n| Some(wwn(n));
+        let lists = [port(1), port(2), port(3)];
+        let list = [
+            ("alpha", "1", lists[0].as_deref()),
+            ("be\nta", "2", lists[1].as_deref()),
+            ("gamma", "3\0\n4", lists[2].as_deref()),
+        ];
+        let (topology, warnings) = build(&nodes(&list), "alpha").unwrap();
+        assert!(topology.peers.is_empty());
+        assert_eq!(warnings.len(), 2);
+        assert!(warnings.iter().all(|warning| !warning.chars().any(char::is_control)), "{warnings:?}");
     }
 
     #[test]
