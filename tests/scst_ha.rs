@@ -215,6 +215,8 @@ fn a_write_that_fails_is_told() {
 fn without_scst_and_without_a_cluster_there_is_something_to_see_all_the_same() {
     let cluster = sample::nodes().up();
     let alpha = cluster.node("alpha");
+    let unknown = show(alpha, "discover").code_is(0);
+    assert!(unknown.stdout().contains("  should be  not known\n"), "{unknown:?}");
     alpha.tool("discover").without_cluster().go().writes(0).code_is(0).printed(str![[r#"
 target ports of driver qla2x00t: none
 Fibre Channel ports

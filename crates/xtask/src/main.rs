@@ -8,10 +8,12 @@ mod check;
 mod cluster;
 mod cluster_model;
 mod demo;
+mod dist;
 mod faults;
 mod fuzz;
 mod guards;
 mod metadata;
+mod release;
 mod style;
 mod workspace;
 
@@ -53,6 +55,8 @@ enum Task {
     Fuzz(fuzz::Options),
     /// Writes the agents' meta-data to metadata/
     Metadata,
+    /// Builds the static binaries and makes a Debian package of them, in target/dist
+    Dist(dist::Options),
 }
 
 fn main() -> ExitCode {
@@ -76,5 +80,6 @@ fn run(task: Task) -> Result<ExitCode, Box<dyn Error>> {
         Task::Cluster(options) => cluster::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Metadata => metadata::write(),
+        Task::Dist(options) => dist::run(&options),
     }
 }

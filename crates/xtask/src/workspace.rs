@@ -25,6 +25,20 @@ pub(crate) fn cargo() -> Command {
     command
 }
 
+/// The machine that Cargo builds for, in the words of its configuration.
+pub(crate) fn host_triple() -> Result<String, Box<dyn Error>> {
+    let output = cargo().args(["--version", "--verbose"]).output()?;
+    let text = String::from_utf8(output.stdout)?;
+    let host = text.lines().find_map(|line| line.strip_prefix("host: "));
+    Ok(host.ok_or("cargo --version --verbose does not name its host")?.to_owned())
+}
+
+/// Where Cargo puts what it builds: this program lies in a profile's directory of it.
+pub(crate) fn target_directory() -> io::Result<PathBuf> {
+    let directory = own_binary()?.ancestors().nth(2).map(Path::to_owned);
+    directory.ok_or_else(|| io::Error::other("this program lies in no target directory"))
+}
+
 /// This program's file. The answer is kept: after a change of the mount namespace the kernel may give another.
 pub(crate) fn own_binary() -> io::Result<&'static Path> {
     static OWN: OnceLock<PathBuf> = OnceLock::new();
@@ -80,4 +94,14 @@ pub(crate) fn cannot_mount() -> Option<&'static str> {
         "/dev/fuse is missing, and the simulated SCST is mounted by FUSE: load the module with \"modprobe fuse\", or \
          start the container with --device /dev/fuse --cap-add SYS_ADMIN",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cargo_names_its_host() {
+        assert!(host_triple().unwrap().contains("linux"));
+    }
 }

@@ -43,14 +43,17 @@ fn row(port: &Port) -> [String; 7] {
 }
 
 fn attribute(found: &Discovery) -> String {
-    let Some(should_be) = &found.should_be else { return String::new() };
+    if found.should_be.is_none() && found.is.is_none() {
+        return String::new();
+    }
+    let should_be = found.should_be.as_ref().map_or("not known".to_owned(), |should_be| format!("{should_be:?}"));
     let of_node = found.node.as_ref().map(|node| format!(" of node {node}")).unwrap_or_default();
     let mut lines = vec![format!("{TARGETPORTS}{of_node}")];
     if found.cluster.is_none() {
         let is = found.is.as_ref().map_or("not set".to_owned(), |is| format!("{is:?}"));
         lines.push(format!("  is         {is}"));
     }
-    lines.push(format!("  should be  {should_be:?}"));
+    lines.push(format!("  should be  {should_be}"));
     let mut text = lines.join("\n") + "\n";
     if found.differs {
         let mut places = Table::new(&["place", "id", "is", "should be"]);

@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 
-use self::run::{Tally, host_triple};
+use self::run::Tally;
 use crate::style::Style;
 use crate::workspace;
 
@@ -22,7 +22,7 @@ pub(crate) struct Options {
     /// The parts to run; without any, all
     #[arg(value_enum)]
     parts: Vec<Part>,
-    /// Leaves out what mounts or needs packages: mount, demo, e2e, metadata, cluster
+    /// Leaves out what mounts or needs packages: mount, demo, package, e2e, metadata, cluster
     #[arg(long, conflicts_with = "parts")]
     fast: bool,
     /// Never installs a package, even if one is missing
@@ -46,6 +46,8 @@ enum Part {
     Mount,
     /// The demo: every state as it must be
     Demo,
+    /// The package: installed, upgraded and removed in an empty root
+    Package,
     /// The real binaries on a mounted, simulated SCST
     E2e,
     /// The agents' meta-data: current, and accepted by every grammar and tool that reads it
@@ -119,6 +121,7 @@ fn run_part(part: Part, tally: &mut Tally) -> Result<bool, Box<dyn Error>> {
         Part::Replay => replay(tally, &[]),
         Part::Mount => replay(tally, &["--mount"]),
         Part::Demo => itself("demo", tally),
+        Part::Package => package(tally),
         Part::Cluster => itself("cluster", tally),
         Part::E2e => run(as_root(cargo(&["test", "--workspace", "--test", "*", "--", "--skip", "metadata::"]))?),
         Part::Metadata => run(as_root(cargo(&["test", "--workspace", "--test", "e2e", "metadata::"]))?),
@@ -131,6 +134,18 @@ fn itself(command: &str, tally: &mut Tally) -> Result<bool, Box<dyn Error>> {
     let mut itself = Command::new(std::env::current_exe()?);
     itself.args([command, "--built"]);
     tally.run(itself)
+}
+
+/// Checks the package of what was built; only root can install it.
+fn package(tally: &mut Tally) -> Result<bool, Box<dyn Error>> {
+    workspace::build_binaries()?;
+    let itself = std::env::current_exe()?;
+    let mut dist = Command::new(if workspace::is_root() { itself.as_os_str() } else { "sudo".as_ref() });
+    if !workspace::is_root() {
+        dist.arg(&itself);
+    }
+    dist.args(["dist", "--quick"]);
+    tally.run(dist)
 }
 
 fn cargo(arguments: &[&str]) -> Command {
@@ -147,7 +162,7 @@ fn as_root(mut command: Command) -> Result<Command, Box<dyn Error>> {
         if !simulator.success() {
             return Err("the simulator cannot be built".into());
         }
-        let triple = host_triple()?.to_uppercase().replace('-', "_");
+        let triple = workspace::host_triple()?.to_uppercase().replace('-', "_");
         // sudo has a search path of its own, whatever it preserves; the stories need Cargo's.
         let path = std::env::var("PATH").unwrap_or_default();
         command.env(format!("CARGO_TARGET_{triple}_RUNNER"), format!("sudo --preserve-env env PATH={path}"));

@@ -22,7 +22,8 @@ struct Package {
 const BOTH: &[Part] = &[Part::Metadata, Part::Cluster];
 const CLUSTER: &[Part] = &[Part::Cluster];
 
-const NEEDED: [Package; 8] = [
+const NEEDED: [Package; 9] = [
+    Package { name: "man-db", shows: "/usr/bin/man", purpose: "reads the manual pages", parts: &[Part::Package] },
     Package {
         name: "libxml2-utils",
         shows: "/usr/bin/xmllint",
@@ -80,9 +81,7 @@ pub(super) fn install(parts: &[Part]) -> Result<(), Box<dyn Error>> {
         println!("  {}: {}", package.name, package.purpose);
     }
     if !workspace::has_program("apt-get") {
-        return Err(
-            "there is no apt-get: install what they stand for, or leave out the parts metadata and cluster".into()
-        );
+        return Err("there is no apt-get: install what they stand for, or leave out the parts that need them".into());
     }
     let mut command = if workspace::is_root() {
         Command::new("sh")

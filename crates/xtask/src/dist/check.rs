@@ -1,0 +1,216 @@
+//! The life of the package on a system: it comes, its programs run, it is upgraded under them, it goes.
+
+use std::error::Error;
+use std::fs;
+use std::io::Read as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+
+use super::deb::output;
+use super::files::{BINARIES, File};
+use super::{NAME, Package, VERSION};
+use crate::workspace;
+
+/// A system below a directory.
+#[derive(Debug)]
+pub(super) struct System {
+    root: PathBuf,
+    /// It has programs of its own, which are run in it; otherwise this machine's work on it from outside.
+    whole: bool,
+}
+
+impl System {
+    /// One that has nothing but dpkg's memory.
+    pub(super) fn empty(root: &Path) -> Result<Self, Box<dyn Error>> {
+        if root.exists() {
+            fs::remove_dir_all(root)?;
+        }
+        for directory in ["info", "updates", "triggers"] {
+            fs::create_dir_all(root.join("var/lib/dpkg").join(directory))?;
+        }
+        fs::write(root.join("var/lib/dpkg/status"), "")?;
+        Ok(Self { root: root.to_owned(), whole: false })
+    }
+
+    /// One that can be lived in.
+    pub(super) fn whole(root: &Path) -> Self {
+        Self { root: root.to_owned(), whole: true }
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.root.join(path)
+    }
+
+    /// A program of the system, run as if it had nothing else.
+    fn program(&self, path: &str) -> Command {
+        let mut command = if self.whole {
+            let mut chroot = Command::new("chroot");
+            chroot.arg(&self.root).arg(format!("/{path}"));
+            chroot
+        } else {
+            Command::new(self.path(path))
+        };
+        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+        command
+    }
+
+    fn install(&self, package: &Package) -> Result<(), Box<dyn Error>> {
+        if self.whole {
+            let inside = self.path("tmp/package.deb");
+            fs::copy(&package.path, &inside)?;
+            output(self.program("usr/bin/dpkg").args(["--install", "/tmp/package.deb"]))?;
+            return Ok(fs::remove_file(inside)?);
+        }
+        output(self.dpkg().arg("--install").arg(&package.path)).map(drop)
+    }
+
+    fn purge(&self) -> Result<(), Box<dyn Error>> {
+        let mut dpkg = if self.whole { self.program("usr/bin/dpkg") } else { self.dpkg() };
+        output(dpkg.args(["--purge", NAME])).map(drop)
+    }
+
+    /// This machine's dpkg for the other root.
+    fn dpkg(&self) -> Command {
+        let mut command = Command::new("dpkg");
+        command.arg(format!("--root={}", self.root.display())).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+        command
+    }
+}
+
+/// Installs, runs, upgrades and removes.
+pub(super) fn life(system: &System, old: &Package, new: &Package) -> Result<(), Box<dyn Error>> {
+    system.install(old)?;
+    same_files(system, old)?;
+    programs_run(system)?;
+    println!("installed below {}: {} files, the programs run", system.root.display(), old.files.len());
+    upgrade(system, new)?;
+    same_files(system, new)?;
+    programs_run(system)?;
+    println!("upgraded: no program was away at any moment, the old ones stay whole for those who run them");
+    system.purge()?;
+    for file in &new.files {
+        if system.path(&file.path).symlink_metadata().is_ok() {
+            return Err(format!("/{} is left after the removal", file.path).into());
+        }
+    }
+    for directory in ["usr/lib/ocf/resource.d/onesty", &format!("usr/share/doc/{NAME}")] {
+        if system.path(directory).exists() {
+            return Err(format!("/{directory} is left after the removal").into());
+        }
+    }
+    println!("removed: nothing is left");
+    Ok(())
+}
+
+fn same_files(system: &System, package: &Package) -> Result<(), Box<dyn Error>> {
+    for File { path, mode, content } in &package.files {
+        // A minimal system may be told to leave documentation out.
+        let there = system.path(path);
+        let wrong = |what: &str| format!("/{path}: {what}");
+        let data = there.symlink_metadata().map_err(|error| wrong(&error.to_string()))?;
+        if data.permissions().mode() & 0o7777 != *mode || data.uid() != 0 || data.gid() != 0 {
+            return Err(wrong("owner or permissions are others").into());
+        }
+        if fs::read(&there)? != *content {
+            return Err(wrong("the content is another").into());
+        }
+    }
+    Ok(())
+}
+
+/// Every program says what it must, with nothing of the build around it.
+fn programs_run(system: &System) -> Result<(), Box<dyn Error>> {
+    for (path, name) in BINARIES {
+        if name == NAME {
+            let version = output(system.program(path).arg("--version"))?;
+            same(&version, &format!("{NAME} {VERSION}\n"), path)?;
+            let nothing = output(system.program(path).args(["status", "--json"]).env("SCST_SYSFS_ROOT", "/nowhere"))?;
+            let status: serde_json::Value = serde_json::from_str(&nothing)?;
+            same(&status["scst"].to_string(), "null", path)?;
+            continue;
+        }
+        let metadata = fs::read_to_string(workspace::root().join(format!("metadata/{name}.xml")))?;
+        same(&output(system.program(path).arg("meta-data"))?, &metadata, path)?;
+        let mut monitor = system.program(path);
+        monitor.arg("monitor").envs([("OCF_RESKEY_groupname", "dg"), ("OCF_RESKEY_initiators", "a=b")]);
+        let ended = monitor.envs([("SCST_SYSFS_ROOT", "/nowhere"), ("HA_RSCTMP", "/nowhere")]).output()?;
+        same(&format!("{:?}", ended.status.code()), "Some(7)", path)?;
+    }
+    Ok(())
+}
+
+fn same(is: &str, should_be: &str, path: &str) -> Result<(), Box<dyn Error>> {
+    if is == should_be { Ok(()) } else { Err(format!("/{path} answers {is:?} instead of {should_be:?}").into()) }
+}
+
+/// Installs over what is there, and sees that every program was replaced by a rename: there is one at every moment, and who runs
+/// the old one keeps it.
+fn upgrade(system: &System, new: &Package) -> Result<(), Box<dyn Error>> {
+    let mut watched = Vec::new();
+    for (path, name) in BINARIES {
+        let place = system.path(path);
+        let inotify = Inotify::init(InitFlags::IN_NONBLOCK)?;
+        let changes = AddWatchFlags::IN_CREATE
+            | AddWatchFlags::IN_DELETE
+            | AddWatchFlags::IN_MODIFY
+            | AddWatchFlags::IN_MOVED_FROM
+            | AddWatchFlags::IN_MOVED_TO;
+        inotify.add_watch(place.parent().ok_or("a program lies in a directory")?, changes)?;
+        watched.push((path, name, fs::File::open(&place)?, fs::read(&place)?, inotify));
+    }
+    system.install(new)?;
+    for (path, name, mut running, before, inotify) in watched {
+        let changes: Vec<AddWatchFlags> = inotify
+            .read_events()?
+            .into_iter()
+            .filter(|event| event.name.as_deref().is_some_and(|named| named == name))
+            .map(|event| event.mask)
+            .collect();
+        if changes != [AddWatchFlags::IN_MOVED_TO] {
+            return Err(format!("/{path} was not replaced by one rename: {changes:?}").into());
+        }
+        let mut after = Vec::new();
+        running.read_to_end(&mut after)?;
+        if after != before || running.metadata()?.ino() == fs::metadata(system.path(path))?.ino() {
+            return Err(format!("/{path}: the program that was running changed under its feet").into());
+        }
+    }
+    Ok(())
+}
+
+/// A manual page is read without a complaint.
+pub(super) fn manuals(files: &[File], scratch: &Path) -> Result<(), Box<dyn Error>> {
+    let mut read = 0;
+    for file in files.iter().filter(|file| file.path.contains("/man/")) {
+        let path = scratch.join(Path::new(&file.path).file_name().ok_or("a page has a name")?);
+        fs::write(&path, &file.content)?;
+        let mut man = Command::new("man");
+        man.args(["--warnings=all", "--local-file"]).arg(&path);
+        let shown = man.envs([("LC_ALL", "C.UTF-8"), ("MANWIDTH", "100"), ("MANROFFSEQ", "")]).output()?;
+        let complaints = String::from_utf8_lossy(&shown.stderr);
+        if !shown.status.success() || !complaints.trim().is_empty() {
+            return Err(format!("/{}: {}", file.path, complaints.trim()).into());
+        }
+        if !String::from_utf8_lossy(&shown.stdout).contains("DESCRIPTION") {
+            return Err(format!("/{} shows no page", file.path).into());
+        }
+        read += 1;
+    }
+    println!("{read} manual pages are read without a complaint");
+    Ok(())
+}
+
+/// A program needs no library of the node.
+pub(super) fn is_static(file: &File) -> Result<(), Box<dyn Error>> {
+    let program = tempfile::NamedTempFile::new()?;
+    fs::write(program.path(), &file.content)?;
+    let said = Command::new("ldd").arg(program.path()).env("LC_ALL", "C").output()?;
+    let said = String::from_utf8_lossy(&[said.stdout, said.stderr].concat()).into_owned();
+    if said.contains("not a dynamic executable") || said.contains("statically linked") {
+        return Ok(());
+    }
+    Err(format!("/{} needs libraries: {}", file.path, said.trim()).into())
+}

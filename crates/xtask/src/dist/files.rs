@@ -1,0 +1,140 @@
+//! What is installed: one table, of which the Debian package is made. The table of the RPM, in `agents/Cargo.toml`, must agree.
+
+use std::error::Error;
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use agents::{scst_aluadg, scst_qla2xtgt};
+use clap_complete::{Shell, generate};
+
+use super::{NAME, manual};
+use crate::workspace;
+
+/// One file of the package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct File {
+    /// Where it goes, below `/`.
+    pub(super) path: String,
+    /// Its permissions.
+    pub(super) mode: u32,
+    /// Its content.
+    pub(super) content: Vec<u8>,
+}
+
+/// Every file, with the binaries from this directory.
+pub(super) fn all(binaries: &Path) -> Result<Vec<File>, Box<dyn Error>> {
+    let mut files = Vec::new();
+    for (path, name) in BINARIES {
+        let from = binaries.join(name);
+        let content = fs::read(&from).map_err(|error| format!("{}: {error}", from.display()))?;
+        files.push(File { path: path.to_owned(), mode: 0o755, content });
+    }
+    let mut text = |path: &str, content: Vec<u8>| {
+        files.push(File { path: path.to_owned(), mode: 0o644, content });
+    };
+    let mut command = agents::scst_ha::command();
+    command.build();
+    text("usr/share/man/man8/scst-ha.8.gz", gzip(manual::tool(&command).as_bytes())?);
+    for table in [scst_qla2xtgt::table::TABLE, scst_aluadg::table::TABLE] {
+        let page = gzip(manual::agent(table).as_bytes())?;
+        text(&format!("usr/share/man/man7/ocf_onesty_{}.7.gz", table.name), page);
+    }
+    for (path, shell) in COMPLETIONS {
+        let mut content = Vec::new();
+        generate(shell, &mut agents::scst_ha::command(), "scst-ha", &mut content);
+        text(path, content);
+    }
+    let root = workspace::root();
+    text(&format!("usr/share/doc/{NAME}/changelog.gz"), gzip(&fs::read(root.join("CHANGELOG.md"))?)?);
+    text(&format!("usr/share/doc/{NAME}/README.md"), fs::read(root.join("README.md"))?);
+    text(&format!("usr/share/doc/{NAME}/differences.md"), fs::read(root.join("docs/differences.md"))?);
+    Ok(files)
+}
+
+/// The binaries, and where they go.
+pub(super) const BINARIES: [(&str, &str); 3] = [
+    ("usr/lib/ocf/resource.d/onesty/scst_qla2xtgt", "scst_qla2xtgt"),
+    ("usr/lib/ocf/resource.d/onesty/scst_aluadg", "scst_aluadg"),
+    ("usr/sbin/scst-ha", "scst-ha"),
+];
+
+/// Where each shell looks for completions.
+const COMPLETIONS: [(&str, Shell); 3] = [
+    ("usr/share/bash-completion/completions/scst-ha", Shell::Bash),
+    ("usr/share/fish/vendor_completions.d/scst-ha.fish", Shell::Fish),
+    ("usr/share/zsh/vendor-completions/_scst-ha", Shell::Zsh),
+];
+
+/// Compresses as packages must: as small as it gets, and without a time, so that the same text is the same file.
+pub(super) fn gzip(content: &[u8]) -> Result<Vec<u8>, Box<dyn Error>> {
+    let mut gzip = Command::new("gzip");
+    let mut child = gzip.args(["-9", "-n", "-c"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    let mut input = child.stdin.take().ok_or("gzip reads nothing")?;
+    let content = content.to_vec();
+    // A pipe holds less than a changelog: one thread fills it while this one empties the other.
+    let writer = std::thread::spawn(move || input.write_all(&content));
+    let output = child.wait_with_output()?;
+    writer.join().map_err(|_| "gzip was not fed")??;
+    if output.status.success() { Ok(output.stdout) } else { Err(format!("gzip ended with {}", output.status).into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// The package with three words for binaries.
+    fn files() -> Vec<File> {
+        let directory = tempfile::tempdir().unwrap();
+        for (_, name) in BINARIES {
+            fs::write(directory.path().join(name), name).unwrap();
+        }
+        all(directory.path()).unwrap()
+    }
+
+    #[test]
+    fn the_rpm_has_the_same_files_with_the_same_permissions() {
+        let manifest = fs::read_to_string(workspace::root().join("agents/Cargo.toml")).unwrap();
+        let manifest: toml::Table = manifest.parse().unwrap();
+        let rpm = &manifest["package"]["metadata"]["generate-rpm"];
+        assert_eq!(rpm["name"].as_str(), Some(NAME));
+        let mut assets = BTreeMap::new();
+        for asset in rpm["assets"].as_array().unwrap() {
+            let word = |name: &str| asset[name].as_str().unwrap().to_owned();
+            let source = word("source");
+            let staged = source.strip_prefix("target/dist/root").unwrap_or_else(|| panic!("{source} is not staged"));
+            assert!(files().iter().any(|file| staged == format!("/{}", file.path)), "{source} is not made");
+            assets.insert(word("dest"), word("mode"));
+        }
+        let wanted: BTreeMap<String, String> =
+            files().iter().map(|file| (on_rpm(&file.path), format!("{:o}", file.mode))).collect();
+        assert_eq!(assets, wanted);
+    }
+
+    /// Only one shell's completions have another place there.
+    fn on_rpm(path: &str) -> String {
+        format!("/{path}").replace("zsh/vendor-completions", "zsh/site-functions")
+    }
+
+    #[test]
+    fn what_is_compressed_reads_as_it_was_and_has_no_time() {
+        let text = "x".repeat(300_000);
+        let packed = gzip(text.as_bytes()).unwrap();
+        assert_eq!(packed[4..8], [0; 4]);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), &packed).unwrap();
+        let output = Command::new("gzip").args(["-d", "-c"]).stdin(file.reopen().unwrap()).output().unwrap();
+        assert_eq!(output.stdout, text.as_bytes());
+    }
+
+    #[test]
+    fn completions_offer_every_command() {
+        for file in files().iter().filter(|file| file.path.contains("completions")) {
+            let text = String::from_utf8_lossy(&file.content);
+            assert!(["discover", "status", "renumber"].iter().all(|word| text.contains(word)), "{}", file.path);
+        }
+    }
+}
