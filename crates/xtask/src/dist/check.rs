@@ -7,6 +7,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use nix::errno::Errno;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
 use super::deb::output;
@@ -146,39 +147,54 @@ fn same(is: &str, should_be: &str, path: &str) -> Result<(), Box<dyn Error>> {
     if is == should_be { Ok(()) } else { Err(format!("/{path} answers {is:?} instead of {should_be:?}").into()) }
 }
 
-/// Installs over what is there, and sees that every program was replaced by a rename: there is one at every moment, and who runs
-/// the old one keeps it.
+/// Installs over what is there, and sees that every program was replaced by a rename.
 fn upgrade(system: &System, new: &Package) -> Result<(), Box<dyn Error>> {
-    let mut watched = Vec::new();
-    for (path, name) in BINARIES {
-        let place = system.path(path);
-        let inotify = Inotify::init(InitFlags::IN_NONBLOCK)?;
-        let changes = AddWatchFlags::IN_CREATE
+    let watched = BINARIES.map(|(path, _)| Watched::begin(&system.path(path)));
+    let watched = watched.into_iter().collect::<Result<Vec<_>, _>>()?;
+    system.install(new)?;
+    watched.into_iter().try_for_each(Watched::end)
+}
+
+/// A file that is about to be replaced under somebody who has it open.
+struct Watched {
+    path: PathBuf,
+    open: fs::File,
+    before: Vec<u8>,
+    changes: Inotify,
+}
+
+impl Watched {
+    fn begin(path: &Path) -> Result<Self, Box<dyn Error>> {
+        let changes = Inotify::init(InitFlags::IN_NONBLOCK)?;
+        let kinds = AddWatchFlags::IN_CREATE
             | AddWatchFlags::IN_DELETE
             | AddWatchFlags::IN_MODIFY
             | AddWatchFlags::IN_MOVED_FROM
             | AddWatchFlags::IN_MOVED_TO;
-        inotify.add_watch(place.parent().ok_or("a program lies in a directory")?, changes)?;
-        watched.push((path, name, fs::File::open(&place)?, fs::read(&place)?, inotify));
+        changes.add_watch(path.parent().ok_or("a file lies in a directory")?, kinds)?;
+        Ok(Self { path: path.to_owned(), open: fs::File::open(path)?, before: fs::read(path)?, changes })
     }
-    system.install(new)?;
-    for (path, name, mut running, before, inotify) in watched {
-        let changes: Vec<AddWatchFlags> = inotify
-            .read_events()?
-            .into_iter()
-            .filter(|event| event.name.as_deref().is_some_and(|named| named == name))
-            .map(|event| event.mask)
-            .collect();
+
+    /// There was one at every moment, and who has the old one keeps it whole.
+    fn end(mut self) -> Result<(), Box<dyn Error>> {
+        let ours = |named: &Option<std::ffi::OsString>| named.as_deref() == self.path.file_name();
+        let events = match self.changes.read_events() {
+            Err(Errno::EAGAIN) => Vec::new(),
+            events => events?,
+        };
+        let changes = events.into_iter().filter(|event| ours(&event.name));
+        let changes: Vec<AddWatchFlags> = changes.map(|event| event.mask).collect();
         if changes != [AddWatchFlags::IN_MOVED_TO] {
-            return Err(format!("/{path} was not replaced by one rename: {changes:?}").into());
+            return Err(format!("{} was not replaced by one rename: {changes:?}", self.path.display()).into());
         }
-        let mut after = Vec::new();
-        running.read_to_end(&mut after)?;
-        if after != before || running.metadata()?.ino() == fs::metadata(system.path(path))?.ino() {
-            return Err(format!("/{path}: the program that was running changed under its feet").into());
+        let mut now = Vec::new();
+        self.open.read_to_end(&mut now)?;
+        if now == self.before {
+            Ok(())
+        } else {
+            Err(format!("{} changed while it was open", self.path.display()).into())
         }
     }
-    Ok(())
 }
 
 /// A manual page is read without a complaint.
@@ -213,4 +229,38 @@ pub(super) fn is_static(file: &File) -> Result<(), Box<dyn Error>> {
         return Ok(());
     }
     Err(format!("/{} needs libraries: {}", file.path, said.trim()).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is said of a program that is replaced in this way.
+    fn replaced(by: impl FnOnce(&Path)) -> Result<(), String> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("program");
+        fs::write(&path, "old").unwrap();
+        let watched = Watched::begin(&path).unwrap();
+        by(&path);
+        watched.end().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn only_a_rename_replaces_a_program_that_is_in_use() {
+        replaced(|path| {
+            let fresh = path.with_extension("new");
+            fs::write(&fresh, "new").unwrap();
+            fs::rename(fresh, path).unwrap();
+        })
+        .unwrap();
+        for (by, said) in [
+            ((|path| fs::write(path, "new").unwrap()) as fn(&Path), "IN_MODIFY"),
+            (|path| fs::remove_file(path).and_then(|()| fs::write(path, "new")).unwrap(), "IN_DELETE"),
+            (|path| fs::rename(path, path.with_extension("old")).unwrap(), "IN_MOVED_FROM"),
+            (|_| (), "[]"),
+        ] {
+            let error = replaced(by).unwrap_err();
+            assert!(error.contains("not replaced by one rename") && error.contains(said), "{error}");
+        }
+    }
 }
