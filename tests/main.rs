@@ -10,6 +10,7 @@ mod by_hand;
 mod deadlines;
 mod drain;
 mod dry_run;
+mod exit_reasons;
 mod failover;
 mod faults;
 mod guards;

@@ -19,6 +19,7 @@ use super::binaries;
 use super::node::Node;
 use super::resource::Resource;
 use super::transition::Lists;
+use crate::exit_reasons::has_cure;
 
 /// Longer than any action of a test may take.
 const LIMIT: Duration = Duration::from_mins(1);
@@ -298,13 +299,16 @@ impl Outcome {
         text
     }
 
-    /// It ended with this code, and its stderr holds what that needs: exactly one reason, or none.
+    /// It ended with this code, and its stderr holds what that needs: exactly one reason, which the documentation knows a cure
+    /// for, or none.
     #[track_caller]
     pub(crate) fn exit(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "{}", self.describe());
         let reasons = self.reasons().len();
         let expected = usize::from(![0, 3, 8].contains(&code));
         assert!(reasons == expected || code == 3, "{reasons} exit reasons\n{}", self.describe());
+        let unknown = self.reasons().into_iter().find(|reason| !has_cure(reason));
+        assert!(unknown.is_none(), "docs/operations.md has no cure for {unknown:?}\n{}", self.describe());
         self
     }
 
