@@ -6,7 +6,8 @@
 //! (`shell`). After every event the laws are looked at (`judge`): who serves, what each node tells its hosts of the others, which
 //! ids they use. A search (`search`) visits every cluster that can be reached, nearest first; walks (`walk`) go on by lot where
 //! those are too many. A story that breaks a law is printed (`story`). Tests hold the small kernel against the simulator's
-//! machine (`machine`) and show that each law can be broken (`faulty`).
+//! machine (`machine`) and show that each law can be broken (`faulty`); `--live` holds the model of a node against the agent
+//! itself (`live`).
 
 mod call;
 mod cluster;
@@ -16,11 +17,14 @@ mod events;
 mod faulty;
 mod judge;
 mod kernel;
+mod life;
+mod live;
 #[cfg(test)]
 mod machine;
 mod native;
 mod nodes;
 mod plan;
+mod real;
 mod search;
 mod shell;
 mod site;
@@ -30,6 +34,7 @@ mod walk;
 use std::error::Error;
 use std::process::ExitCode;
 
+use self::live::live;
 use self::search::{Found, search};
 use self::walk::walk;
 
@@ -47,7 +52,8 @@ its replacement.
 Not covered: starts and stops that fail, single writes that fail or hang, and agents that are killed between two steps (`cargo xtask faults`); a second \
 Pacemaker on the side of a node that is cut off; notifications that come twice with others between; more than one device \
 group, device or initiator group; files, processes and time (stamps are fresh or older than 150 s). The order of the decisions \
-within an action is told again in the model (`native.rs`), the decisions are the product's.";
+within an action is told again in the model (`native.rs`) and held against the agent itself by --live; the decisions are the \
+product's.";
 
 /// How far to go.
 #[derive(Debug, Clone, clap::Args)]
@@ -65,6 +71,11 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 1)]
     seed: u64,
 
+    /// Instead of searching, holds the model of a node against the real agent, for so many calls drawn by the seed: needs root
+    /// and /dev/fuse
+    #[arg(long, value_name = "CALLS", conflicts_with_all = ["nodes", "limit", "only"])]
+    live: Option<usize>,
+
     /// Only searches with this in their name
     #[arg(long)]
     only: Option<String>,
@@ -72,6 +83,11 @@ pub(crate) struct Options {
 
 /// Runs the searches; fails if a law is broken.
 pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
+    if let Some(calls) = options.live {
+        let differs = live(calls, options.seed)?;
+        println!("{}", differs.as_ref().map_or_else(|| format!("{calls} calls, no difference"), Clone::clone));
+        return Ok(if differs.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
     let wanted = plan::all().into_iter().filter(|(name, scope)| {
         options.nodes.is_none_or(|nodes| usize::from(nodes) == scope.count)
             && options.only.as_ref().is_none_or(|text| name.contains(text))

@@ -216,7 +216,17 @@ impl Run<'_> {
         match peers::overdue(&self.state.record, NOW) {
             Overdue::Unknown => {
                 let local = self.local();
-                self.update(|record| record.node = Some(local.clone()));
+                let own = group.target_groups.get(local).into_iter().flat_map(|own| &own.members);
+                let ports = own.filter(|(_, member)| member.local);
+                let ports =
+                    ports.filter_map(|(port, member)| Some((port.clone(), u16::try_from(member.rel_tgt_id).ok()?)));
+                let (ports, devices) = (ports.collect(), group.devices.clone());
+                self.update(|record| {
+                    record.node = Some(local.clone());
+                    record.node_id = None;
+                    record.ports = ports;
+                    record.devices = devices;
+                });
                 let states = group.target_groups.iter().map(|(node, there)| (node.clone(), there.state)).collect();
                 self.stamp(&states);
             }

@@ -47,12 +47,17 @@ pub(super) struct Site {
 impl Site {
     /// A site of so many nodes.
     pub(super) fn new(count: usize) -> Self {
-        let device = format!("handler=vdisk_blockio,virtname=lu0,filename={DISK},export0={HOSTS}:0");
-        let parameters = [("groupname", GROUP), ("tgtdriver", "qla2x00t"), ("device0", &device)];
+        let parameters = Self::parameters(DISK);
         let env = Env::from_pairs(parameters.map(|(name, value)| (format!("OCF_RESKEY_{name}"), value)));
         let params = Params::parse(&env).0.expect("the configuration of the model is valid");
         let name = |name: &&str| NodeName::parse(name).expect("a node's name");
         Self { count, names: NODES[..count].iter().map(name).collect(), params }
+    }
+
+    /// The parameters of the resource, whose device stands on this disk.
+    pub(super) fn parameters(disk: &str) -> [(&'static str, String); 3] {
+        let device = format!("handler=vdisk_blockio,virtname=lu0,filename={disk},export0={HOSTS}:0");
+        [("groupname", GROUP.to_owned()), ("tgtdriver", "qla2x00t".to_owned()), ("device0", device)]
     }
 
     /// The n-th port of a node.
