@@ -1,4 +1,5 @@
-//! The agents' meta-data: current under `metadata/`, and accepted by every grammar and tool that reads it.
+//! The agents' meta-data: current under `metadata/`, and accepted by every grammar and tool that reads it. By it the tools also
+//! check the configurations that the documentation shows.
 //!
 //! The tools are Debian's: xmllint (libxml2-utils), the DTD (resource-agents), pcs, crmsh. One that is missing makes the test fail: a
 //! document that nobody looked at is not valid.
@@ -165,4 +166,58 @@ fn pcs_describes_the_agents_with_their_parameters() {
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(!errors.contains("Warning"), "{errors}");
     }
+}
+
+/// The code blocks of a chapter of a document, without their fences.
+fn examples(document: &str, heading: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(repository(document)).unwrap();
+    let (_, chapter) = text.split_once(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("{document}: {heading}"));
+    let chapter = chapter.split("\n#").next().unwrap_or_default();
+    let fenced = chapter.split("\n```").skip(1).step_by(2);
+    fenced.filter_map(|block| Some(block.split_once('\n')?.1.to_owned())).collect()
+}
+
+/// A cluster of two nodes in which nothing is configured, as a file, and a file with an example beside it.
+fn empty_cluster(example: &str) -> (tempfile::TempDir, [String; 2]) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let (cib, file) = (path("cib.xml"), path("example"));
+    let empty = r#"<cib crm_feature_set="3.16.1" validate-with="pacemaker-3.9" epoch="1" num_updates="0" admin_epoch="1" have-quorum="1">
+        <configuration><crm_config><cluster_property_set id="p"><nvpair id="p-s" name="stonith-enabled" value="false"/>
+        </cluster_property_set></crm_config><nodes><node id="1" uname="alpha"/><node id="2" uname="beta"/></nodes>
+        <resources/><constraints/></configuration><status/></cib>"#;
+    std::fs::write(&cib, empty).unwrap();
+    std::fs::write(&file, example).unwrap();
+    (directory, [cib, file])
+}
+
+#[test]
+fn crmsh_takes_the_examples_of_the_documentation() {
+    installed("/usr/sbin/crm", "crmsh");
+    for (document, heading) in
+        [("README.md", "## Configure"), ("docs/operations.md", "### Ports, and one device group")]
+    {
+        let (_directory, [cib, file]) = empty_cluster(&examples(document, heading)[0]);
+        let load =
+            format!("CIB_file={cib} crm configure load update {file} 2>&1 && crm_verify --xml-file {cib} -V 2>&1");
+        let text = content(&with_agents_installed(&load), document);
+        // The example has no fence devices, which is told whatever is loaded.
+        let mut complaints = text.lines().filter(|line| line.contains("ERROR") || line.contains("WARNING"));
+        assert!(complaints.all(|line| line.contains("not fencing")), "{document}: {text}");
+        let cib = std::fs::read_to_string(&cib).unwrap();
+        assert!(cib.contains("<rsc_colocation") && cib.contains("<rsc_order"), "{document}: {cib}");
+    }
+}
+
+#[test]
+fn pcs_takes_the_example_of_the_documentation() {
+    installed("/usr/sbin/pcs", "pcs");
+    let example = &examples("docs/operations.md", "### Ports, and one device group")[1];
+    let (_directory, [cib, file]) = empty_cluster(&format!("set -e\n{example}"));
+    let commands =
+        format!("pcs() {{ /usr/sbin/pcs -f {cib} \"$@\"; }} && . {file} 2>&1 && crm_verify --xml-file {cib} -V 2>&1");
+    let text = content(&with_agents_installed(&commands), "pcs");
+    assert!(!text.contains("Error") && !text.contains("Warning"), "{text}");
+    let cib = std::fs::read_to_string(&cib).unwrap();
+    assert!(cib.contains("<rsc_colocation") && cib.contains("<rsc_order"), "{cib}");
 }
