@@ -170,3 +170,23 @@ fn a_failover_writes_little() {
         assert!(demote.writes + promote.writes <= budget, "{devices} devices: {demote} and {promote}");
     }
 }
+
+#[test]
+fn two_nodes_change_places_with_few_writes() {
+    for devices in [1, 3, 24] {
+        let size = Size { ports: 2, groups: 2, devices };
+        let (cluster, group) = (size.cluster(), size.group());
+        for node in ["alpha", "beta"] {
+            // The other node has the same ports' resource; that its hosts are the same does not matter.
+            cluster.node(node).run(&size.target(), "start").exit(0);
+        }
+        cluster.transition(&group).start(&["alpha", "beta"]).promote(&["alpha"]).carry_out();
+        let runs = cluster.transition(&group).demote(&["alpha"]).promote(&["beta"]).carry_out();
+        for node in ["alpha", "beta"] {
+            let own = runs.iter().filter(|(what, _)| what.ends_with(node));
+            let writes: Vec<String> = own.flat_map(|(_, run)| run.written()).collect();
+            // One peer; all notifications are in it.
+            assert!(writes.len() <= 4 * devices + 6 + 2, "{devices} devices, {node}: {writes:#?}");
+        }
+    }
+}

@@ -4,6 +4,7 @@
 
 #[cfg(test)]
 mod architecture;
+mod bench;
 mod check;
 mod cluster;
 mod cluster_model;
@@ -13,11 +14,13 @@ mod faults;
 mod fuzz;
 mod guards;
 mod metadata;
+mod mounts;
 mod release;
 mod style;
 mod workspace;
 
 use std::error::Error;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -53,6 +56,15 @@ enum Task {
     Cluster(cluster::Options),
     /// Feeds every parser of outside input with what a fuzzer makes up: ten minutes each, needs cargo-fuzz
     Fuzz(fuzz::Options),
+    /// Measures what the agents cost against what they may cost, and writes docs/benchmarks.md: some minutes, needs root and
+    /// /dev/fuse
+    Bench(bench::Options),
+    /// The floor that `bench` measures against: makes the listed writes
+    #[command(hide = true)]
+    BareWrites { root: PathBuf, list: PathBuf },
+    /// The process in which `bench` makes its largest plan
+    #[command(hide = true)]
+    LargePlan,
     /// Writes the agents' meta-data to metadata/
     Metadata,
     /// Builds the static binaries and makes a Debian package of them, in target/dist
@@ -79,6 +91,9 @@ fn run(task: Task) -> Result<ExitCode, Box<dyn Error>> {
         Task::Guards(options) => guards::run(&options),
         Task::Cluster(options) => cluster::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
+        Task::Bench(options) => bench::run(&options),
+        Task::BareWrites { root, list } => bench::bare_writes(&root, &list),
+        Task::LargePlan => bench::large_plan(),
         Task::Metadata => metadata::write(),
         Task::Dist(options) => dist::run(&options),
     }

@@ -14,15 +14,13 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::Instant;
 
-use nix::mount::{MsFlags, mount};
-use nix::sched::{CloneFlags, unshare};
 use scst_sim::stand_in;
 use scst_sim::stand_in::cib::CibFile;
 
 use self::machine::{Called, Machine, World};
 use self::report::Report;
 use self::story::{Act, Call, NODES, STORY, Transition};
-use crate::workspace;
+use crate::{mounts, workspace};
 
 /// Builds, becomes root if need be, and plays the story.
 pub(crate) fn run(built: bool) -> Result<ExitCode, Box<dyn Error>> {
@@ -35,22 +33,8 @@ pub(crate) fn run(built: bool) -> Result<ExitCode, Box<dyn Error>> {
     if !workspace::is_root() {
         return workspace::become_root(&["demo", "--built"]);
     }
-    hide_mounts()?;
+    mounts::hide()?;
     play()
-}
-
-/// Mounts from here on are this process's own, so that they end with it, however it ends.
-fn hide_mounts() -> Result<(), Box<dyn Error>> {
-    // Asked before, for later the kernel may tell its place in the old namespace.
-    workspace::own_binary()?;
-    let private = unshare(CloneFlags::CLONE_NEWNS)
-        .and_then(|()| mount(None::<&str>, "/", None::<&str>, MsFlags::MS_PRIVATE | MsFlags::MS_REC, None::<&str>));
-    private.map_err(|errno| {
-        format!(
-            "no mount namespace of its own: {errno}: mounting needs CAP_SYS_ADMIN, which this container may not have"
-        )
-    })?;
-    Ok(())
 }
 
 fn play() -> Result<ExitCode, Box<dyn Error>> {
