@@ -119,8 +119,8 @@ fn a_failure_has_one_reason_on_stderr_and_the_rest_in_the_log() {
     assert_eq!(output(&["stop"], &environment), (5, String::new(), "why:module x missing\n".to_owned()));
     let lines = std::fs::read_to_string(&log).unwrap();
     let [reason, hint] = lines.lines().collect::<Vec<_>>()[..] else { panic!("{lines}") };
-    assert!(reason.contains("  probe(x)[") && reason.ends_with("]:    ERROR: module x missing"), "{reason}");
-    assert!(hint.ends_with("]:    INFO: load it"), "{hint}");
+    assert!(reason.contains("  probe(x)[") && reason.ends_with("]:    ERROR: stop: module x missing"), "{reason}");
+    assert!(hint.ends_with("]:    INFO: stop: load it"), "{hint}");
     // Without a log the reason is on stderr only once.
     let (code, _, err) = output(&["reload"], &[]);
     assert_eq!((code, &*err), (7, "ocf-exit-reason:nothing to reload\n"));
@@ -133,7 +133,7 @@ fn a_panic_is_a_failure_like_others() {
     assert_eq!((code, &*out), (1, ""));
     assert_eq!(err, "ocf-exit-reason:start: internal error: something is wrong\n");
     let lines = std::fs::read_to_string(&log).unwrap();
-    assert!(lines.contains("ERROR: internal error at ") && lines.contains("run.rs:"), "{lines}");
+    assert!(lines.contains("ERROR: start: internal error at ") && lines.contains("run.rs:"), "{lines}");
     // Also outside of any action.
     for action in ["meta-data", "monitor", "stop"] {
         let (code, out, err) = output(&[action], &[("PANIC", "1")]);

@@ -8,7 +8,7 @@
 //! | neither | stderr with the time |
 //! | `HA_DEBUGLOG` set and not `HA_LOGFILE` | appended there too |
 //!
-//! Debug lines exist only if `HA_debug` is set and not 0. With `OCF_TRACE_RA` (or the parameter `trace_ra`) true, all lines of all
+//! A text begins with the action: `INFO: start: create device group dummy`. Debug lines exist only if `HA_debug` is set and not 0. With `OCF_TRACE_RA` (or the parameter `trace_ra`) true, all lines of all
 //! levels also go to the trace file. Nothing here can fail an action, block it or end it: a destination that does not take the line
 //! does not get it.
 
@@ -44,6 +44,7 @@ const MAX_TEXT: usize = 4096;
 #[derive(Debug)]
 pub struct OcfLog {
     tag: String,
+    action: Action,
     terminal: bool,
     facility: Option<u8>,
     socket: PathBuf,
@@ -83,6 +84,7 @@ impl OcfLog {
         let debuglog = set("HA_DEBUGLOG").map(PathBuf::from).filter(|path| Some(path) != logfile.as_ref());
         Self {
             tag: one_line(&tag),
+            action,
             terminal,
             facility: set("HA_LOGFACILITY").and_then(facility),
             socket: DEV_LOG.into(),
@@ -151,7 +153,8 @@ impl<S: Subscriber> Layer<S> for OcfLog {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
         let mut text = Text::default();
         event.record(&mut text);
-        let mut text = one_line(&text.0);
+        // The tag is that of all agents and has no room for the action; many actions of one resource follow each other in a log.
+        let mut text = one_line(&format!("{}: {}", self.action, text.0));
         if let Some((end, _)) = text.char_indices().find(|(at, _)| *at > MAX_TEXT) {
             text.truncate(end);
         }

@@ -29,8 +29,15 @@ pub(super) struct Story {
 }
 
 /// All chapters, long ones first, so that what runs side by side ends together.
-pub(super) const CHAPTERS: &[Chapter] =
-    &[stories::losses::UNFENCED, stories::losses::FENCED, stories::planned::CHAPTER, stories::sample::CHAPTER];
+pub(super) const CHAPTERS: &[Chapter] = &[
+    stories::losses::UNFENCED,
+    stories::losses::FENCED,
+    stories::planned::CHAPTER,
+    stories::members::CHAPTER,
+    stories::processes::CHAPTER,
+    stories::by_hand::CHAPTER,
+    stories::sample::CHAPTER,
+];
 
 impl Chapter {
     /// The chapter of that name.

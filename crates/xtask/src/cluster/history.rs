@@ -19,7 +19,7 @@ pub(super) struct Done {
 }
 
 /// A moment, as the lengths of the logs.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Moment(Vec<(String, u64)>);
 
 /// The log of a node's daemons.

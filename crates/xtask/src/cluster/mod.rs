@@ -1,14 +1,15 @@
 //! `cargo xtask cluster`: the agents under a real Pacemaker, each node with its own simulated SCST.
 //!
 //! The stories are grouped in chapters; a chapter is one cluster, which its stories use one after the other. Each chapter is a process of its own in
-//! its own namespaces (`rig`), some side by side. `world` and `config` are what a story works with, `status` and `history` what the cluster
-//! says, `picture` what the kernels show and must show. Every story ends the same way: nothing failed, and the right picture on every node.
+//! its own namespaces (`rig`), some side by side. `world` and `config` are what a story works with, `status`, `history` and `runs` what the cluster
+//! says and does, `picture` what the kernels show and must show. Every story ends the same way: nothing failed, and the right picture on every node.
 
 mod chapter;
 mod config;
 mod history;
 mod picture;
 mod rig;
+mod runs;
 mod status;
 mod stories;
 mod world;

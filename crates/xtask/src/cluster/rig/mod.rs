@@ -12,6 +12,7 @@
 //! | `/sys` | the node's own simulated SCST |
 //! | `/usr/lib/ocf/resource.d`, `/usr/sbin` | the agents under test, the fence agent, modprobe |
 
+mod accounting;
 pub(super) mod boot;
 mod corosync;
 mod enclose;
@@ -19,6 +20,7 @@ mod fencing;
 pub(super) mod node;
 mod syslog;
 
+pub(super) use self::accounting::{Ended, ended};
 pub(super) use self::corosync::{Member, write_members};
 pub(super) use self::enclose::enclose;
 pub(super) use self::fencing::{FENCE_AGENT, Fencer};

@@ -120,6 +120,24 @@ impl Node {
         power.as_ref().map(|power| PathBuf::from(format!("/proc/{}/root{path}", power.first)))
     }
 
+    /// The number, in the node, of a process whose command line has this in its first word.
+    pub(crate) fn process(&self, program: &str) -> Option<u32> {
+        self.find_process(|words| words.split('\0').next().is_some_and(|first| first.contains(program)))
+    }
+
+    /// The number, in the node, of a process with such a command line, whose words end with NUL.
+    pub(crate) fn find_process(&self, wanted: impl Fn(&str) -> bool) -> Option<u32> {
+        let entries = fs::read_dir(self.path("/proc")?).ok()?.flatten();
+        let numbers =
+            entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok().map(|pid| (pid, entry)));
+        numbers
+            .filter(|(_, entry)| {
+                fs::read(entry.path().join("cmdline")).is_ok_and(|words| wanted(&String::from_utf8_lossy(&words)))
+            })
+            .map(|(pid, _)| pid)
+            .next()
+    }
+
     /// Tells the node's simulated SCST something, such as what takes its time.
     pub(crate) fn control(&self, command: &str) -> Result<(), Box<dyn Error>> {
         let place = self.path("/sys/.sim/ctl").ok_or_else(|| format!("{} has no power", self.name()))?;

@@ -77,11 +77,11 @@ fn lost_while_promoting(cluster: &mut Cluster) -> Told<()> {
     cluster.node(&other).control(&slow)?;
     cluster.run(&["crm_resource", "--resource", &clone, "--move", "--promoted", "--node", &other])?;
     until("a promotion that is under way", || {
-        let pids = cluster.node(&other).ask(&["pgrep", "--full", "scst_aluadg promote"])?;
+        let promoting = cluster.node(&other).find_process(|words| words.contains("scst_aluadg\0promote"));
         let peer = picture::found(&cluster.node(&promoted)).unwrap_or_default();
         let between = format!("target group {other} id");
         let told = peer.lines().any(|line| line.contains(&between) && line.contains("transitioning"));
-        Ok((pids.code != Some(0) || !told).then(|| format!("{pids:?}\n{peer}")))
+        Ok((promoting.is_none() || !told).then(|| format!("{promoting:?}\n{peer}")))
     })?;
     cluster.node(&other).cut_power()?;
     cluster.run_on(&promoted, &["crm_resource", "--resource", &clone, "--clear"])?;

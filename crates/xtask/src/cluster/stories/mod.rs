@@ -1,5 +1,8 @@
 //! The stories, a file for each chapter.
 
+pub(super) mod by_hand;
 pub(super) mod losses;
+pub(super) mod members;
 pub(super) mod planned;
+pub(super) mod processes;
 pub(super) mod sample;

@@ -1,7 +1,7 @@
 //! What administrators do on purpose: moving roles, changing parameters, and looking again.
 
 use super::super::chapter::{Chapter, Story};
-use super::super::config::{Device, ESX2, PORTS, PORTS_CLONE, dummy, group_constraints, group_resource, ssd};
+use super::super::config::{Device, ESX2, PORTS, dummy, group_constraints, group_resource, ssd};
 use super::super::world::{Cluster, Plan, Told, until};
 
 pub(crate) const CHAPTER: Chapter = Chapter {
@@ -216,7 +216,6 @@ fn looked_again(cluster: &mut Cluster) -> Told<()> {
         &["crm_resource", "--cleanup"][..],
         &["crm_resource", "--refresh"],
         &["crm_resource", "--refresh", "--resource", group],
-        &["crm_resource", "--refresh", "--resource", PORTS_CLONE],
     ] {
         cluster.run(words)?;
         let after = cluster.settles()?;
