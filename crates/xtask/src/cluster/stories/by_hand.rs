@@ -1,4 +1,4 @@
-//! What an administrator does past the cluster: maintenance, and single actions by crm_resource and pcs.
+//! What an administrator does past the cluster: maintenance, and single actions by `crm_resource` and pcs.
 
 use super::super::chapter::{Chapter, Story};
 use super::super::config::{PORTS, dummy};
@@ -25,7 +25,7 @@ fn maintenance(cluster: &Cluster, on: bool) -> Told<()> {
     cluster.idle()
 }
 
-/// Runs an action by crm_resource on a node; the agent must answer this code.
+/// Runs an action by `crm_resource` on a node; the agent must answer this code.
 fn force(cluster: &Cluster, node: &str, resource: &str, action: &str, code: i32) -> Told<()> {
     let action = format!("--force-{action}");
     let answer = cluster.node(node).ask(&["crm_resource", "--resource", resource, &action, "--force"])?;
@@ -119,13 +119,13 @@ fn debugged(cluster: &mut Cluster) -> Told<()> {
 fn without_complaint(cluster: &Cluster, words: &[&str]) -> Told<String> {
     let answer = cluster.any()?.ask(words)?;
     let all = format!("{}{}", answer.stdout, answer.stderr);
-    let complains = |line: &&str| {
+    let is_complaint = |line: &&str| {
         let lower = line.to_lowercase();
         ["warning:", "error:", "traceback"].iter().any(|word| lower.contains(word)) && !lower.contains("blind faith")
     };
-    match all.lines().find(complains) {
+    match all.lines().find(is_complaint) {
         None if answer.code == Some(0) => Ok(all),
-        complaint => Err(format!("{}: {complaint:?} in {answer:?}", words.join(" ")).into()),
+        found => Err(format!("{}: {found:?} in {answer:?}", words.join(" ")).into()),
     }
 }
 
