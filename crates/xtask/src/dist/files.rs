@@ -49,7 +49,9 @@ pub(super) fn all(binaries: &Path) -> Result<Vec<File>, Box<dyn Error>> {
     let root = workspace::root();
     text(&format!("usr/share/doc/{NAME}/changelog.gz"), gzip(&fs::read(root.join("CHANGELOG.md"))?)?);
     text(&format!("usr/share/doc/{NAME}/README.md"), fs::read(root.join("README.md"))?);
-    text(&format!("usr/share/doc/{NAME}/differences.md"), fs::read(root.join("docs/differences.md"))?);
+    for document in ["differences.md", "operations.md"] {
+        text(&format!("usr/share/doc/{NAME}/{document}"), fs::read(root.join("docs").join(document))?);
+    }
     Ok(files)
 }
 

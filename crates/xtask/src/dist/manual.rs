@@ -30,6 +30,10 @@ pub(super) fn agent(table: &AgentTable) -> String {
     roff.control("SH", ["SEE ALSO"]);
     roff.text([bold("scst-ha"), roman("(8), "), bold(other(table)), roman("(7), "), bold("crm"), roman("(8), ")]);
     roff.text([bold("pcs"), roman("(8), "), bold("crm_attribute"), roman("(8)")]);
+    paragraphs(
+        &mut roff,
+        "Setting up, running, and what to do about every exit reason: /usr/share/doc/scst-ha/operations.md",
+    );
     roff.render()
 }
 
