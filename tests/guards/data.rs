@@ -1,6 +1,7 @@
 //! Rows of "Data and fail-over": what would lose a write, or show hosts a path that does not serve.
 
 use std::fs;
+use std::time::Duration;
 
 use super::{BLOCK, SHORT, busy, place, seen, send, times, with_disk, with_file};
 use crate::world::sample::{self, HOST, group, ports};
@@ -157,6 +158,34 @@ fn s2_a_failed_promotion_takes_its_score_back() {
     alpha.control("fault op=write path=**/target_groups/alpha/state action=fail errno=EIO");
     alpha.run(&group(), "promote").exit(1).reason_has("EIO");
     assert_eq!(cluster.score("alpha", &group()), None);
+}
+
+#[test]
+fn s2_after_a_restart_a_promotion_that_failed_is_held_back() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    alpha.run(&group(), "start").exit(0);
+    alpha.control("fault op=write path=**/target_groups/alpha/state action=fail errno=EIO");
+    alpha.run(&group(), "promote").exit(1).reason_has("EIO");
+    // What Pacemaker does about it.
+    for action in ["demote", "stop", "start"] {
+        alpha.run(&group(), action).exit(0);
+    }
+    // On a machine as busy as this may be, the time could be over by now.
+    let mark = alpha.rsctmp().join("scst_aluadg-scst_dg_dummy.failed");
+    let text = fs::read_to_string(&mark).expect("the stop has kept the failure");
+    let (boot, at) = text.trim_end().split_once(' ').expect("boot and seconds");
+    let at: u64 = at.parse().expect("seconds");
+    fs::write(&mark, format!("{boot} {}\n", at + 3600)).expect("the mark can be written");
+    let timeout = Duration::from_secs(4);
+    let held_back = alpha.call(&group()).timeout(timeout).run("promote").exit(0).logged("the last promotion failed");
+    assert!(held_back.took() >= Duration::from_millis(1500), "{:?}", held_back.took());
+    // Once, and never by hand without a restart between.
+    for action in ["demote", "promote"] {
+        alpha.call(&group()).timeout(timeout).run(action).exit(0).not_logged("the last promotion failed");
+    }
+    alpha.run(&group(), "stop").exit(0);
+    assert!(!mark.exists());
 }
 
 #[test]

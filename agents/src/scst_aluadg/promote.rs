@@ -4,23 +4,31 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use scst_core::apply::AfterFailure;
+use scst_core::error::Error;
 use scst_core::gather::Gather as _;
 use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::ocf::notify::Notify;
 use scst_core::plan::Step;
 use scst_core::plan::storage::{adopt_ports, states};
+use scst_core::record::boot_seconds;
 use scst_core::scst::alua::AluaState;
 use scst_core::scst::names::{DeviceName, NodeName};
 use scst_core::state::{DeviceGroup, Storage};
+use scst_core::sysfs::wait_until;
 
 use super::instance::{Instance, delete_score, renew_score};
 use super::peers;
 use super::start::{self, Checked, local_state};
 use crate::host::{Host, first_failure};
 
+/// How long a promotion that failed is not tried again after the restart by which Pacemaker answers it, in seconds. Without
+/// that, the only candidate is stopped, started and promoted several times a second, without end.
+const HOLD_BACK: u64 = 15;
+
 /// Promotes the instance, starting it first where it does not run.
 pub(super) fn promote(host: &Host<'_>) -> Result<ExitCode, Failure> {
     let mut instance = Instance::find(host).ok_or_else(|| Failure::generic("groupname is required and not set"))?;
+    hold_back(host)?;
     let _lock = instance.lock(host)?;
     instance.refresh(host);
     let local = host.node_name(&instance.record)?;
@@ -33,14 +41,41 @@ pub(super) fn promote(host: &Host<'_>) -> Result<ExitCode, Failure> {
         delete_score(host, &local);
         if !host.dry_run() {
             step_back(host, &instance, &local);
+            instance.update(host, |record| record.failed = Some(boot_seconds()));
         }
         return Err(failure);
     }
+    instance.update(host, |record| record.failed = None);
     // A start sets the score itself.
     if !started {
         renew_score(host, &local);
     }
     Ok(ExitCode::Success)
+}
+
+/// Waits until the last failure is some time ago, for half of the time at most. Nobody else could serve, or the cluster would
+/// have promoted another node.
+fn hold_back(host: &Host<'_>) -> Result<(), Failure> {
+    if host.dry_run() {
+        return Ok(());
+    }
+    let Some(again) = host.store.take_failure().map(|at| at.saturating_add(HOLD_BACK)) else { return Ok(()) };
+    if boot_seconds() < again {
+        tracing::warn!("waiting a while: the last promotion failed, and the resource was restarted for it");
+    }
+    let over = || Ok((boot_seconds() >= again).then_some(()));
+    match wait_until("some time after a promotion that failed", &host.deadline().share(1, 2), over) {
+        Ok(()) | Err(Error::NotSeen { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What a stop leaves behind of a promotion that failed.
+pub(super) fn keep_failure(host: &Host<'_>, instance: &Instance) {
+    let Some(at) = instance.record.known().and_then(|record| record.failed) else { return };
+    if let Err(error) = host.store.keep_failure(at) {
+        tracing::warn!("the next promotion will not be held back: {error}");
+    }
 }
 
 /// The running instance, started where there is none, or only half of one.

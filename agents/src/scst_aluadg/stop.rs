@@ -16,6 +16,7 @@ use scst_core::state::Storage;
 
 use super::demote::drain;
 use super::instance::{Instance, delete_score};
+use super::promote;
 use super::start::local_state;
 use crate::host::{Host, first_failure, held_by};
 
@@ -98,6 +99,7 @@ fn stop_group(host: &Host<'_>, instance: &mut Instance) -> Result<Option<NodeNam
             undrained.dedup();
             return Err(Failure { reason: format!("{}{}", failure.reason, held_by(&undrained)), ..failure });
         }
+        promote::keep_failure(host, instance);
         host.forget(Some(&instance.group));
     }
     Ok(local)

@@ -49,6 +49,8 @@ pub struct Record {
     pub blocks: BTreeMap<DeviceName, u32>,
     /// A start has begun and not ended: what is there is no instance yet, whatever state the kernel gave its target group.
     pub starting: bool,
+    /// When the last promotion failed, in seconds since this machine booted.
+    pub failed: Option<u64>,
     /// The boot of the machine in which it was written.
     pub boot: String,
     /// The last state written for a peer, and when (seconds since this machine booted).
@@ -168,9 +170,30 @@ impl Store {
         self.replace(group, "")
     }
 
+    /// Remembers beyond the record's end when a promotion failed: the stop that follows removes the record.
+    pub fn keep_failure(&self, at: u64) -> io::Result<()> {
+        self.replace_file(&self.failure(), &format!("{} {at}\n", this_boot()))
+    }
+
+    /// When the promotion before the last stop failed, if it did. It is told once.
+    pub fn take_failure(&self) -> Option<u64> {
+        let path = self.failure();
+        let text = read_text(&path).ok()?;
+        self.refuse_link().and_then(|()| fs::remove_file(&path)).ok()?;
+        let (boot, at) = text.trim_end().split_once(' ')?;
+        at.parse().ok().filter(|_| boot == this_boot())
+    }
+
+    fn failure(&self) -> PathBuf {
+        self.dir.join(format!("{}-{}.failed", self.agent, self.instance))
+    }
+
     fn replace(&self, group: Option<&GroupName>, text: &str) -> io::Result<()> {
         self.make_dir()?;
-        let (path, _) = self.find(group);
+        self.replace_file(&self.find(group).0, text)
+    }
+
+    fn replace_file(&self, path: &Path, text: &str) -> io::Result<()> {
         let new = self.dir.join(format!(".{}-{}.{}.new", self.agent, self.instance, std::process::id()));
         let _ = fs::remove_file(&new);
         let mut options = OpenOptions::new();
@@ -178,10 +201,10 @@ impl Store {
         let written = options.open(&new).and_then(|mut file| file.write_all(text.as_bytes()));
         let renamed = written.and_then(|()| {
             // Whatever else has this name is replaced by the rename; a directory is not ours to delete.
-            if fs::symlink_metadata(&path).is_ok_and(|found| found.is_dir()) {
-                fs::rename(&path, new.with_extension("old"))?;
+            if fs::symlink_metadata(path).is_ok_and(|found| found.is_dir()) {
+                fs::rename(path, new.with_extension("old"))?;
             }
-            fs::rename(&new, &path)
+            fs::rename(&new, path)
         });
         if renamed.is_err() {
             let _ = fs::remove_file(&new);
@@ -287,18 +310,22 @@ fn this_boot() -> String {
 }
 
 fn read(path: &Path) -> Found {
-    // Non-blocking, because a FIFO in the place of a record must not hold an action up.
-    let flags = (OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits();
-    let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Found::Nothing,
-        Err(_) => return Found::Unknown,
-    };
-    let mut text = String::new();
-    match file.take(LIMIT).read_to_string(&mut text) {
-        Ok(_) => Record::parse(&text).map_or(Found::Unknown, |record| Found::Known(record.of_this_boot(&this_boot()))),
+    match read_text(path) {
+        Ok(text) => {
+            Record::parse(&text).map_or(Found::Unknown, |record| Found::Known(record.of_this_boot(&this_boot())))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Found::Nothing,
         Err(_) => Found::Unknown,
     }
+}
+
+fn read_text(path: &Path) -> io::Result<String> {
+    // Non-blocking, because a FIFO in the place of a record must not hold an action up.
+    let flags = (OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits();
+    let mut text = String::new();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    file.take(LIMIT).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 impl Record {
@@ -323,6 +350,7 @@ impl Record {
                     record.blocks.insert(DeviceName::seen(name).ok()?, before.parse().ok()?);
                 }
                 ["starting"] => record.starting = true,
+                ["failed", at] => record.failed = Some(at.parse().ok()?),
                 ["boot", boot] => (*boot).clone_into(&mut record.boot),
                 ["peer", name, state, at] => {
                     let state = AluaState::parse(state)?;
@@ -340,6 +368,7 @@ impl Record {
             self.blocks.clear();
             self.peers.clear();
             self.starting = false;
+            self.failed = None;
             boot.clone_into(&mut self.boot);
         }
         self
@@ -375,6 +404,9 @@ impl Record {
         if self.starting {
             line(format_args!("starting"));
         }
+        if let Some(at) = self.failed {
+            line(format_args!("failed {at}"));
+        }
         if !self.boot.is_empty() {
             line(format_args!("boot {}", self.boot));
         }
@@ -406,6 +438,7 @@ mod tests {
             devices: [DeviceName::seen("dummy_lu0").unwrap()].into(),
             blocks: [(DeviceName::seen("dummy_lu0").unwrap(), 2)].into(),
             starting: true,
+            failed: Some(12340),
             boot: this_boot(),
             peers: [(NodeName::parse("beta").unwrap(), (AluaState::Transitioning, 12345))].into(),
         }
