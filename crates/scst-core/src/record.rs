@@ -59,6 +59,7 @@ pub struct Record {
 
 /// What a record file says.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "a run has one or two of these, and nearly always the large one")]
 pub enum Found {
     /// There is none.
     Nothing,
