@@ -50,10 +50,13 @@ pub(super) fn build(files: &[File], version: &str, size: Size, directory: &Path)
     let root = directory.join("root");
     let time = time_of_commit();
     let mut files = files.to_vec();
+    let mut add = |path: String, content: Vec<u8>| files.push(File { path, mode: 0o644, content });
     let doc = format!("usr/share/doc/{NAME}");
-    files.push(File { path: format!("{doc}/copyright"), mode: 0o644, content: copyright().into_bytes() });
-    let changelog = gzip(changelog(version, time)?.as_bytes())?;
-    files.push(File { path: format!("{doc}/changelog.Debian.gz"), mode: 0o644, content: changelog });
+    add(format!("{doc}/copyright"), copyright(&date(time, "+%Y")?).into_bytes());
+    add(format!("{doc}/changelog.Debian.gz"), gzip(changelog(version, &date(time, "-R")?).as_bytes())?);
+    // They are meant so: a node's libraries may be exchanged under a running resource, and nobody asked Debian for this package.
+    let overrides = format!("{NAME}: statically-linked-binary *\n{NAME}: initial-upload-closes-no-bugs *\n");
+    add(format!("usr/share/lintian/overrides/{NAME}"), overrides.into_bytes());
     stage(&files, &root)?;
     let control = root.join("DEBIAN");
     make_directory(&control)?;
@@ -98,10 +101,21 @@ fn time_of_commit() -> u64 {
     time.ok().and_then(|time| time.trim().parse().ok()).unwrap_or(0)
 }
 
-/// Who made this package: as Debian's tools know it from the environment.
+/// A time in the words that `date` makes of it.
+fn date(time: u64, format: &str) -> Result<String, Box<dyn Error>> {
+    let mut date = Command::new("date");
+    let date = output(date.env("LC_ALL", "C").args(["-u", format, "-d", &format!("@{time}")]))?;
+    Ok(date.trim().to_owned())
+}
+
+/// Who made this package: as Debian's tools know it from the environment, else who made the last commit.
 fn maintainer() -> String {
-    let variable = |name: &str, default: &str| std::env::var(name).unwrap_or_else(|_| default.to_owned());
-    format!("{} <{}>", variable("DEBFULLNAME", "Local build"), variable("DEBEMAIL", "root@localhost.localdomain"))
+    if let (Ok(name), Ok(address)) = (std::env::var("DEBFULLNAME"), std::env::var("DEBEMAIL")) {
+        return format!("{name} <{address}>");
+    }
+    let mut git = Command::new("git");
+    let author = output(git.current_dir(workspace::root()).args(["log", "-1", "--format=%an <%ae>"]));
+    author.map_or_else(|_| "Local build <nobody@example.org>".to_owned(), |author| author.trim().to_owned())
 }
 
 fn control_file(version: &str, architecture: &str, size: usize) -> String {
@@ -129,12 +143,13 @@ Description: Pacemaker resource agents for SCST targets with ALUA
     )
 }
 
-fn copyright() -> String {
-    "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
+fn copyright(year: &str) -> String {
+    format!(
+        "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
 Upstream-Name: scst-ha
 
 Files: *
-Copyright: the authors, as the version history names them
+Copyright: {year} the authors of {NAME}, as its version history names them
 License: GPL-2.0-or-later
 
 License: GPL-2.0-or-later
@@ -150,15 +165,14 @@ License: GPL-2.0-or-later
  On Debian systems, the text of the GNU General Public License version 2 is in
  /usr/share/common-licenses/GPL-2.
 "
-    .to_owned()
+    )
 }
 
-fn changelog(version: &str, time: u64) -> Result<String, Box<dyn Error>> {
-    let date = output(Command::new("date").args(["-u", "-R", "-d", &format!("@{time}")]))?;
-    let (maintainer, date) = (maintainer(), date.trim());
-    Ok(format!(
+fn changelog(version: &str, date: &str) -> String {
+    let maintainer = maintainer();
+    format!(
         "{NAME} ({version}) unstable; urgency=medium\n\n  * Release {VERSION}: see changelog.gz.\n\n -- {maintainer}  {date}\n"
-    ))
+    )
 }
 
 #[cfg(test)]
