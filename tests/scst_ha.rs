@@ -1,5 +1,7 @@
 //! `scst-ha`, as an operator sees it: what it says of a node in every state, and that it changes nothing.
 
+use std::time::Duration;
+
 use snapbox::str;
 
 use crate::world::sample::{self, ALPHA, BETA, HOST, group, ports};
@@ -190,6 +192,11 @@ fn what_a_start_would_refuse_is_not_written() {
             ALPHA[0]
         ))
     );
+    // Nor is what is there taken for right.
+    cluster.set_targetports("alpha", Some(ALPHA[0]));
+    show(alpha, "discover").code_is(3);
+    cluster.set_targetports("beta", Some(BETA[0]));
+    show(alpha, "discover").code_is(0);
     alpha.control(&format!("unplug {}", ALPHA[0]));
     cluster.set_targetports("alpha", Some(ALPHA[1]));
     let refused = show(alpha, "discover --set").code_is(1);
@@ -549,6 +556,18 @@ device group dummy: promoted
 }
 
 #[test]
+fn a_cluster_that_does_not_answer_costs_its_share_of_the_time_and_no_more() {
+    let cluster = serving();
+    let alpha = cluster.node("alpha");
+    for command in ["cibadmin", "crm_node"] {
+        let asked = alpha.tool("status --timeout 2").env("STAND_IN_FAIL", &format!("{command}:hang")).go();
+        let asked = asked.writes(0).code_is(0).within(Duration::from_secs(2));
+        assert!(asked.stdout().contains(&format!("cluster could not be asked: {command} did not answer")), "{asked:?}");
+        assert!(asked.stdout().contains("device group dummy: promoted"), "{asked:?}");
+    }
+}
+
+#[test]
 fn an_older_scst_is_shown_alike() {
     let cluster = sample::nodes().scst(scst_sim::model::ScstVersion::V3_7).up();
     cluster.start(&ports(), &["alpha", "beta"]);
@@ -569,7 +588,7 @@ fn a_kernel_that_does_not_answer_is_told_and_the_rest_is_shown() {
     let cluster = serving();
     let alpha = cluster.node("alpha");
     alpha.control("fault op=read action=hang path=kernel/scst_tgt/devices/dummy_lu0dummy/block repeat=true");
-    let outcome = show(alpha, "status --timeout 2").code_is(1).within(std::time::Duration::from_secs(2));
+    let outcome = show(alpha, "status --timeout 2").code_is(1).within(Duration::from_secs(2));
     assert!(outcome.stdout().contains("could not be read\n  device group dummy: no answer within"), "{outcome:?}");
     assert!(outcome.stdout().contains(HOST[0]), "{outcome:?}");
     alpha.control("release");

@@ -37,6 +37,8 @@ struct Discovery {
     numbers: Vec<Number>,
     /// Entries of it that keep their place although this machine has no such target port.
     missing: Vec<String>,
+    /// Why no start would succeed on this node, as far as the attributes tell.
+    refused: Option<String>,
     /// What it is and what it should be differ.
     differs: bool,
     /// It was set to what it should be.
@@ -68,7 +70,6 @@ pub(super) fn run(node: &Node, options: &Discover) -> Result<Verdict, Failure> {
     }
     let is: Vec<&str> = local.map(|local| cluster::entries(local).collect()).unwrap_or_default();
     found.is = local.and_then(|local| local.targetports.clone());
-    let mut refused = None;
     if found.loaded {
         let ports: Vec<_> = found.ports.iter().filter_map(|port| TargetName::seen(&port.name).ok()).collect();
         let Proposal { entries, missing, remarks } = propose(&is, &ports, options.driver, options.renumber);
@@ -85,7 +86,7 @@ pub(super) fn run(node: &Node, options: &Discover) -> Result<Verdict, Failure> {
         found.should_be = Some(entries.join(","));
         found.missing = missing;
         found.remarks.extend(remarks);
-        refused = check(&mut found, &nodes, options.driver);
+        check(&mut found, &nodes, options.driver);
     }
     let without = nodes.0.iter().filter(|other| !other.remote && cluster::entries(other).next().is_none());
     let without = without.filter(|other| Some(&other.name) != name.as_ref());
@@ -100,7 +101,7 @@ pub(super) fn run(node: &Node, options: &Discover) -> Result<Verdict, Failure> {
     if !options.json {
         print(&report::text(&found))?;
     }
-    set(node, &mut found, unknown, refused)?;
+    set(node, &mut found, unknown)?;
     if options.json {
         print_json(&found)?;
     } else {
@@ -111,7 +112,11 @@ pub(super) fn run(node: &Node, options: &Discover) -> Result<Verdict, Failure> {
 
 impl Discovery {
     fn verdict(&self) -> Verdict {
-        if self.differs || !self.missing.is_empty() { Verdict::Differs } else { Verdict::Right }
+        if self.differs || !self.missing.is_empty() || self.refused.is_some() {
+            Verdict::Differs
+        } else {
+            Verdict::Right
+        }
     }
 }
 
@@ -141,6 +146,7 @@ fn discover(node: &Node, driver: Driver) -> Result<Discovery, Failure> {
         should_be: None,
         numbers: Vec::new(),
         missing: Vec::new(),
+        refused: None,
         differs: false,
         set: false,
         cluster: None,
@@ -162,25 +168,23 @@ fn discover(node: &Node, driver: Driver) -> Result<Discovery, Failure> {
     Ok(found)
 }
 
-/// Looks what a start would say of the proposal. Answers why it would refuse it.
-fn check(found: &mut Discovery, nodes: &Nodes, driver: Driver) -> Option<Failure> {
-    let (name, should_be) = (found.node.as_ref()?, found.should_be.clone()?);
+/// Looks what a start would say of the proposal.
+fn check(found: &mut Discovery, nodes: &Nodes, driver: Driver) {
+    let Some(name) = found.node.clone() else { return };
     let mut nodes = nodes.clone();
-    nodes.0.iter_mut().find(|node| node.name == *name)?.targetports = Some(should_be);
-    match Topology::build(&nodes, name, driver) {
-        Ok((_, warnings)) => {
-            found.remarks.extend(warnings);
-            None
-        }
+    let Some(local) = nodes.0.iter_mut().find(|node| node.name == name) else { return };
+    local.targetports.clone_from(&found.should_be);
+    match Topology::build(&nodes, &name, driver) {
+        Ok((_, warnings)) => found.remarks.extend(warnings),
         Err(failure) => {
             found.remarks.push(format!("no start would succeed on this node: {failure}"));
-            Some(failure)
+            found.refused = Some(failure.reason);
         }
     }
 }
 
 /// Writes the attribute, and sees that it is there.
-fn set(node: &Node, found: &mut Discovery, unknown: Option<String>, refused: Option<Failure>) -> Result<(), Failure> {
+fn set(node: &Node, found: &mut Discovery, unknown: Option<String>) -> Result<(), Failure> {
     let not_set = |why: &str| Failure::generic(format!("{TARGETPORTS} is not set: {why}"));
     if let Some(why) = unknown {
         return Err(not_set(&why));
@@ -194,8 +198,8 @@ fn set(node: &Node, found: &mut Discovery, unknown: Option<String>, refused: Opt
     if found.ports.is_empty() {
         return Err(not_set(&nothing_to_list(found)));
     }
-    if let Some(failure) = refused {
-        return Err(Failure { reason: not_set(&failure.reason).reason, ..failure });
+    if let Some(why) = &found.refused {
+        return Err(not_set(why));
     }
     let failed = |error: cluster::ClusterError| not_set(&error.to_string());
     cluster::set_targetports(&node.tools, &node.deadline, &name, &should_be).map_err(failed)?;

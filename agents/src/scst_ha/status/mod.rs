@@ -115,7 +115,13 @@ fn look(node: &Node, only: Option<&GroupName>) -> Result<Status, Failure> {
     let mut known = Known { local: None, configuration: Configuration::default() };
     match node.cluster() {
         Ok((name, configuration)) => {
-            known = Known { local: NodeName::parse(&name).ok(), configuration };
+            let local = NodeName::parse(&name);
+            if let Err(error) = &local {
+                status
+                    .remarks
+                    .push(format!("nothing is compared: node name {name} cannot name a target group: {error}"));
+            }
+            known = Known { local: local.ok(), configuration };
             status.node = Some(name);
         }
         Err(error) => status.cluster = Some(error.to_string()),

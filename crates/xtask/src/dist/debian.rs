@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::check::System;
+use super::deb::output;
 use crate::workspace;
 
 /// Makes one, or takes the one that an earlier run made.
@@ -27,10 +28,7 @@ pub(super) fn system(root: &Path) -> Result<System, Box<dyn Error>> {
     println!("making a minimal Debian {codename} in {}", root.display());
     let mut debootstrap = Command::new("debootstrap");
     debootstrap.args(["--variant=minbase", codename]).arg(root).args(mirror());
-    let status = debootstrap.status().map_err(|error| format!("debootstrap cannot be run: {error}"))?;
-    if !status.success() {
-        return Err(format!("debootstrap ended with {status}").into());
-    }
+    output(&mut debootstrap)?;
     fs::write(complete, "")?;
     Ok(System::whole(root))
 }

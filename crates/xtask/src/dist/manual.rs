@@ -54,10 +54,10 @@ pub(super) fn tool(command: &Command) -> String {
         roff.control("SH", [format!("COMMAND {}", sub.get_name().to_uppercase()).as_str()]);
         let about = sub.get_long_about().or(sub.get_about()).map(ToString::to_string).unwrap_or_default();
         paragraphs(&mut roff, &about);
-        options(&mut roff, sub);
+        options(&mut roff, sub.get_arguments().filter(|argument| !argument.is_global_set()));
     }
     roff.control("SH", ["OPTIONS OF EVERY COMMAND"]);
-    options(&mut roff, command);
+    options(&mut roff, command.get_arguments().filter(|argument| argument.is_global_set()));
     let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
     if let Some((title, codes)) = after.split_once(":\n") {
         roff.control("SH", [title.to_uppercase().as_str()]);
@@ -79,7 +79,7 @@ pub(super) fn tool(command: &Command) -> String {
 fn page_of(name: &str, section: &str, version: &str, about: &str) -> Roff {
     let mut roff = Roff::new();
     let title = name.to_uppercase();
-    roff.control("TH", [title.as_str(), section, "", &format!("scst-ha {version}"), MANUAL]);
+    roff.control("TH", [title.as_str(), section, " ", &format!("scst-ha {version}"), MANUAL]);
     roff.control("SH", ["NAME"]);
     roff.text([roman(format!("{name} - {about}"))]);
     roff
@@ -151,13 +151,14 @@ fn commands(command: &Command) -> impl Iterator<Item = &Command> {
     command.get_subcommands().filter(|sub| sub.get_name() != "help")
 }
 
-fn options(roff: &mut Roff, command: &Command) {
-    for argument in command.get_arguments().filter(|argument| !argument.is_hide_set()) {
+fn options<'a>(roff: &mut Roff, arguments: impl Iterator<Item = &'a Arg>) {
+    for argument in arguments.filter(|argument| !argument.is_hide_set() && argument.get_id() != "help") {
         roff.control("TP", []);
         roff.text(spelled(argument));
         let help = argument.get_long_help().or(argument.get_help()).map(ToString::to_string).unwrap_or_default();
         let defaults: Vec<_> = argument.get_default_values().iter().map(|value| value.to_string_lossy()).collect();
-        let default = if defaults.is_empty() { String::new() } else { format!("; default {}", defaults.join(" ")) };
+        let unsaid = defaults.is_empty() || !argument.get_action().takes_values();
+        let default = if unsaid { String::new() } else { format!("; default {}", defaults.join(" ")) };
         roff.text([roman(format!("{help}{default}"))]);
     }
 }
@@ -199,6 +200,8 @@ mod tests {
         let mut command = agents::scst_ha::command();
         command.build();
         let page = tool(&command).replace("\\-", "-");
+        assert_eq!(page.matches("\\fB--timeout").count(), 1, "{page}");
+        assert!(!page.contains("default false"));
         for word in [
             "COMMAND DISCOVER",
             "COMMAND STATUS",
