@@ -17,7 +17,7 @@ use scst_core::scst::alua::AluaState;
 use scst_core::scst::device::{Block, parameters_listed};
 use scst_core::scst::names::{DeviceName, Driver, HandlerName};
 use scst_core::scst::target::LunTable;
-use scst_core::state::{Port, Storage};
+use scst_core::state::{Device, Port, Storage};
 use scst_core::sysfs::Sysfs;
 
 use super::kernel::check;
@@ -92,7 +92,8 @@ impl Maker<'_> {
             self.file(&dir.join("state"), if own { "active" } else { "standby" });
             self.file(&dir.join("group_id"), "1");
             if own {
-                _ = symlink("../../../../targets/x", dir.join(self.pieces.name(PORT)));
+                let port = format!("../../../../targets/qla2x00t/{PORT}");
+                _ = symlink(port, dir.join(self.pieces.name(PORT)));
             } else {
                 let name = self.pieces.name("21:00:00:24:ff:60:d0:11");
                 let member = self.dir(path.join(name));
@@ -158,12 +159,25 @@ fn values(text: &str) {
     }
 }
 
+/// What was found as a state that can be wanted as well: a LUN is as writable as its device, and a local port has an id.
+fn possible(mut found: Storage) -> Storage {
+    for lun in found.luns.values_mut() {
+        lun.read_only = found.devices.get(&lun.device).is_some_and(Device::read_only);
+    }
+    let groups = found.group.iter_mut().flat_map(|group| group.target_groups.values_mut());
+    for member in groups.flat_map(|group| group.members.values_mut()) {
+        member.rel_tgt_id = member.rel_tgt_id.max(u32::from(member.local));
+    }
+    found
+}
+
 fn look(observer: Observer<'_>) {
     let scope = scope(group(), Driver::Qla2x00t, true);
     let named: BTreeSet<DeviceName> = observer.device_names().unwrap_or_default();
     let nothing = Storage::default();
     if let Ok(found) = observer.storage(&group(), &named, |_| true) {
         check(&converge(&scope, &found, &nothing).steps);
+        let found = possible(found);
         assert_eq!(converge(&scope, &found, &found).steps, []);
         check(&demote(&scope, &found));
         check(&release(&found, &found.devices.keys().map(|device| (device.clone(), 0)).collect()));
