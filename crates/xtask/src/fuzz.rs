@@ -91,9 +91,17 @@ fn feed(target: Target, seconds: u32) -> Result<Fed, Box<dyn Error>> {
     // What was found interesting stays, beside the build; the seeds are only read.
     let corpus = built.join("fuzz-corpus").join(target.name());
     fs::create_dir_all(&corpus)?;
-    let mut cargo = workspace::cargo();
-    cargo.args(["fuzz", "run", "--sanitizer", "none", "--fuzz-dir"]).arg(&package);
-    cargo.arg("--target-dir").arg(built.join("fuzz")).arg(target.name());
+    let fuzz = |verb: &str| {
+        let mut cargo = workspace::cargo();
+        cargo.args(["fuzz", verb, "--sanitizer", "none", "--fuzz-dir"]).arg(&package);
+        cargo.arg("--target-dir").arg(built.join("fuzz")).arg(target.name());
+        cargo
+    };
+    // Apart from the run, so that its time is that of the executions.
+    if !fuzz("build").status()?.success() {
+        return Err(format!("the target {} cannot be built", target.name()).into());
+    }
+    let mut cargo = fuzz("run");
     cargo.arg(&corpus).arg(package.join("seeds").join(target.name())).arg("--");
     cargo.arg(format!("-max_total_time={seconds}")).arg(format!("-max_len={}", target.longest()));
     cargo.arg(format!("-dict={}", package.join("words.dict").display()));
