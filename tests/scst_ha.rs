@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use scst_sim::stand_in::cib::Cib;
+use scst_sim::stand_in::xml::Element;
 use snapbox::str;
 
 use crate::world::sample::{self, ALPHA, BETA, HOST, group, ports};
@@ -565,6 +567,35 @@ fn a_cluster_that_does_not_answer_costs_its_share_of_the_time_and_no_more() {
         assert!(asked.stdout().contains(&format!("cluster could not be asked: {command} did not answer")), "{asked:?}");
         assert!(asked.stdout().contains("device group dummy: promoted"), "{asked:?}");
     }
+}
+
+#[test]
+fn a_large_cluster_is_no_hurdle() {
+    let cluster = serving();
+    let many = |cib: &mut Cib| {
+        let configuration = cib.root.child_made("configuration");
+        for id in 3..=64 {
+            let ports = Element::new("nvpair").with("id", format!("p{id}")).with("name", "targetports");
+            let ports = ports.with("value", format!("21:00:00:24:ff:61:00:{id:02x}"));
+            let attributes = Element::new("instance_attributes").with("id", format!("a{id}")).and(ports);
+            let node = Element::new("node").with("id", id.to_string()).with("uname", format!("node{id}"));
+            configuration.child_made("nodes").children.push(node.and(attributes));
+        }
+        for number in 0..256 {
+            let meta = Element::new("nvpair").with("id", format!("x{number}")).with("value", "x".repeat(4096));
+            let foreign = Element::new("primitive").with("id", format!("f{number}")).with("class", "systemd");
+            let foreign = foreign.and(Element::new("meta_attributes").with("id", format!("m{number}")).and(meta));
+            configuration.child_made("resources").children.push(foreign);
+        }
+    };
+    cluster.cib().change(many).unwrap();
+    let alpha = cluster.node("alpha");
+    let status = show(alpha, "status").code_is(3).within(Duration::from_secs(3));
+    // They came after the start: a reload would make their target groups.
+    for id in [3, 64] {
+        assert!(status.stdout().contains(&format!("create target group node{id} of device group dummy")), "{status:?}");
+    }
+    show(alpha, "discover").code_is(0).within(Duration::from_secs(3));
 }
 
 #[test]
