@@ -5,6 +5,7 @@ use scst_core::cluster::Topology;
 use scst_core::ocf::exit::Failure;
 use scst_core::ocf::param::Finding;
 use scst_core::plan::storage::converge;
+use scst_core::state::Storage;
 
 use super::instance::Instance;
 use super::params::Params;
@@ -12,7 +13,8 @@ use super::start::{Work, mistakes};
 use super::wanted::unmatched;
 use crate::host::Host;
 
-/// What a reload would do here, and what it would only name, one sentence each.
+/// What a reload would do to `found`, and what it would only name, one sentence each. Of what is found it looks at no more than a
+/// reload would: our own devices.
 ///
 /// # Errors
 ///
@@ -22,9 +24,11 @@ pub fn difference(
     params: &Params,
     findings: &[Finding],
     topology: &Topology,
+    mut found: Storage,
 ) -> Result<Vec<String>, Failure> {
     let Some(instance) = Instance::find(host) else { return Ok(Vec::new()) };
-    let found = instance.storage(host.observer())?;
+    found.devices.retain(|device, _| instance.configured.contains(device) || instance.owns(device));
+    found.luns.retain(|_, lun| found.devices.contains_key(&lun.device));
     let work = Work::new(host, params, &instance, topology.clone())?;
     let mut sentences = Vec::new();
     for (device, export) in unmatched(params, &work.local) {

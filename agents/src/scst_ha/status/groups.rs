@@ -132,7 +132,7 @@ pub(super) fn look(
     host: &Host<'_>,
     local: Option<&NodeName>,
     ports: &[Port],
-) -> Result<Group, Failure> {
+) -> Result<(Group, Storage), Failure> {
     let env = &host.context.env;
     let record = host.store.read(Some(name));
     let record = record.known();
@@ -163,7 +163,7 @@ pub(super) fn look(
         remarks: Vec::new(),
     };
     group.faults(&found, record, own.is_some(), starting, host);
-    Ok(group)
+    Ok((group, found))
 }
 
 /// The agent's world for a group that nothing configures: no more than its name.

@@ -205,7 +205,7 @@ fn group(
         None => groups::unconfigured(node, name),
     };
     let host = groups::host(&context);
-    let mut group = groups::look(node, name, &host, known.local.as_ref(), &status.ports)?;
+    let (mut group, found) = groups::look(node, name, &host, known.local.as_ref(), &status.ports)?;
     group.resources = resources.iter().map(|resource| resource.id.clone()).collect();
     let Some(resource) = resources.first() else {
         if known.local.is_some() {
@@ -228,7 +228,7 @@ fn group(
         if group.role == Role::Stopped {
             return Ok(Vec::new());
         }
-        scst_aluadg::difference::difference(&host, &params, &findings, &topology)
+        scst_aluadg::difference::difference(&host, &params, &findings, &topology, found)
     });
     match compared {
         Ok(differences) => group.differences = differences,
