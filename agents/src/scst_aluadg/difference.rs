@@ -27,14 +27,15 @@ pub fn difference(
     mut found: Storage,
 ) -> Result<Vec<String>, Failure> {
     let Some(instance) = Instance::find(host) else { return Ok(Vec::new()) };
-    found.devices.retain(|device, _| instance.configured.contains(device) || instance.owns(device));
+    let configured = instance.configured(host);
+    found.devices.retain(|device, _| configured.contains(device) || instance.owns(device));
     found.luns.retain(|_, lun| found.devices.contains_key(&lun.device));
     let work = Work::new(host, params, &instance, topology.clone())?;
     let mut sentences = Vec::new();
     for (device, export) in unmatched(params, &work.local) {
         sentences.push(format!("device {device}: no initiator group for export {export} on the local ports"));
     }
-    let mistakes = mistakes(findings, params, &instance);
+    let mistakes = mistakes(findings, params, &configured);
     let (wanted, spared) = work.reloaded(params, &instance, &found, &mistakes, false);
     for device in spared {
         sentences.push(format!("device {device}: its configuration has a mistake, what runs of it stays as it is"));

@@ -30,8 +30,6 @@ pub(super) struct Instance {
     pub(super) group: GroupName,
     /// The driver whose ports export it.
     pub(super) driver: Driver,
-    /// The devices the configuration names.
-    pub(super) configured: BTreeSet<DeviceName>,
     /// What earlier actions remembered.
     pub(super) record: Found,
 }
@@ -39,11 +37,11 @@ pub(super) struct Instance {
 impl Instance {
     /// The instance that the environment and the record describe; `None` when neither tells a group.
     pub(super) fn find(host: &Host<'_>) -> Option<Self> {
-        let StopParams { group, driver, devices } = Params::for_stop(&host.context.env);
+        let StopParams { group, driver } = Params::for_stop(&host.context.env);
         let record = host.store.read(group.as_ref());
         let group = group.or_else(|| record.known().and_then(|record| record.group.clone()))?;
         let driver = driver.unwrap_or(Driver::Qla2x00t);
-        Some(Self { group, driver, configured: devices, record })
+        Some(Self { group, driver, record })
     }
 
     /// Reads the record again, which another action may have written while we waited for the lock.
@@ -62,18 +60,23 @@ impl Instance {
     }
 
     /// Our devices with everything about them, their LUNs, and the group.
-    pub(super) fn storage(&self, observer: Observer<'_>) -> Result<Storage, Error> {
-        observer.storage(&self.group, &self.named(), |device| self.owns(device))
+    pub(super) fn storage(&self, host: &Host<'_>, observer: Observer<'_>) -> Result<Storage, Error> {
+        observer.storage(&self.group, &self.named(host), |device| self.owns(device))
     }
 
     /// The same as far as it takes to remove it.
-    pub(super) fn to_remove(&self, observer: Observer<'_>) -> Result<Storage, Error> {
-        observer.storage_to_remove(&self.group, &self.named(), |device| self.owns(device))
+    pub(super) fn to_remove(&self, host: &Host<'_>, observer: Observer<'_>) -> Result<Storage, Error> {
+        observer.storage_to_remove(&self.group, &self.named(host), |device| self.owns(device))
+    }
+
+    /// The devices that the configuration names.
+    pub(super) fn configured(&self, host: &Host<'_>) -> BTreeSet<DeviceName> {
+        Params::device_names(&host.context.env, &self.group)
     }
 
     /// The devices that are ours wherever they are.
-    fn named(&self) -> BTreeSet<DeviceName> {
-        let mut named = self.configured.clone();
+    fn named(&self, host: &Host<'_>) -> BTreeSet<DeviceName> {
+        let mut named = self.configured(host);
         named.extend(self.record.known().into_iter().flat_map(|record| record.devices.iter().cloned()));
         named
     }

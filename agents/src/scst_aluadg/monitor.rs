@@ -45,7 +45,7 @@ pub(super) fn monitor(host: &Host<'_>) -> Result<ExitCode, Failure> {
         return Err(Failure::generic(format!("device group {} is half there: its start did not end", instance.group)));
     }
     if !members.iter().any(|device| instance.owns(device)) {
-        let missing: Vec<&str> = instance.configured.iter().map(AsRef::as_ref).collect();
+        let missing: Vec<_> = instance.configured(host).iter().map(ToString::to_string).collect();
         let missing = missing.join(", ");
         return Err(Failure::generic(format!("device group {} is half there: without {missing}", instance.group)));
     }
@@ -80,9 +80,8 @@ fn exists(host: &Host<'_>, instance: &Instance) -> Result<bool, Failure> {
     }
     let recorded = instance.record.known().map(|record| &record.devices);
     let names = observer.device_names()?;
-    Ok(names
-        .iter()
-        .any(|name| instance.configured.contains(name) || recorded.is_some_and(|devices| devices.contains(name))))
+    let configured = instance.configured(host);
+    Ok(names.iter().any(|name| configured.contains(name) || recorded.is_some_and(|devices| devices.contains(name))))
 }
 
 /// Promoted: every device is open and none is held back by us.
@@ -185,7 +184,7 @@ fn published(found: &DeviceGroup, node: &NodeName) -> bool {
 fn thorough(host: &Host<'_>, instance: &Instance, local: &NodeName) -> Result<(), Failure> {
     let (params, findings) = Params::parse(&host.context.env);
     log_findings(&findings);
-    let found = instance.storage(host.observer())?;
+    let found = instance.storage(host, host.observer())?;
     let (Some(params), Some(group)) = (params, found.group.as_ref()) else { return Ok(()) };
     let recorded = instance.record.known().map(|record| record.ports.clone()).unwrap_or_default();
     let own = group.target_groups.get(local);

@@ -40,8 +40,6 @@ pub struct StopParams {
     pub group: Option<GroupName>,
     /// The driver, if it is known.
     pub driver: Option<Driver>,
-    /// The devices whose names can be made out.
-    pub devices: BTreeSet<DeviceName>,
 }
 
 impl Params {
@@ -72,13 +70,17 @@ impl Params {
     pub fn for_stop(env: &Env) -> StopParams {
         let group = env.param("groupname").and_then(|text| GroupName::parse(text).ok());
         let driver = env.param("tgtdriver").and_then(|text| Driver::parse(text).ok());
-        let name = |group: &GroupName| {
-            configured(env)
-                .filter_map(|(_, _, text)| DeviceName::parse(group, &grammar::virtname(text)?).ok())
-                .gather::<BTreeSet<_>>()
-        };
-        let devices = group.as_ref().map(name).unwrap_or_default();
-        StopParams { group, driver, devices }
+        StopParams { group, driver }
+    }
+
+    /// The devices of `group` whose names can be made out of the configuration; none if that is of another group. Apart from
+    /// [`Params::for_stop`], because a monitor does not need them.
+    pub fn device_names(env: &Env, group: &GroupName) -> BTreeSet<DeviceName> {
+        let named = env.param("groupname").and_then(|text| GroupName::parse(text).ok());
+        if named.as_ref() != Some(group) {
+            return BTreeSet::new();
+        }
+        configured(env).filter_map(|(_, _, text)| DeviceName::parse(group, &grammar::virtname(text)?).ok()).gather()
     }
 }
 
@@ -358,17 +360,21 @@ mod tests {
 
     #[test]
     fn stop_believes_what_is_well_formed() {
-        let stop = Params::for_stop(&env(&[
+        let environment = env(&[
             ("groupname", "dg"),
             ("tgtdriver", "nonsense"),
             ("device0", "total nonsense"),
             ("device1", "virtname=a,handler=tape,\"virtname=b\""),
             ("device2", "virtname=../../x"),
             ("device3", "virtname=b"),
-        ]));
-        assert_eq!((stop.group.unwrap().to_string(), stop.driver), ("dg".to_owned(), None));
-        assert_eq!(stop.devices.iter().map(DeviceName::as_str).collect::<Vec<_>>(), ["dg_b"]);
-        assert_eq!(Params::for_stop(&env(&[("groupname", "a/b"), ("device0", NULL)])).devices, BTreeSet::new());
+        ]);
+        let stop = Params::for_stop(&environment);
+        assert_eq!((stop.group.as_ref().map(GroupName::as_str), stop.driver), (Some("dg"), None));
+        let devices = Params::device_names(&environment, &stop.group.unwrap());
+        assert_eq!(devices.iter().map(DeviceName::as_str).collect::<Vec<_>>(), ["dg_b"]);
+        assert_eq!(Params::for_stop(&env(&[("groupname", "a/b"), ("device0", NULL)])).group, None);
+        let other = GroupName::parse("other").unwrap();
+        assert_eq!(Params::device_names(&environment, &other), BTreeSet::new());
         assert_eq!(Params::for_stop(&Env::default()), StopParams::default());
     }
 

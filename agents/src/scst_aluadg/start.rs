@@ -41,7 +41,7 @@ pub(super) fn bring_up(host: &Host<'_>, params: &Params, instance: &mut Instance
     host.make_dir(&host.context.env.var_lib().join("pr"))?;
     let mut work = Work::new(host, params, instance, topology)?;
     let local = work.topology.local.name.clone();
-    let mut found = instance.storage(host.observer())?;
+    let mut found = instance.storage(host, host.observer())?;
     let state = local_state(&found, &local);
     let serving = state.is_some_and(AluaState::is_open) && !instance.half_started();
     instance.release(host, &mut found)?;
@@ -93,7 +93,7 @@ pub(super) fn reload(host: &Host<'_>) -> Result<ExitCode, Failure> {
     };
     let _lock = instance.lock(host)?;
     instance.refresh(host);
-    let mut found = instance.storage(host.observer())?;
+    let mut found = instance.storage(host, host.observer())?;
     if found.group.is_none() && found.devices.is_empty() {
         return Err(Failure::not_running("not running, nothing to reload"));
     }
@@ -121,7 +121,7 @@ pub(super) fn reload(host: &Host<'_>) -> Result<ExitCode, Failure> {
     };
     let local = work.topology.local.name.clone();
     instance.release(host, &mut found)?;
-    let mistakes = mistakes(&findings, &params, &instance);
+    let mistakes = mistakes(&findings, &params, &instance.configured(host));
     let (wanted, spared) = work.reloaded(&params, &instance, &found, &mistakes, alone);
     for device in spared {
         tracing::error!("device {device}: its configuration has a mistake, what runs of it stays as it is");
@@ -167,7 +167,7 @@ pub(super) fn checked(host: &Host<'_>) -> Result<Checked, Failure> {
 
 /// What an operator mistyped in a configuration that is not bad as a whole: such a device is left out of a start, but a
 /// reload must not take it from its hosts.
-pub(super) fn mistakes(findings: &[Finding], params: &Params, instance: &Instance) -> Mistakes {
+pub(super) fn mistakes(findings: &[Finding], params: &Params, configured: &BTreeSet<DeviceName>) -> Mistakes {
     let faults = || findings.iter().filter(|finding| finding.severity >= Severity::Warning);
     let used: BTreeMap<String, &DeviceName> =
         params.devices.iter().map(|device| (format!("device{}", device.index), &device.name)).gather();
@@ -177,7 +177,7 @@ pub(super) fn mistakes(findings: &[Finding], params: &Params, instance: &Instanc
         .map(|fault| &fault.parameter)
         .filter(|name| name.starts_with("device") && !used.contains_key(*name))
         .gather();
-    let devices: BTreeSet<_> = instance.configured.iter().filter(|name| !names.contains(name)).cloned().gather();
+    let devices: BTreeSet<_> = configured.iter().filter(|name| !names.contains(name)).cloned().gather();
     Mistakes {
         unnamed: left_out.len() > devices.len(),
         devices,
@@ -333,14 +333,14 @@ impl<'a> Work<'a> {
         let deadline = self.host.deadline().last();
         let observer = self.host.observer_until(&deadline);
         let scope = Scope { recreate: false, ..self.scope.clone() };
-        let undone = instance.storage(observer).and_then(|now| {
+        let undone = instance.storage(self.host, observer).and_then(|now| {
             let plan = converge(&scope, &now, before);
             log_warnings(&plan);
             let applied = self.host.apply_until(&plan.steps, AfterFailure::GoOn, &deadline);
             for failed in &applied.failed {
                 tracing::error!("undoing the start: {failed}");
             }
-            Ok(converge(&scope, &instance.storage(observer)?, before).steps.is_empty())
+            Ok(converge(&scope, &instance.storage(self.host, observer)?, before).steps.is_empty())
         });
         if !matches!(undone, Ok(true)) {
             return;

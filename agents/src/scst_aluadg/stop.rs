@@ -3,8 +3,6 @@
 //! Architecture invariant: nothing is validated here, and nothing that is missing (configuration, cluster, ports, modules)
 //! makes a stop fail. It fails only when something of ours is still there.
 
-use std::collections::BTreeSet;
-
 use scst_core::apply::{AfterFailure, Applied};
 use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::plan::Step;
@@ -30,7 +28,7 @@ pub(super) fn stop(host: &Host<'_>) -> Result<ExitCode, Failure> {
     let renamed = host.store.own().known().and_then(|record| record.group.clone());
     if let Some(group) = renamed.filter(|group| *group != instance.group && host.context.env.has_instance()) {
         let record = host.store.read(Some(&group));
-        let mut old = Instance { group, driver: instance.driver, configured: BTreeSet::new(), record };
+        let mut old = Instance { group, driver: instance.driver, record };
         stop_group(host, &mut old)?;
     }
     let local = stop_group(host, &mut instance)?;
@@ -46,7 +44,7 @@ pub(super) fn stop(host: &Host<'_>) -> Result<ExitCode, Failure> {
 fn stop_group(host: &Host<'_>, instance: &mut Instance) -> Result<Option<NodeName>, Failure> {
     let _lock = host.lock_to_stop(instance.group.as_str())?;
     instance.refresh(host);
-    let mut found = instance.to_remove(host.observer())?;
+    let mut found = instance.to_remove(host, host.observer())?;
     let local = local_name(host, instance, &found);
     let mut failure = instance.release(host, &mut found).err();
     let mut undrained = Vec::new();
@@ -62,7 +60,7 @@ fn stop_group(host: &Host<'_>, instance: &mut Instance) -> Result<Option<NodeNam
             }
         }
         if !host.dry_run() {
-            found = instance.to_remove(host.observer())?;
+            found = instance.to_remove(host, host.observer())?;
             failure = instance.release(host, &mut found).err();
         }
     }
@@ -89,7 +87,7 @@ fn stop_group(host: &Host<'_>, instance: &mut Instance) -> Result<Option<NodeNam
     if !host.dry_run() {
         // The time may be over by now; what is left must be known all the same.
         let deadline = host.deadline().last();
-        let left = match (instance.to_remove(host.observer_until(&deadline)), &failure) {
+        let left = match (instance.to_remove(host, host.observer_until(&deadline)), &failure) {
             (Err(_), Some(failure)) => return Err(failure.clone()),
             (left, _) => left?,
         };

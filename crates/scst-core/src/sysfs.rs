@@ -12,6 +12,8 @@
 //! Architecture invariant: no other module opens a file below the root, and this module knows no name of SCST's tree
 //! but `last_sysfs_mgmt_res`.
 
+mod worker;
+
 use std::cell::RefCell;
 use std::fs;
 use std::io::{self, Read as _, Write as _};
@@ -19,7 +21,6 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -30,6 +31,8 @@ use nix::sys::stat::Mode;
 
 use crate::deadline::Deadline;
 use crate::error::{ErrnoName, Error, Verb};
+
+use self::worker::Worker;
 
 /// How long a slow operation is waited for before the deadline is looked at again.
 const LOOK: Duration = Duration::from_millis(20);
@@ -201,7 +204,7 @@ impl Sysfs {
             Some(worker) => worker,
             None => Worker::spawn().map_err(|error| operation.failed(&error))?,
         };
-        worker.work.send(operation.clone()).map_err(|_| operation.failed(&Errno::ECHILD.into()))?;
+        worker.begin(operation.clone());
         Ok(Started { worker, operation, since: Instant::now() })
     }
 
@@ -210,26 +213,22 @@ impl Sysfs {
     fn wait(&self, started: Started, deadline: &Deadline) -> Result<Output, Error> {
         let Started { worker, operation, since } = started;
         loop {
-            match worker.answers.recv_timeout(LOOK) {
-                Ok(answer) => {
-                    self.idle.borrow_mut().push(worker);
-                    return answer.map_err(|error| operation.failed(&error));
-                }
-                Err(RecvTimeoutError::Timeout) if deadline.cancelled() => {
-                    return Err(Error::Cancelled {
-                        what: format!("the end of {} {}", operation.verb, operation.path.display()),
-                    });
-                }
-                Err(RecvTimeoutError::Timeout) if deadline.expired() && since.elapsed() >= GRACE => {
-                    return Err(Error::Hung {
-                        verb: operation.verb,
-                        path: operation.path,
-                        value: operation.data,
-                        waited: since.elapsed(),
-                    });
-                }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return Err(operation.failed(&Errno::ECHILD.into())),
+            if let Some(answer) = worker.answer(LOOK) {
+                self.idle.borrow_mut().push(worker);
+                return answer.map_err(|error| operation.failed(&error));
+            }
+            if deadline.cancelled() {
+                return Err(Error::Cancelled {
+                    what: format!("the end of {} {}", operation.verb, operation.path.display()),
+                });
+            }
+            if deadline.expired() && since.elapsed() >= GRACE {
+                return Err(Error::Hung {
+                    verb: operation.verb,
+                    path: operation.path,
+                    value: operation.data,
+                    waited: since.elapsed(),
+                });
             }
         }
     }
@@ -336,12 +335,6 @@ enum Output {
     Entries(Vec<Entry>),
 }
 
-#[derive(Debug)]
-struct Worker {
-    work: Sender<Operation>,
-    answers: Receiver<io::Result<Output>>,
-}
-
 impl std::fmt::Debug for Output {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Output")
@@ -352,21 +345,6 @@ struct Started {
     worker: Worker,
     operation: Operation,
     since: Instant,
-}
-
-impl Worker {
-    fn spawn() -> io::Result<Self> {
-        let (work, todo) = mpsc::channel::<Operation>();
-        let (done, answers) = mpsc::channel();
-        thread::Builder::new().name("sysfs".into()).stack_size(128 * 1024).spawn(move || {
-            for operation in todo {
-                if done.send(operation.perform()).is_err() {
-                    break;
-                }
-            }
-        })?;
-        Ok(Self { work, answers })
-    }
 }
 
 fn read(path: &Path) -> io::Result<String> {

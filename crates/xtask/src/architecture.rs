@@ -83,8 +83,8 @@ const LAYERS: [(&str, &[&str]); 5] = [
     ("scst", &["scst"]),
     ("state", &["scst", "state"]),
     // The error is for a step's own words about how it failed.
-    ("plan", &["plan", "scst", "state", "error"]),
-    ("ocf", &["ocf", "deadline"]),
+    ("plan", &["plan", "scst", "state", "error", "gather"]),
+    ("ocf", &["ocf", "deadline", "gather"]),
     ("sysfs", &["sysfs", "deadline", "error"]),
 ];
 

@@ -132,7 +132,8 @@ pub fn device(data: &[u8]) {
     one_line_each(&findings);
     let Some(params) = params else { return };
     assert_eq!(stop.group.as_ref(), Some(&params.group));
-    assert!(params.devices.iter().all(|device| stop.devices.contains(&device.name)), "a stop knows less than a start");
+    let known = GroupParams::device_names(&env, &params.group);
+    assert!(params.devices.iter().all(|device| known.contains(&device.name)), "a stop knows less than a start");
     said(&params, &[device0, device1].map(|value| String::from_utf8_lossy(value).replace('"', "")));
     let Some((topology, local)) = surroundings(params.driver) else { return };
     let nothing = Storage::default();

@@ -1,6 +1,6 @@
 //! One device group: who serves it, who is told what, which disks hosts see, and what holds them up.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use scst_core::error::Error;
 use scst_core::ocf::env::Env;
@@ -136,7 +136,7 @@ pub(super) fn look(
     let env = &host.context.env;
     let record = host.store.read(Some(name));
     let record = record.known();
-    let mut named: BTreeSet<_> = Params::for_stop(env).devices.into_iter().collect();
+    let mut named = Params::device_names(env, name);
     named.extend(record.into_iter().flat_map(|record| record.devices.iter().cloned()));
     let found = node.observer().storage(name, &named, |_| true)?;
     let local = local.or_else(|| record?.node.as_ref()).or_else(|| with_local_port(found.group.as_ref()?));
