@@ -47,8 +47,9 @@ target ports of driver qla2x00t, qlini_mode exclusive
   port                     host   state     speed    enabled  id   logged in
   21:00:00:24:ff:60:d0:10  host1  Online    16 Gbit  yes      101  50:01:43:80:03:b0:23:34, 50:01:43:80:03:b0:23:36
   21:00:00:24:ff:60:d0:11  host2  Linkdown  16 Gbit  yes      102  -
-no target ports
-  21:00:00:24:ff:60:d0:99  host10  Online, 16 Gbit
+
+  no target port           host    state   speed
+  21:00:00:24:ff:60:d0:99  host10  Online  16 Gbit
 
 targetports of node alpha
   is         "21:00:00:24:ff:60:d0:10,21:00:00:24:ff:60:d0:11"
@@ -228,9 +229,10 @@ fn without_scst_and_without_a_cluster_there_is_something_to_see_all_the_same() {
     assert!(unknown.stdout().contains("  should be  not known\n"), "{unknown:?}");
     alpha.tool("discover").without_cluster().go().writes(0).code_is(0).printed(str![[r#"
 target ports of driver qla2x00t: none
-Fibre Channel ports
-  21:00:00:24:ff:60:d0:10  host1  Online, 16 Gbit
-  21:00:00:24:ff:60:d0:11  host2  Online, 16 Gbit
+
+  FC port                  host   state   speed
+  21:00:00:24:ff:60:d0:10  host1  Online  16 Gbit
+  21:00:00:24:ff:60:d0:11  host2  Online  16 Gbit
 
 cluster could not be asked: cibadmin ended with exit code 102: Could not connect to the CIB: Transport endpoint is not connected Init failed, could not perform requested operations
 

@@ -1,4 +1,6 @@
-//! Text in columns.
+//! Text in columns. What stands in it comes from hosts and from the cluster: nothing of it may end a line or drive the terminal.
+
+use scst_core::ocf::exit::one_line;
 
 /// A table with a head.
 #[derive(Debug)]
@@ -14,7 +16,7 @@ impl Table {
 
     /// Adds a row. A cell that says nothing shows as a dash.
     pub(super) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        let cell = |cell: String| if cell.is_empty() { "-".to_owned() } else { cell };
+        let cell = |cell: String| if cell.is_empty() { "-".to_owned() } else { one_line(&cell) };
         self.rows.push(cells.into_iter().map(cell).collect());
     }
 
@@ -42,7 +44,7 @@ pub(super) fn list(indent: &str, title: &str, sentences: &[String]) -> String {
     if sentences.is_empty() {
         return String::new();
     }
-    let lines = sentences.iter().map(|sentence| format!("{indent}  {sentence}\n"));
+    let lines = sentences.iter().map(|sentence| format!("{indent}  {}\n", one_line(sentence)));
     format!("{indent}{title}\n{}", lines.collect::<String>())
 }
 
@@ -57,5 +59,13 @@ mod tests {
         table.row(["Größe".to_owned(), String::new()]);
         table.row(["a".to_owned(), "101".to_owned()]);
         assert_eq!(table.text("  "), "  port   id\n  Größe  -\n  a      101\n");
+    }
+
+    #[test]
+    fn nothing_that_others_named_drives_the_terminal() {
+        let evil = "a\u{1b}[2J\nb".to_owned();
+        let mut table = Table::new(&["initiator"]);
+        table.row([evil.clone()]);
+        assert_eq!(table.text("") + &list("", "title", &[evil]), "initiator\na [2J b\ntitle\n  a [2J b\n");
     }
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
 
-pub use self::configuration::{Configuration, Configured, query_configuration};
+pub use self::configuration::{Configuration, Configured, parse_configuration, query_configuration};
 pub use self::topology::{MAX_GROUPS, Member, Port, Topology, entries, io_group};
 use crate::command::{CommandError, Tools};
 use crate::deadline::Deadline;

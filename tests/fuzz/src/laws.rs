@@ -18,7 +18,7 @@ use agents::scst_aluadg::params::Params as GroupParams;
 use agents::scst_aluadg::wanted::{self as group_wanted, LocalPorts, States};
 use agents::scst_qla2xtgt::params::Params as PortParams;
 use agents::scst_qla2xtgt::wanted as ports_wanted;
-use scst_core::cluster::{Topology, parse_nodes, parse_roles};
+use scst_core::cluster::{Topology, parse_configuration, parse_nodes, parse_roles};
 use scst_core::ocf::env::Env;
 use scst_core::ocf::param::{Finding, Severity};
 use scst_core::plan::storage::{Scope, converge, demote, release};
@@ -169,6 +169,11 @@ pub fn cluster(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     // Whole answers, and the attribute alone, which is what people write.
     _ = parse_roles(&text, "dg");
+    for resource in parse_configuration(&text).map(|found| found.resources).unwrap_or_default() {
+        let params = resource.params.iter().map(|(name, value)| (format!("OCF_RESKEY_{name}"), value));
+        let (params, findings) = GroupParams::parse(&Env::from_pairs(params));
+        assert!(params.is_some() || findings.iter().any(|finding| finding.severity == Severity::Error));
+    }
     numbers(&text);
     let escaped: Vec<String> = text.chars().map(|c| format!("&#{};", u32::from(c))).collect();
     let escaped = escaped.concat();

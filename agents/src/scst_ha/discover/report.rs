@@ -9,7 +9,8 @@ use crate::scst_ha::table::{Table, list};
 /// Everything, as an operator reads it.
 pub(super) fn text(found: &Discovery) -> String {
     let cluster = found.cluster.as_ref().map(|reason| format!("{reason}\n")).unwrap_or_default();
-    let mut sections = vec![ports(found), cluster, attribute(found), list("", "to be known", &found.remarks)];
+    let mut sections =
+        vec![ports(found), others(found), cluster, attribute(found), list("", "to be known", &found.remarks)];
     sections.retain(|section| !section.is_empty());
     sections.join("\n")
 }
@@ -21,10 +22,15 @@ fn ports(found: &Discovery) -> String {
     for port in &found.ports {
         ports.row(row(port));
     }
-    let title = if found.loaded { "no target ports" } else { "Fibre Channel ports" };
-    let others = found.not_targets.iter().map(|host| [host.wwpn.clone(), host.name.clone(), host.link()].join("  "));
-    let others = list("", title, &others.collect::<Vec<_>>());
-    format!("target ports of driver {}{mode}{none}\n{}{others}", found.driver, ports.text("  "))
+    format!("target ports of driver {}{mode}{none}\n{}", found.driver, ports.text("  "))
+}
+
+fn others(found: &Discovery) -> String {
+    let mut others = Table::new(&[if found.loaded { "no target port" } else { "FC port" }, "host", "state", "speed"]);
+    for Host { name, wwpn, state, speed } in &found.not_targets {
+        others.row([wwpn.clone(), name.clone(), state.clone().unwrap_or_default(), speed.clone().unwrap_or_default()]);
+    }
+    others.text("  ")
 }
 
 fn row(port: &Port) -> [String; 7] {

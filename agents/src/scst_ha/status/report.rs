@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use scst_core::ocf::exit::one_line;
+
 use super::groups::{Device, Group, Lun};
 use super::{PortResource, Status};
 use crate::scst_ha::ports::{Host, Port};
@@ -12,8 +14,9 @@ const DEFAULT: &str = "(default)";
 
 /// Everything, as an operator reads it.
 pub(super) fn text(status: &Status) -> String {
-    let node = status.node.as_ref().map_or("this node".to_owned(), |node| format!("node {node}"));
-    let scst = status.scst.as_ref().map_or("SCST is not loaded".to_owned(), |version| format!("SCST {version}"));
+    let node = status.node.as_ref().map_or("this node".to_owned(), |node| format!("node {}", one_line(node)));
+    let scst =
+        status.scst.as_ref().map_or("SCST is not loaded".to_owned(), |version| format!("SCST {}", one_line(version)));
     let reason = status.cluster.as_ref().map(|reason| format!("{reason}\n")).unwrap_or_default();
     let mut text = format!("{node}: {scst}\n{reason}");
     text += &section(&ports(&status.ports));
@@ -89,13 +92,13 @@ fn joined(words: &BTreeSet<String>) -> String {
 
 fn port_resource(resource: &PortResource) -> String {
     let state = if resource.running { "running" } else { "stopped" };
-    let mut text = format!("ports of resource {}: {state}\n", resource.id);
+    let mut text = format!("ports of resource {}: {state}\n", one_line(&resource.id));
     text += &list("  ", "differs from the configuration", &resource.differences);
     text + &list("  ", "to be known", &resource.remarks)
 }
 
 fn group(group: &Group, ports: &[Port]) -> String {
-    let resources = group.resources.join(", ");
+    let resources = one_line(&group.resources.join(", "));
     let resources = if resources.is_empty() { resources } else { format!(", resource {resources}") };
     let title = format!("device group {}: {}{resources}\n", group.name, group.role.word());
     let mut tables = vec![target_groups(group), devices(group), luns(&group.luns, ports), in_flight(group, ports)];

@@ -17,6 +17,9 @@ use crate::deadline::Deadline;
 /// The provider of our agents.
 const PROVIDER: &str = "onesty";
 
+/// Deeper than any CIB goes: whoever walks a tree of elements needs stack for each level.
+const MAX_DEPTH: usize = 100;
+
 /// What the cluster has configured, as far as it concerns us.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Configuration {
@@ -42,10 +45,15 @@ pub struct Configured {
 /// Asks for all of it with one command.
 pub fn query_configuration(tools: &Tools, deadline: &Deadline) -> Result<Configuration, ClusterError> {
     let xml = tools.run("cibadmin", &["--query", "--scope", "configuration"], limit(deadline))?;
-    parse(&xml).map_err(|error| CommandError::unreadable("cibadmin", &error).into())
+    parse_configuration(&xml).map_err(|error| CommandError::unreadable("cibadmin", &error).into())
 }
 
-fn parse(xml: &str) -> Result<Configuration, String> {
+/// Reads the answer of `cibadmin --query --scope configuration`.
+///
+/// # Errors
+///
+/// Why it is no such answer.
+pub fn parse_configuration(xml: &str) -> Result<Configuration, String> {
     let nodes = parse_nodes(xml)?;
     let root = Element::parse(xml)?;
     let mut by_id = BTreeMap::new();
@@ -137,6 +145,7 @@ impl Element {
         let mut open = vec![Self::default()];
         walk(xml, |event| {
             match event {
+                Event::Start(_) if open.len() > MAX_DEPTH => return Err("elements stand too deep in each other".into()),
                 Event::Start(element) => open.push(Self::of(&element)?),
                 Event::Empty(element) => {
                     let element = Self::of(&element)?;
@@ -190,7 +199,9 @@ mod tests {
     use super::*;
 
     fn resources(xml: &str) -> Vec<Configured> {
-        parse(&format!("<configuration><nodes/><resources>{xml}</resources></configuration>")).unwrap().resources
+        parse_configuration(&format!("<configuration><nodes/><resources>{xml}</resources></configuration>"))
+            .unwrap()
+            .resources
     }
 
     fn set(pairs: &str) -> String {
@@ -258,8 +269,15 @@ mod tests {
         ));
         assert_eq!(params(&found[0]), r#"initiators=a="1" & 2"#);
         for text in ["", "<configuration/>", "<configuration><nodes/><resources>"] {
-            assert!(parse(text).is_err(), "{text:?}");
+            assert!(parse_configuration(text).is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn an_answer_that_goes_too_deep_does_not_exhaust_the_stack() {
+        let nested = |depth| format!("<nodes/>{}{}", "<a>".repeat(depth), "</a>".repeat(depth));
+        assert!(parse_configuration(&nested(MAX_DEPTH)).is_ok());
+        assert!(parse_configuration(&nested(100_000)).is_err());
     }
 
     #[test]
