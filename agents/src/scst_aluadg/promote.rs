@@ -184,10 +184,7 @@ fn verify(host: &Host<'_>, instance: &Instance, local: &NodeName, group: &Device
 }
 
 /// The devices whose backing store is not open.
-pub(super) fn closed<'a>(
-    host: &Host<'_>,
-    devices: impl Iterator<Item = &'a DeviceName>,
-) -> Result<Vec<String>, Failure> {
+fn closed<'a>(host: &Host<'_>, devices: impl Iterator<Item = &'a DeviceName>) -> Result<Vec<String>, Failure> {
     let mut closed = Vec::new();
     for device in devices {
         if host.observer().active(device)? == Some(false) {

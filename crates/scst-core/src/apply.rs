@@ -63,7 +63,7 @@ pub fn apply(steps: &[Step], sysfs: &Sysfs, deadline: &Deadline, after: AfterFai
             together(now, sysfs, deadline)
         } else if step.always() {
             // Also when nothing failed: a signal or the end of the time may come just before it.
-            vec![one(step, sysfs, &deadline.last())]
+            vec![give_back(step, &applied, sysfs, &deadline.last())]
         } else {
             vec![one(step, sysfs, deadline)]
         };
@@ -101,6 +101,17 @@ fn is_harmless(Failed { step, error }: &Failed, sysfs: &Sysfs, deadline: &Deadli
         }
         _ => true,
     }
+}
+
+/// A step that is taken also when others failed.
+fn give_back(step: &Step, applied: &Applied, sysfs: &Sysfs, deadline: &Deadline) -> Result<(), Error> {
+    // A drain that ended a moment ago has seen our block: nothing is pending, and nobody else gives it back.
+    let drained = |device| matches!(step, Step::Unblock { device: held, .. } if held == device);
+    if applied.done.iter().any(|done| matches!(done, Step::AwaitDrained { device } if drained(device))) {
+        let answer = write(step, sysfs, deadline);
+        return settle(step, answer, sysfs, deadline);
+    }
+    one(step, sysfs, deadline)
 }
 
 /// One step, waited for until the deadline.

@@ -199,6 +199,16 @@ impl Observer<'_> {
         Ok(self.optional(&format!("{}/active", device::device(name)))?.map(|text| text != "0"))
     }
 
+    /// Whether a device says that its backing store is not open. Which devices say anything depends on the handler, and whoever
+    /// only looks, and does so every few seconds, believes one that does not.
+    pub fn says_closed(&self, name: &DeviceName) -> Result<bool, Error> {
+        match self.sysfs.value(&format!("{}/active", device::device(name)), self.deadline) {
+            Ok(value) => Ok(value == "0"),
+            Err(error) if error.is_absent() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The names of all devices.
     pub fn device_names(&self) -> Result<BTreeSet<DeviceName>, Error> {
         let names = self.directories(&device::all())?;
