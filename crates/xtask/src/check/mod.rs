@@ -22,7 +22,7 @@ pub(crate) struct Options {
     /// The parts to run; without any, all
     #[arg(value_enum)]
     parts: Vec<Part>,
-    /// Leaves out what mounts or needs packages: mount, demo, package, e2e, metadata, cluster
+    /// Leaves out what mounts or needs packages: mount, demo, package, e2e, faults, metadata, cluster
     #[arg(long, conflicts_with = "parts")]
     fast: bool,
     /// Never installs a package, even if one is missing
@@ -50,6 +50,8 @@ enum Part {
     Package,
     /// The real binaries on a mounted, simulated SCST
     E2e,
+    /// Every write of every action failing, queued, killed and terminated: the subset of `cargo xtask faults`
+    Faults,
     /// The agents' meta-data: current, and accepted by every grammar and tool that reads it
     Metadata,
     /// The agents under a real Pacemaker, in clusters of simulated machines
@@ -121,7 +123,9 @@ fn run_part(part: Part, tally: &mut Tally) -> Result<bool, Box<dyn Error>> {
         Part::Replay => replay(tally, &[]),
         Part::Mount => replay(tally, &["--mount"]),
         Part::Demo => itself("demo", tally),
-        Part::Package => package(tally),
+        // Only root can install it.
+        Part::Package => itself_as_root(&["dist", "--quick"], tally),
+        Part::Faults => itself_as_root(&["faults", "--quick", "--built"], tally),
         Part::Cluster => itself("cluster", tally),
         Part::E2e => run(as_root(cargo(&["test", "--workspace", "--test", "*", "--", "--skip", "metadata::"]))?),
         Part::Metadata => run(as_root(cargo(&["test", "--workspace", "--test", "e2e", "metadata::"]))?),
@@ -136,16 +140,16 @@ fn itself(command: &str, tally: &mut Tally) -> Result<bool, Box<dyn Error>> {
     tally.run(itself)
 }
 
-/// Checks the package of what was built; only root can install it.
-fn package(tally: &mut Tally) -> Result<bool, Box<dyn Error>> {
+/// Runs another of these commands as root.
+fn itself_as_root(arguments: &[&str], tally: &mut Tally) -> Result<bool, Box<dyn Error>> {
     workspace::build_binaries()?;
     let itself = std::env::current_exe()?;
-    let mut dist = Command::new(if workspace::is_root() { itself.as_os_str() } else { "sudo".as_ref() });
+    let mut command = Command::new(if workspace::is_root() { itself.as_os_str() } else { "sudo".as_ref() });
     if !workspace::is_root() {
-        dist.arg(&itself);
+        command.arg(&itself);
     }
-    dist.args(["dist", "--quick"]);
-    tally.run(dist)
+    command.args(arguments);
+    tally.run(command)
 }
 
 fn cargo(arguments: &[&str]) -> Command {
