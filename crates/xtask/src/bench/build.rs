@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
+use clap::ValueEnum;
+
 use crate::workspace;
 
 /// Builds this program and the simulator, in a directory apart. Answers the program.
@@ -24,6 +26,7 @@ pub(super) fn tools() -> Result<PathBuf, Box<dyn Error>> {
 pub(super) fn arguments(options: &super::Options, agents: &Path) -> Result<Vec<String>, Box<dyn Error>> {
     let text = |path: &Path| path.to_str().map(str::to_owned).ok_or(format!("{} is no plain path", path.display()));
     let mut arguments = vec!["bench".to_owned(), "--runs".to_owned(), options.runs.to_string()];
+    arguments.extend(options.chapters.iter().filter_map(|part| Some(part.to_possible_value()?.get_name().to_owned())));
     if let Some(against) = &options.against {
         arguments.extend(["--against".to_owned(), text(&against.canonicalize()?)?]);
     }

@@ -25,7 +25,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 pub(crate) use self::floor::bare as bare_writes;
 pub(crate) use self::plan::large_plan;
@@ -36,6 +36,9 @@ use crate::{mounts, release, workspace};
 /// What to measure.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
+    /// The chapters to measure; without any, all, and docs/benchmarks.md is written
+    #[arg(value_enum)]
+    chapters: Vec<Part>,
     /// Also measures the agents of the same names in this directory, on the same mount
     #[arg(long, value_name = "DIR")]
     against: Option<PathBuf>,
@@ -48,6 +51,27 @@ pub(crate) struct Options {
     /// Everything is built already, the agents are here
     #[arg(long, hide = true, value_name = "DIR")]
     agents: Option<PathBuf>,
+}
+
+/// A chapter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Files, processes and instructions of monitors
+    Monitor,
+    /// Writes and reads of starts
+    Start,
+    /// How start, reload and stop grow
+    Growth,
+    /// Actions against a bare program that makes the same writes
+    Floor,
+    /// Two nodes change places
+    Failover,
+    /// The largest plan
+    Plan,
+    /// The programs' size and start-up
+    Programs,
+    /// Other agents, if there are any
+    Others,
 }
 
 /// Builds, becomes root if need be, measures, prints, and writes the document.
@@ -71,24 +95,30 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
 }
 
 fn measure(options: &Options, agents: &Path) -> Result<ExitCode, Box<dyn Error>> {
-    let Options { against, runs, quick, .. } = options;
+    let Options { chapters: chosen, against, runs, quick, .. } = options;
     let (runs, quick) = ((*runs).max(1), *quick);
     let mut chapters = Vec::new();
-    let mut tell = |chapter: Chapter| {
+    for part in Part::value_variants() {
+        if !chosen.is_empty() && !chosen.contains(part) {
+            continue;
+        }
+        let chapter = match part {
+            Part::Monitor => monitor::chapter(agents)?,
+            Part::Start => start::chapter(agents, quick)?,
+            Part::Growth => start::growth(agents, quick)?,
+            Part::Floor => floor::chapter(agents, runs, quick)?,
+            Part::Failover => failover::chapter(agents, if quick { runs } else { 4 * runs })?,
+            Part::Plan => plan::chapter(runs)?,
+            Part::Programs => program::chapter(agents, if quick { 20 } else { 60 } * runs)?,
+            Part::Others => match against {
+                Some(others) => others::chapter(agents, others, runs, quick)?,
+                None => continue,
+            },
+        };
         println!("{chapter}");
         chapters.push(chapter);
-    };
-    tell(monitor::chapter(agents)?);
-    tell(start::chapter(agents, quick)?);
-    tell(start::growth(agents, quick)?);
-    tell(floor::chapter(agents, runs, quick)?);
-    tell(failover::chapter(agents, if quick { runs } else { 4 * runs })?);
-    tell(plan::chapter(runs)?);
-    tell(program::chapter(agents, if quick { 20 } else { 60 } * runs)?);
-    if let Some(others) = against {
-        tell(others::chapter(agents, others, runs, quick)?);
     }
-    if !quick {
+    if chosen.is_empty() && !quick {
         let mut command = format!("cargo xtask bench --runs {runs}");
         if against.is_some() {
             command.push_str(" --against DIR");

@@ -34,6 +34,17 @@ pub(super) fn count(command: &Command) -> Result<(u64, Option<i32>), Box<dyn Err
     ];
     ptrace::seize(program, options.into_iter().collect())?;
     kill(program, Signal::SIGCONT)?;
+    let result = follow(program);
+    if result.is_err() {
+        // Nobody would let it run any more.
+        let _ = kill(program, Signal::SIGKILL);
+        let _ = waitpid(program, Some(WaitPidFlag::__WALL));
+    }
+    result
+}
+
+/// Lets a traced program and all that comes of it run, and counts.
+fn follow(program: Pid) -> Result<(u64, Option<i32>), Box<dyn Error>> {
     let (mut started, mut code) = (0, None);
     loop {
         match waitpid(None, Some(WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD)) {
