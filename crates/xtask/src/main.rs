@@ -65,6 +65,8 @@ enum Task {
     /// The process in which `bench` makes its largest plan
     #[command(hide = true)]
     LargePlan,
+    /// Runs resource-agents' own test of an agent for both, and keeps the transcripts in ocf-tester-runs/
+    OcfTester(cluster::ocf_tester::Options),
     /// Writes the agents' meta-data to metadata/
     Metadata,
     /// Builds the static binaries and makes a Debian package of them, in target/dist
@@ -94,6 +96,7 @@ fn run(task: Task) -> Result<ExitCode, Box<dyn Error>> {
         Task::Bench(options) => bench::run(&options),
         Task::BareWrites { root, list } => bench::bare_writes(&root, &list),
         Task::LargePlan => bench::large_plan(),
+        Task::OcfTester(options) => cluster::ocf_tester::run(&options),
         Task::Metadata => metadata::write(),
         Task::Dist(options) => dist::run(&options),
     }

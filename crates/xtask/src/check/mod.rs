@@ -122,21 +122,21 @@ fn run_part(part: Part, tally: &mut Tally) -> Result<bool, Box<dyn Error>> {
         }
         Part::Replay => replay(tally, &[]),
         Part::Mount => replay(tally, &["--mount"]),
-        Part::Demo => itself("demo", tally),
+        Part::Demo => itself(&["demo"], tally),
         // Only root can install it.
         Part::Package => itself_as_root(&["dist", "--quick"], tally),
         Part::Faults => itself_as_root(&["faults", "--quick", "--built"], tally),
-        Part::Cluster => itself("cluster", tally),
+        Part::Cluster => Ok(itself(&["cluster"], tally)? && itself(&["ocf-tester", "--check"], tally)?),
         Part::E2e => run(as_root(cargo(&["test", "--workspace", "--test", "*", "--", "--skip", "metadata::"]))?),
         Part::Metadata => run(as_root(cargo(&["test", "--workspace", "--test", "e2e", "metadata::"]))?),
     }
 }
 
 /// Runs another of these commands, in a process of its own.
-fn itself(command: &str, tally: &mut Tally) -> Result<bool, Box<dyn Error>> {
+fn itself(arguments: &[&str], tally: &mut Tally) -> Result<bool, Box<dyn Error>> {
     workspace::build_binaries()?;
     let mut itself = Command::new(std::env::current_exe()?);
-    itself.args([command, "--built"]);
+    itself.args(arguments).arg("--built");
     tally.run(itself)
 }
 

@@ -175,7 +175,7 @@ impl Cib<'_> {
         let fence = if self.fencing { "<primitive id=\"fence\" class=\"stonith\" type=\"fence_rig\"/>\n" } else { "" };
         let of_config = |config: &Config| {
             let groups: String = config.groups.iter().map(group_resource).collect();
-            ports_resource(config) + &groups
+            if config.hosts.is_empty() { groups } else { ports_resource(config) + &groups }
         };
         format!("<resources>\n{fence}{}</resources>\n", self.config.map(of_config).unwrap_or_default())
     }

@@ -7,6 +7,8 @@
 mod chapter;
 mod config;
 mod history;
+mod measure;
+pub(crate) mod ocf_tester;
 mod picture;
 mod rig;
 mod runs;
@@ -16,7 +18,7 @@ mod world;
 
 use std::error::Error;
 use std::io::{BufRead, BufReader};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{ExitCode, Stdio};
 use std::sync::Mutex;
 use std::time::Instant;
 
@@ -38,9 +40,15 @@ pub(crate) struct Options {
     /// Prints the names of the stories and runs none
     #[arg(long)]
     list: bool,
+    /// Measures failovers instead, each way so many times, with agents built for release
+    #[arg(long, value_name = "RUNS", num_args = 0..=1, default_missing_value = "11")]
+    measure: Option<usize>,
     /// The binaries are built already
     #[arg(long, hide = true)]
     built: bool,
+    /// The directory of the agents to measure
+    #[arg(long, hide = true)]
+    agents: Option<String>,
     /// A chapter, run by the first process of new namespaces
     #[arg(long, hide = true)]
     chapter: Option<String>,
@@ -58,9 +66,16 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
         rig::boot::boot(node, address)?;
         return Ok(ExitCode::SUCCESS);
     }
+    if let (Some(name), Some(agents)) = (&options.chapter, &options.agents) {
+        rig::enclose()?;
+        return measure::measure(agents, name.parse()?);
+    }
     if let Some(name) = &options.chapter {
         rig::enclose()?;
         return Chapter::named(name)?.play(&options.only);
+    }
+    if let Some(runs) = options.measure {
+        return measured(runs.max(1));
     }
     let chosen: Vec<(&Chapter, usize)> = CHAPTERS
         .iter()
@@ -88,6 +103,20 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
         return workspace::become_root(&["cluster", "--built", "--only", &options.only]);
     }
     Ok(play(&chosen, &options.only))
+}
+
+/// Builds for release and measures. Root only: what is built belongs to whoever asked.
+fn measured(runs: usize) -> Result<ExitCode, Box<dyn Error>> {
+    if !workspace::is_root() {
+        return Err("measuring needs root".into());
+    }
+    workspace::build_binaries()?;
+    let agents = crate::release::build()?;
+    let agents = agents.to_str().ok_or("the directory of the build is not text")?;
+    let mut inside = rig::enclosed(&["cluster", "--chapter", &runs.to_string(), "--agents", agents])?.spawn()?;
+    // Taken, or waiting would close it, which ends the other side.
+    let _alive = inside.stdin.take();
+    Ok(if inside.wait()?.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Plays the chapters and prints what came of them.
@@ -128,13 +157,7 @@ fn play(chosen: &[(&Chapter, usize)], only: &str) -> ExitCode {
 /// Runs a chapter in new namespaces; how many of its stories passed.
 fn run_chapter(chapter: &Chapter, only: &str) -> Result<usize, Box<dyn Error>> {
     let style = Style::detect();
-    let mut child = Command::new("unshare")
-        .args(["--mount", "--net", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc"])
-        .args(["--propagation", "private"])
-        .arg(workspace::own_binary()?)
-        .args(["cluster", "--chapter", chapter.name, "--only", only])
-        // Never written to: it tells the chapter that this process lives.
-        .stdin(Stdio::piped())
+    let mut child = rig::enclosed(&["cluster", "--chapter", chapter.name, "--only", only])?
         .stdout(Stdio::piped())
         .spawn()
         .map_err(|error| format!("unshare cannot be run: {error}"))?;

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -31,6 +31,10 @@ pub(super) struct Plan {
     pub(super) fencing: bool,
     /// Whether processes are counted.
     pub(super) counted: bool,
+    /// The directory of the agents; `None` for those beside this program.
+    pub(super) agents: Option<PathBuf>,
+    /// Further machines that the CIB knows and that are never switched on.
+    pub(super) off: Vec<Machine>,
 }
 
 impl Plan {
@@ -41,6 +45,8 @@ impl Plan {
             config: Some(Config::standard()),
             fencing: false,
             counted: false,
+            agents: None,
+            off: Vec::new(),
         }
     }
 }
@@ -54,6 +60,8 @@ pub(super) struct Cluster {
     pub(super) config: Config,
     /// Fenced nodes stay off.
     pub(super) stay_down: Arc<AtomicBool>,
+    /// Where the agents come from.
+    agents: PathBuf,
 }
 
 type Nodes = Arc<RwLock<Vec<Arc<Node>>>>;
@@ -63,17 +71,19 @@ impl Cluster {
     pub(super) fn boot(plan: Plan) -> Told<Self> {
         let nodes: Nodes = Arc::default();
         let stay_down = Arc::new(AtomicBool::new(false));
-        let mut cluster = Self {
-            nodes,
-            machines: Vec::new(),
-            config: plan.config.clone().unwrap_or_else(Config::standard),
-            stay_down,
+        let agents = match plan.agents {
+            Some(directory) => directory,
+            None => workspace::binary("")?,
         };
-        let cib = Cib { machines: &plan.machines, config: plan.config.as_ref(), fencing: plan.fencing }.document();
+        let config = plan.config.clone().unwrap_or_else(Config::standard);
+        let mut cluster = Self { nodes, machines: Vec::new(), config, stay_down, agents };
+        let known = [plan.machines.as_slice(), plan.off.as_slice()].concat();
+        let cib = Cib { machines: &known, config: plan.config.as_ref(), fencing: plan.fencing }.document();
         let members: Vec<Member> = plan.machines.iter().map(member).collect();
         for machine in plan.machines {
             cluster.add(machine, &members, &cib, plan.counted)?;
         }
+        cluster.machines.extend(plan.off);
         for node in cluster.nodes() {
             node.boot()?;
         }
@@ -93,7 +103,7 @@ impl Cluster {
             fs::write(home.join("count"), "")?;
         }
         for agent in ["scst_qla2xtgt", "scst_aluadg"] {
-            install(&workspace::binary(agent)?, &home.join("agents"), agent)?;
+            install(&self.agents.join(agent), &home.join("agents"), agent)?;
         }
         self.nodes.write().unwrap_or_else(PoisonError::into_inner).push(Arc::new(node));
         self.machines.push(machine);

@@ -137,7 +137,13 @@ fn simulated_scst(home: &Path) -> Result<(), Box<dyn Error>> {
 /// Starts a daemon, with its own file for what it says.
 fn daemon(name: &str, arguments: &[&str], more: &[(&str, &str)]) -> Result<(), Box<dyn Error>> {
     let mut command = Command::new(name);
-    command.args(arguments).env_clear().env("PATH", SEARCH_PATH).env("LANG", "C.UTF-8").envs(more.iter().copied());
+    command
+        .args(arguments)
+        .env_clear()
+        .env("PATH", SEARCH_PATH)
+        .env("LANG", "C.UTF-8")
+        .env("TZ", "UTC")
+        .envs(more.iter().copied());
     start(command, name)
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{Read, stdin};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use nix::mount::{MsFlags, mount};
 
@@ -17,6 +17,19 @@ const DEVICES: [&str; 7] = ["null", "zero", "full", "random", "urandom", "tty", 
 
 /// State of programs that must not be written on the machine, as mount points for the nodes' own.
 const STATE: [&str; 5] = ["pacemaker", "corosync", "scst", "pcsd", "heartbeat"];
+
+/// A call of this program as the first process of new namespaces, for [`enclose`]. It ends with the one that calls it.
+pub(crate) fn enclosed(arguments: &[&str]) -> Result<Command, Box<dyn Error>> {
+    let mut command = Command::new("unshare");
+    command
+        .args(["--mount", "--net", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc"])
+        .args(["--propagation", "private"])
+        .arg(workspace::own_binary()?)
+        .args(arguments)
+        // Never written to: it tells that the caller lives.
+        .stdin(Stdio::piped());
+    Ok(command)
+}
 
 /// Makes this process, the first of new namespaces, the rig. It ends with whoever holds the other end of its standard input.
 pub(crate) fn enclose() -> Result<(), Box<dyn Error>> {

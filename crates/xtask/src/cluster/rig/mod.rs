@@ -22,7 +22,7 @@ mod syslog;
 
 pub(super) use self::accounting::{Ended, ended};
 pub(super) use self::corosync::{Member, write_members};
-pub(super) use self::enclose::enclose;
+pub(super) use self::enclose::{enclose, enclosed};
 pub(super) use self::fencing::{FENCE_AGENT, Fencer};
 pub(super) use self::node::Node;
 

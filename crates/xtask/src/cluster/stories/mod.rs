@@ -6,3 +6,5 @@ pub(super) mod members;
 pub(super) mod planned;
 pub(super) mod processes;
 pub(super) mod sample;
+
+pub(super) use self::planned::promoted_and_other;

@@ -21,7 +21,7 @@ pub(crate) const CHAPTER: Chapter = Chapter {
 };
 
 /// The node where the group is promoted, and the other one.
-pub(super) fn promoted_and_other(cluster: &Cluster) -> Told<(String, String)> {
+pub(crate) fn promoted_and_other(cluster: &Cluster) -> Told<(String, String)> {
     let status = cluster.settles()?;
     let promoted = status.promoted(dummy().resource).ok_or_else(|| format!("not one is promoted\n{status}"))?;
     let other = status.online.iter().find(|node| **node != promoted).ok_or("there is one node only")?.clone();
