@@ -33,9 +33,11 @@ pub(super) const CHAPTERS: &[Chapter] = &[
     stories::losses::UNFENCED,
     stories::losses::FENCED,
     stories::planned::CHAPTER,
+    stories::trouble::CHAPTER,
     stories::members::CHAPTER,
-    stories::processes::CHAPTER,
     stories::by_hand::CHAPTER,
+    stories::trouble::LARGE,
+    stories::processes::CHAPTER,
     stories::sample::CHAPTER,
 ];
 

@@ -132,6 +132,8 @@ pub(super) struct Cib<'a> {
     /// The resources; none leaves that to others.
     pub(super) config: Option<&'a Config>,
     pub(super) fencing: bool,
+    /// The length of another attribute of each node; 0 for none.
+    pub(super) filler: usize,
 }
 
 impl Cib<'_> {
@@ -160,9 +162,17 @@ impl Cib<'_> {
 
     /// The nodes with their attributes.
     pub(super) fn nodes(&self) -> String {
+        let filler = "x".repeat(self.filler);
         let node = |machine: &Machine| {
             let (name, id, ports) = (&machine.name, machine.id, machine.targetports());
-            let listed = if machine.attribute { pairs(name, &[("targetports", &ports)]) } else { String::new() };
+            let mut attributes = Vec::new();
+            if machine.attribute {
+                attributes.push(("targetports", ports.as_str()));
+            }
+            if !filler.is_empty() {
+                attributes.push(("filler", &filler));
+            }
+            let listed = pairs(name, &attributes);
             format!(
                 "<node id=\"{id}\" uname=\"{name}\"><instance_attributes id=\"nodes-{id}\">{listed}</instance_attributes></node>\n"
             )

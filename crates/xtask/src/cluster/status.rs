@@ -17,7 +17,7 @@ pub(super) struct Status {
     pub(super) nodes: Vec<String>,
     /// By resource and node: the role. A stopped instance is not in it.
     pub(super) roles: BTreeMap<(String, String), String>,
-    /// By node and name: the attributes of nodes, promotion scores among them.
+    /// By node and name: the promotion scores, which are attributes of the nodes.
     pub(super) attributes: BTreeMap<(String, String), String>,
     /// Each failed action: key, node, exit status and reason.
     pub(super) failures: Vec<String>,
@@ -58,7 +58,9 @@ impl Status {
                 ("attribute", "node") => {
                     let name = attribute(&element, "name")?.unwrap_or_default();
                     let value = attribute(&element, "value")?.unwrap_or_default();
-                    status.attributes.insert((attributes_of.clone(), name), value);
+                    if name.starts_with("master-") {
+                        status.attributes.insert((attributes_of.clone(), name), value);
+                    }
                 }
                 ("failure", _) => {
                     let mut words = Vec::new();

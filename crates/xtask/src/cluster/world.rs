@@ -35,6 +35,8 @@ pub(super) struct Plan {
     pub(super) agents: Option<PathBuf>,
     /// Further machines that the CIB knows and that are never switched on.
     pub(super) off: Vec<Machine>,
+    /// The length of one more attribute of each node.
+    pub(super) filler: usize,
 }
 
 impl Plan {
@@ -47,6 +49,7 @@ impl Plan {
             counted: false,
             agents: None,
             off: Vec::new(),
+            filler: 0,
         }
     }
 }
@@ -78,7 +81,8 @@ impl Cluster {
         let config = plan.config.clone().unwrap_or_else(Config::standard);
         let mut cluster = Self { nodes, machines: Vec::new(), config, stay_down, agents };
         let known = [plan.machines.as_slice(), plan.off.as_slice()].concat();
-        let cib = Cib { machines: &known, config: plan.config.as_ref(), fencing: plan.fencing }.document();
+        let cib = Cib { machines: &known, config: plan.config.as_ref(), fencing: plan.fencing, filler: plan.filler }
+            .document();
         let members: Vec<Member> = plan.machines.iter().map(member).collect();
         for machine in plan.machines {
             cluster.add(machine, &members, &cib, plan.counted)?;

@@ -66,7 +66,7 @@ fn joined(cluster: &mut Cluster) -> Told<()> {
     }
     cluster.run(&["corosync-cfgtool", "-R"])?;
     let own = [third.clone()];
-    let entry = Cib { machines: &own, config: None, fencing: false };
+    let entry = Cib { machines: &own, config: None, fencing: false, filler: 0 };
     let nodes = entry.nodes();
     let node = nodes.trim().trim_start_matches("<nodes>").trim_end_matches("</nodes>").trim();
     cluster.run(&["cibadmin", "--create", "--scope", "nodes", "--xml-text", node])?;

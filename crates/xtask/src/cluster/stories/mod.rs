@@ -6,5 +6,6 @@ pub(super) mod members;
 pub(super) mod planned;
 pub(super) mod processes;
 pub(super) mod sample;
+pub(super) mod trouble;
 
 pub(super) use self::planned::promoted_and_other;

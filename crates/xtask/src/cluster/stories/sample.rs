@@ -111,7 +111,7 @@ fn by_pcs(cluster: &mut Cluster) -> Told<()> {
 
 fn by_xml(cluster: &mut Cluster) -> Told<()> {
     let config = Config::standard();
-    let cib = Cib { machines: &cluster.machines, config: Some(&config), fencing: false };
+    let cib = Cib { machines: &cluster.machines, config: Some(&config), fencing: false, filler: 0 };
     for (scope, document) in
         [("nodes", cib.nodes()), ("constraints", "<constraints/>".to_owned()), ("resources", cib.resources())]
     {
