@@ -33,6 +33,7 @@ pub(super) const CHAPTERS: &[Chapter] = &[
     stories::losses::UNFENCED,
     stories::losses::FENCED,
     stories::planned::CHAPTER,
+    stories::upgrade::CHAPTER,
     stories::trouble::CHAPTER,
     stories::members::CHAPTER,
     stories::by_hand::CHAPTER,

@@ -124,47 +124,40 @@ fn transcript(cluster: &Cluster, agent: &str, parameters: &[String]) -> Told<(St
     words.push(&path);
     let answer = cluster.any()?.ask(&words)?;
     let left = super::picture::found(&*cluster.any()?).unwrap_or_default();
-    let mut text = String::new();
-    for line in header(agent)?.lines() {
-        text += &format!("# {line}\n");
-    }
-    text +=
-        &format!("$ {}\n{}standard error:\n{}", words.join(" "), steps(&answer.stdout), without_time(&answer.stderr));
-    text += &format!("exit code {}\n", answer.code.map_or_else(|| "none".to_owned(), |code| code.to_string()));
     let clean = !left.contains("device") && !left.contains("group") && !left.contains("enabled 1");
+    let mut lines: Vec<String> = header(agent)?.lines().map(|line| format!("# {line}")).collect();
+    lines.push(format!("$ {}", words.join(" ")));
+    lines.extend(steps(&answer.stdout));
+    lines.push("standard error:".to_owned());
+    lines.extend(answer.stderr.lines().map(|line| without_time(line).to_owned()));
+    lines.push(format!("exit code {}", answer.code.map_or_else(|| "none".to_owned(), |code| code.to_string())));
     if !clean {
-        text += &format!("it left behind\n{left}\n");
+        lines.push(format!("it left behind\n{left}"));
     }
+    let text = lines.join("\n") + "\n";
     Ok((text, answer.code == Some(0) && clean))
 }
 
 /// The tester's output without the meta-data, which is long and kept elsewhere.
-fn steps(output: &str) -> String {
-    let mut kept = String::new();
+fn steps(output: &str) -> Vec<String> {
+    let mut kept = Vec::new();
     let mut document = false;
     for line in output.lines() {
         document |= line.starts_with("<?xml");
         if !document {
-            kept += &format!("{line}\n");
+            kept.push(line.to_owned());
         } else if line.starts_with("</resource-agent>") {
             document = false;
-            kept += "(the document of metadata/)\n";
+            kept.push("(the document of metadata/)".to_owned());
         }
     }
     kept
 }
 
-/// Lines of the agents' log without their time, such as `Nov 21 04:24:20 `.
-fn without_time(log: &str) -> String {
-    let strip = |line: &str| {
-        let timed = line
-            .as_bytes()
-            .get(..16)
-            .is_some_and(|time| [3, 6, 15].iter().all(|at| time[*at] == b' ') && time[9] == b':');
-        let text = if timed { line.get(16..).unwrap_or(line) } else { line };
-        format!("{text}\n")
-    };
-    log.lines().map(strip).collect()
+/// A line of the agents' log without its time, such as `Nov 21 04:24:20 `.
+fn without_time(line: &str) -> &str {
+    let is_time = |time: &[u8]| [3, 6, 15].iter().all(|at| time[*at] == b' ') && time[9] == b':';
+    if line.as_bytes().get(..16).is_some_and(is_time) { line.get(16..).unwrap_or(line) } else { line }
 }
 
 /// What it was run with.

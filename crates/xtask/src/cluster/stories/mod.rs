@@ -7,5 +7,6 @@ pub(super) mod planned;
 pub(super) mod processes;
 pub(super) mod sample;
 pub(super) mod trouble;
+pub(super) mod upgrade;
 
 pub(super) use self::planned::promoted_and_other;
