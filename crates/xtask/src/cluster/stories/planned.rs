@@ -53,6 +53,18 @@ pub(super) fn set(cluster: &Cluster, resource: &str, name: &str, value: &str) ->
         .map(drop)
 }
 
+/// Settles after a refresh. Pacemaker knows nothing of what runs until the probes have answered, one after the other. It may announce a promotion or a stop
+/// in between and then not carry it out, which leaves a peer between two states until a monitor repairs that, some minutes later. A stop and a start
+/// repair it at once.
+pub(super) fn settles_after_refresh(cluster: &Cluster) -> Told<()> {
+    cluster.idle()?;
+    let status = cluster.status()?;
+    if cluster.wrong_picture(&status).is_some_and(|wrong| wrong.contains("transitioning")) {
+        stopped_and_started(cluster)?;
+    }
+    cluster.settles().map(drop)
+}
+
 fn standby(cluster: &mut Cluster) -> Told<()> {
     let (promoted, other) = promoted_and_other(cluster)?;
     let group = dummy().resource;
@@ -107,6 +119,10 @@ fn target_role(cluster: &mut Cluster) -> Told<()> {
 }
 
 fn stopped(cluster: &mut Cluster) -> Told<()> {
+    stopped_and_started(cluster)
+}
+
+fn stopped_and_started(cluster: &Cluster) -> Told<()> {
     let (group, clone) = (dummy().resource, dummy().clone_id());
     let meta = ["crm_resource", "--resource", &clone, "--meta"];
     cluster.run(&[&meta[..], &["--set-parameter", "target-role", "--parameter-value", "Stopped"]].concat())?;
@@ -143,7 +159,7 @@ fn changed_after_move(cluster: &mut Cluster) -> Told<()> {
     cluster.idle()?;
     set(cluster, group, "reload", "after the move")?;
     cluster.config.groups[0].devices.push(device);
-    cluster.settles()?;
+    settles_after_refresh(cluster)?;
     cluster.run(&["crm_resource", "--resource", group, "--delete-parameter", "device7"])?;
     cluster.config.groups[0].devices.pop();
     Ok(())
@@ -225,18 +241,18 @@ fn two_groups(cluster: &mut Cluster) -> Told<()> {
 
 fn looked_again(cluster: &mut Cluster) -> Told<()> {
     let group = dummy().resource;
-    let before = cluster.settles()?;
-    let moment = cluster.moment();
     for words in [
         &["crm_resource", "--cleanup"][..],
         &["crm_resource", "--refresh"],
         &["crm_resource", "--refresh", "--resource", group],
     ] {
+        let before = cluster.settles()?;
+        let moment = cluster.moment();
         cluster.run(words)?;
-        let after = cluster.settles()?;
-        if after.roles != before.roles {
-            return Err(format!("{} changed the roles\n{before}\n{after}", words.join(" ")).into());
-        }
+        cluster.status_is("the same roles as before", |status| status.roles == before.roles)?;
+        cluster.idle()?;
+        same(&words.join(" "), cluster.changes_since(&moment)?, &[])?;
+        settles_after_refresh(cluster)?;
     }
-    same("looking again", cluster.changes_since(&moment)?, &[])
+    Ok(())
 }

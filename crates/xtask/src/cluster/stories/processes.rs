@@ -4,7 +4,7 @@ use super::super::chapter::{Chapter, Story};
 use super::super::config::{PORTS, dummy};
 use super::super::runs::{Run, Since, Starter};
 use super::super::world::{Cluster, Plan, Told, until};
-use super::planned::{promoted_and_other, set};
+use super::planned::{promoted_and_other, set, settles_after_refresh};
 
 pub(crate) const CHAPTER: Chapter = Chapter {
     name: "processes",
@@ -73,11 +73,16 @@ fn right(runs: &[Run], modules: bool, seen: &[(&str, &str)]) -> Told<()> {
 /// The accounts of a run are there only after its parent has seen its end; so wait until the cluster has settled and no agent runs.
 fn runs(cluster: &Cluster, since: &Since) -> Told<Vec<Run>> {
     cluster.settles()?;
+    ended(cluster)?;
+    cluster.runs_since(since)
+}
+
+/// Waits until no agent runs.
+fn ended(cluster: &Cluster) -> Told<()> {
     until("no run of an agent", || {
         let busy = cluster.nodes().iter().find_map(|node| node.process("scst_"));
         Ok(busy.map(|pid| format!("{pid} runs")))
-    })?;
-    cluster.runs_since(since)
+    })
 }
 
 fn first_start(cluster: &mut Cluster) -> Told<()> {
@@ -151,7 +156,10 @@ fn monitors(cluster: &mut Cluster) -> Told<()> {
     cluster.settles()?;
     let since = cluster.count_from_here()?;
     cluster.run(&["crm_resource", "--refresh"])?;
-    let probes = runs(cluster, &since)?;
+    cluster.status_is("one promoted", |status| status.promoted(group).is_some())?;
+    cluster.idle()?;
+    ended(cluster)?;
+    let probes = cluster.runs_since(&since)?;
     for node in ["alpha", "beta"] {
         let scores = probes.iter().filter(|run| run.node == node && run.started == [SCORE]).count();
         let others =
@@ -161,7 +169,7 @@ fn monitors(cluster: &mut Cluster) -> Told<()> {
             return Err(format!("probes on {node}: {probes:#?}").into());
         }
     }
-    Ok(())
+    settles_after_refresh(cluster)
 }
 
 fn by_hand(cluster: &mut Cluster) -> Told<()> {
