@@ -304,3 +304,17 @@ fn the_dummy_parameter_reload_means_nothing() {
     let cluster = sample::serving();
     cluster.node("alpha").run(&group().param("reload", "anything at all"), "reload").exit(0).writes(0);
 }
+
+#[test]
+fn a_device_that_keeps_a_lun_and_its_old_setting_is_no_failure() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    // A number with a leading zero is odd, so nothing of that device is taken from hosts.
+    let device = "handler=vdisk_nullio,virtname=lu,export0=all:010";
+    alpha.run(&group().param("device0", &format!("{device},read_only=0,export1=vmwtest:3")), "start").exit(0);
+    let changed = group()
+        .param("device0", &format!("{device},read_only=1"))
+        .param("device1", "handler=vdisk_nullio,virtname=other,export0=all:7");
+    alpha.run(&changed, "reload").exit(0).logged("read_only is 0, configured is 1");
+    assert!(alpha.exists("devices/dummy_other"));
+}

@@ -197,6 +197,7 @@ fn nothing_is_written_into_a_directory_that_is_a_link() {
     fs::create_dir(&theirs).expect("a directory can be made");
     fs::remove_dir_all(alpha.rsctmp()).expect("the directory can be removed");
     symlink(&theirs, alpha.rsctmp()).expect("a link can be made");
+    std::os::unix::fs::lchown(alpha.rsctmp(), Some(65534), None).expect("the link can be given away");
     alpha.run(&group(), "monitor").exit(0);
     alpha.run(&group(), "promote").exit(1).reason_has("ELOOP").writes(0);
     alpha.run(&group(), "stop").exit(0);

@@ -172,7 +172,7 @@ fn s2_after_a_restart_a_promotion_that_failed_is_held_back() {
         alpha.run(&group(), action).exit(0);
     }
     // On a machine as busy as this may be, the time could be over by now.
-    let mark = alpha.rsctmp().join("scst_aluadg-scst_dg_dummy.failed");
+    let mark = alpha.rsctmp().join("scst_aluadg-dummy.failed");
     let text = fs::read_to_string(&mark).expect("the stop has kept the failure");
     let (boot, at) = text.trim_end().split_once(' ').expect("boot and seconds");
     let at: u64 = at.parse().expect("seconds");

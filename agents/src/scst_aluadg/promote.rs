@@ -12,7 +12,7 @@ use scst_core::plan::Step;
 use scst_core::plan::storage::{adopt_ports, states};
 use scst_core::record::boot_seconds;
 use scst_core::scst::alua::AluaState;
-use scst_core::scst::names::{DeviceName, NodeName};
+use scst_core::scst::names::{DeviceName, GroupName, NodeName};
 use scst_core::state::{DeviceGroup, Storage};
 use scst_core::sysfs::wait_until;
 
@@ -28,7 +28,7 @@ const HOLD_BACK: u64 = 15;
 /// Promotes the instance, starting it first where it does not run.
 pub(super) fn promote(host: &Host<'_>) -> Result<ExitCode, Failure> {
     let mut instance = Instance::find(host).ok_or_else(|| Failure::generic("groupname is required and not set"))?;
-    hold_back(host)?;
+    hold_back(host, &instance)?;
     let _lock = instance.lock(host)?;
     instance.refresh(host);
     let local = host.node_name(&instance.record)?;
@@ -41,7 +41,10 @@ pub(super) fn promote(host: &Host<'_>) -> Result<ExitCode, Failure> {
         delete_score(host, &local);
         if !host.dry_run() {
             step_back(host, &instance, &local);
-            instance.update(host, |record| record.failed = Some(boot_seconds()));
+            // Where nothing was recorded before, a start that was undone has left nothing to be remembered.
+            if instance.record.known().is_some() {
+                instance.update(host, |record| record.failed = Some(boot_seconds()));
+            }
         }
         return Err(failure);
     }
@@ -53,28 +56,37 @@ pub(super) fn promote(host: &Host<'_>) -> Result<ExitCode, Failure> {
     Ok(ExitCode::Success)
 }
 
-/// Waits until the last failure is some time ago, for half of the time at most. Nobody else could serve, or the cluster would
-/// have promoted another node.
-fn hold_back(host: &Host<'_>) -> Result<(), Failure> {
+/// Waits until the last failure is some time ago, for half of the time at most; not if another node has served since, which
+/// hosts now wait for.
+fn hold_back(host: &Host<'_>, instance: &Instance) -> Result<(), Failure> {
     if host.dry_run() {
         return Ok(());
     }
-    let Some(again) = host.store.take_failure().map(|at| at.saturating_add(HOLD_BACK)) else { return Ok(()) };
-    if boot_seconds() < again {
+    let Some(at) = host.store.failure_kept(&instance.group) else { return Ok(()) };
+    let lists = Notify::from_env(&host.context.env).lists.unwrap_or_default();
+    let local = host.node_name_offline(&instance.record);
+    let other = lists.promoted.iter().any(|node| local.as_ref().is_none_or(|local| local.as_str() != node));
+    let again = at.saturating_add(HOLD_BACK);
+    if !other && boot_seconds() < again {
         tracing::warn!("waiting a while: the last promotion failed, and the resource was restarted for it");
+        let over = || Ok((boot_seconds() >= again).then_some(()));
+        match wait_until("some time after a promotion that failed", &host.deadline().share(1, 2), over) {
+            Ok(()) | Err(Error::NotSeen { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
-    let over = || Ok((boot_seconds() >= again).then_some(()));
-    match wait_until("some time after a promotion that failed", &host.deadline().share(1, 2), over) {
-        Ok(()) | Err(Error::NotSeen { .. }) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
+    keep(host, &instance.group, None);
+    Ok(())
 }
 
-/// What a stop leaves behind of a promotion that failed.
+/// What a stop leaves behind of a promotion that failed; nothing if none did.
 pub(super) fn keep_failure(host: &Host<'_>, instance: &Instance) {
-    let Some(at) = instance.record.known().and_then(|record| record.failed) else { return };
-    if let Err(error) = host.store.keep_failure(at) {
-        tracing::warn!("the next promotion will not be held back: {error}");
+    keep(host, &instance.group, instance.record.known().and_then(|record| record.failed));
+}
+
+fn keep(host: &Host<'_>, group: &GroupName, failure: Option<u64>) {
+    if let Err(error) = host.store.keep_failure(group, failure) {
+        tracing::warn!("when the last promotion failed is not remembered: {error}");
     }
 }
 

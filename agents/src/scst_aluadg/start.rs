@@ -346,6 +346,7 @@ impl<'a> Work<'a> {
             return;
         }
         self.host.restore(Some(&instance.group), record);
+        instance.record = record.clone();
     }
 
     /// One loop initialisation per enabled FC port whose LUNs changed, so that initiators look again.

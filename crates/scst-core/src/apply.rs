@@ -3,6 +3,7 @@
 //! A step is done when the kernel says so, or when its effect is seen. The second matters for a command that was queued
 //! (answered EAGAIN after 15 s) or refused because it has been done already: what counts is what is there.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use nix::errno::Errno;
@@ -48,6 +49,8 @@ pub struct Applied {
 /// Carries `steps` out.
 pub fn apply(steps: &[Step], sysfs: &Sysfs, deadline: &Deadline, after: AfterFailure) -> Applied {
     let mut applied = Applied::default();
+    // How often a device was blocked when its drain had ended.
+    let mut drained = BTreeMap::new();
     let mut rest = steps;
     while let Some((step, tail)) = rest.split_first() {
         let batch = 1 + if step.side_by_side() { tail.iter().take_while(|s| s.side_by_side()).count() } else { 0 };
@@ -59,13 +62,21 @@ pub fn apply(steps: &[Step], sysfs: &Sysfs, deadline: &Deadline, after: AfterFai
         if skip && !step.always() {
             continue;
         }
-        let results = if batch > 1 {
-            together(now, sysfs, deadline)
-        } else if step.always() {
+        let results = match step {
+            _ if batch > 1 => together(now, sysfs, deadline),
+            Step::AwaitDrained { device } => {
+                let seen = await_drained(step, device, Observer { sysfs, deadline });
+                vec![seen.map(|count| _ = drained.insert(device, count))]
+            }
+            // Our block alone was seen there a moment ago, and nothing pending: that need not be looked at again.
+            Step::Unblock { device, before } if drained.get(device) == Some(&(before + 1)) => {
+                let last = deadline.last();
+                let answer = write(step, sysfs, &last);
+                vec![settle(step, answer, sysfs, &last)]
+            }
             // Also when nothing failed: a signal or the end of the time may come just before it.
-            vec![give_back(step, &applied, sysfs, &deadline.last())]
-        } else {
-            vec![one(step, sysfs, deadline)]
+            _ if step.always() => vec![one(step, sysfs, &deadline.last())],
+            _ => vec![one(step, sysfs, deadline)],
         };
         for (step, result) in now.iter().zip(results) {
             match result {
@@ -103,15 +114,15 @@ fn is_harmless(Failed { step, error }: &Failed, sysfs: &Sysfs, deadline: &Deadli
     }
 }
 
-/// A step that is taken also when others failed.
-fn give_back(step: &Step, applied: &Applied, sysfs: &Sysfs, deadline: &Deadline) -> Result<(), Error> {
-    // A drain that ended a moment ago has seen our block: nothing is pending, and nobody else gives it back.
-    let drained = |device| matches!(step, Step::Unblock { device: held, .. } if held == device);
-    if applied.done.iter().any(|done| matches!(done, Step::AwaitDrained { device } if drained(device))) {
-        let answer = write(step, sysfs, deadline);
-        return settle(step, answer, sysfs, deadline);
+/// Waits for the commands in flight to end; answers how often the device is blocked then.
+fn await_drained(step: &Step, device: &DeviceName, observer: Observer<'_>) -> Result<u32, Error> {
+    if observer.deadline.cancelled() {
+        return Err(Error::Cancelled { what: step.to_string() });
     }
-    one(step, sysfs, deadline)
+    wait_until(&format!("the end of the commands in flight of device {device}"), observer.deadline, || {
+        let block = observer.block(device)?.unwrap_or_default();
+        Ok((!block.pending).then_some(block.count))
+    })
 }
 
 /// One step, waited for until the deadline.
@@ -122,11 +133,7 @@ fn one(step: &Step, sysfs: &Sysfs, deadline: &Deadline) -> Result<(), Error> {
     let observer = Observer { sysfs, deadline };
     refuse_local(step, observer)?;
     match step {
-        Step::AwaitDrained { device } => {
-            return wait_until(&format!("the end of the commands in flight of device {device}"), deadline, || {
-                Ok(observer.block(device)?.is_none_or(|block| !block.pending).then_some(()))
-            });
-        }
+        Step::AwaitDrained { device } => return await_drained(step, device, observer).map(drop),
         Step::AwaitUnmapped { device } => {
             return wait_until(&format!("the last LUN of device {device} going"), deadline, || {
                 Ok(observer.mapped(device)?.is_empty().then_some(()))

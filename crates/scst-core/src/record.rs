@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -171,22 +171,30 @@ impl Store {
         self.replace(group, "")
     }
 
-    /// Remembers beyond the record's end when a promotion failed: the stop that follows removes the record.
-    pub fn keep_failure(&self, at: u64) -> io::Result<()> {
-        self.replace_file(&self.failure(), &format!("{} {at}\n", this_boot()))
+    /// Remembers beyond the record's end when a promotion of `group` failed: the stop that follows removes the record. `None`
+    /// forgets it.
+    pub fn keep_failure(&self, group: &GroupName, at: Option<u64>) -> io::Result<()> {
+        match at {
+            Some(at) => {
+                self.make_dir()?;
+                self.replace_file(&self.failure(group), &format!("{} {at}\n", this_boot()))
+            }
+            None => match self.refuse_link().and_then(|()| fs::remove_file(self.failure(group))) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                _ => Ok(()),
+            },
+        }
     }
 
-    /// When the promotion before the last stop failed, if it did. It is told once.
-    pub fn take_failure(&self) -> Option<u64> {
-        let path = self.failure();
-        let text = read_text(&path).ok()?;
-        self.refuse_link().and_then(|()| fs::remove_file(&path)).ok()?;
+    /// When the promotion of `group` before the last stop failed, in seconds since this machine booted, if it did.
+    pub fn failure_kept(&self, group: &GroupName) -> Option<u64> {
+        let text = read_text(&self.failure(group)).ok()?;
         let (boot, at) = text.trim_end().split_once(' ')?;
         at.parse().ok().filter(|_| boot == this_boot())
     }
 
-    fn failure(&self) -> PathBuf {
-        self.dir.join(format!("{}-{}.failed", self.agent, self.instance))
+    fn failure(&self, group: &GroupName) -> PathBuf {
+        self.dir.join(format!("{}-{group}.failed", self.agent))
     }
 
     fn replace(&self, group: Option<&GroupName>, text: &str) -> io::Result<()> {
@@ -263,10 +271,11 @@ impl Store {
         self.dir.join(format!("{}-{name}.lock", self.agent))
     }
 
-    /// A link in the place of the directory leads to files that are somebody else's.
+    /// A link in the place of the directory that is not root's leads to files that are somebody else's.
     fn refuse_link(&self) -> io::Result<()> {
         match fs::symlink_metadata(&self.dir) {
-            Ok(found) if found.is_symlink() => Err(Errno::ELOOP.into()),
+            // One that root has made is where this machine keeps them.
+            Ok(found) if found.is_symlink() && found.uid() != 0 => Err(Errno::ELOOP.into()),
             _ => Ok(()),
         }
     }
@@ -563,6 +572,8 @@ mod tests {
         let (theirs, linked) = (dir.path().join("theirs"), dir.path().join("linked"));
         store(&theirs, "rsc").write(&sample()).unwrap();
         symlink(&theirs, &linked).unwrap();
+        // A link of root's would be one that the machine's owner made; anybody else cannot give one away and need not.
+        let _ = std::os::unix::fs::lchown(&linked, Some(65534), None);
         let errno = |error: io::Error| error.raw_os_error().map(Errno::from_raw);
         let store = store(&linked, "rsc");
         assert_eq!(store.write(&Record::default()).map_err(errno), Err(Some(Errno::ELOOP)));

@@ -94,7 +94,9 @@ impl Observer<'_> {
             let there = tables[&at.table].contains(&at.lun);
             // A number that was given back may be another group's by now.
             if there && (wanted.luns.contains_key(at) || self.is_behind(at, &lun.device)?) {
-                storage.luns.insert(at.clone(), lun.clone());
+                // As read-only as the device is said to be: neither is read again.
+                let read_only = storage.devices.get(&lun.device).map_or(lun.read_only, Device::read_only);
+                storage.luns.insert(at.clone(), Lun { device: lun.device.clone(), read_only });
             }
         }
         let Some(nodes) = self.sysfs.optional_list(&device_group::target_groups(group), self.deadline)? else {

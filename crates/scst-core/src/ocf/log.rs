@@ -364,7 +364,10 @@ mod tests {
             let mut buffer = [0; 200];
             let length = daemon.recv(&mut buffer).unwrap();
             let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
-            assert!(text.starts_with("<28>") && text.ends_with(" tag: WARNING: first second port=\"21:00\""), "{text}");
+            assert!(
+                text.starts_with("<28>") && text.ends_with(" tag: WARNING: start: first second port=\"21:00\""),
+                "{text}"
+            );
             // A daemon that does not read any more: far more lines than its queue holds.
             for _ in 0..2000 {
                 tracing::info!("line");

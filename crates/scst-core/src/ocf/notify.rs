@@ -111,9 +111,9 @@ impl Notify {
             (NotifyType::Post, Operation::Promote) => all(&lists.promote, PeerRole::Promoted),
             (NotifyType::Pre, Operation::Demote) => all(&lists.demote, PeerRole::Changing),
             // Who stays promoted beside the demoted may never have been announced: two halves of a cluster have each promoted
-            // one, and are one again.
+            // one, and are one again. A node that was fenced is in the list as well, and in that of the stopped.
             (NotifyType::Post, Operation::Demote) => {
-                let stay = lists.promoted_after_demotes();
+                let stay = lists.promoted_after_demotes().difference(&lists.stop).cloned().gather();
                 [all(&lists.demote, PeerRole::Running), all(&stay, PeerRole::Promoted)].concat()
             }
             (NotifyType::Pre, Operation::Stop) => all(&lists.stop, PeerRole::Changing),

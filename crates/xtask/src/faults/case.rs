@@ -235,7 +235,9 @@ impl Bench {
         }
         let stop = self.run(&call("stop"))?;
         self.reaches(&stop, "stop", &self.off, wrong)?;
-        let records = self.world.records(self.agent);
+        let mut records = self.world.records(self.agent);
+        // When a promotion failed is remembered beyond the stop that follows it.
+        records.retain(|name| !(case.story.action == "promote" && name.ends_with(".failed")));
         if !records.is_empty() {
             wrong.push(format!("stop leaves {records:?}"));
         }
