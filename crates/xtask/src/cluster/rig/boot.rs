@@ -1,8 +1,7 @@
 //! The first process of a node: makes the machine look like that node, starts its daemons, and reaps.
 //!
 //! What outlives a power loss lies in the node's directory of the rig, written by whoever switched it on: `hosts`, `etc-corosync`, `cib.xml` (the
-//! configuration to begin with), `machine.toml` (the simulated SCST), `environment` (more variables for Pacemaker), `agents`. Files there may steer
-//! the boot: `without-pacemaker`, `count` (process accounting).
+//! configuration to begin with), `machine.toml` (the simulated SCST), `agents`; `count` switches process accounting on.
 
 use std::error::Error;
 use std::fs::{self, File};
@@ -43,7 +42,7 @@ pub(crate) fn boot(name: &str, address: &str) -> Result<(), Box<dyn Error>> {
     until("the link", || ip(&["link", "show", "eth0"]).is_ok())?;
     ip(&["address", "add", &format!("{address}/16"), "dev", "eth0"])?;
     ip(&["link", "set", "eth0", "up"])?;
-    daemon("corosync", &["-f"], &[])?;
+    daemon("corosync", &["-f"])?;
     until("corosync", || {
         let asked = Command::new("corosync-cmapctl")
             .args(["-g", "totem.version"])
@@ -52,22 +51,13 @@ pub(crate) fn boot(name: &str, address: &str) -> Result<(), Box<dyn Error>> {
             .status();
         asked.is_ok_and(|status| status.success())
     })?;
-    if !home.join("without-pacemaker").exists() {
-        start_pacemaker(&home)?;
-    }
+    daemon("pacemakerd", &[])?;
     loop {
         // Whatever ends here has nobody else to ask for it.
         if wait() == Err(Errno::ECHILD) {
             std::thread::sleep(Duration::from_millis(100));
         }
     }
-}
-
-/// Starts Pacemaker with the environment that its service would have.
-fn start_pacemaker(home: &Path) -> Result<(), Box<dyn Error>> {
-    let text = fs::read_to_string(home.join("environment")).unwrap_or_default();
-    let more: Vec<(&str, &str)> = text.lines().filter_map(|line| line.split_once('=')).collect();
-    daemon("pacemakerd", &[], &more)
 }
 
 fn private_places(home: &Path) -> Result<(), Box<dyn Error>> {
@@ -134,16 +124,10 @@ fn simulated_scst(home: &Path) -> Result<(), Box<dyn Error>> {
     bind(Path::new("/run/sys"), Path::new("/sys"))
 }
 
-/// Starts a daemon, with its own file for what it says.
-fn daemon(name: &str, arguments: &[&str], more: &[(&str, &str)]) -> Result<(), Box<dyn Error>> {
+/// Starts a daemon with the environment that its service would have, and a file of its own for what it says.
+fn daemon(name: &str, arguments: &[&str]) -> Result<(), Box<dyn Error>> {
     let mut command = Command::new(name);
-    command
-        .args(arguments)
-        .env_clear()
-        .env("PATH", SEARCH_PATH)
-        .env("LANG", "C.UTF-8")
-        .env("TZ", "UTC")
-        .envs(more.iter().copied());
+    command.args(arguments).env_clear().env("PATH", SEARCH_PATH).env("LANG", "C.UTF-8").env("TZ", "UTC");
     start(command, name)
 }
 
