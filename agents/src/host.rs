@@ -373,10 +373,13 @@ pub fn held_by(holders: &[impl ToString]) -> String {
     if holders.is_empty() { String::new() } else { format!(" (held by {})", holders.join(", ")) }
 }
 
-/// The first failure of a plan, if any; further ones are logged.
+/// The first failure of a plan, if any; further ones are logged. A device that stays blocked comes before everything: its hosts
+/// wait until somebody does something about it.
 pub fn first_failure(applied: &Applied) -> Option<Failure> {
-    let (first, rest) = applied.failed.split_first()?;
-    for failed in rest {
+    let blocked = applied.failed.iter().position(|failed| matches!(failed.step, Step::Unblock { .. }));
+    let at = blocked.unwrap_or(0);
+    let first = applied.failed.get(at)?;
+    for (_, failed) in applied.failed.iter().enumerate().filter(|(other, _)| *other != at) {
         tracing::error!("{failed}");
     }
     let failure = Failure::from(first.error.clone());

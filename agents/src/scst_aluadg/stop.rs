@@ -57,10 +57,15 @@ fn stop_group(host: &Host<'_>, instance: &mut Instance) -> Result<Option<NodeNam
             undrained = busy(host, &applied);
             if let Some(why) = first_failure(&applied) {
                 tracing::warn!("stopping all the same: {why}{}", held_by(&undrained));
+                failure = Some(why);
             }
         }
         if !host.dry_run() {
-            found = instance.to_remove(host, host.observer())?;
+            found = match (instance.to_remove(host, host.observer()), failure) {
+                // What kept a device blocked keeps it from being looked at as well.
+                (Err(_), Some(failure)) => return Err(failure),
+                (found, _) => found?,
+            };
             failure = instance.release(host, &mut found).err();
         }
     }
