@@ -90,14 +90,18 @@ pub(super) fn drain(
 fn explained(host: &Host<'_>, applied: &Applied, failure: Failure) -> Failure {
     let undrained = applied.failed.iter().find_map(|failed| match (&failed.step, &failed.error) {
         // The time can be over between two looks as well as during one.
-        (Step::AwaitDrained { device }, Error::NotSeen { .. } | Error::Hung { .. }) => Some(device),
+        (Step::AwaitDrained { device }, error @ (Error::NotSeen { .. } | Error::Hung { .. })) => Some((device, error)),
         _ => None,
     });
-    let Some(device) = undrained else { return failure };
+    let Some((device, error)) = undrained else { return failure };
     let deadline = host.deadline().last();
     let observer = host.observer_until(&deadline);
     let busy = observer.busy_initiators(device).unwrap_or_default();
     let busy: Vec<&str> = busy.iter().map(EntryName::as_str).collect();
+    if busy.is_empty() && matches!(error, Error::Hung { .. }) {
+        // A kernel that does not answer, and nobody's command that could be the reason.
+        return failure;
+    }
     let whom = if busy.is_empty() { String::new() } else { format!(" of {}", busy.join(", ")) };
     Failure {
         reason: format!("device {device}: drain failed: commands in flight{whom} did not end in time"),
