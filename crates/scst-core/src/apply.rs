@@ -119,10 +119,18 @@ fn await_drained(step: &Step, device: &DeviceName, observer: Observer<'_>) -> Re
     if observer.deadline.cancelled() {
         return Err(Error::Cancelled { what: step.to_string() });
     }
-    wait_until(&format!("the end of the commands in flight of device {device}"), observer.deadline, || {
-        let block = observer.block(device)?.unwrap_or_default();
+    let mut hung = None;
+    let what = format!("the end of the commands in flight of device {device}");
+    let seen = wait_until(&what, observer.deadline, || {
+        let block = observer.block(device).inspect_err(|error| hung = Some(error.clone()))?.unwrap_or_default();
+        hung = None;
         Ok((!block.pending).then_some(block.count))
-    })
+    });
+    match (seen, hung) {
+        // Nobody knows whether anything was in flight to the end: what is told is the look that was not answered.
+        (Err(Error::NotSeen { .. }), Some(hung)) => Err(hung),
+        (seen, _) => seen,
+    }
 }
 
 /// One step, waited for until the deadline.
