@@ -141,7 +141,6 @@ fn one(step: &Step, sysfs: &Sysfs, deadline: &Deadline) -> Result<(), Error> {
     let observer = Observer { sysfs, deadline };
     refuse_local(step, observer)?;
     match step {
-        Step::AwaitDrained { device } => return await_drained(step, device, observer).map(drop),
         Step::AwaitUnmapped { device } => {
             return wait_until(&format!("the last LUN of device {device} going"), deadline, || {
                 Ok(observer.mapped(device)?.is_empty().then_some(()))
