@@ -4,7 +4,7 @@ use super::command::Store;
 use super::machine::Machine;
 use super::tree::{Entry, Found, Node};
 use super::words::c_text;
-use super::{Attr, Errno, Handle, Kind, Written};
+use super::{Attr, Errno, Handle, Kind, Reading, Written};
 
 /// What sysfs says every attribute holds, and the most one write hands over.
 const PAGE: usize = 4096;
@@ -72,6 +72,11 @@ impl Machine {
         let mut content = content?;
         content.truncate(PAGE);
         Ok(content)
+    }
+
+    /// As [`Machine::read`], but a read that has to wait for somebody is not answered yet.
+    pub fn start_read(&mut self, handle: &Handle) -> Reading {
+        Reading::Done(self.read(handle))
     }
 
     /// One `write(2)`: one command. At most 4096 bytes are used; writing nothing does nothing.

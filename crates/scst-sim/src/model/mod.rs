@@ -105,6 +105,15 @@ pub enum Written {
     Waiting(Ticket),
 }
 
+/// What became of a read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reading {
+    /// Answered at once: the content, or the errno.
+    Done(Result<Vec<u8>, Errno>),
+    /// The reader sleeps in the kernel; ask [`Machine::poll_read`] after each change or advance of time.
+    Waiting(Ticket),
+}
+
 /// What a file outside sysfs is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileKind {

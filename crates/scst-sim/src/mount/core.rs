@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::clock::{Clock, Pace};
 use super::handles::Handles;
 use super::nodes::Nodes;
-use super::operation::Operation;
+use super::operation::{Look, Operation};
 use super::process::Process;
 use crate::counters::Counters;
 use crate::faults::{Action, Fault, Faults, Op, When};
@@ -62,6 +62,16 @@ struct Waiting {
     record: u64,
 }
 
+/// A read whose answer the machine still owes.
+#[derive(Debug)]
+struct Reader {
+    unique: u64,
+    ticket: Ticket,
+    handle: u64,
+    offset: u64,
+    size: u32,
+}
+
 /// An operation a fault keeps back.
 #[derive(Debug)]
 struct Held {
@@ -96,6 +106,7 @@ pub(crate) struct Core {
     /// Number of the first record in `writes`: how many were forgotten.
     forgotten: u64,
     waiting: Vec<Waiting>,
+    readers: Vec<Reader>,
     held: Vec<Held>,
     unknown: Vec<Unknown>,
     outbox: Vec<Answer>,
@@ -123,6 +134,7 @@ impl Core {
             writes: Vec::new(),
             forgotten: 0,
             waiting: Vec::new(),
+            readers: Vec::new(),
             held: Vec::new(),
             unknown: Vec::new(),
             outbox: Vec::new(),
@@ -205,6 +217,13 @@ impl Core {
                 Written::Done(result) => self.answer_write(unique, record, result),
                 Written::Waiting(ticket) => self.waiting.push(Waiting { unique, ticket, record }),
             },
+            Operation::Read { handle, offset, size } => match (self.start_read(handle, offset, size), unique) {
+                (Look::Done(result), Some(unique)) => self.answer(unique, result),
+                (Look::Waiting(ticket), Some(unique)) => {
+                    self.readers.push(Reader { unique, ticket, handle, offset, size });
+                }
+                (_, None) => {}
+            },
             other => {
                 let result = self.look(other);
                 if let Some(unique) = unique {
@@ -218,6 +237,9 @@ impl Core {
     pub(crate) fn interrupt(&mut self, unique: u64) {
         if let Some(waiting) = self.waiting.iter().find(|waiting| waiting.unique == Some(unique)) {
             self.machine.interrupt(waiting.ticket);
+        }
+        if let Some(reader) = self.readers.iter().find(|reader| reader.unique == unique) {
+            self.machine.interrupt(reader.ticket);
         }
         if let Some(index) = self.held.iter().position(|held| held.unique == Some(unique)) {
             let mut held = self.held.remove(index);
@@ -262,6 +284,16 @@ impl Core {
             None => true,
         });
         self.waiting = waiting;
+        let mut readers = std::mem::take(&mut self.readers);
+        readers.retain(|reader| match self.machine.poll_read(reader.ticket) {
+            Some(content) => {
+                let result = self.finish_read(reader.handle, reader.offset, reader.size, content);
+                self.answer(reader.unique, result);
+                false
+            }
+            None => true,
+        });
+        self.readers = readers;
     }
 
     /// The held operation that is due first.
@@ -293,7 +325,7 @@ impl Core {
     /// How many callers wait for an answer.
     pub(crate) fn waiting(&self) -> usize {
         let held = self.held.iter().filter(|held| held.unique.is_some()).count();
-        held + self.waiting.iter().filter(|waiting| waiting.unique.is_some()).count()
+        held + self.readers.len() + self.waiting.iter().filter(|waiting| waiting.unique.is_some()).count()
     }
 
     /// A command that a fault keeps back is, as the kernel would see it, still active.

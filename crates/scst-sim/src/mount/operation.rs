@@ -5,7 +5,7 @@ use super::handles::Opened;
 use crate::control;
 use crate::faults::Op;
 use crate::fuse::wire;
-use crate::model::{Errno, Handle, Kind};
+use crate::model::{Errno, Handle, Kind, Reading, Ticket};
 
 /// The attribute that tells the result of the last queued command.
 const LAST_RESULT: &[u8] = b"kernel/scst_tgt/last_sysfs_mgmt_res";
@@ -13,6 +13,14 @@ const LAST_RESULT: &[u8] = b"kernel/scst_tgt/last_sysfs_mgmt_res";
 /// Bits of `open(2)`'s flags that say whether to read or write.
 const ACCESS_MODE: u32 = 3;
 const WRITE_ONLY: u32 = 1;
+
+/// What became of a read.
+pub(crate) enum Look {
+    /// It is answered.
+    Done(Result<Vec<u8>, Errno>),
+    /// The machine owes the answer.
+    Waiting(Ticket),
+}
 
 /// Something a process does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +59,11 @@ impl Core {
     pub(crate) fn look(&mut self, operation: Operation) -> Result<Vec<u8>, Errno> {
         match operation {
             Operation::Open { path, id, flags } => self.open(&path, id, flags),
-            Operation::Read { handle, offset, size } => self.read(handle, offset, size),
+            Operation::Read { handle, offset, size } => match self.start_read(handle, offset, size) {
+                Look::Done(result) => result,
+                // Nobody is left whom an answer could reach.
+                Look::Waiting(_) => Err(Errno::EINTR),
+            },
             Operation::List { handle, offset, size } => self.list(handle, offset, size),
             Operation::Readlink { path, id } => {
                 self.expect(&path, id)?;
@@ -78,37 +90,72 @@ impl Core {
         Ok(wire::opened(handle, true))
     }
 
-    fn read(&mut self, handle: u64, offset: u64, size: u32) -> Result<Vec<u8>, Errno> {
-        let held = self.command_is_held();
-        let (file, text) = match self.handles.get_mut(handle) {
-            Some(Opened::Attribute { file, text }) => (file.clone(), text),
+    /// Begins a read: most are answered at once.
+    pub(crate) fn start_read(&mut self, handle: u64, offset: u64, size: u32) -> Look {
+        if let Some(Opened::Attribute { file, text }) = self.handles.get(handle)
+            && text.is_stale_at(offset)
+            && !(self.command_is_held() && file.path == LAST_RESULT)
+        {
+            let file = file.clone();
+            return match self.machine.start_read(&file) {
+                Reading::Done(content) => Look::Done(self.finish_read(handle, offset, size, content)),
+                Reading::Waiting(ticket) => Look::Waiting(ticket),
+            };
+        }
+        Look::Done(self.read_on(handle, offset, size))
+    }
+
+    /// Answers a read of an attribute with its content as of now.
+    pub(crate) fn finish_read(
+        &mut self,
+        handle: u64,
+        offset: u64,
+        size: u32,
+        content: Result<Vec<u8>, Errno>,
+    ) -> Result<Vec<u8>, Errno> {
+        let content = content?;
+        let Some(Opened::Attribute { text, .. }) = self.handles.get_mut(handle) else { return Err(Errno::EBADF) };
+        text.renew(content);
+        let bytes = text.take(offset, size);
+        self.unless_gone(handle, bytes)
+    }
+
+    /// An attribute without content left has to be there still.
+    fn unless_gone(&self, handle: u64, bytes: Vec<u8>) -> Result<Vec<u8>, Errno> {
+        let Some(Opened::Attribute { file, .. }) = self.handles.get(handle) else { return Err(Errno::EBADF) };
+        if bytes.is_empty() && self.expect(&file.path, file.id).is_err() {
+            return Err(Errno::ENODEV);
+        }
+        Ok(bytes)
+    }
+
+    /// A read that goes on where the last one ended, or that is none of an attribute.
+    fn read_on(&mut self, handle: u64, offset: u64, size: u32) -> Result<Vec<u8>, Errno> {
+        match self.handles.get_mut(handle) {
+            Some(Opened::Attribute { text, .. }) => {
+                if text.is_stale_at(offset) {
+                    // The last result, while a command is held back.
+                    return Err(Errno::EAGAIN);
+                }
+                let bytes = text.take(offset, size);
+                self.unless_gone(handle, bytes)
+            }
             Some(Opened::Control { file, text }) => {
                 if !text.is_stale_at(offset) {
                     return Ok(text.take(offset, size));
                 }
                 let file = *file;
                 let content = control::content(self, file);
-                return match self.handles.get_mut(handle) {
+                match self.handles.get_mut(handle) {
                     Some(Opened::Control { text, .. }) => {
                         text.renew(content);
                         Ok(text.take(offset, size))
                     }
                     _ => Err(Errno::EBADF),
-                };
+                }
             }
-            _ => return Err(Errno::EBADF),
-        };
-        if text.is_stale_at(offset) {
-            if held && file.path == LAST_RESULT {
-                return Err(Errno::EAGAIN);
-            }
-            text.renew(self.machine.read(&file)?);
+            _ => Err(Errno::EBADF),
         }
-        let bytes = text.take(offset, size);
-        if bytes.is_empty() && self.expect(&file.path, file.id).is_err() {
-            return Err(Errno::ENODEV);
-        }
-        Ok(bytes)
     }
 
     fn list(&mut self, handle: u64, offset: u64, size: u32) -> Result<Vec<u8>, Errno> {

@@ -74,7 +74,13 @@ impl<S: Surface> Player<S> {
     fn read_now(&mut self, read: &Read) -> Result<(), Misfit> {
         let path = self.path(&read.path);
         let how = How { uid: read.uid, ..How::default() };
-        let got = match read_whole(&mut self.surface, &path, how) {
+        let answer = read_whole(&mut self.surface, &path, how);
+        self.compare_read(read, answer)
+    }
+
+    /// Compares what a read, or the open(2) before it, answered.
+    pub(super) fn compare_read(&self, read: &Read, answer: Result<Vec<u8>, (Errno, bool)>) -> Result<(), Misfit> {
+        let got = match answer {
             Ok(bytes) => {
                 let text = self.shown(&bytes);
                 if read.content.is_some() {

@@ -21,6 +21,7 @@ mod world;
 mod writer;
 mod writers;
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -29,7 +30,7 @@ pub use mounted::MountSurface;
 pub use player::{Misfit, Player};
 pub use recording::{BadRecording, Recording};
 pub use release::of as release_of;
-pub use scope::OUT_OF_SCOPE;
+pub use scope::{OUT_OF_SCOPE, STEPS_OUT_OF_SCOPE};
 pub use world::World;
 pub use writer::{COMMAND as WRITER_COMMAND, write_once};
 
@@ -157,16 +158,24 @@ fn play_on<S: Surface>(
     load_modules(recording, &mut surface)?;
     let mut player = Player::new(surface, world);
     let mut count = Count::default();
+    let mut not_compared: BTreeMap<_, usize> = BTreeMap::new();
     for (index, step) in recording.steps.iter().enumerate() {
         count.steps += 1;
+        let out_of_scope = scope::reason_not_to_compare(&step.op);
+        if let Some(kind) = out_of_scope {
+            *not_compared.entry(kind).or_default() += 1;
+        }
         match player.play(recording, index) {
-            Ok(compared) => count.compared += usize::from(compared),
+            Ok(compared) => count.compared += usize::from(compared && out_of_scope.is_none()),
             Err(misfit) => {
                 count.compared += 1;
                 count.differ += 1;
                 writeln!(out, "{}", Difference { recording, step, misfit: &misfit })?;
             }
         }
+    }
+    for ((kind, reason), steps) in not_compared {
+        writeln!(out, "{}: {steps} steps {kind} out of scope: {reason}", recording.path.display())?;
     }
     for Unknown { path, what } in player.unknowns() {
         writeln!(out, "{}: not known: {}: {what}", recording.path.display(), path.escape_ascii())?;

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::surface::{Access, Ending, Entries, Found, How, Signal, Surface};
-use crate::model::{Errno, Handle, Kind, Machine, Written};
+use crate::model::{Errno, Handle, Kind, Machine, Reading, Written};
 
 /// At most this many bytes of one write(2) reach an attribute.
 const PAGE: usize = 4096;
@@ -63,9 +63,13 @@ pub struct ModelStarted {
     ended: Option<Ending>,
 }
 
+/// A read of another process on the model.
+pub struct ModelReading(Reading);
+
 impl Surface for ModelSurface {
     type File = ModelFile;
     type Started = ModelStarted;
+    type Reading = ModelReading;
 
     fn machine<R>(&mut self, work: impl FnOnce(&mut Machine) -> R) -> R {
         work(&mut self.machine)
@@ -109,7 +113,18 @@ impl Surface for ModelSurface {
             return Err(Errno::EISDIR);
         };
         if content.is_none() {
-            *content = Some((self.machine.read(handle)?, 0));
+            let answer = match self.machine.start_read(handle) {
+                Reading::Done(answer) => answer,
+                Reading::Waiting(ticket) => loop {
+                    if let Some(answer) = self.machine.poll_read(ticket) {
+                        break answer;
+                    }
+                    // Nothing is left that could end it; read(2) would not return.
+                    let Some(at) = self.machine.next_event() else { break Err(Errno::EDEADLK) };
+                    self.machine.advance(at);
+                },
+            };
+            *content = Some((answer?, 0));
         }
         let Some((content, at)) = content else {
             return Ok(Vec::new());
@@ -184,6 +199,20 @@ impl Surface for ModelSurface {
             Signal::Kill => started.killed = true,
         }
         self.machine.interrupt(ticket);
+    }
+
+    fn start_read(&mut self, path: &str) -> Result<Self::Reading, Errno> {
+        Ok(ModelReading(match self.open(path, Access::Read.into())? {
+            ModelFile::Attribute { handle, .. } => self.machine.start_read(&handle),
+            ModelFile::Directory => Reading::Done(Err(Errno::EISDIR)),
+        }))
+    }
+
+    fn read_ended(&mut self, reading: &mut Self::Reading) -> Option<Result<Vec<u8>, Errno>> {
+        match &reading.0 {
+            Reading::Done(answer) => Some(answer.clone()),
+            Reading::Waiting(ticket) => self.machine.poll_read(*ticket),
+        }
     }
 
     fn mkdir(&mut self, path: &str) -> Result<(), Errno> {

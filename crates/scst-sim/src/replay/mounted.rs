@@ -24,10 +24,36 @@ use crate::mount::{Mount, Pace, Setup};
 const PROMPT: Duration = Duration::from_secs(10);
 const GLANCE: Duration = Duration::from_micros(300);
 
+/// A thread that reads a whole file. Nobody waits for it: one that never ends goes with the mount.
+struct Reader {
+    answer: Receiver<Result<Vec<u8>, Errno>>,
+    ended: Option<Result<Vec<u8>, Errno>>,
+}
+
+impl Reader {
+    fn start(mut file: File) -> Self {
+        let (sender, answer) = channel();
+        std::thread::spawn(move || {
+            let mut content = Vec::new();
+            let read = file.read_to_end(&mut content).map(|_| content);
+            let _ = sender.send(read.map_err(|error| errno(&error)));
+        });
+        Self { answer, ended: None }
+    }
+
+    fn ended(&mut self) -> Option<&Result<Vec<u8>, Errno>> {
+        if self.ended.is_none() {
+            self.ended = self.answer.try_recv().ok();
+        }
+        self.ended.as_ref()
+    }
+}
+
 /// A mounted machine, unmounted and its directory removed in the end.
 pub struct MountSurface {
     // Dropped in this order: writers still blocked are killed before the mount they are blocked in goes away.
     writers: Vec<Writer>,
+    readers: Vec<Reader>,
     mount: Option<Mount>,
     dir: PathBuf,
     program: PathBuf,
@@ -38,7 +64,7 @@ impl MountSurface {
     pub fn new(machine: Machine, program: &Path) -> Result<Self, ReplayError> {
         let dir = fresh_directory().map_err(ReplayError::Directory)?;
         let mount = Mount::start(&dir, Setup { pace: Pace::Manual, ..Setup::from(machine) })?;
-        Ok(Self { writers: Vec::new(), mount: Some(mount), dir, program: program.to_owned() })
+        Ok(Self { writers: Vec::new(), readers: Vec::new(), mount: Some(mount), dir, program: program.to_owned() })
     }
 
     fn mount(&self) -> &Mount {
@@ -49,9 +75,10 @@ impl MountSurface {
         self.dir.join(path)
     }
 
-    /// How many writers in processes of their own have not been answered.
+    /// How many writers and readers of their own have not been answered.
     fn unanswered_elsewhere(&mut self) -> usize {
-        self.writers.iter_mut().filter_map(|writer| writer.ended().is_none().then_some(())).count()
+        let readers = self.readers.iter_mut().filter_map(|reader| reader.ended().is_none().then_some(())).count();
+        readers + self.writers.iter_mut().filter_map(|writer| writer.ended().is_none().then_some(())).count()
     }
 
     /// Waits until all of them have been answered or sleep in the machine.
@@ -97,6 +124,7 @@ impl Drop for MountSurface {
 impl Surface for MountSurface {
     type File = File;
     type Started = usize;
+    type Reading = usize;
 
     fn machine<R>(&mut self, work: impl FnOnce(&mut Machine) -> R) -> R {
         self.mount().with_machine(work)
@@ -206,6 +234,18 @@ impl Surface for MountSurface {
         while self.writers[*started].ended().is_none() && Instant::now() < deadline {
             std::thread::sleep(GLANCE);
         }
+    }
+
+    fn start_read(&mut self, path: &str) -> Result<Self::Reading, Errno> {
+        let file = open(&self.below(path), Access::Read.into())?;
+        self.readers.push(Reader::start(file));
+        self.settle();
+        Ok(self.readers.len() - 1)
+    }
+
+    fn read_ended(&mut self, reading: &mut Self::Reading) -> Option<Result<Vec<u8>, Errno>> {
+        self.settle();
+        self.readers[*reading].ended().cloned()
     }
 
     fn mkdir(&mut self, path: &str) -> Result<(), Errno> {

@@ -43,6 +43,8 @@ pub struct Player<S: Surface> {
     pub(super) started: HashMap<String, S::Started>,
     /// And those that have.
     pub(super) ended: HashMap<String, Ending>,
+    /// Reads of other processes that have not been answered, or why the file did not open.
+    pub(super) reading: HashMap<String, Result<S::Reading, Errno>>,
     /// A writer has given up before its command was done.
     pub(super) given_up: bool,
     /// Files a later step wants to have been opened before their object went away.
@@ -61,6 +63,7 @@ impl<S: Surface> Player<S> {
             plugged: None,
             started: HashMap::new(),
             ended: HashMap::new(),
+            reading: HashMap::new(),
             given_up: false,
             kept: HashMap::new(),
             together: Vec::new(),
@@ -78,6 +81,10 @@ impl<S: Surface> Player<S> {
             }
             Op::WriteStart(start) => {
                 self.write_start(start);
+                return Ok(false);
+            }
+            Op::ReadStart(start) => {
+                self.read_start(start);
                 return Ok(false);
             }
             Op::WriteSignal(signal) => {
@@ -98,6 +105,8 @@ impl<S: Surface> Player<S> {
             Op::Entry(entry) => self.entry(entry),
             Op::Parallel(parallel) => self.parallel(parallel),
             Op::WritePoll(poll) => self.write_poll(poll),
+            Op::WritePolls(polls) => self.write_polls(polls),
+            Op::ReadWait(wait) => self.read_wait(wait),
             Op::WriteWait(wait) => self.write_wait(wait),
             Op::RelTgtIdsSorted(ids) => self.rel_tgt_ids_sorted(ids),
             Op::Env(env) => self.env(env),

@@ -3,6 +3,7 @@
 //! Every operation and every field is named here; what is not is an error, so that a new kind of step cannot be passed
 //! over in silence.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -104,8 +105,11 @@ pub enum Op {
     Parallel(Parallel),
     WriteStart(WriteStart),
     WritePoll(WritePoll),
+    WritePolls(WritePolls),
     WriteSignal(WriteSignal),
     WriteWait(WriteWait),
+    ReadStart(ReadStart),
+    ReadWait(ReadWait),
     WriteChunks(WriteChunks),
     Pwrite(Pwrite),
     Reread(Reread),
@@ -172,10 +176,20 @@ fields! {
     WriteStart { id: String, path: String, data: String }
     /// Whether that write has been answered after some seconds.
     WritePoll { id: String, after_s: f64, done: bool }
+    /// Which of several such writes have been answered after some seconds.
+    WritePolls { after_s: f64, done: BTreeMap<String, bool> }
     /// A signal to the writing process.
     WriteSignal { id: String, signal: String }
     /// The answer to that write.
     WriteWait { id: String, result: String, last_res: Option<String> }
+    /// A read in a process of its own.
+    ReadStart { id: String, path: String }
+    /// The answer to that read, if it came within some seconds.
+    ReadWait {
+        id: String, path: String, within_s: f64, result: String, stage: Option<String>, content: Option<String>,
+        content_first_line: Option<String>, #[serde(default)] volatile: bool, #[serde(default)] help: bool,
+        rest: Option<String>, len: Option<u64>, first_line_len: Option<u64>, first_line_sha256: Option<String>,
+    }
     /// Several writes to one opened file.
     WriteChunks { path: String, chunks: Vec<String>, results: Vec<String>, last_res: Option<String> }
     /// A write at an offset.

@@ -97,6 +97,8 @@ pub trait Surface {
     type File;
     /// A write in a process of its own.
     type Started;
+    /// A read in a process of its own.
+    type Reading;
 
     /// The machine behind, for what is not sysfs: modules, time, commands of initiators.
     fn machine<R>(&mut self, work: impl FnOnce(&mut Machine) -> R) -> R;
@@ -125,6 +127,11 @@ pub trait Surface {
     fn ended(&mut self, started: &mut Self::Started) -> Option<Ending>;
     /// Sends the writer a signal.
     fn signal(&mut self, started: &mut Self::Started, signal: Signal);
+
+    /// Opens a file and begins to read all of it, in a process of its own. The errno is open(2)'s.
+    fn start_read(&mut self, path: &str) -> Result<Self::Reading, Errno>;
+    /// What that read answered, if it has by now.
+    fn read_ended(&mut self, reading: &mut Self::Reading) -> Option<Result<Vec<u8>, Errno>>;
 
     /// mkdir(2).
     fn mkdir(&mut self, path: &str) -> Result<(), Errno>;

@@ -3,9 +3,14 @@
 use std::time::Duration;
 
 use super::player::{Misfit, Player, compare, word};
-use super::recording::{Parallel, WritePoll, WriteSignal, WriteStart, WriteWait};
+use super::recording::{
+    Parallel, Read, ReadStart, ReadWait, WritePoll, WritePolls, WriteSignal, WriteStart, WriteWait,
+};
 use super::surface::{Ending, Signal, Surface};
 use crate::model::Errno;
+
+/// The word recordings have for a call that has not returned.
+const STILL_BLOCKED: &str = "STILL_BLOCKED";
 
 impl<S: Surface> Player<S> {
     pub(super) fn write_start(&mut self, start: &WriteStart) {
@@ -32,6 +37,51 @@ impl<S: Surface> Player<S> {
         let state = |done: bool| if done { "done" } else { "not done" };
         let done = self.ended(&poll.id).is_some();
         compare(state(poll.done), state(done))
+    }
+
+    pub(super) fn write_polls(&mut self, polls: &WritePolls) -> Result<(), Misfit> {
+        self.surface.pass(Duration::from_secs_f64(polls.after_s));
+        let got: Vec<_> = polls.done.keys().map(|id| (id, self.ended(id).is_some())).collect();
+        compare(&format!("{:?}", polls.done.iter().collect::<Vec<_>>()), &format!("{got:?}"))
+    }
+
+    pub(super) fn read_start(&mut self, start: &ReadStart) {
+        let path = self.path(&start.path);
+        let reading = self.surface.start_read(&path);
+        self.reading.insert(start.id.clone(), reading);
+    }
+
+    pub(super) fn read_wait(&mut self, wait: &ReadWait) -> Result<(), Misfit> {
+        let limit = self.surface.machine(|machine| machine.now()) + Duration::from_secs_f64(wait.within_s);
+        let answer = loop {
+            let Some(reading) = self.reading.get_mut(&wait.id) else {
+                return Err(Misfit::new("a read that was started", "none of that name"));
+            };
+            let answer = match reading {
+                Ok(reading) => self.surface.read_ended(reading).map(|read| read.map_err(|errno| (errno, false))),
+                Err(errno) => Some(Err((*errno, true))),
+            };
+            if answer.is_some() || !self.surface.pass_to_next_event(limit) {
+                break answer;
+            }
+        };
+        let Some(answer) = answer else {
+            // The reader stays where it is; a later step may look again.
+            let now = self.surface.machine(|machine| machine.now());
+            self.surface.pass(limit.saturating_sub(now));
+            return compare(&wait.result, STILL_BLOCKED);
+        };
+        self.reading.remove(&wait.id);
+        let read = Read {
+            result: wait.result.clone(),
+            stage: wait.stage.clone(),
+            content: wait.content.clone(),
+            content_first_line: wait.content_first_line.clone(),
+            volatile: wait.volatile,
+            help: wait.help,
+            ..Read::default()
+        };
+        self.compare_read(&read, answer)
     }
 
     pub(super) fn write_wait(&mut self, waited: &WriteWait) -> Result<(), Misfit> {
