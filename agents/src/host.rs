@@ -1,6 +1,7 @@
 //! The machine and the cluster that one run of an agent works on, and what both agents do with them in the same way.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use scst_core::apply::{AfterFailure, Applied, apply};
@@ -40,9 +41,9 @@ impl<'a> Host<'a> {
         let env = &context.env;
         Self {
             context,
-            sysfs: Sysfs::new(env.sysfs_root()),
+            sysfs: Sysfs::new(Arc::clone(&context.system), env.sysfs_root()),
             store: Store::new(env.rsctmp(), agent, env.instance()),
-            tools: Tools::from_env(env),
+            tools: Tools::from_env(Arc::clone(&context.system), env),
         }
     }
 

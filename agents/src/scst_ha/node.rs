@@ -11,10 +11,13 @@ use scst_core::observe::Observer;
 use scst_core::ocf::env::Env;
 use scst_core::ocf::run::Context;
 use scst_core::sysfs::Sysfs;
+use scst_core::system::{Machine, System};
 
 /// What one run works with.
 #[derive(Debug)]
 pub(super) struct Node {
+    /// What lies outside the run.
+    system: Arc<dyn System>,
     /// The kernel's tree.
     pub(super) sysfs: Sysfs,
     /// The cluster's commands.
@@ -27,10 +30,12 @@ impl Node {
     /// This node, for so long.
     pub(super) fn new(timeout: Duration) -> Self {
         let env = Env::from_process();
+        let system = Machine::system();
         Self {
-            sysfs: Sysfs::new(env.sysfs_root()),
-            tools: Tools::from_env(&env),
-            deadline: Deadline::for_timeout(timeout, Arc::default()),
+            sysfs: Sysfs::new(Arc::clone(&system), env.sysfs_root()),
+            tools: Tools::from_env(Arc::clone(&system), &env),
+            deadline: Deadline::for_timeout(Arc::clone(&system), timeout, Arc::default()),
+            system,
         }
     }
 
@@ -46,7 +51,13 @@ impl Node {
         let params = params.iter().map(|(name, value)| (format!("OCF_RESKEY_{name}").into(), value.into()));
         let instance = [("OCF_RESOURCE_INSTANCE".into(), resource.into())];
         let env = Env::from_pairs(own.chain(params).chain(instance));
-        Context { env, deadline: self.deadline.clone(), dry_run: true, cancelled: Arc::default() }
+        Context {
+            env,
+            system: Arc::clone(&self.system),
+            deadline: self.deadline.clone(),
+            dry_run: true,
+            cancelled: Arc::default(),
+        }
     }
 
     /// This node's name, and what the cluster has configured.

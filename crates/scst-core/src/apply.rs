@@ -4,7 +4,6 @@
 //! (answered EAGAIN after 15 s) or refused because it has been done already: what counts is what is there.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
 
 use nix::errno::Errno;
 
@@ -269,7 +268,7 @@ fn delete_ini_group(
     observer: Observer<'_>,
 ) -> Result<(), Error> {
     let Observer { sysfs, deadline } = observer;
-    let since = Instant::now();
+    let since = deadline.now();
     let patience = deadline.remaining() / 2;
     let mut closed = false;
     let mut last = None;
@@ -281,7 +280,7 @@ fn delete_ini_group(
             Err(error @ Error::Hung { .. }) => last = Some(error),
             result => return result.map(Some),
         }
-        if !closed && since.elapsed() >= patience {
+        if !closed && deadline.now().saturating_sub(since) >= patience {
             closed = true;
             close_sessions(driver, port, group, observer);
         }

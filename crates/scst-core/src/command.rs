@@ -1,19 +1,15 @@
 //! Running another program: found without trusting the caller's directory, with a time limit, reaped.
 
-use std::io::Read;
-use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{self, Receiver};
-use std::time::{Duration, Instant};
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 use thiserror::Error;
 
 use crate::ocf::env::Env;
 use crate::ocf::exit::one_line;
-
-/// More output than the largest CIB; what comes after is not read.
-const MAX_OUTPUT: u64 = 64 << 20;
+use crate::system::{Ended, System};
 
 /// A program could not be run, or its answer could not be understood.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -74,104 +70,48 @@ fn detail(stderr: &str) -> String {
 /// Where programs are looked for.
 #[derive(Debug, Clone)]
 pub struct Tools {
+    system: Arc<dyn System>,
     directories: Vec<PathBuf>,
 }
 
 impl Tools {
     /// `HA_SBIN_DIR` if it is set, then `PATH`, then where Debian and others keep what an administrator runs.
-    pub fn from_env(env: &Env) -> Self {
+    pub fn from_env(system: Arc<dyn System>, env: &Env) -> Self {
         let mut directories: Vec<PathBuf> = env.sbin_dir().into_iter().collect();
         directories.extend(env.search_path());
         directories.extend(["/usr/sbin".into(), "/sbin".into()]);
         // A relative directory would find whatever lies where the agent happens to stand.
         directories.retain(|directory| directory.is_absolute());
-        Self { directories }
+        Self { system, directories }
     }
 
-    /// The program's path.
-    fn find(&self, command: &str) -> Option<PathBuf> {
-        self.directories.iter().map(|directory| directory.join(command)).find(|path| is_program(path))
-    }
-
-    /// Runs a command for at most `limit` and gives what it printed. Its own process group is ours, so that a SIGKILL by
-    /// Pacemaker's time-out ends it as well.
+    /// Runs a command for at most `limit` and gives what it printed.
     pub fn run(&self, command: &str, arguments: &[&str], limit: Duration) -> Result<String, CommandError> {
         let name = || command.to_owned();
-        let program = self.find(command).ok_or_else(|| CommandError::NotFound { command: name() })?;
-        let started = Instant::now();
-        let mut child = Command::new(&program)
-            .args(arguments)
-            .env("LC_ALL", "C")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(|error| CommandError::NotStarted { command: name(), error: error.to_string() })?;
-        let output = collect(child.stdout.take());
-        let errors = collect(child.stderr.take());
-        let left = || limit.saturating_sub(started.elapsed());
-        let answer = output.recv_timeout(left()).ok();
-        let Some((bytes, status)) = answer.zip(wait(&mut child, left())) else {
-            // The result of kill is of no interest: it fails only if the child has ended meanwhile.
-            let _ = child.kill();
-            let _ = child.wait();
-            return Err(CommandError::TimedOut { command: name(), limit });
-        };
-        if !status.success() {
-            let stderr = errors.recv_timeout(left()).unwrap_or_default();
+        let program = self
+            .system
+            .find_program(&self.directories, command)
+            .ok_or_else(|| CommandError::NotFound { command: name() })?;
+        let Ended { failure, stdout, stderr } =
+            self.system.run_program(&program, arguments, limit).map_err(|error| match error.kind() {
+                io::ErrorKind::TimedOut => CommandError::TimedOut { command: name(), limit },
+                _ => CommandError::NotStarted { command: name(), error: error.to_string() },
+            })?;
+        if let Some(status) = failure {
             let stderr = one_line(&String::from_utf8_lossy(&stderr));
-            return Err(CommandError::Failed { command: name(), status: ended(status), stderr });
+            return Err(CommandError::Failed { command: name(), status, stderr });
         }
-        String::from_utf8(bytes).map_err(|_| CommandError::unreadable(command, "it is not UTF-8"))
-    }
-}
-
-/// Waits until a child that has closed its output has ended, which is normally at once.
-fn wait(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
-    let end = Instant::now() + limit;
-    loop {
-        match child.try_wait() {
-            Ok(Some(status)) => return Some(status),
-            Ok(None) if Instant::now() < end => std::thread::sleep(Duration::from_millis(1)),
-            Ok(None) | Err(_) => return None,
-        }
-    }
-}
-
-fn is_program(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    path.metadata().is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
-}
-
-/// Reads a pipe to its end in a thread of its own, so that neither pipe can fill up while the other is read, and so that
-/// a reader which never sees the end holds up nobody.
-fn collect(pipe: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
-    let (sender, receiver) = mpsc::channel();
-    std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        if let Some(pipe) = pipe {
-            // A broken pipe leaves what was read until then; the exit code says the rest.
-            let _ = pipe.take(MAX_OUTPUT).read_to_end(&mut bytes);
-        }
-        // Nobody listens after a time-out.
-        let _ = sender.send(bytes);
-    });
-    receiver
-}
-
-fn ended(status: ExitStatus) -> String {
-    match (status.code(), status.signal()) {
-        (Some(code), _) => format!("exit code {code}"),
-        (None, Some(signal)) => format!("signal {signal}"),
-        (None, None) => status.to_string(),
+        String::from_utf8(stdout).map_err(|_| CommandError::unreadable(command, "it is not UTF-8"))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
+    use std::time::Instant;
 
     use super::*;
+    use crate::system::Machine;
 
     /// A directory with one program, and the tools that find it there.
     fn tools(script: &str) -> (tempfile::TempDir, Tools) {
@@ -180,7 +120,7 @@ mod tests {
         std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
         let env = Env::from_pairs([("HA_SBIN_DIR", directory.path())]);
-        (directory, Tools::from_env(&env))
+        (directory, Tools::from_env(Machine::system(), &env))
     }
 
     fn run(script: &str, limit: Duration) -> Result<String, CommandError> {

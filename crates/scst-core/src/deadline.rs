@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use crate::system::System;
 
 /// When this run must have ended, and whether it was asked to end before.
 ///
@@ -13,31 +15,43 @@ use std::time::{Duration, Instant};
 /// reporting and leaving.
 #[derive(Debug, Clone)]
 pub struct Deadline {
-    end: Instant,
-    last: Instant,
+    system: Arc<dyn System>,
+    end: Duration,
+    last: Duration,
     cancelled: Arc<AtomicBool>,
 }
 
 impl Deadline {
     /// The deadline of an action with the time-out `timeout`: the first end keeps a reserve of a tenth, 400 ms to 5 s, the
     /// last one a fiftieth, 100 to 500 ms, for the process itself to end.
-    pub fn for_timeout(timeout: Duration, cancelled: Arc<AtomicBool>) -> Self {
-        let start = Instant::now();
+    pub fn for_timeout(system: Arc<dyn System>, timeout: Duration, cancelled: Arc<AtomicBool>) -> Self {
+        let start = system.now();
         let reserve = (timeout / 10).clamp(Duration::from_millis(400), Duration::from_secs(5)).min(timeout / 2);
         let margin = (timeout / 50).clamp(Duration::from_millis(100), Duration::from_millis(500)).min(timeout / 4);
-        let end = start + timeout.saturating_sub(reserve);
-        Self { end, last: start + timeout.saturating_sub(margin), cancelled }
+        let end = start.saturating_add(timeout.saturating_sub(reserve));
+        let last = start.saturating_add(timeout.saturating_sub(margin));
+        Self { system, end, last, cancelled }
     }
 
     /// A deadline `time` from now.
-    pub fn within(time: Duration, cancelled: Arc<AtomicBool>) -> Self {
-        let end = Instant::now() + time;
-        Self { end, last: end, cancelled }
+    pub fn within(system: Arc<dyn System>, time: Duration, cancelled: Arc<AtomicBool>) -> Self {
+        let end = system.now().saturating_add(time);
+        Self { system, end, last: end, cancelled }
+    }
+
+    /// Time since this machine booted.
+    pub fn now(&self) -> Duration {
+        self.system.now()
+    }
+
+    /// Sleeps. Whoever calls it sees to it that no more than [`Deadline::remaining`] is slept.
+    pub(crate) fn sleep(&self, time: Duration) {
+        self.system.sleep(time);
     }
 
     /// Time left; zero when it is over.
     pub fn remaining(&self) -> Duration {
-        self.end.saturating_duration_since(Instant::now())
+        self.end.saturating_sub(self.now())
     }
 
     /// No time is left.
@@ -53,7 +67,7 @@ impl Deadline {
     /// The same run with a share of its remaining time, for a part of the work that must leave time for the rest.
     #[must_use]
     pub fn share(&self, numerator: u32, denominator: u32) -> Self {
-        let end = Instant::now() + self.remaining() * numerator / denominator;
+        let end = self.now() + self.remaining() * numerator / denominator;
         // Undoing this part must leave time for the rest as well.
         let last = (end + Duration::from_secs(1)).min(self.last);
         Self { end, last, ..self.clone() }
@@ -70,9 +84,10 @@ impl Deadline {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::system::Machine;
 
     fn deadline(ms: u64) -> Deadline {
-        Deadline::for_timeout(Duration::from_millis(ms), Arc::default())
+        Deadline::for_timeout(Machine::system(), Duration::from_millis(ms), Arc::default())
     }
 
     #[test]
@@ -90,7 +105,8 @@ mod tests {
 
     #[test]
     fn what_must_be_done_is_done_after_the_end_and_after_a_signal() {
-        let cancelled = Deadline::for_timeout(Duration::from_secs(20), Arc::new(AtomicBool::new(true)));
+        let cancelled =
+            Deadline::for_timeout(Machine::system(), Duration::from_secs(20), Arc::new(AtomicBool::new(true)));
         let over = cancelled.share(0, 1);
         assert!(over.expired() && over.cancelled());
         let last = over.last();

@@ -19,3 +19,4 @@ pub mod record;
 pub mod scst;
 pub mod state;
 pub mod sysfs;
+pub mod system;

@@ -578,7 +578,10 @@ mod tests {
         let store = store(&linked, "rsc");
         assert_eq!(store.write(&Record::default()).map_err(errno), Err(Some(Errno::ELOOP)));
         assert_eq!(store.remove(None).map_err(errno), Err(Some(Errno::ELOOP)));
-        let lock = store.lock("dummy", &Deadline::within(Duration::from_millis(60), Arc::default()));
+        let lock = store.lock(
+            "dummy",
+            &Deadline::within(crate::system::Machine::system(), Duration::from_millis(60), Arc::default()),
+        );
         assert_eq!(lock.unwrap_err().errno(), Some(Errno::ELOOP));
         assert_eq!(fs::read_dir(&theirs).unwrap().count(), 1);
     }
@@ -602,7 +605,7 @@ mod tests {
         let store = store(dir.path(), "rsc");
         assert!(!store.locked("dummy"));
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
-        let soon = || Deadline::within(Duration::from_millis(60), Arc::default());
+        let soon = || Deadline::within(crate::system::Machine::system(), Duration::from_millis(60), Arc::default());
         let lock = store.lock("dummy", &soon()).unwrap();
         assert!(store.locked("dummy") && !store.locked("other"));
         assert!(store.lock("dummy", &soon()).unwrap_err().to_string().contains("another action on dummy"));

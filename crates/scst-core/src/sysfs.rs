@@ -6,42 +6,30 @@
 //!   kernel carries the command out all the same (`scst_sysfs.c` hands it to a thread of its own).
 //! * A command may be answered EAGAIN because it takes over 15 s: it is *queued*, and whoever wrote it must look at what
 //!   it should change. That is [`Answer::Queued`].
-//! * Any operation may sleep in the kernel for as long as it likes. Operations run in a worker thread, so that the run
-//!   itself always comes to its end in time; a worker that hangs is left behind and dies with the process.
+//! * Any operation may sleep in the kernel for as long as it likes. Each is begun and then waited for, so that the run
+//!   itself always comes to its end in time; one that hangs is left behind.
 //!
-//! Architecture invariant: no other module opens a file below the root, and this module knows no name of SCST's tree
+//! Architecture invariant: no other module reaches below the root, and this module knows no name of SCST's tree
 //! but `last_sysfs_mgmt_res`.
 
-mod worker;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
-use std::cell::RefCell;
-use std::fs;
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
-
-use nix::dir::{Dir, Type};
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
-use nix::sys::stat::Mode;
 
 use crate::deadline::Deadline;
 use crate::error::{ErrnoName, Error, Verb};
+use crate::system::{Operation, Output, Pending, System};
 
-use self::worker::Worker;
+pub use crate::system::{Entry, EntryKind};
 
 /// How long a slow operation is waited for before the deadline is looked at again.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// How long an operation is waited for that begins when the time is over: a busy machine answers late, not never.
 const GRACE: Duration = Duration::from_millis(100);
-
-/// The longest text an attribute can hold: one page.
-const PAGE: usize = 4096;
 
 /// What the kernel answered to a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,14 +43,14 @@ pub enum Answer {
 /// One root of a kernel tree (`/sys`, or another in tests), seen by one run.
 #[derive(Debug)]
 pub struct Sysfs {
+    system: Arc<dyn System>,
     root: PathBuf,
-    idle: RefCell<Vec<Worker>>,
 }
 
 impl Sysfs {
     /// The tree below `root`.
-    pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), idle: RefCell::default() }
+    pub fn new(system: Arc<dyn System>, root: impl Into<PathBuf>) -> Self {
+        Self { system, root: root.into() }
     }
 
     /// The full path of `path`, for messages.
@@ -178,12 +166,7 @@ impl Sysfs {
     /// reaches them: a thread there would keep this process from ending.
     pub fn write_apart(&self, path: &str, value: &str) -> Result<(), Error> {
         let operation = Operation { verb: Verb::Write, path: self.full(path), data: Some(value.to_owned()) };
-        let mut shell = Command::new("/bin/sh");
-        // One `printf`, one write(2).
-        shell.args(["-c", r#"printf '%s\n' "$1" > "$2""#, "sh", value]).arg(&operation.path);
-        // Nobody must wait for its end: no pipe of ours is kept open, and a signal to our group does not meet it.
-        shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
-        shell.spawn().map(drop).map_err(|error| operation.failed(&error))
+        self.system.write_apart(&operation).map_err(|error| failed(&operation, &error))
     }
 
     /// What the kernel says of the last command it finished, of anybody: a hint after [`Answer::Queued`] only.
@@ -200,70 +183,29 @@ impl Sysfs {
     }
 
     fn start(&self, operation: Operation) -> Result<Started, Error> {
-        let worker = match self.idle.borrow_mut().pop() {
-            Some(worker) => worker,
-            None => Worker::spawn().map_err(|error| operation.failed(&error))?,
-        };
-        worker.begin(operation.clone());
-        Ok(Started { worker, operation, since: Instant::now() })
+        let pending = self.system.begin(operation.clone()).map_err(|error| failed(&operation, &error))?;
+        Ok(Started { pending, operation, since: self.system.now() })
     }
 
     /// Waits for the answer, past the deadline no longer than [`GRACE`], so that a late step that the kernel answers at once
     /// still counts.
     fn wait(&self, started: Started, deadline: &Deadline) -> Result<Output, Error> {
-        let Started { worker, operation, since } = started;
+        let Started { mut pending, operation, since } = started;
         loop {
-            if let Some(answer) = worker.answer(LOOK) {
-                self.idle.borrow_mut().push(worker);
-                return answer.map_err(|error| operation.failed(&error));
+            if let Some(answer) = pending.answer(LOOK) {
+                return answer.map_err(|error| failed(&operation, &error));
             }
+            let waited = self.system.now().saturating_sub(since);
             if deadline.cancelled() {
                 return Err(Error::Cancelled {
                     what: format!("the end of {} {}", operation.verb, operation.path.display()),
                 });
             }
-            if deadline.expired() && since.elapsed() >= GRACE {
-                return Err(Error::Hung {
-                    verb: operation.verb,
-                    path: operation.path,
-                    value: operation.data,
-                    waited: since.elapsed(),
-                });
+            if deadline.expired() && waited >= GRACE {
+                return Err(Error::Hung { verb: operation.verb, path: operation.path, value: operation.data, waited });
             }
         }
     }
-}
-
-/// What kind of entry a directory holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EntryKind {
-    /// A directory.
-    Dir,
-    /// A symbolic link.
-    Link,
-    /// An attribute.
-    File,
-}
-
-impl EntryKind {
-    fn of(kind: fs::FileType) -> Self {
-        if kind.is_dir() {
-            Self::Dir
-        } else if kind.is_symlink() {
-            Self::Link
-        } else {
-            Self::File
-        }
-    }
-}
-
-/// One entry of a directory.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// Its name.
-    pub name: String,
-    /// Its kind.
-    pub kind: EntryKind,
 }
 
 /// Waits, in steps of 10 to 50 ms, until `seen` answers something, the deadline passes or the run is cancelled.
@@ -272,7 +214,7 @@ pub fn wait_until<T>(
     deadline: &Deadline,
     mut seen: impl FnMut() -> Result<Option<T>, Error>,
 ) -> Result<T, Error> {
-    let since = Instant::now();
+    let since = deadline.now();
     let mut step = Duration::from_millis(10);
     loop {
         match seen() {
@@ -286,9 +228,9 @@ pub fn wait_until<T>(
         }
         let left = deadline.remaining();
         if left.is_zero() {
-            return Err(Error::NotSeen { what: what.to_owned(), waited: since.elapsed() });
+            return Err(Error::NotSeen { what: what.to_owned(), waited: deadline.now().saturating_sub(since) });
         }
-        thread::sleep(step.min(left));
+        deadline.sleep(step.min(left));
         step = (step * 2).min(Duration::from_millis(50));
     }
 }
@@ -302,117 +244,41 @@ fn answer(result: Result<Output, Error>) -> Result<Answer, Error> {
     }
 }
 
-/// One operation, as it is handed to a worker.
-#[derive(Debug, Clone)]
-struct Operation {
-    verb: Verb,
-    path: PathBuf,
-    data: Option<String>,
-}
-
-impl Operation {
-    fn failed(&self, error: &io::Error) -> Error {
-        let errno = error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
-        Error::Kernel { verb: self.verb, path: self.path.clone(), value: self.data.clone(), errno: ErrnoName(errno) }
-    }
-
-    fn perform(&self) -> io::Result<Output> {
-        match self.verb {
-            Verb::Read => read(&self.path).map(Output::Text),
-            Verb::Write => write(&self.path, self.data.as_deref().unwrap_or_default()).map(|()| Output::None),
-            Verb::List => list(&self.path).map(Output::Entries),
-            Verb::Link => {
-                let target = fs::read_link(&self.path)?;
-                Ok(Output::Text(String::from_utf8_lossy(target.as_os_str().as_bytes()).into_owned()))
-            }
-        }
-    }
-}
-
-enum Output {
-    None,
-    Text(String),
-    Entries(Vec<Entry>),
-}
-
-impl std::fmt::Debug for Output {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Output")
-    }
-}
-
+/// An operation that is waited for.
 struct Started {
-    worker: Worker,
+    pending: Box<dyn Pending>,
     operation: Operation,
-    since: Instant,
+    since: Duration,
 }
 
-fn read(path: &Path) -> io::Result<String> {
-    let mut file = fs::File::open(path)?;
-    let mut text = vec![0; PAGE];
-    // An attribute is one page: one read(2) has it all, a second could already see another value.
-    let len = file.read(&mut text)?;
-    text.truncate(len);
-    Ok(String::from_utf8_lossy(&text).into_owned())
-}
-
-fn write(path: &Path, value: &str) -> io::Result<()> {
-    let mut data = Vec::with_capacity(value.len() + 1);
-    data.extend_from_slice(value.as_bytes());
-    data.push(b'\n');
-    let mut file = fs::OpenOptions::new().write(true).open(path)?;
-    // `write`, not `write_all`: a repeated write would be a second command.
-    match file.write(&data) {
-        Ok(len) if len == data.len() => Ok(()),
-        // The kernel took a part and has carried out what it took: longer than a page, so nothing we ever meant.
-        Ok(_) => Err(Errno::EMSGSIZE.into()),
-        Err(error) => Err(error),
+fn failed(operation: &Operation, error: &io::Error) -> Error {
+    let errno = error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
+    Error::Kernel {
+        verb: operation.verb,
+        path: operation.path.clone(),
+        value: operation.data.clone(),
+        errno: ErrnoName(errno),
     }
-}
-
-fn list(path: &Path) -> io::Result<Vec<Entry>> {
-    let mut dir = Dir::open(path, OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;
-    let mut entries = Vec::new();
-    let mut begun = false;
-    for entry in dir.iter() {
-        let entry = entry?;
-        let Ok(name) = entry.file_name().to_str() else { continue };
-        begun |= name == ".";
-        if name == "." || name == ".." {
-            continue;
-        }
-        let kind = match entry.file_type() {
-            Some(Type::Directory) => EntryKind::Dir,
-            Some(Type::Symlink) => EntryKind::Link,
-            Some(_) => EntryKind::File,
-            None => EntryKind::of(fs::symlink_metadata(path.join(name))?.file_type()),
-        };
-        entries.push(Entry { name: name.to_owned(), kind });
-    }
-    // The C library takes ENOENT for the end of a directory. What does not even hold itself was not read.
-    if !begun {
-        return Err(Errno::ENOENT.into());
-    }
-    entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-    Ok(entries)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::fs;
     use std::sync::atomic::AtomicBool;
+
+    use crate::system::Machine;
 
     use super::*;
 
     fn soon() -> Deadline {
-        Deadline::within(Duration::from_millis(100), Arc::default())
+        Deadline::within(Machine::system(), Duration::from_millis(100), Arc::default())
     }
 
     #[test]
     fn a_value_is_the_first_line_and_absence_is_an_answer() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("rel_tgt_id"), "101\n[key]\n").unwrap();
-        let sysfs = Sysfs::new(dir.path());
+        let sysfs = Sysfs::new(Machine::system(), dir.path());
         assert_eq!(sysfs.value("rel_tgt_id", &soon()).unwrap(), "101");
         assert_eq!(sysfs.optional_value("enabled", &soon()).unwrap(), None);
         assert!(sysfs.value("enabled", &soon()).unwrap_err().to_string().starts_with("ENOENT reading "));
@@ -424,7 +290,7 @@ mod tests {
         fs::create_dir(dir.path().join("luns")).unwrap();
         fs::write(dir.path().join("state"), "").unwrap();
         std::os::unix::fs::symlink("luns", dir.path().join("device")).unwrap();
-        let sysfs = Sysfs::new(dir.path());
+        let sysfs = Sysfs::new(Machine::system(), dir.path());
         let entry = |name: &str, kind| Entry { name: name.to_owned(), kind };
         let expected =
             [entry("device", EntryKind::Link), entry("luns", EntryKind::Dir), entry("state", EntryKind::File)];
@@ -440,12 +306,15 @@ mod tests {
         fs::create_dir(dir.path().join("devices")).unwrap();
         // Named by its directory, and ENOENT for whoever opens it.
         std::os::unix::fs::symlink("nowhere", dir.path().join("devices/state")).unwrap();
-        let sysfs = Sysfs::new(dir.path());
+        let sysfs = Sysfs::new(Machine::system(), dir.path());
         let error = sysfs.optional_value("devices/state", &soon()).unwrap_err();
         assert_eq!(error.errno(), Some(Errno::ENOENT));
         assert_eq!(sysfs.optional_value("devices/block", &soon()), Ok(None));
         assert_eq!(sysfs.optional_list("groups/ssd/devices", &soon()).unwrap(), None);
-        assert_eq!(Sysfs::new(dir.path().join("gone")).optional_list("module", &soon()).unwrap(), None);
+        assert_eq!(
+            Sysfs::new(Machine::system(), dir.path().join("gone")).optional_list("module", &soon()).unwrap(),
+            None
+        );
     }
 
     #[test]
@@ -453,7 +322,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let fifo = dir.path().join("block");
         nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
-        let error = Sysfs::new(dir.path()).write("block", "1", &soon()).unwrap_err();
+        let error = Sysfs::new(Machine::system(), dir.path()).write("block", "1", &soon()).unwrap_err();
         assert!(matches!(error, Error::Hung { .. }), "{error}");
         assert!(error.to_string().contains("\"1\""), "{error}");
     }
@@ -462,8 +331,8 @@ mod tests {
     fn a_cancelled_run_does_not_wait() {
         let dir = tempfile::tempdir().unwrap();
         nix::unistd::mkfifo(&dir.path().join("block"), nix::sys::stat::Mode::S_IRWXU).unwrap();
-        let deadline = Deadline::within(Duration::from_mins(1), Arc::new(AtomicBool::new(true)));
-        let error = Sysfs::new(dir.path()).write("block", "1", &deadline).unwrap_err();
+        let deadline = Deadline::within(Machine::system(), Duration::from_mins(1), Arc::new(AtomicBool::new(true)));
+        let error = Sysfs::new(Machine::system(), dir.path()).write("block", "1", &deadline).unwrap_err();
         assert!(matches!(error, Error::Cancelled { .. }), "{error}");
     }
 
@@ -472,7 +341,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("a"), "").unwrap();
         let writes = [("a".to_owned(), "1".to_owned()), ("b".to_owned(), "1".to_owned())];
-        let answers = Sysfs::new(dir.path()).write_together(&writes, &soon());
+        let answers = Sysfs::new(Machine::system(), dir.path()).write_together(&writes, &soon());
         assert_eq!(answers[0], Ok(Answer::Done));
         assert_eq!(answers[1].as_ref().unwrap_err().errno(), Some(Errno::ENOENT));
     }

@@ -19,6 +19,7 @@ use scst_core::scst::names::{DeviceName, Driver, HandlerName};
 use scst_core::scst::target::LunTable;
 use scst_core::state::{Device, Port, Storage};
 use scst_core::sysfs::Sysfs;
+use scst_core::system::Machine;
 
 use super::kernel::check;
 use super::{PORT, group, node, port, scope};
@@ -136,8 +137,8 @@ pub(super) fn observed(data: &[u8]) {
     maker.device();
     maker.target_groups();
     maker.port();
-    let sysfs = Sysfs::new(dir.path());
-    let deadline = Deadline::within(Duration::from_secs(30), Arc::default());
+    let sysfs = Sysfs::new(Machine::system(), dir.path());
+    let deadline = Deadline::within(Machine::system(), Duration::from_secs(30), Arc::default());
     look(Observer { sysfs: &sysfs, deadline: &deadline });
 }
 

@@ -16,6 +16,7 @@ use super::log;
 use super::metadata;
 use super::param::AgentTable;
 use crate::deadline::Deadline;
+use crate::system::{Machine, System};
 
 /// An agent, as far as a run is concerned.
 pub trait Agent {
@@ -40,6 +41,8 @@ pub trait Agent {
 pub struct Context {
     /// The environment.
     pub env: Env,
+    /// What lies outside the run.
+    pub system: Arc<dyn System>,
     /// When the run must have ended. It listens to the flag below as well.
     pub deadline: Deadline,
     /// Print the plan and write nothing.
@@ -72,11 +75,12 @@ fn perform(agent: &impl Agent, invocation: Invocation) -> ExitCode {
     let cancelled = Arc::new(AtomicBool::new(false));
     // First of all, before any other thread exists that would take the signal with its default effect.
     listen_for_sigterm(&cancelled);
-    let deadline = Deadline::for_timeout(env.timeout(), Arc::clone(&cancelled));
+    let system = Machine::system();
+    let deadline = Deadline::for_timeout(Arc::clone(&system), env.timeout(), Arc::clone(&cancelled));
     log::install(agent.name(), invocation.action, &env);
     let prefix = env.exit_reason_prefix().to_owned();
     end_on_panic(format!("{}: internal error", invocation.action), prefix.clone());
-    let context = Context { env, deadline, dry_run: invocation.dry_run, cancelled };
+    let context = Context { env, system, deadline, dry_run: invocation.dry_run, cancelled };
     match agent.run(invocation.action, &context) {
         Ok(code) => code,
         Err(failure) => {

@@ -1,0 +1,113 @@
+//! What an action reaches outside itself, as one narrow interface: kernel files, other programs and the clock.
+//!
+//! [`Machine`] is this computer, and what the binaries use. A simulation implements [`System`] with a model of the kernel and a
+//! clock of its own, and runs the same actions on it. Which one it is, is decided once, where a run begins
+//! ([`crate::ocf::run`]); nothing else knows.
+
+mod kernel_files;
+mod machine;
+mod worker;
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::error::Verb;
+
+pub use self::machine::Machine;
+
+/// The outside of one run.
+pub trait System: fmt::Debug + Send + Sync {
+    /// Time since this machine booted: unlike the time of day it never jumps.
+    fn now(&self) -> Duration;
+
+    /// Sleeps.
+    fn sleep(&self, time: Duration);
+
+    /// Which boot of the machine this is: a text that is another one after the next boot.
+    fn boot(&self) -> String;
+
+    /// Begins one operation on a kernel file, which may sleep in the kernel for as long as it likes.
+    ///
+    /// # Errors
+    ///
+    /// The operation could not even be begun.
+    fn begin(&self, operation: Operation) -> io::Result<Box<dyn Pending>>;
+
+    /// Has a process of its own make one write, and does not wait for it. That process gets no signal that is meant for ours.
+    ///
+    /// # Errors
+    ///
+    /// The process could not be started.
+    fn write_apart(&self, operation: &Operation) -> io::Result<()>;
+
+    /// The first of these directories' programs of that name.
+    fn find_program(&self, directories: &[PathBuf], name: &str) -> Option<PathBuf>;
+
+    /// Runs a program to its end, for at most `limit`; then it is killed.
+    ///
+    /// # Errors
+    ///
+    /// The program could not be started; [`io::ErrorKind::TimedOut`]: it did not end in time.
+    fn run_program(&self, program: &Path, arguments: &[&str], limit: Duration) -> io::Result<Ended>;
+}
+
+/// An operation on a kernel file that may not have ended. Dropped before its end, it is left behind.
+pub trait Pending: fmt::Debug {
+    /// Waits for the answer, for `time` at most; it is given once.
+    fn answer(&mut self, time: Duration) -> Option<io::Result<Output>>;
+}
+
+/// One operation on a kernel file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operation {
+    /// What is done.
+    pub verb: Verb,
+    /// The full path.
+    pub path: PathBuf,
+    /// What a write writes, without the newline that is added.
+    pub data: Option<String>,
+}
+
+/// What an operation gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// A write was carried out.
+    Written,
+    /// The text of an attribute or of a link.
+    Text(String),
+    /// The entries of a directory, sorted by name.
+    Entries(Vec<Entry>),
+}
+
+/// One entry of a directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name.
+    pub name: String,
+    /// Its kind.
+    pub kind: EntryKind,
+}
+
+/// What kind of entry a directory holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EntryKind {
+    /// A directory.
+    Dir,
+    /// A symbolic link.
+    Link,
+    /// An attribute.
+    File,
+}
+
+/// How a program ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// Why it did not succeed, if it did not: `exit code 102`, `signal 9`.
+    pub failure: Option<String>,
+    /// What it printed.
+    pub stdout: Vec<u8>,
+    /// What it printed on its standard error.
+    pub stderr: Vec<u8>,
+}
