@@ -19,6 +19,7 @@ mod metadata;
 mod monitor;
 mod notify;
 mod older_scst;
+mod port_names;
 mod ports;
 mod probe;
 mod reload;

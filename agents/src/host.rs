@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use scst_core::apply::{AfterFailure, Applied, apply};
-use scst_core::cluster::{self, ClusterError, Member, Nodes, Port, Topology};
+use scst_core::cluster::{self, ClusterError, Member, Nodes, Port, Refused, Topology};
 use scst_core::command::Tools;
 use scst_core::deadline::Deadline;
 use scst_core::observe::Observer;
@@ -111,11 +111,14 @@ impl<'a> Host<'a> {
     pub fn topology(&self, driver: Driver, record: &Found) -> Result<Topology, Failure> {
         let name = self.node_name(record)?;
         let nodes = self.nodes()?;
-        let (topology, warnings) = Topology::build(&nodes, name.as_str(), driver)?;
+        let (topology, warnings) = match Topology::build(&nodes, name.as_str(), driver) {
+            Ok((topology, warnings)) => (Ok(topology), warnings),
+            Err(Refused { failure, warnings }) => (Err(failure), warnings),
+        };
         for warning in warnings {
             tracing::warn!("{warning}");
         }
-        Ok(topology)
+        topology
     }
 
     /// This node as the record knows it, where the cluster cannot be asked: without any peer.
@@ -345,10 +348,15 @@ pub fn validate(findings: &[Finding]) -> Result<(), Failure> {
     }
 }
 
-/// A configuration that start would refuse must not stop what runs: Pacemaker answers a failed reload with a restart.
-pub fn kept(failure: &Failure) -> ExitCode {
-    tracing::error!("nothing reloaded, everything keeps running as it was: {failure}");
-    ExitCode::Success
+/// The answer of a reload that changes nothing, because a start would refuse the configuration: success, because Pacemaker answers a
+/// failed reload with a restart, and the reason all the same, which Pacemaker keeps with the result.
+///
+/// # Errors
+///
+/// Always, with exit code 0.
+pub fn kept(failure: Failure) -> Result<ExitCode, Failure> {
+    tracing::error!("nothing reloaded, everything keeps running as it was");
+    Err(Failure { code: ExitCode::Success, ..failure })
 }
 
 /// The plan of a state that has been reached is empty.

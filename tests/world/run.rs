@@ -303,9 +303,20 @@ impl Outcome {
     /// for, or none.
     #[track_caller]
     pub(crate) fn exit(self, code: i32) -> Self {
+        let expected = usize::from(![0, 3, 8].contains(&code));
+        self.ended(code, expected)
+    }
+
+    /// It refused to change anything: exit code 0, with the reason on stderr and in the log as an error.
+    #[track_caller]
+    pub(crate) fn kept(self) -> Self {
+        self.ended(0, 1).writes(0).logged("ERROR")
+    }
+
+    #[track_caller]
+    fn ended(self, code: i32, expected: usize) -> Self {
         assert_eq!(self.code, Some(code), "{}", self.describe());
         let reasons = self.reasons().len();
-        let expected = usize::from(![0, 3, 8].contains(&code));
         assert!(reasons == expected || code == 3, "{reasons} exit reasons\n{}", self.describe());
         let unknown = self.reasons().into_iter().find(|reason| !has_cure(reason));
         assert!(unknown.is_none(), "docs/operations.md has no cure for {unknown:?}\n{}", self.describe());

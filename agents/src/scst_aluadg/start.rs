@@ -99,7 +99,7 @@ pub(super) fn reload(host: &Host<'_>) -> Result<ExitCode, Failure> {
     }
     let Checked { params, findings } = match checked(host) {
         Ok(checked) => checked,
-        Err(failure) => return Ok(kept(&failure)),
+        Err(failure) => return kept(failure),
     };
     let (topology, alone) = match host.topology(params.driver, &instance.record) {
         Ok(topology) => (topology, false),
@@ -112,11 +112,11 @@ pub(super) fn reload(host: &Host<'_>) -> Result<ExitCode, Failure> {
             }
             None => return Err(failure),
         },
-        Err(failure) => return Ok(kept(&failure)),
+        Err(failure) => return kept(failure),
     };
     let work = match Work::new(host, &params, &instance, topology) {
         Err(failure) if failure.code == ExitCode::Generic => return Err(failure),
-        Err(failure) => return Ok(kept(&failure)),
+        Err(failure) => return kept(failure),
         Ok(work) => work,
     };
     let local = work.topology.local.name.clone();
@@ -127,7 +127,7 @@ pub(super) fn reload(host: &Host<'_>) -> Result<ExitCode, Failure> {
         tracing::error!("device {device}: its configuration has a mistake, what runs of it stays as it is");
     }
     if let Some(conflict) = work.conflict(&found, &wanted)? {
-        return Ok(kept(&conflict));
+        return kept(conflict);
     }
     let plan = converge(&work.scope, &found, &wanted);
     log_warnings(&plan);

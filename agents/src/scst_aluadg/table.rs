@@ -62,8 +62,8 @@ The name of the SCST device group, 1 to 8 letters and digits. It is the first pa
             shortdesc: "SCST target driver",
             longdesc: "\
 The SCST target driver whose ports export the devices: qla2x00t (Fibre Channel), iscsi, ib_srpt (SRP over InfiniBand), \
-scst_local or fcst. The entries of the node attribute targetports are read in the form of that driver: eight pairs of hex digits \
-for qla2x00t; an iqn., eui. or naa. name for iscsi; four or eight groups of four hex digits for ib_srpt; the target's name in \
+scst_local or fcst. The entries of the node attribute targetports are read in the form of that driver: a WWPN of 16 hex digits in \
+any usual spelling for qla2x00t; an iqn., eui. or naa. name for iscsi; four or eight groups of four hex digits for ib_srpt; the target's name in \
 sysfs for the others. Entries that are names of another driver are passed over, and keep their place in the numbering. A change \
 restarts the resource.",
             ..PARAMETER

@@ -287,7 +287,7 @@ fn reload(host: &Host<'_>) -> Result<ExitCode, Failure> {
     }
     let (params, findings) = Params::parse(&host.context.env);
     if let Err(failure) = refuse_errors(&findings) {
-        return Ok(kept(&failure));
+        return kept(failure);
     }
     let params = params.unwrap_or_default();
     let topology = match host.topology(DRIVER, &record) {
@@ -300,16 +300,16 @@ fn reload(host: &Host<'_>) -> Result<ExitCode, Failure> {
             }
             None => return Err(failure),
         },
-        Err(failure) => return Ok(kept(&failure)),
+        Err(failure) => return kept(failure),
     };
     let ports = match host.local_ports(DRIVER, &topology) {
         // Nor does a kernel that did not answer.
         Err(failure) if failure.code == ExitCode::Generic => return Err(failure),
-        Err(failure) => return Ok(kept(&failure)),
+        Err(failure) => return kept(failure),
         Ok(ports) => known_ports(&ours, ports),
     };
     let started = match wanted::started(&params, topology.local.id, &ports) {
-        Err(failure) => return Ok(kept(&failure)),
+        Err(failure) => return kept(failure),
         Ok(started) => started,
     };
     let names: Vec<_> = ports.iter().map(|(name, _)| name.clone()).collect();

@@ -45,8 +45,9 @@ Put all ports of one host into one group: commands of a group are ordered togeth
 The exports of scst_aluadg name these groups.
 
 Groups are separated by semicolons or white space, WWPNs by commas; a blank after a comma does no harm. A group's name consists \
-of letters and digits and should not be longer than 8 characters; dashes, underscores and dots are possible. A WWPN is eight \
-pairs of hex digits joined by colons. Upper case is read as lower case.
+of letters and digits and should not be longer than 8 characters; dashes, underscores and dots are possible. A WWPN is 16 hex \
+digits: in pairs joined by colons (21:00:00:24:ff:60:d0:10) or dashes, or without anything between, also behind 0x or naa. Upper \
+case is read as lower case.
 
 A group with a bad name, a group named twice and a bad WWPN are left out with a warning in the log; a group without any valid \
 WWPN is created empty. validate-all names every such mistake and fails. Without a single valid group the resource does not start.

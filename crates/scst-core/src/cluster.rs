@@ -17,7 +17,7 @@ use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
 
 pub use self::configuration::{Configuration, Configured, parse_configuration, query_configuration};
-pub use self::topology::{MAX_GROUPS, Member, Port, Topology, entries, io_group};
+pub use self::topology::{MAX_GROUPS, Member, Port, Refused, Topology, entries, io_group};
 use crate::command::{CommandError, Tools};
 use crate::deadline::Deadline;
 use crate::ocf::notify::PeerRole;

@@ -3,7 +3,7 @@
 mod proposal;
 mod report;
 
-use scst_core::cluster::{self, Nodes, TARGETPORTS, Topology};
+use scst_core::cluster::{self, Nodes, Refused, TARGETPORTS, Topology};
 use scst_core::ocf::exit::Failure;
 use scst_core::scst::names::{Driver, TargetName};
 use serde::Serialize;
@@ -176,7 +176,8 @@ fn check(found: &mut Discovery, nodes: &Nodes, driver: Driver) {
     local.targetports.clone_from(&found.should_be);
     match Topology::build(&nodes, &name, driver) {
         Ok((_, warnings)) => found.remarks.extend(warnings),
-        Err(failure) => {
+        Err(Refused { failure, warnings }) => {
+            found.remarks.extend(warnings);
             found.remarks.push(format!("no start would succeed on this node: {failure}"));
             found.refused = Some(failure.reason);
         }

@@ -34,11 +34,11 @@ pub(super) fn propose(is: &[&str], ports: &[TargetName], driver: Driver, renumbe
         if !concerns(driver, entry) {
             remarks.push(format!("entry {entry} is no port of driver {driver} and keeps its place"));
             entries.push(Entry::Stays(entry));
-        } else if let Some(place) = new.iter().position(|port| port.matches(entry)) {
+        } else if let Some(place) = new.iter().position(|port| same(driver, port, entry)) {
             new.remove(place);
             entries.push(Entry::Stays(entry));
         } else {
-            let twice = ports.iter().any(|port| port.matches(entry));
+            let twice = ports.iter().any(|port| same(driver, port, entry));
             let reason = if twice { "is listed twice" } else { "is no target port of this machine" };
             remarks.push(format!("entry {entry} {reason}"));
             entries.push(Entry::Gone(entry));
@@ -74,6 +74,11 @@ pub(super) fn propose(is: &[&str], ports: &[TargetName], driver: Driver, renumbe
         }
     }
     proposal
+}
+
+/// Whether an entry, in whatever spelling, is the name of this port.
+fn same(driver: Driver, port: &TargetName, entry: &str) -> bool {
+    TargetName::parse(driver, entry).is_ok_and(|name| port.matches(name.as_str()))
 }
 
 /// Whether an entry is meant for this driver. Any word is a name to the drivers without a form of their own, so what has
@@ -114,6 +119,8 @@ mod tests {
     fn what_is_right_stays_as_it_is_spelled_and_in_its_order() {
         let upper = A.to_uppercase();
         assert_eq!(propose_for(&[B, &upper], &[A, B], false), (vec![B.to_owned(), upper.clone()], 0));
+        let bare = A.replace(':', "");
+        assert_eq!(propose_for(&[B, &bare], &[A, B], false), (vec![B.to_owned(), bare], 0));
     }
 
     #[test]

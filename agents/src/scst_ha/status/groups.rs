@@ -61,6 +61,8 @@ pub(super) struct Group {
     pub(super) faults: Vec<String>,
     /// What a reload would do, or would name.
     pub(super) differences: Vec<String>,
+    /// Something that is configured was left out; the remarks name it.
+    pub(super) left_out: bool,
     /// What else is to be known.
     pub(super) remarks: Vec<String>,
 }
@@ -160,6 +162,7 @@ pub(super) fn look(
         in_flight: in_flight(node, &found, ports)?,
         faults: Vec::new(),
         differences: Vec::new(),
+        left_out: false,
         remarks: Vec::new(),
     };
     group.faults(&found, record, own.is_some(), starting, host);

@@ -5,8 +5,9 @@ mod report;
 
 use std::collections::BTreeMap;
 
-use scst_core::cluster::{Configuration, Configured, Topology};
+use scst_core::cluster::{Configuration, Configured, Refused, Topology};
 use scst_core::ocf::exit::Failure;
+use scst_core::ocf::param::{Finding, Severity};
 use scst_core::scst::names::{Driver, GroupName, NodeName};
 use serde::Serialize;
 
@@ -47,6 +48,8 @@ struct PortResource {
     running: bool,
     /// What a start would do.
     differences: Vec<String>,
+    /// Something that is configured was left out; the remarks name it.
+    left_out: bool,
     /// What else is to be known.
     remarks: Vec<String>,
 }
@@ -67,10 +70,11 @@ pub(super) fn run(node: &Node, options: &cli::Status) -> Result<Verdict, Failure
 
 impl Status {
     fn verdict(&self) -> Verdict {
-        let wrong = |group: &Group| !group.faults.is_empty() || !group.differences.is_empty();
+        let wrong = |group: &Group| !group.faults.is_empty() || !group.differences.is_empty() || group.left_out;
+        let differs = |resource: &PortResource| !resource.differences.is_empty() || resource.left_out;
         if !self.unread.is_empty() {
             Verdict::Failed
-        } else if self.groups.iter().any(wrong) || self.port_resources.iter().any(|r| !r.differences.is_empty()) {
+        } else if self.groups.iter().any(wrong) || self.port_resources.iter().any(differs) {
             Verdict::Differs
         } else {
             Verdict::Right
@@ -94,9 +98,12 @@ impl Known {
         self.configuration.resources.iter().filter(move |resource| resource.agent == agent)
     }
 
-    /// The numbers of all nodes, and what is odd about them.
-    fn topology(&self, driver: Driver) -> Option<Result<(Topology, Vec<String>), Failure>> {
-        Some(Topology::build(&self.configuration.nodes, self.local.as_ref()?.as_str(), driver))
+    /// The numbers of all nodes, and what was left out of them.
+    fn topology(&self, driver: Driver) -> Option<(Result<Topology, Failure>, Vec<String>)> {
+        Some(match Topology::build(&self.configuration.nodes, self.local.as_ref()?.as_str(), driver) {
+            Ok((topology, warnings)) => (Ok(topology), warnings),
+            Err(Refused { failure, warnings }) => (Err(failure), warnings),
+        })
     }
 }
 
@@ -152,14 +159,16 @@ fn ports_of(node: &Node, resource: &Configured, known: &Known, status: &mut Stat
         id: resource.id.clone(),
         running: false,
         differences: Vec::new(),
+        left_out: leaves_out(&findings),
         remarks: resource.left_out.clone(),
     };
     shown.remarks.extend(findings.iter().map(ToString::to_string));
-    let (Some(params), Some(topology)) = (params, known.topology(scst_qla2xtgt::ours::DRIVER)) else { return shown };
-    let compared = topology.and_then(|(topology, warnings)| {
-        shown.remarks.extend(warnings);
-        scst_qla2xtgt::difference::difference(&host, &params, &topology)
-    });
+    let (Some(params), Some((topology, warnings))) = (params, known.topology(scst_qla2xtgt::ours::DRIVER)) else {
+        return shown;
+    };
+    shown.left_out |= !warnings.is_empty();
+    shown.remarks.extend(warnings);
+    let compared = topology.and_then(|topology| scst_qla2xtgt::difference::difference(&host, &params, &topology));
     match compared {
         Ok(None) => {}
         Ok(Some(differences)) => (shown.running, shown.differences) = (true, differences),
@@ -193,6 +202,11 @@ fn every_group(node: &Node, only: Option<&GroupName>, known: &Known, status: &mu
     Ok(())
 }
 
+/// Whether the agents leave out something of a configuration, or read it in another way than it looks.
+fn leaves_out(findings: &[Finding]) -> bool {
+    findings.iter().any(|finding| finding.severity >= Severity::Warning)
+}
+
 fn group(
     node: &Node,
     name: &GroupName,
@@ -221,10 +235,12 @@ fn group(
     let (params, findings) = scst_aluadg::params::Params::parse(&context.env);
     group.remarks.extend(resource.left_out.iter().cloned());
     group.remarks.extend(findings.iter().map(ToString::to_string));
+    group.left_out = leaves_out(&findings);
     let Some(params) = params else { return Ok(group) };
-    let Some(topology) = known.topology(params.driver) else { return Ok(group) };
-    let compared = topology.and_then(|(topology, warnings)| {
-        group.remarks.extend(warnings);
+    let Some((topology, warnings)) = known.topology(params.driver) else { return Ok(group) };
+    group.left_out |= !warnings.is_empty();
+    group.remarks.extend(warnings);
+    let compared = topology.and_then(|topology| {
         if group.role == Role::Stopped {
             return Ok(Vec::new());
         }

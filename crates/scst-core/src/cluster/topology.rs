@@ -69,35 +69,38 @@ fn numbered(id: u16, n: usize) -> Option<u16> {
     Some(id * 100 + u16::try_from(n).ok()?)
 }
 
+/// No topology for the local node, and what else its attributes and those of its peers are to be warned about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Why there is none.
+    pub failure: Failure,
+    /// The warnings that would have come with one.
+    pub warnings: Vec<String>,
+}
+
 impl Topology {
-    /// Derives everything from the nodes of the CIB. Beside the topology there are warnings: names that are no port, peers
-    /// whose numbers do not fit.
+    /// Derives everything from the nodes of the CIB. Beside the topology there are warnings: names that are no port, ports
+    /// that are listed twice, peers whose numbers do not fit.
     ///
     /// # Errors
     ///
-    /// Exit 5 if the local node has no port of this driver, exit 2 if its numbers do not fit or a port is listed twice.
-    pub fn build(nodes: &Nodes, local: &str, driver: Driver) -> Result<(Self, Vec<String>), Failure> {
-        let node = nodes.node(local).ok_or_else(|| {
-            Failure::installed(format!("node {local} is not in the CIB, so it has no {TARGETPORTS}"))
-                .with_hint("compare the node names of the cluster with this node's name")
-        })?;
-        if node.remote {
-            return Err(Failure::installed(format!("node {local} is a remote node, which cannot serve targets")));
-        }
-        no_port_twice(nodes)?;
-
+    /// Exit 5 if the local node has no port of this driver, exit 2 if its numbers do not fit or one of its ports is listed
+    /// twice. The warnings come with the failure as well.
+    pub fn build(nodes: &Nodes, local: &str, driver: Driver) -> Result<(Self, Vec<String>), Refused> {
         let mut warnings = Vec::new();
-        let local = local_member(node, driver, &mut warnings)?;
-        let mut peers: Vec<Member> = nodes
-            .0
-            .iter()
-            .filter(|peer| peer.name != node.name && !peer.remote)
-            .filter_map(|peer| peer_member(peer, driver, &mut warnings))
-            .collect();
+        let repeated = Repeated::find(nodes, driver);
+        let own = local_node(nodes, local).and_then(|node| local_member(node, driver, &repeated, &mut warnings));
+        let peers = nodes.0.iter().filter(|peer| peer.name != local && !peer.remote);
+        let mut peers: Vec<Member> =
+            peers.filter_map(|peer| peer_member(peer, driver, &repeated, &mut warnings)).collect();
         peers.sort_unstable_by_key(|peer| peer.id);
+        warnings.extend(repeated.elsewhere(local));
         // A node's name and id are whatever the CIB holds.
         let warnings = warnings.iter().map(|warning| one_line(warning)).collect();
-        Ok((Self { local, peers }, warnings))
+        match own {
+            Ok(local) => Ok((Self { local, peers }, warnings)),
+            Err(failure) => Err(Refused { failure, warnings }),
+        }
     }
 }
 
@@ -107,29 +110,94 @@ pub fn entries(node: &ClusterNode) -> impl Iterator<Item = &str> {
     list.split(|c: char| c == ',' || c.is_whitespace()).filter(|entry| !entry.is_empty())
 }
 
-/// One port cannot have two numbers, nor two nodes.
-fn no_port_twice(nodes: &Nodes) -> Result<(), Failure> {
-    let mut owners: BTreeMap<String, &str> = BTreeMap::new();
-    for node in nodes.0.iter().filter(|node| !node.remote) {
-        for entry in entries(node) {
-            if let Some(owner) = owners.insert(entry.to_ascii_lowercase(), &node.name) {
-                let reason = if owner == node.name {
-                    format!("port {entry} is listed twice in {TARGETPORTS} of node {owner}")
-                } else {
-                    format!("port {entry} is listed in {TARGETPORTS} of node {owner} and of node {}", node.name)
-                };
-                return Err(Failure::args(reason).with_hint(
-                    "every port belongs into the attribute of one node, once; correct it and clean up the resource",
-                ));
+/// The names that stand in more than one place of the lists of all nodes. One port cannot have two numbers, nor two nodes. What
+/// is a name of no driver is no port, however often it keeps a place.
+struct Repeated<'a> {
+    driver: Driver,
+    /// By the form under which equal names are equal: the nodes that list it, one for each place, and a spelling.
+    names: BTreeMap<String, (Vec<&'a str>, &'a str)>,
+}
+
+impl<'a> Repeated<'a> {
+    fn find(nodes: &'a Nodes, driver: Driver) -> Self {
+        let mut names: BTreeMap<String, (Vec<&str>, &str)> = BTreeMap::new();
+        for node in nodes.0.iter().filter(|node| !node.remote) {
+            for entry in entries(node) {
+                let Some(key) = key(driver, entry) else { continue };
+                let (places, spelling) = names.entry(key).or_default();
+                places.push(&node.name);
+                *spelling = entry;
             }
         }
+        names.retain(|_, (places, _)| places.len() > 1);
+        Self { driver, names }
     }
-    Ok(())
+
+    fn has(&self, entry: &str) -> bool {
+        key(self.driver, entry).is_some_and(|key| self.names.contains_key(&key))
+    }
+
+    /// Says in whose lists each of the names stands that `of` accepts by the names of the nodes.
+    fn sentences(&self, of: impl Fn(&[&str]) -> bool) -> Vec<String> {
+        let listed = self.names.values().filter(|(places, _)| of(places));
+        listed
+            .map(|(places, port)| {
+                let mut nodes = places.clone();
+                nodes.dedup();
+                if let [node] = nodes.as_slice() {
+                    format!("port {port} is listed twice in {TARGETPORTS} of node {node}")
+                } else {
+                    format!("port {port} is listed in {TARGETPORTS} of node {}", nodes.join(" and of node "))
+                }
+            })
+            .collect()
+    }
+
+    /// The local node cannot start with them.
+    fn refuse(&self, local: &str, warnings: &mut Vec<String>) -> Result<(), Failure> {
+        let mut sentences = self.sentences(|places| places.contains(&local)).into_iter();
+        let Some(first) = sentences.next() else { return Ok(()) };
+        warnings.extend(sentences);
+        Err(Failure::args(first)
+            .with_hint("every port belongs into the attribute of one node, once; correct it and clean up the resource"))
+    }
+
+    /// What does not concern the local node is no reason to keep it from serving.
+    fn elsewhere(&self, local: &str) -> impl Iterator<Item = String> {
+        let sentences = self.sentences(|places| !places.contains(&local)).into_iter();
+        sentences.map(|sentence| format!("{sentence}: it is left out of every target group"))
+    }
+}
+
+/// The form under which names of one port are equal; `None` for what is a name of no driver.
+fn key(driver: Driver, entry: &str) -> Option<String> {
+    let name = TargetName::parse(driver, entry).ok().map(|name| name.key());
+    name.or_else(|| of_another_driver(entry).then(|| entry.to_ascii_lowercase()))
+}
+
+/// The local node must be a member of the cluster that can serve targets.
+fn local_node<'a>(nodes: &'a Nodes, local: &str) -> Result<&'a ClusterNode, Failure> {
+    let node = nodes.node(local).ok_or_else(|| {
+        Failure::installed(format!("node {local} is not in the CIB, so it has no {TARGETPORTS}"))
+            .with_hint("compare the node names of the cluster with this node's name")
+    })?;
+    if node.remote {
+        return Err(Failure::installed(format!("node {local} is a remote node, which cannot serve targets")));
+    }
+    Ok(node)
 }
 
 /// The local node must have numbers, or nothing can be started here.
-fn local_member(node: &ClusterNode, driver: Driver, warnings: &mut Vec<String>) -> Result<Member, Failure> {
+fn local_member(
+    node: &ClusterNode,
+    driver: Driver,
+    repeated: &Repeated<'_>,
+    warnings: &mut Vec<String>,
+) -> Result<Member, Failure> {
     let name = &node.name;
+    // Named whatever else is wrong: often the reason of it.
+    let names = names(node, driver, warnings);
+    repeated.refuse(name, warnings)?;
     if entries(node).next().is_none() {
         return Err(Failure::installed(format!("node {name} has no {TARGETPORTS} attribute"))
             .with_hint(format!("crm_attribute --node {name} --name {TARGETPORTS} --update PORT,PORT")));
@@ -145,7 +213,7 @@ fn local_member(node: &ClusterNode, driver: Driver, warnings: &mut Vec<String>) 
         return Err(Failure::args(format!("node {name} lists {count} ports, target ids exist for {MAX_COUNT}"))
             .with_hint(format!("shorten {TARGETPORTS} of this node")));
     }
-    let ports = ports(node, id, driver, warnings);
+    let ports = ports(names, id);
     if ports.is_empty() {
         return Err(Failure::installed(format!("{TARGETPORTS} of node {name} has no port of driver {driver}")));
     }
@@ -153,7 +221,12 @@ fn local_member(node: &ClusterNode, driver: Driver, warnings: &mut Vec<String>) 
 }
 
 /// A peer without numbers is left out: this node can serve without publishing the other's paths.
-fn peer_member(node: &ClusterNode, driver: Driver, warnings: &mut Vec<String>) -> Option<Member> {
+fn peer_member(
+    node: &ClusterNode,
+    driver: Driver,
+    repeated: &Repeated<'_>,
+    warnings: &mut Vec<String>,
+) -> Option<Member> {
     let name = &node.name;
     let count = entries(node).count();
     if count == 0 {
@@ -175,8 +248,10 @@ fn peer_member(node: &ClusterNode, driver: Driver, warnings: &mut Vec<String>) -
         warnings.push(format!("node {name} is left out: it lists {count} ports, target ids exist for {MAX_COUNT}"));
         return None;
     }
+    let mut names = names(node, driver, warnings);
+    names.retain(|(_, name)| !repeated.has(name.as_str()));
     // A target group without a port would count as local, so a peer without one has none.
-    let ports = ports(node, id, driver, warnings);
+    let ports = ports(names, id);
     (!ports.is_empty()).then_some(Member { name: checked, id, ports })
 }
 
@@ -185,22 +260,27 @@ fn small_id(node: &ClusterNode) -> Option<u16> {
     node.id.parse().ok().filter(|id| (1..=MAX_ID).contains(id))
 }
 
-/// The ports of this driver, each with the number of its place in the list.
-fn ports(node: &ClusterNode, id: u16, driver: Driver, warnings: &mut Vec<String>) -> Vec<Port> {
-    let mut ports = Vec::new();
+/// The names of this driver in a node's list, each with its place there (from 1). What is a name of no driver is warned about.
+fn names(node: &ClusterNode, driver: Driver, warnings: &mut Vec<String>) -> Vec<(usize, TargetName)> {
+    let mut names = Vec::new();
     for (place, entry) in entries(node).enumerate() {
-        match (TargetName::parse(driver, entry), numbered(id, place + 1)) {
-            (Ok(name), Some(rel_tgt_id)) => ports.push(Port { name, rel_tgt_id }),
+        match TargetName::parse(driver, entry) {
+            Ok(name) => names.push((place + 1, name)),
             // A node may have ports of several drivers in its list; only what is a port of none is a mistake.
-            (Err(_), _) if of_another_driver(entry) => {}
-            (Err(error), _) => {
+            Err(_) if of_another_driver(entry) => {}
+            Err(error) => {
                 let name = &node.name;
                 warnings.push(format!("entry {entry:?} of {TARGETPORTS} of node {name} is ignored: {error}"));
             }
-            (Ok(_), None) => {}
         }
     }
-    ports
+    names
+}
+
+/// The names with the numbers of their places.
+fn ports(names: Vec<(usize, TargetName)>, id: u16) -> Vec<Port> {
+    let numbered = |(place, name)| Some(Port { name, rel_tgt_id: numbered(id, place)? });
+    names.into_iter().filter_map(numbered).collect()
 }
 
 /// Whether the entry is a name of one of the drivers that have a grammar of their own.
@@ -235,7 +315,7 @@ mod tests {
     }
 
     fn build(nodes: &Nodes, local: &str) -> Result<(Topology, Vec<String>), Failure> {
-        Topology::build(nodes, local, Driver::Qla2x00t)
+        Topology::build(nodes, local, Driver::Qla2x00t).map_err(|refused| refused.failure)
     }
 
     #[test]
@@ -301,23 +381,48 @@ mod tests {
     }
 
     #[test]
-    fn a_port_listed_twice_is_refused_on_every_node() {
+    fn a_port_listed_twice_keeps_those_from_starting_that_list_it_and_is_left_out_by_the_others() {
         let upper = wwn(1).to_uppercase();
-        for (list, reason) in [
+        let bare = wwn(1).replace(':', "");
+        for (list, reason, members) in [
             (
-                vec![("alpha", "1", Some(format!("{},{upper}", wwn(1)))), ("beta", "2", Some(wwn(2)))],
+                [format!("{},{upper}", wwn(1)), wwn(2), wwn(3)],
                 format!("port {upper} is listed twice in targetports of node alpha"),
+                // Without a port alpha has no target group at all.
+                vec![format!("2 beta 201={}", wwn(2)), format!("3 gamma 301={}", wwn(3))],
             ),
             (
-                vec![("alpha", "1", Some(wwn(1))), ("beta", "2", Some(upper.clone()))],
-                format!("port {upper} is listed in targetports of node alpha and of node beta"),
+                [wwn(1), format!("{bare},{}", wwn(2)), wwn(3)],
+                format!("port {bare} is listed in targetports of node alpha and of node beta"),
+                vec![format!("2 beta 202={}", wwn(2)), format!("3 gamma 301={}", wwn(3))],
             ),
         ] {
-            let list: Vec<_> = list.iter().map(|(name, id, ports)| (*name, *id, ports.as_deref())).collect();
-            for local in ["alpha", "beta"] {
-                let failure = build(&nodes(&list), local).unwrap_err();
-                assert_eq!((failure.code, &failure.reason), (ExitCode::Args, &reason));
+            let names = ["alpha", "beta", "gamma"];
+            let ids = ["1", "2", "3"];
+            let list: Vec<_> = (0..3).map(|n| (names[n], ids[n], Some(list[n].as_str()))).collect();
+            for local in names {
+                match build(&nodes(&list), local) {
+                    Err(failure) => assert_eq!((failure.code, &failure.reason), (ExitCode::Args, &reason), "{local}"),
+                    Ok((topology, warnings)) => {
+                        assert!(!reason.ends_with(local), "{local} lists it");
+                        assert_eq!(warnings, [format!("{reason}: it is left out of every target group")]);
+                        let all: Vec<_> = topology.peers.iter().chain([&topology.local]).map(picture).collect();
+                        let all: std::collections::BTreeSet<_> = all.into_iter().collect();
+                        assert_eq!(all, members.iter().cloned().collect());
+                    }
+                }
             }
+        }
+    }
+
+    #[test]
+    fn a_failure_comes_with_the_warnings() {
+        let nodes = nodes(&[("alpha", "700", Some("nonsense")), ("beta", "2", Some("nothing")), ("gamma", "3", None)]);
+        for (local, warned) in [("alpha", 2), ("beta", 2), ("gamma", 2), ("delta", 2)] {
+            let refused = Topology::build(&nodes, local, Driver::Qla2x00t).unwrap_err();
+            let entries = refused.warnings.iter().filter(|warning| warning.starts_with("entry "));
+            let left_out = refused.warnings.iter().filter(|warning| warning.contains("is left out"));
+            assert_eq!(entries.count() + left_out.count(), warned, "{local}: {refused:?}");
         }
     }
 

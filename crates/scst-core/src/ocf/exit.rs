@@ -66,7 +66,7 @@ impl From<ExitCode> for std::process::ExitCode {
     }
 }
 
-/// An action that did not reach its aim.
+/// An action that did not reach its aim. The exit code is that of success where a failure would make the cluster stop what runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// The exit code.

@@ -61,27 +61,24 @@ impl Driver {
         }
     }
 
-    /// Whether a text has the form of this driver's target names.
+    /// A target's name as this driver spells it in sysfs, from a text in one of the usual spellings of such a name: Fibre Channel
+    /// and `InfiniBand` names are in lower case, the others keep their spelling.
     ///
     /// # Errors
     ///
-    /// Says which form that is.
-    pub fn check(self, text: &str) -> Result<(), NameError> {
-        let (fits, form) = match self {
-            Self::Qla2x00t => (hex_groups(text, 8, 2), "a WWPN of eight pairs of hex digits joined by colons"),
+    /// Says which form a name of this driver has.
+    pub fn spelled(self, text: &str) -> Result<String, NameError> {
+        let lower = || text.to_ascii_lowercase();
+        let (name, form) = match self {
+            Self::Qla2x00t => (wwpn(&lower()), "a WWPN of eight pairs of hex digits joined by colons"),
             Self::IbSrpt => (
-                hex_groups(text, 4, 4) || hex_groups(text, 8, 4),
+                (hex_groups(text, 4, 4) || hex_groups(text, 8, 4)).then(lower),
                 "a GUID or GID of four or eight groups of four hex digits",
             ),
-            Self::Iscsi => (iscsi_name(text), "an iSCSI name of the form iqn., eui. or naa."),
-            Self::ScstLocal | Self::Fcst => (true, "a name"),
+            Self::Iscsi => (iscsi_name(text).then(|| text.to_owned()), "an iSCSI name of the form iqn., eui. or naa."),
+            Self::ScstLocal | Self::Fcst => (Some(text.to_owned()), "a name"),
         };
-        if fits { Ok(()) } else { Err(NameError::Form(form)) }
-    }
-
-    /// Whether the driver spells its targets' names in lower case, so that another spelling is the same name.
-    pub fn lower_case(self) -> bool {
-        matches!(self, Self::Qla2x00t | Self::IbSrpt)
+        name.ok_or(NameError::Form(form))
     }
 
     /// Whether this driver's targets have no `enabled` attribute and always count as enabled.
@@ -102,21 +99,39 @@ impl AsRef<str> for Driver {
     }
 }
 
+/// A world wide port name as eight pairs joined by colons, from every usual spelling in lower case: pairs joined by colons or
+/// dashes, groups of four digits joined by dashes, 16 digits without anything between; each also behind `0x` or `naa.`.
+fn wwpn(text: &str) -> Option<String> {
+    let text = text.strip_prefix("0x").or_else(|| text.strip_prefix("naa.")).unwrap_or(text);
+    let spellings = [(':', 2), ('-', 2), ('-', 4), (':', 16)];
+    let groups = spellings.into_iter().find_map(|(separator, digits)| {
+        let groups: Vec<&str> = text.split(separator).collect();
+        (groups.len() * digits == 16 && groups.iter().all(|group| hex(group, digits))).then_some(groups)
+    })?;
+    let digits = groups.concat();
+    let pairs: Vec<&str> = (0..8).map(|pair| &digits[2 * pair..2 * pair + 2]).collect();
+    Some(pairs.join(":"))
+}
+
+/// Exactly so many hex digits.
+fn hex(text: &str, digits: usize) -> bool {
+    text.len() == digits && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
 /// `count` groups of `digits` hex digits joined by colons.
 fn hex_groups(text: &str, count: usize, digits: usize) -> bool {
     let groups: Vec<&str> = text.split(':').collect();
-    groups.len() == count && groups.iter().all(|g| g.len() == digits && g.bytes().all(|b| b.is_ascii_hexdigit()))
+    groups.len() == count && groups.iter().all(|group| hex(group, digits))
 }
 
 /// RFC 3720's three forms, without regard to case. An IQN is `iqn.YYYY-MM.` and a domain, then anything after a colon.
 fn iscsi_name(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
-    let hex = |digits: &str| digits.bytes().all(|b| b.is_ascii_hexdigit());
     if let Some(digits) = text.strip_prefix("eui.") {
-        return digits.len() == 16 && hex(digits);
+        return hex(digits, 16);
     }
     if let Some(digits) = text.strip_prefix("naa.") {
-        return matches!(digits.len(), 16 | 32) && hex(digits);
+        return hex(digits, 16) || hex(digits, 32);
     }
     let Some(rest) = text.strip_prefix("iqn.") else { return false };
     let Some((date, name)) = rest.split_once('.') else { return false };
