@@ -242,18 +242,20 @@ fn promote_of_a_stopped_instance_starts_it_first() {
 #[test]
 fn a_device_that_does_not_open_fails_the_promotion_and_drops_the_score() {
     let cluster = sample::with_ports();
-    let disk = cluster.disk("r0", 1 << 20);
+    let disk = cluster.drbd("r0", 1 << 20);
     let device = format!("filename={},virtname=r0,export0=all:1", disk.display());
     let group = group().param("device1", &device);
     let alpha = cluster.node("alpha");
+    let role = |role: &str| alpha.control(&format!("store {} drbd={role}", disk.display()));
+    role("primary");
     alpha.run(&group, "start").exit(0);
-    alpha.declare(&disk, "kind=block size=1048576 open_error=EMEDIUMTYPE");
+    role("secondary");
     alpha.run(&group, "promote").exit(1).reason("backing store could not be opened: device dummy_r0");
     assert_eq!(seen(&cluster, "alpha")[0], "standby");
     assert_eq!(cluster.score("alpha", &group), None);
     alpha.run(&group, "monitor").exit(0);
     // The same when it opens: nothing of the failed attempt is left in the way.
-    alpha.declare(&disk, "kind=block size=1048576");
+    role("primary");
     alpha.run(&group, "promote").exit(0);
     assert_eq!(alpha.read("devices/dummy_r0/active"), "1");
     assert_eq!(cluster.score("alpha", &group).as_deref(), Some("5"));

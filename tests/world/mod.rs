@@ -18,7 +18,7 @@ pub(crate) mod sample;
 mod transition;
 mod tree;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -30,6 +30,9 @@ pub(crate) use self::node::Node;
 pub(crate) use self::resource::Resource;
 pub(crate) use self::run::Outcome;
 pub(crate) use self::transition::Lists;
+
+/// A major number above those that drivers can have: opening such a device node answers ENXIO.
+const NO_DRIVER: u64 = 4000;
 
 /// What a world is made of, before it is there.
 pub(crate) struct World {
@@ -145,7 +148,7 @@ impl World {
             }
             nodes.push(Node::up(dir.path(), plan, self.version, &tools, &cib));
         }
-        Cluster { nodes, cib, names: self.names, instances: RefCell::default(), dir }
+        Cluster { nodes, cib, names: self.names, instances: RefCell::default(), disks: Cell::new(0), dir }
     }
 }
 
@@ -157,6 +160,8 @@ pub(crate) struct Cluster {
     names: Names,
     /// By resource: what its instances do, as the cluster believes.
     instances: RefCell<BTreeMap<String, transition::Instances>>,
+    /// How many disks were made.
+    disks: Cell<u64>,
     dir: tempfile::TempDir,
 }
 
@@ -197,11 +202,26 @@ impl Cluster {
         path
     }
 
-    /// A block device, as far as SCST on every node can tell; a file to everybody else.
+    /// A block device on every node: a device node, with a number of no driver, that only the simulated SCST can open.
+    /// Each node lists it in its `dev/block` and can change it with `ctl store`.
     pub(crate) fn disk(&self, name: &str, size: u64) -> PathBuf {
-        let path = self.file(name, size);
+        let path = self.dir.path().join(name);
+        let number = self.disks.get() + 1;
+        self.disks.set(number);
+        let device = nix::sys::stat::makedev(NO_DRIVER, number);
+        let mode = nix::sys::stat::Mode::S_IRUSR | nix::sys::stat::Mode::S_IWUSR;
+        nix::sys::stat::mknod(&path, nix::sys::stat::SFlag::S_IFBLK, mode, device).expect("root can make device nodes");
         for node in &self.nodes {
             node.declare_disk(&path, size, "");
+        }
+        path
+    }
+
+    /// A DRBD device on every node, secondary everywhere. `ctl store PATH drbd=primary` on a node promotes it there.
+    pub(crate) fn drbd(&self, name: &str, size: u64) -> PathBuf {
+        let path = self.disk(name, size);
+        for node in &self.nodes {
+            node.control(&format!("store {} drbd=secondary", path.display()));
         }
         path
     }

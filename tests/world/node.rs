@@ -119,12 +119,9 @@ impl Node {
         let entry = FileEntry {
             path: path.to_str().expect("temporary directories have plain names").to_owned(),
             kind: EntryKind::Block,
-            size,
-            logical_block: 512,
-            held: false,
-            discard: false,
-            open_error: None,
+            size: Some(size),
             identity: Some(identity.to_owned()).filter(|identity| !identity.is_empty()),
+            ..FileEntry::default()
         };
         self.files.declare(&entry).expect("an absolute path");
     }

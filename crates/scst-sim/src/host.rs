@@ -3,75 +3,35 @@
 //! A declared file needs not exist: disks of any size, disks somebody else holds, a DRBD secondary. What is not declared is
 //! asked of the system; of a block device its size and limits (`/sys/dev/block`) and, by opening it exclusively for a
 //! moment, whether it is in use.
+//!
+//! A declared block device with a number is also listed in the machine's `dev/block`, as long as it is present. The number
+//! is the declared one or that of the device node which is at its path; with `mknod` the node is made and removed here.
+
+mod store;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::{Mode, SFlag, major, minor, stat};
 use nix::unistd::read;
-use serde::Deserialize;
 
-use crate::model::{FileKind, Host, HostFile};
-use crate::words::errno_named;
+pub use self::store::{DrbdRole, EntryKind, FileEntry, StoreChange, StoreHealth};
+
+use self::store::Store;
+use crate::model::{FileKind, Host, HostDisk, HostFile};
 
 /// Where SCST keeps its reservations.
 const VAR_LIB: &str = "/var/lib/scst";
+/// The unit of `size` in `/sys/dev/block`.
+const SECTOR: u64 = 512;
 
-/// A file as a scenario declares it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FileEntry {
-    /// Absolute path, as an agent's parameters name it.
-    pub path: String,
-    /// `regular`, `block`, `dir`, `char`, `fifo` or `missing`.
-    pub kind: EntryKind,
-    /// Size in bytes.
-    #[serde(default)]
-    pub size: u64,
-    /// Logical block size of a disk in bytes.
-    #[serde(default = "sector")]
-    pub logical_block: u32,
-    /// Somebody outside SCST has the disk open exclusively.
-    #[serde(default)]
-    pub held: bool,
-    /// The disk can discard.
-    #[serde(default)]
-    pub discard: bool,
-    /// Name of the errno that opening it answers.
-    pub open_error: Option<String>,
-    /// What disk it is; two paths with one identity are one disk. By default the path.
-    pub identity: Option<String>,
-}
-
-fn sector() -> u32 {
-    512
-}
-
-/// Kinds of declared files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum EntryKind {
-    /// A regular file.
-    Regular,
-    /// A block device.
-    Block,
-    /// A directory.
-    Dir,
-    /// A character device.
-    Char,
-    /// A FIFO.
-    Fifo,
-    /// Nothing is there, whatever this machine has.
-    Missing,
-}
-
-type Declared = BTreeMap<Vec<u8>, Option<HostFile>>;
+type Declared = BTreeMap<Vec<u8>, Store>;
 
 /// The [`Host`] of mounted machines. Clones share what is declared, so that a file can change under a running machine.
 #[derive(Debug, Clone, Default)]
@@ -96,48 +56,86 @@ impl Files {
     /// Declares a file, in place of one declared before at that path.
     ///
     /// # Errors
-    /// A sentence, when the path is not absolute or the errno unknown.
+    /// A sentence, when the path is not absolute, the errno unknown, the number none, or the node cannot be made.
     pub fn declare(&self, entry: &FileEntry) -> Result<(), String> {
-        if !entry.path.starts_with('/') {
-            return Err(format!("file {:?} is not an absolute path", entry.path));
+        let mut store = Store::new(entry)?;
+        let mut declared = self.lock();
+        let path = entry.path.clone().into_bytes();
+        if let Some(before) = declared.get(&path) {
+            store.succeeds(before);
         }
-        let named = |name: &String| errno_named(name).ok_or_else(|| format!("errno {name:?} is unknown"));
-        let open_error = entry.open_error.as_ref().map(named).transpose()?;
-        let file = |kind| HostFile {
-            kind,
-            size: entry.size,
-            logical_block: entry.logical_block,
-            held: entry.held,
-            discard: entry.discard,
-            open_error,
-            identity: entry.identity.as_ref().unwrap_or(&entry.path).clone().into_bytes(),
-        };
-        let file = match entry.kind {
-            EntryKind::Regular => Some(file(FileKind::Regular)),
-            EntryKind::Block => Some(file(FileKind::Block)),
-            EntryKind::Dir => Some(file(FileKind::Dir)),
-            EntryKind::Char => Some(file(FileKind::Char)),
-            EntryKind::Fifo => Some(file(FileKind::Fifo)),
-            EntryKind::Missing => None,
-        };
-        let mut declared = self.declared.lock().unwrap_or_else(PoisonError::into_inner);
-        declared.insert(entry.path.clone().into_bytes(), file);
+        store.make_node(&entry.path)?;
+        declared.insert(path, store);
         Ok(())
+    }
+
+    /// Changes a declared file: only what the change names. `held_open` says whether the machine's SCST has the file of an
+    /// identity open.
+    ///
+    /// # Errors
+    /// The errno and a sentence: ENOENT for a path that was not declared, EBUSY for a DRBD device that cannot become a
+    /// secondary because it is open, EINVAL for a bad value.
+    pub fn change(
+        &self,
+        path: &str,
+        change: &StoreChange,
+        held_open: impl Fn(&[u8]) -> bool,
+    ) -> Result<(), (Errno, String)> {
+        let mut declared = self.lock();
+        let Some(store) = declared.get(path.as_bytes()) else {
+            return Err((Errno::ENOENT, format!("file {path:?} was not declared")));
+        };
+        if change.drbd == Some(DrbdRole::Secondary) && held_open(&store.identity()) {
+            return Err((Errno::EBUSY, format!("{path}: the device is held open by someone")));
+        }
+        // Other names of the same disk change with it.
+        let disk = store.disk().to_vec();
+        for (path, store) in declared.iter_mut().filter(|(_, store)| store.disk() == disk) {
+            let path = String::from_utf8_lossy(path).into_owned();
+            store.change(&path, change).map_err(|problem| (Errno::EINVAL, problem))?;
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Declared> {
+        self.declared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Host for Files {
     fn file(&self, path: &[u8]) -> Result<HostFile, Errno> {
-        let declared = self.declared.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(file) = declared.get(path) {
-            return file.clone().ok_or(Errno::ENOENT);
+        if let Some(store) = self.lock().get(path) {
+            return store.file();
         }
-        drop(declared);
         let path = Path::new(OsStr::from_bytes(path));
         match (&self.var_lib, path.strip_prefix(VAR_LIB)) {
             (Some(dir), Ok(below)) => found(&dir.join(below)),
             _ => found(path),
         }
+    }
+
+    fn opened(&self, path: &[u8], identity: &[u8]) -> Option<HostFile> {
+        let declared = self.lock();
+        let store = declared.values().find(|store| store.identity() == identity);
+        if let Some(store) = store.or_else(|| declared.get(path)) {
+            return store.opened(identity);
+        }
+        drop(declared);
+        self.file(path).ok().filter(|file| file.identity == identity)
+    }
+
+    fn grown(&self, identity: &[u8], size: u64) {
+        for store in self.lock().values_mut().filter(|store| store.identity() == identity) {
+            store.grow(size);
+        }
+    }
+
+    fn disks(&self) -> Vec<HostDisk> {
+        let declared = self.lock();
+        let mut disks: Vec<_> = declared.iter().filter_map(|(path, store)| store.listed(path)).collect();
+        disks.sort();
+        disks.dedup_by(|a, b| a.number == b.number);
+        disks
     }
 }
 
@@ -153,16 +151,9 @@ fn found(path: &Path) -> Result<HostFile, Errno> {
         // Nothing SCST could ever open: a socket.
         _ => return Err(Errno::ENXIO),
     };
-    let file = HostFile {
-        kind,
-        size: u64::try_from(status.st_size).unwrap_or(0),
-        logical_block: sector(),
-        held: false,
-        discard: false,
-        open_error: None,
-        identity: fs::canonicalize(path)
-            .map_or_else(|_| path.as_os_str().as_bytes().to_vec(), |canonical| canonical.into_os_string().into_vec()),
-    };
+    // A file that takes the place of another is another file.
+    let identity = format!("{}:{}", status.st_dev, status.st_ino).into_bytes();
+    let file = HostFile::plain(kind, u64::try_from(status.st_size).unwrap_or(0), &identity);
     match kind {
         FileKind::Block => Ok(disk(path, status.st_rdev)),
         FileKind::Fifo => Ok(HostFile { held: has_writer(path), ..file }),
@@ -188,14 +179,16 @@ fn disk(path: &Path, number: u64) -> HostFile {
     };
     let probe = OFlag::O_RDONLY | OFlag::O_EXCL | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
     let opening = open(path, probe, Mode::empty()).err();
+    let size = limit(&format!("{disk}/size")).unwrap_or(0) * SECTOR;
+    let block = |name: &str| queue(name).and_then(|size| u32::try_from(size).ok());
+    let plain = HostFile::plain(FileKind::Block, size, disk.as_bytes());
     HostFile {
-        kind: FileKind::Block,
-        size: limit(&format!("{disk}/size")).unwrap_or(0) * u64::from(sector()),
-        logical_block: queue("logical_block_size").and_then(|size| size.try_into().ok()).unwrap_or(sector()),
+        logical_block: block("logical_block_size").unwrap_or(plain.logical_block),
+        physical_block: block("physical_block_size").unwrap_or(plain.physical_block),
         discard: queue("discard_max_bytes").is_some_and(|bytes| bytes > 0),
         held: opening == Some(Errno::EBUSY),
         open_error: opening.filter(|errno| *errno != Errno::EBUSY),
-        identity: disk.into_bytes(),
+        ..plain
     }
 }
 

@@ -7,8 +7,6 @@
 //! var_lib = "state"                   # stands for /var/lib/scst; relative to this file
 //! disks = ["2:0:0:0"]                 # SCSI disks of the machine, for pass-through
 //! iscsi_daemon = true                 # iscsi-scstd runs; absent: it does not
-//! disks = ["2:0:0:0"]                 # SCSI disks of the machine, for pass-through
-//! iscsi_daemon = true                 # iscsi-scstd runs; absent: it does not
 //!
 //! [[port]]
 //! wwpn = "21:00:00:24:ff:60:d0:10"
@@ -17,10 +15,26 @@
 //! driver = "scst_local"
 //! name = "local1"
 //!
-//! [[file]]
+//! [[file]]                            # a file below a device: `regular`, `block`, `dir`, `char`, `fifo`, `missing`
 //! path = "/dev/drbd0"
 //! kind = "block"
-//! size = 1073741824
+//! number = "147:0"                    # listed as dev/block/147:0; absent: the number of the device node at the path, if any
+//! mknod = true                        # the device node is made at the path, and removed while the disk is not present
+//! size = 1073741824                   # this and the following can be changed by `ctl store PATH KEY=VALUE...`
+//! logical_block = 4096                # absent: 512
+//! physical_block = 4096               # absent: the logical one
+//! discard = true                      # absent: it cannot discard
+//! held = true                         # somebody else has it open exclusively
+//! drbd = "secondary"                  # or "primary": a DRBD device; a secondary opens for nobody
+//! open_error = "EIO"                  # opening it fails so; "none" ends that
+//! health = "hanging"                  # or "good", "failing": what becomes of commands that reach it
+//! present = false                     # it is not there yet; a disk that comes back is another disk than the opened one
+//!
+//! [[file]]
+//! path = "/dev/sda1"
+//! kind = "block"
+//! number = "8:1"
+//! partition_of = "sda"                # dev/block/8:1 is a partition: queue/ is in the directory above
 //!
 //! [[write]]
 //! path = "kernel/scst_tgt/handlers/vdisk_nullio/mgmt"

@@ -21,15 +21,7 @@ impl Host for Files {
             b"/var/lib/scst/pr" | b"/file" => (FileKind::Dir, 0),
             _ => return Err(Errno::ENOENT),
         };
-        Ok(HostFile {
-            kind,
-            size,
-            logical_block: 512,
-            held: false,
-            discard: path == b"/disk/a",
-            open_error: None,
-            identity: path.to_vec(),
-        })
+        Ok(HostFile { discard: path == b"/disk/a", ..HostFile::plain(kind, size, path) })
     }
 }
 

@@ -17,15 +17,7 @@ impl Host for OneDisk {
             b"/var/lib/scst/pr" => FileKind::Dir,
             _ => return Err(Errno::ENOENT),
         };
-        Ok(HostFile {
-            kind,
-            size: 1 << 30,
-            logical_block: 512,
-            held: false,
-            discard: false,
-            open_error: None,
-            identity: path.to_vec(),
-        })
+        Ok(HostFile::plain(kind, 1 << 30, path))
     }
 }
 

@@ -6,7 +6,7 @@ use nix::errno::Errno;
 
 use super::unknowns;
 use crate::faults::Fault;
-use crate::host::FileEntry;
+use crate::host::{FileEntry, StoreChange};
 use crate::mount::Core;
 use crate::scenario::{PortEntry, SlowEntry};
 use crate::words;
@@ -43,7 +43,11 @@ logout DRIVER TARGET SESSION
 io start DRIVER TARGET SESSION LUN [DURATION]
 io finish ID
 io done ID
-file path=PATH kind=KIND [size=BYTES] [logical_block=BYTES] [held=true] [discard=true] [open_error=ERRNO] [identity=NAME]
+file path=PATH kind=regular|block|dir|char|fifo|missing [number=MAJOR:MINOR] [mknod=true] [partition_of=DISK] [identity=NAME] \
+[STATE...]
+store PATH STATE...
+  where STATE is size=BYTES, logical_block=BYTES, physical_block=BYTES, held=true|false, discard=true|false,
+  open_error=ERRNO|none, drbd=primary|secondary, health=good|hanging|failing, present=true|false
 fault op=OP action=ACTION [path=GLOB] [process=GLOB] [pid=PID] [at=K] [repeat=true] [errno=E] [after=DURATION] [signal=S] \
 [when=before|after]
 slow path=GLOB takes=DURATION [data=GLOB] [holds_mutex=true] [times=N]
@@ -163,6 +167,14 @@ fn mount(core: &mut Core, verb: &str, rest: &str, words: &[&str]) -> Result<Stri
             let files = core.files.as_ref();
             let files = files.ok_or_else(|| failed("this machine's files cannot be declared", Errno::ENOTSUP))?;
             files.declare(&entry).map_err(Refused::syntax)?;
+        }
+        ("store", [path, _, ..]) => {
+            let change: StoreChange = words::parse(&words[1..].join(" ")).map_err(Refused::syntax)?;
+            let files = core.files.as_ref();
+            let files = files.ok_or_else(|| failed("this machine's files cannot be changed", Errno::ENOTSUP))?;
+            let machine = &core.machine;
+            let changed = files.change(path, &change, |identity| machine.holds_open(identity));
+            changed.map_err(|(errno, reason)| Refused { errno, reason })?;
         }
         ("fault", [_, ..]) => {
             let fault: Fault = words::parse(rest).map_err(Refused::syntax)?;

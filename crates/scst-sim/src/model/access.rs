@@ -138,6 +138,8 @@ impl Machine {
             Node::RemotePort(tg, name) => self.show_remote_port(*tg, name),
             Node::FcHost(host) => self.show_fc_host(*host, attr),
             Node::ModuleParameters(module) => self.show_module_parameter(module, attr),
+            Node::Disk(name) => self.show_disk(name, attr),
+            Node::DiskQueue(name) => self.show_queue(name, attr),
             Node::Sgv | Node::SgvCache(_) => Ok(b"Name    Hit    Total    % merged\n".to_vec()),
             _ => Err(Errno::ENOENT),
         }

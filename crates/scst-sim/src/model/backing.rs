@@ -28,6 +28,14 @@ pub(super) struct Dif {
     pub(super) file_name: Option<Vec<u8>>,
 }
 
+/// A file or disk that SCST holds open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Opened {
+    path: Vec<u8>,
+    /// As it was when it was opened.
+    file: HostFile,
+}
+
 /// The part of a device that a vdisk handler adds.
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an attribute of the device")]
@@ -38,8 +46,8 @@ pub(super) struct Vdisk {
     pub(super) bind_alua_state: bool,
     pub(super) block_shift: u32,
     pub(super) size: u64,
-    /// What is open: the identity of the disk, or of the file.
-    pub(super) open: Option<Vec<u8>>,
+    /// What is open, if anything is.
+    pub(super) open: Option<Opened>,
     /// Sessions that see it.
     pub(super) attached: u32,
     /// Size and abilities are to be looked up as soon as it is active.
@@ -72,11 +80,9 @@ impl Vdisk {
     }
 }
 
-/// The file's size as SCST asks for it: regular files and block devices only.
+/// The file's size as SCST asks for it, opening it to read: regular files and block devices only.
 fn size_of(file: &HostFile) -> Result<u64, Errno> {
-    if let Some(errno) = file.open_error {
-        return Err(errno);
-    }
+    file.opening(false)?;
     match file.kind {
         FileKind::Regular | FileKind::Block => Ok(file.size),
         FileKind::Dir | FileKind::Char | FileKind::Fifo => Err(Errno::EINVAL),
@@ -90,13 +96,25 @@ impl Machine {
 
     /// The block device with that identity is held open exclusively by SCST.
     pub fn holds(&self, identity: &[u8]) -> bool {
-        self.features.exclusive_blockio
-            && self
-                .scst
-                .devices
-                .values()
-                .filter_map(|d| d.vdisk.as_ref())
-                .any(|v| v.kind == VdiskKind::Block && v.open.as_deref() == Some(identity))
+        self.features.exclusive_blockio && self.holders(identity).any(|v| v.kind == VdiskKind::Block)
+    }
+
+    /// The file or device with that identity is held open by SCST, exclusively or not.
+    pub fn holds_open(&self, identity: &[u8]) -> bool {
+        self.holders(identity).next().is_some()
+    }
+
+    fn holders(&self, identity: &[u8]) -> impl Iterator<Item = &Vdisk> {
+        let vdisks = self.scst.devices.values().filter_map(|d| d.vdisk.as_ref());
+        vdisks.filter(move |v| v.open.as_ref().is_some_and(|open| open.file.identity == identity))
+    }
+
+    /// Closes what a device has open. Nothing else may be changed by that.
+    fn close_backing(&mut self, device: DevId) {
+        let Some(open) = self.vdisk(device).and_then(|vdisk| vdisk.open.take()) else { return };
+        if !self.holds_open(&open.file.identity) {
+            self.host.closed(&open.file.identity);
+        }
     }
 
     /// Looks up size and abilities of the backing. An inactive device that may be so puts it off.
@@ -138,10 +156,12 @@ impl Machine {
         }
         let Some(path) = vdisk.filename.clone() else { return Ok(()) };
         let (block, shift) = (vdisk.kind == VdiskKind::Block, vdisk.block_shift);
+        let writable = self.scst.devices.get(&device).is_some_and(|d| !d.read_only);
         let file = self.host.file(&path)?;
         if block && file.kind != FileKind::Block {
             return Err(Errno::ENOTBLK);
         }
+        file.opening(writable)?;
         size_of(&file)?;
         if block && self.features.exclusive_blockio && (file.held || self.holds(&file.identity)) {
             return Err(Errno::EBUSY);
@@ -151,7 +171,7 @@ impl Machine {
             return Err(Errno::EINVAL);
         }
         if let Some(vdisk) = self.vdisk(device) {
-            vdisk.open = Some(file.identity);
+            vdisk.open = Some(Opened { path, file });
         }
         Ok(())
     }
@@ -178,11 +198,10 @@ impl Machine {
 
     /// One session less sees the device; the last one closes its backing.
     pub(super) fn detach(&mut self, device: DevId) {
-        if let Some(vdisk) = self.vdisk(device) {
-            vdisk.attached = vdisk.attached.saturating_sub(1);
-            if vdisk.attached == 0 {
-                vdisk.open = None;
-            }
+        let Some(vdisk) = self.vdisk(device) else { return };
+        vdisk.attached = vdisk.attached.saturating_sub(1);
+        if vdisk.attached == 0 {
+            self.close_backing(device);
         }
     }
 
@@ -208,8 +227,8 @@ impl Machine {
     pub(super) fn deactivate(&mut self, device: DevId) {
         if let Some(vdisk) = self.vdisk(device) {
             vdisk.active = false;
-            vdisk.open = None;
         }
+        self.close_backing(device);
     }
 
     /// A write to `active`.
@@ -243,18 +262,19 @@ impl Machine {
     /// A write to `filename` of a CD-ROM drive: another medium, or none.
     pub(super) fn change_medium(&mut self, device: DevId, text: &[u8]) -> Result<(), Errno> {
         let name = trimmed(c_text(text)).to_vec();
-        let (medium, size, identity) = if name.is_empty() {
+        let (medium, size, open) = if name.is_empty() {
             (None, 0, None)
         } else if name.starts_with(b"/") {
             let file = self.host.file(&name)?;
-            (Some(name), size_of(&file)?, Some(file.identity))
+            (Some(name.clone()), size_of(&file)?, Some(Opened { path: name, file }))
         } else {
             return Err(Errno::EINVAL);
         };
+        self.close_backing(device);
         if let Some(vdisk) = self.vdisk(device) {
             vdisk.filename = medium;
             vdisk.size = size;
-            vdisk.open = identity.filter(|_| vdisk.attached > 0);
+            vdisk.open = open.filter(|_| vdisk.attached > 0);
         }
         Ok(())
     }

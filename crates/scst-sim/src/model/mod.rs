@@ -18,6 +18,7 @@ mod copy_manager;
 mod device;
 mod device_attrs;
 mod device_group;
+mod disk;
 mod driver;
 mod fc_host;
 mod handler;
@@ -138,20 +139,104 @@ pub struct HostFile {
     pub size: u64,
     /// Logical block size of a block device, in bytes; 512 where it does not apply.
     pub logical_block: u32,
+    /// Physical block size of a block device, in bytes; at least the logical one.
+    pub physical_block: u32,
     /// Somebody outside SCST holds the block device open exclusively.
     pub held: bool,
     /// The block device can discard (`thin_provisioned` reads 1 then).
     pub discard: bool,
-    /// Opening it fails with this errno (a DRBD secondary: EMEDIUMTYPE).
+    /// Opening it fails with this errno, for reading as for writing.
     pub open_error: Option<Errno>,
-    /// Which device it is: two names of one block device answer the same value.
+    /// It is a DRBD device in the role of a secondary, which opens for nobody.
+    pub secondary: bool,
+    /// What becomes of the commands that reach it.
+    pub health: Health,
+    /// Which file or device it is: two names of one block device answer the same value, a new file of an old name another.
     pub identity: Vec<u8>,
+}
+
+/// What becomes of reads, writes and flushes at a store.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Health {
+    /// They succeed.
+    #[default]
+    Good,
+    /// They do not end until the store is well again (a suspended device).
+    Hanging,
+    /// Reads and writes fail, flushes succeed (a device-mapper table of the target `error`).
+    Failing,
+    /// Everything fails: the disk behind an open device is gone.
+    Gone,
+}
+
+impl HostFile {
+    /// A healthy file or disk with blocks of 512 bytes that opens for everybody.
+    pub fn plain(kind: FileKind, size: u64, identity: &[u8]) -> Self {
+        Self {
+            kind,
+            size,
+            logical_block: 512,
+            physical_block: 512,
+            held: false,
+            discard: false,
+            open_error: None,
+            secondary: false,
+            health: Health::Good,
+            identity: identity.to_vec(),
+        }
+    }
+
+    /// What `open(2)` answers: for reading only, or for reading and writing.
+    ///
+    /// # Errors
+    /// Of a DRBD secondary EMEDIUMTYPE for reading and EROFS for writing; else the declared errno.
+    pub fn opening(&self, writable: bool) -> Result<(), Errno> {
+        match self.open_error {
+            Some(errno) => Err(errno),
+            None if self.secondary => Err(if writable { Errno::EROFS } else { Errno::EMEDIUMTYPE }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A block device as `/sys/dev/block` shows it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HostDisk {
+    /// Major and minor number.
+    pub number: (u64, u64),
+    /// The name of its directory, such as `drbd10`.
+    pub name: String,
+    /// The disk it is a partition of. A partition has no `queue` of its own.
+    pub whole: Option<String>,
+    /// Size in bytes.
+    pub size: u64,
+    /// Logical block size in bytes.
+    pub logical_block: u32,
+    /// Physical block size in bytes.
+    pub physical_block: u32,
 }
 
 /// The world around sysfs, as far as SCST's answers depend on it.
 pub trait Host {
     /// Follows links and answers what is at the absolute path.
     fn file(&self, path: &[u8]) -> Result<HostFile, Errno>;
+
+    /// What has become of a file or device since it was opened at that path with that identity, whatever is at the path
+    /// by now. `None` where nothing is known of it: it is as it was.
+    fn opened(&self, path: &[u8], identity: &[u8]) -> Option<HostFile> {
+        self.file(path).ok().filter(|file| file.identity == identity)
+    }
+
+    /// SCST has closed the file or device of that identity, which nobody in it holds any more.
+    fn closed(&self, _identity: &[u8]) {}
+
+    /// A write past the end made an open file this long.
+    fn grown(&self, _identity: &[u8], _size: u64) {}
+
+    /// The block devices that `/sys/dev/block` lists.
+    fn disks(&self) -> Vec<HostDisk> {
+        Vec::new()
+    }
 }
 
 /// A path or a write the model does not know: answered ENOTSUP, never guessed.

@@ -65,6 +65,13 @@ impl Machine {
         match node {
             Node::Top => 1,
             Node::Kernel => mix(1, b"kernel"),
+            Node::Dev => mix(1, b"dev"),
+            Node::DevBlock => mix(1, b"dev/block"),
+            Node::HostDevices => mix(1, b"devices"),
+            Node::VirtualDevices => mix(1, b"devices/virtual"),
+            Node::VirtualBlock => mix(1, b"devices/virtual/block"),
+            Node::Disk(name) => mix(mix(1, b"disk"), name.as_bytes()),
+            Node::DiskQueue(name) => mix(mix(1, b"queue"), name.as_bytes()),
             Node::Class => mix(1, b"class"),
             Node::FcHosts => mix(1, b"fc_host"),
             Node::FcHost(host) => mix(u64::from(*host), b"host"),

@@ -47,6 +47,16 @@ pub(super) enum Node {
     RemotePort(TgId, Name),
     Sgv,
     SgvCache(&'static str),
+    /// `dev` and `dev/block`.
+    Dev,
+    DevBlock,
+    /// `devices`, `devices/virtual`, `devices/virtual/block`.
+    HostDevices,
+    VirtualDevices,
+    VirtualBlock,
+    /// A disk or partition of the host, and the limits of a disk.
+    Disk(String),
+    DiskQueue(String),
 }
 
 /// An entry of a directory.
@@ -163,7 +173,14 @@ impl Machine {
             Node::RemotePort(..) => vec![("rel_tgt_id", RW)],
             Node::Sgv => vec![("global_stats", RW)],
             Node::SgvCache(_) => vec![("stats", RW)],
+            Node::Disk(name) => self.disk_attributes(name),
+            Node::DiskQueue(_) => super::disk::QUEUE.to_vec(),
             Node::Top
+            | Node::Dev
+            | Node::DevBlock
+            | Node::HostDevices
+            | Node::VirtualDevices
+            | Node::VirtualBlock
             | Node::Kernel
             | Node::Class
             | Node::FcHosts
@@ -229,7 +246,10 @@ impl Machine {
         let s = &self.scst;
         let dir = |name: &str, node| (name.as_bytes().to_vec(), Entry::Dir(node));
         match node {
-            Node::Top => vec![dir("class", Node::Class), dir("kernel", Node::Kernel), dir("module", Node::Modules)],
+            Node::Top | Node::Dev | Node::DevBlock | Node::HostDevices | Node::VirtualDevices | Node::VirtualBlock => {
+                self.host_entries(node)
+            }
+            Node::Disk(name) => self.disk_entries(name),
             Node::Kernel if s.loaded => vec![dir("scst_tgt", Node::Root)],
             Node::Class => vec![dir("fc_host", Node::FcHosts)],
             Node::FcHosts => {
@@ -320,6 +340,7 @@ impl Machine {
             | Node::Latency(_)
             | Node::Connection(_)
             | Node::RemotePort(..)
+            | Node::DiskQueue(_)
             | Node::SgvCache(_) => Vec::new(),
         }
     }

@@ -261,7 +261,7 @@ impl Host for World {
         };
         // A loop device on a file passes discards on to it as holes.
         let discard = matches!(node, Node::Loop { backing: Some(_), .. });
-        Ok(HostFile { kind, size, logical_block, held, discard, open_error: None, identity: path })
+        Ok(HostFile { logical_block, held, discard, ..HostFile::plain(kind, size, &path) })
     }
 }
 

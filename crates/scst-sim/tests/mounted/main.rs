@@ -6,6 +6,7 @@ mod faults;
 mod mounts;
 mod picture;
 mod shell;
+mod stores;
 mod system_calls;
 mod waiting;
 mod world;

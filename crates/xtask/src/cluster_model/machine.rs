@@ -16,16 +16,7 @@ use super::walk::Lot;
 /// A machine with the directory that SCST keeps reservations in.
 fn machine(node: usize) -> Machine {
     let files = Files::new();
-    let reservations = FileEntry {
-        path: "/var/lib/scst/pr".to_owned(),
-        kind: EntryKind::Dir,
-        size: 0,
-        logical_block: 512,
-        held: false,
-        discard: false,
-        open_error: None,
-        identity: None,
-    };
+    let reservations = FileEntry { path: "/var/lib/scst/pr".to_owned(), kind: EntryKind::Dir, ..FileEntry::default() };
     files.declare(&reservations).expect("an absolute path");
     booted(node, files, DISK)
 }

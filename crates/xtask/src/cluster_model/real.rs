@@ -14,16 +14,7 @@ const PORTS: usize = 3;
 
 /// A node that has just booted, as [`Nodes::booted`](super::nodes::Nodes::booted) has it.
 pub(super) fn booted(node: usize, files: Files, disk: &str) -> Machine {
-    let disk = FileEntry {
-        path: disk.to_owned(),
-        kind: EntryKind::Block,
-        size: 1 << 20,
-        logical_block: 512,
-        held: false,
-        discard: false,
-        open_error: None,
-        identity: None,
-    };
+    let disk = FileEntry { path: disk.to_owned(), kind: EntryKind::Block, size: Some(1 << 20), ..FileEntry::default() };
     files.declare(&disk).expect("an absolute path");
     let mut machine = Machine::new(ScstVersion::V3_11, Box::new(files));
     for (n, host) in (0..PORTS).zip(1..) {

@@ -241,12 +241,8 @@ fn disk(path: &Path) -> FileEntry {
     FileEntry {
         path: path.to_string_lossy().into_owned(),
         kind: EntryKind::Block,
-        size: 1 << 20,
-        logical_block: 512,
-        held: false,
-        discard: false,
-        open_error: None,
-        identity: None,
+        size: Some(1 << 20),
+        ..FileEntry::default()
     }
 }
 
