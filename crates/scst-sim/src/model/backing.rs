@@ -31,9 +31,9 @@ pub(super) struct Dif {
 /// A file or disk that SCST holds open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Opened {
-    path: Vec<u8>,
+    pub(super) path: Vec<u8>,
     /// As it was when it was opened.
-    file: HostFile,
+    pub(super) file: HostFile,
 }
 
 /// The part of a device that a vdisk handler adds.

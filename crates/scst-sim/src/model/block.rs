@@ -1,7 +1,7 @@
 //! The `block` attribute: commands of a device are held back (`scst_ext_block_dev` in `scst_lib.c`).
 
 use super::Errno;
-use super::command::{Command, Store};
+use super::command::{Command, Outcome, Store};
 use super::machine::Machine;
 use super::state::DevId;
 use super::words::is_space;
@@ -79,17 +79,24 @@ impl Machine {
         self.scst.devices.get(&device).is_none_or(|d| !d.blocking.pending)
     }
 
-    /// Takes one block back. False while the only one is not complete yet: the writer has to wait for it.
-    pub(super) fn lower_block(&mut self, device: DevId) -> bool {
-        let Some(blocking) = self.scst.devices.get_mut(&device).map(|d| &mut d.blocking) else { return true };
-        if blocking.count == 1 && blocking.pending {
-            return false;
+    /// A write of `0`. The last block can only be taken back once it is complete: its writer waits for that, whatever is
+    /// blocked or unblocked meanwhile, and the count stays until then.
+    pub(super) fn unblock(&mut self, device: DevId) -> Outcome {
+        let blocking = self.scst.devices.get(&device).map(|d| &d.blocking);
+        if blocking.is_some_and(|b| b.count == 1 && b.pending) {
+            return Outcome::Unblocking(device);
         }
+        self.lower_block(device);
+        Outcome::Done(Ok(()))
+    }
+
+    /// Takes one block back, if there is any.
+    pub(super) fn lower_block(&mut self, device: DevId) {
+        let Some(blocking) = self.scst.devices.get_mut(&device).map(|d| &mut d.blocking) else { return };
         blocking.count = blocking.count.saturating_sub(1);
         if blocking.count == 0 {
             self.release_held_io();
         }
-        true
     }
 }
 

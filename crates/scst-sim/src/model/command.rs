@@ -94,6 +94,8 @@ pub(super) enum Outcome {
     Never,
     /// What it waits for has not happened: it is tried again after each change.
     Again,
+    /// It takes back the only block of a device as soon as that is complete.
+    Unblocking(DevId),
 }
 
 /// What is left to do once commands of initiators have been answered.
@@ -226,8 +228,8 @@ impl Machine {
             Command::PrFileName(device, path) => Outcome::Done(self.set_pr_file_name(*device, path.as_deref())),
             Command::PrState(device, text) => self.set_pr_state(*device, text),
             Command::AwaitBlocked(device) if self.is_block_settled(*device) => Outcome::Done(Ok(())),
-            Command::Unblock(device) if self.lower_block(*device) => Outcome::Done(Ok(())),
-            Command::AwaitBlocked(_) | Command::Unblock(_) => Outcome::Again,
+            Command::AwaitBlocked(_) => Outcome::Again,
+            Command::Unblock(device) => self.unblock(*device),
             Command::GroupDevices(group, text) => Outcome::Done(self.group_devices_command(*group, text)),
             Command::TargetGroups(group, text) => Outcome::Done(self.target_groups_command(*group, text)),
             Command::Members(tg, text) => Outcome::Done(self.members_command(*tg, text)),

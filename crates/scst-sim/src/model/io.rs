@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::Errno;
+use super::backing::Opened;
 use super::machine::Machine;
 use super::state::{DevId, SessId};
+use super::{Errno, Health};
 
 /// A command of an initiator that has not been answered.
 #[derive(Debug, Clone)]
@@ -15,6 +16,8 @@ struct Io {
     device: DevId,
     takes: Option<Duration>,
     stage: Stage,
+    /// The file or disk it was sent to.
+    store: Option<Opened>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +54,7 @@ impl Machine {
         let device = seen.device;
         let id = self.ios.next;
         self.ios.next += 1;
-        self.ios.all.insert(id, Io { session, lun, device, takes, stage: Stage::PutOff });
+        self.ios.all.insert(id, Io { session, lun, device, takes, stage: Stage::PutOff, store: None });
         self.release_held_io();
         Ok(id)
     }
@@ -81,8 +84,9 @@ impl Machine {
             if io.stage == Stage::PutOff && !suspended {
                 io.stage = Stage::Held;
             }
-            let blocked = self.scst.devices.get(&io.device).is_some_and(|d| d.blocking.count > 0);
-            if io.stage == Stage::Held && !blocked {
+            let device = self.scst.devices.get(&io.device);
+            if io.stage == Stage::Held && device.is_none_or(|d| d.blocking.count == 0) {
+                io.store = device.and_then(|d| d.vdisk.as_ref()?.open.clone());
                 io.stage = Stage::Running(io.takes.map(|takes| now + takes));
             }
         }
@@ -91,9 +95,9 @@ impl Machine {
     /// Answers the commands whose time has come.
     pub(super) fn end_due_io(&mut self) {
         let now = self.now;
-        let due = |io: &Io| matches!(io.stage, Stage::Running(Some(ends)) if ends <= now);
-        let ended: Vec<Io> = self.ios.all.values().filter(|io| due(io)).cloned().collect();
-        self.ios.all.retain(|_, io| !due(io));
+        let due = |io: &Io| matches!(io.stage, Stage::Running(Some(ends)) if ends <= now) && !self.hangs(io);
+        let due: Vec<u64> = self.ios.all.iter().filter(|(_, io)| due(io)).map(|(id, _)| *id).collect();
+        let ended: Vec<Io> = due.iter().filter_map(|id| self.ios.all.remove(id)).collect();
         for io in ended {
             if !self.has_running_io(io.device) {
                 self.settle_block(io.device);
@@ -104,10 +108,18 @@ impl Machine {
         }
     }
 
+    /// The store a command was sent to answers nothing for now.
+    fn hangs(&self, io: &Io) -> bool {
+        let file = io.store.as_ref().and_then(|store| self.host.opened(&store.path, &store.file.identity));
+        file.is_some_and(|file| file.health == Health::Hanging)
+    }
+
     /// When the next command is answered.
     pub(super) fn next_io_event(&self) -> Option<Duration> {
         let ends = |io: &Io| if let Stage::Running(ends) = io.stage { ends } else { None };
-        self.ios.all.values().filter_map(ends).min()
+        // What is overdue waits for its store, and nobody knows how long.
+        let known = |io: &&Io| ends(io).is_some_and(|ends| ends > self.now) || !self.hangs(io);
+        self.ios.all.values().filter(known).filter_map(ends).min()
     }
 
     /// A disk works on a command of the device.

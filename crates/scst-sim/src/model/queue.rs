@@ -42,6 +42,8 @@ struct Job {
     asked: (Vec<u8>, Vec<u8>),
     queued: bool,
     writer: Option<Writer>,
+    /// A signal came for the writer, who waits on all the same.
+    signalled: bool,
     /// When the writer left without an answer.
     left: Option<Duration>,
     started: Duration,
@@ -102,11 +104,21 @@ impl Machine {
         None
     }
 
-    /// A signal reached the waiting writer: it is answered EINTR by the next poll, the command goes on.
+    /// A signal reached the waiting writer, whether it is caught or kills: the write is answered EINTR by the next poll and
+    /// the command goes on. Who takes a block back waits on, and so does in 3.7 who waits for a block.
     pub fn interrupt(&mut self, ticket: Ticket) {
+        let deaf_to_signals = !self.features.interruptible_block;
         let waiting = self.queue.jobs.values_mut().find(|j| j.writer.is_some_and(|w| w.ticket == ticket));
-        // Unblocking waits without minding signals.
-        if let Some(job) = waiting.filter(|j| !matches!(j.command, Command::Unblock(_))) {
+        if let Some(job) = waiting {
+            let waits_on = match job.command {
+                Command::Unblock(_) => true,
+                Command::AwaitBlocked(_) => deaf_to_signals,
+                _ => false,
+            };
+            if waits_on {
+                job.signalled = true;
+                return;
+            }
             job.writer = None;
             job.left = Some(self.now);
             self.queue.answers.insert(ticket, Err(Errno::EINTR));
@@ -143,6 +155,7 @@ impl Machine {
             asked: (path.to_vec(), data.to_vec()),
             queued,
             writer: Some(Writer { ticket, count: data.len() }),
+            signalled: false,
             left: None,
             started: self.now,
             needs,
@@ -242,6 +255,16 @@ impl Machine {
                 Outcome::Done(Err(errno))
             }
             Outcome::Again => self.execute(&job.command),
+            Outcome::Unblocking(device) => {
+                if !self.is_block_settled(device) {
+                    return Outcome::Unblocking(device);
+                }
+                // Woken by a signal, the kernel forgets to take the block back that it waited for.
+                if !(job.signalled && self.features.interruptible_block) {
+                    self.lower_block(device);
+                }
+                Outcome::Done(Ok(()))
+            }
             other => other,
         }
     }
@@ -363,6 +386,7 @@ impl Machine {
             asked: (Vec::new(), Vec::new()),
             queued: false,
             writer: None,
+            signalled: false,
             left: None,
             started: self.now,
             needs: Needs::default(),

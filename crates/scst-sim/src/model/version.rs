@@ -26,6 +26,9 @@ pub(super) struct Features {
     pub(super) cluster_name: bool,
     /// `handlers/dev_disk` has `pr_dump_dir`.
     pub(super) pr_dump_dir: bool,
+    /// A signal ends the wait for a block to be complete: a writer of `1` leaves, and of a `0` that has to wait for the block
+    /// the count is not lowered (`scst_sync_ext_block_dev` in `scst_lib.c`).
+    pub(super) interruptible_block: bool,
     /// Several attributes of the root end in an extra empty line.
     pub(super) root_extra_line: bool,
 }
@@ -41,6 +44,7 @@ const V3_7: Features = Features {
     aen_disabled: false,
     cluster_name: false,
     pr_dump_dir: false,
+    interruptible_block: false,
     root_extra_line: true,
 };
 
@@ -55,6 +59,7 @@ const V3_11: Features = Features {
     aen_disabled: true,
     cluster_name: true,
     pr_dump_dir: true,
+    interruptible_block: true,
     root_extra_line: false,
 };
 

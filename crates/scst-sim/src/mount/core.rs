@@ -99,6 +99,8 @@ pub(crate) struct Core {
     pub(crate) last_reply: String,
     /// Processes by thread id, as of their last operation that was looked up.
     pub(crate) callers: HashMap<u32, Process>,
+    /// How many requests have been interrupted.
+    pub(crate) interrupted: u64,
     /// Seconds since 1970 when the mount began: the time of every file.
     pub(crate) born: u64,
     clock: Clock,
@@ -130,6 +132,7 @@ impl Core {
             handles: Handles::default(),
             last_reply: String::new(),
             callers: HashMap::new(),
+            interrupted: 0,
             born,
             writes: Vec::new(),
             forgotten: 0,
@@ -233,8 +236,10 @@ impl Core {
         }
     }
 
-    /// A signal reached the caller of a request that has no answer yet: it gets EINTR now. A command goes on without it.
+    /// A signal reached the caller of a request that has no answer yet: it gets EINTR now, unless the machine's command minds
+    /// no signals. A command goes on without it.
     pub(crate) fn interrupt(&mut self, unique: u64) {
+        self.interrupted += 1;
         if let Some(waiting) = self.waiting.iter().find(|waiting| waiting.unique == Some(unique)) {
             self.machine.interrupt(waiting.ticket);
         }

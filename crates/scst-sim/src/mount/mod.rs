@@ -110,6 +110,11 @@ impl Mount {
         self.server.with(|core| core.waiting())
     }
 
+    /// How many requests a signal of their caller has reached.
+    pub fn interrupted(&self) -> u64 {
+        self.server.with(|core| core.interrupted)
+    }
+
     /// What was counted since the mount or the last reset.
     pub fn counters(&self) -> Counters {
         self.server.with(|core| core.counters.clone())

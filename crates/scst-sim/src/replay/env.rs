@@ -32,6 +32,10 @@ impl<S: Surface> Player<S> {
             "mkfifo" => world.mkfifo(path),
             "open_fifo_writer" => world.open_fifo_writer(path),
             "rename" => world.rename(env.src.as_deref().unwrap_or_default(), env.dst.as_deref().unwrap_or_default()),
+            "dm" => {
+                let named = |field: &Option<String>| field.clone().unwrap_or_default();
+                world.device_mapper(&named(&env.action), &named(&env.name), &named(&env.table))
+            }
             "losetup" => world.losetup(device, path, args),
             "losetup_d" => world.losetup_detach(device),
             "losetup_grow" => world.losetup_grow(device),
@@ -48,6 +52,9 @@ impl<S: Surface> Player<S> {
             "rmmod" => {
                 return Ok(exit_word(self.rmmod(env.module.as_deref().unwrap_or_default())));
             }
+            "io_start" => self.io_start(env)?,
+            "io_wait" => return self.io_wait(env, wanted),
+            "scsi" => return self.scsi(env),
             "opened_exclusively" => return Ok(self.opened_exclusively(path)),
             "reader_start" => self.reader_start(),
             "reader_done" => {

@@ -135,19 +135,20 @@ impl<S: Surface> Player<S> {
         compare(&wanted, &format!("write {write} read {read}"))
     }
 
+    /// The whole content of a file in quotes, or the errno and where it came from.
+    fn text_or_errno(&mut self, path: &str) -> String {
+        match read_whole(&mut self.surface, path, How::default()) {
+            Ok(bytes) => format!("{:?}", self.shown(&bytes)),
+            Err(error) => failed(error),
+        }
+    }
+
     pub(super) fn wait_for(&mut self, poll: &WaitFor) -> Result<(), Misfit> {
         let limit = self.surface.machine(|machine| machine.now()) + PATIENCE;
         let path = self.path(&poll.path);
-        let wanted = match (&poll.content, &poll.stage) {
-            (Some(content), _) => format!("{content:?}"),
-            (None, Some(stage)) => format!("{} from {stage}", poll.result),
-            (None, None) => poll.result.clone(),
-        };
+        let wanted = wanted_text(poll.content.as_ref(), poll.stage.as_ref(), &poll.result);
         loop {
-            let got = match read_whole(&mut self.surface, &path, How::default()) {
-                Ok(bytes) => format!("{:?}", self.shown(&bytes)),
-                Err(error) => failed(error),
-            };
+            let got = self.text_or_errno(&path);
             if got == wanted {
                 return Ok(());
             }
@@ -155,6 +156,14 @@ impl<S: Surface> Player<S> {
                 return Err(Misfit::new(wanted, got));
             }
         }
+    }
+}
+
+fn wanted_text(content: Option<&String>, stage: Option<&String>, result: &str) -> String {
+    match (content, stage) {
+        (Some(content), _) => format!("{content:?}"),
+        (None, Some(stage)) => format!("{result} from {stage}"),
+        (None, None) => result.to_owned(),
     }
 }
 

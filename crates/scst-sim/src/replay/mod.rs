@@ -6,6 +6,7 @@
 
 mod env;
 mod files;
+mod initiator;
 mod modelled;
 mod mounted;
 pub mod pattern;

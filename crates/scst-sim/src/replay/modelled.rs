@@ -181,9 +181,10 @@ impl Surface for ModelSurface {
                 Ok(Written::Done(result)) => Some(result),
                 Ok(Written::Waiting(ticket)) => self.machine.poll(ticket),
             };
+            // Whatever the call answered, the process died of the signal, or its handler ran.
             started.ended = result.map(|result| match result {
-                Err(Errno::EINTR) if started.killed => Ending::Killed,
-                Err(Errno::EINTR) if started.interrupted => Ending::Interrupted,
+                _ if started.killed => Ending::Killed,
+                _ if started.interrupted => Ending::Interrupted,
                 result => Ending::Returned(result),
             });
         }
@@ -194,6 +195,9 @@ impl Surface for ModelSurface {
         let Ok(Written::Waiting(ticket)) = started.written else {
             return;
         };
+        if self.ended(started).is_some() {
+            return;
+        }
         match signal {
             Signal::User1 => started.interrupted = true,
             Signal::Kill => started.killed = true,

@@ -51,7 +51,6 @@ impl Reader {
 
 /// A mounted machine, unmounted and its directory removed in the end.
 pub struct MountSurface {
-    // Dropped in this order: writers still blocked are killed before the mount they are blocked in goes away.
     writers: Vec<Writer>,
     readers: Vec<Reader>,
     mount: Option<Mount>,
@@ -115,8 +114,9 @@ impl MountSurface {
 
 impl Drop for MountSurface {
     fn drop(&mut self) {
-        self.writers.clear();
+        self.writers.iter_mut().for_each(Writer::kill);
         self.mount = None;
+        self.writers.clear();
         let _ = std::fs::remove_dir(&self.dir);
     }
 }
@@ -229,9 +229,13 @@ impl Surface for MountSurface {
     }
 
     fn signal(&mut self, started: &mut Self::Started, signal: Signal) {
-        self.writers[*started].signal(signal);
-        let deadline = Instant::now() + PROMPT;
-        while self.writers[*started].ended().is_none() && Instant::now() < deadline {
+        let before = self.mount().interrupted();
+        let first = self.writers[*started].signal(signal);
+        let deadline = Instant::now() + if first { PROMPT } else { Duration::ZERO };
+        while self.writers[*started].ended().is_none()
+            && self.mount().interrupted() == before
+            && Instant::now() < deadline
+        {
             std::thread::sleep(GLANCE);
         }
     }

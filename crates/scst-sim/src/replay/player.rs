@@ -37,6 +37,8 @@ pub struct Player<S: Surface> {
     pub(super) world: World,
     /// The commands initiators have been made to send.
     pub(super) readers: Vec<u64>,
+    /// Commands of initiators that run in the background, by the recorder's name; `None` once its answer was reported.
+    pub(super) commands: HashMap<String, Option<u64>>,
     /// H:C:I:L of the disk the recording plugged in.
     pub(super) plugged: Option<String>,
     /// Writes of other processes that have not been answered.
@@ -60,6 +62,7 @@ impl<S: Surface> Player<S> {
             surface,
             world,
             readers: Vec::new(),
+            commands: HashMap::new(),
             plugged: None,
             started: HashMap::new(),
             ended: HashMap::new(),

@@ -121,7 +121,7 @@ pub enum Op {
     Creat(Refused),
     Truncate(Refused),
     Chmod(Chmod),
-    Env(Env),
+    Env(Box<Env>),
     Note(Note),
     Sleep(Sleep),
     RelTgtIdsSorted(RelTgtIdsSorted),
@@ -217,7 +217,9 @@ fields! {
     Env {
         #[serde(rename = "do")] what: String, result: EnvResult, path: Option<String>, size: Option<u64>, src: Option<String>,
         dst: Option<String>, dev: Option<String>, args: Option<String>, module: Option<String>, start: Option<bool>,
-        target: Option<String>, note: Option<String>,
+        target: Option<String>, note: Option<String>, action: Option<String>, name: Option<String>, table: Option<String>,
+        id: Option<String>, lun: Option<String>, cmd: Option<String>, kind: Option<String>, lba: Option<u64>,
+        within: Option<f64>,
     }
 }
 

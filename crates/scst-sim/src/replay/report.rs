@@ -57,9 +57,13 @@ impl fmt::Display for Asked<'_> {
             Op::Chmod(chmod) => write!(f, "chmod {} {}", chmod.mode, chmod.path),
             Op::Env(env) => write!(
                 f,
-                "env {} {}",
+                "env {} {} {}",
                 env.what,
-                env.path.as_deref().or(env.module.as_deref()).or(env.dev.as_deref()).unwrap_or_default()
+                env.action.as_deref().or(env.cmd.as_deref()).unwrap_or_default(),
+                [&env.path, &env.module, &env.dev, &env.name, &env.lun, &env.id]
+                    .into_iter()
+                    .find_map(|named| named.as_deref())
+                    .unwrap_or_default()
             ),
             Op::Note(note) => write!(f, "note: {}", note.text),
             Op::Sleep(sleep) => write!(f, "sleep {} s", sleep.s),

@@ -1,7 +1,7 @@
 //! What is not compared, and why: scenarios of damage to a kernel, and steps that tell of something outside SCST's sysfs
 //! that the model has no part in.
 
-use super::recording::{Env, Op};
+use super::recording::Op;
 
 /// Scenario and reason. Only a scenario's own name counts, so a recording under another name is always played.
 pub const OUT_OF_SCOPE: &[(&str, &str)] = &[(
@@ -23,6 +23,7 @@ pub(super) fn reason_to_skip(scenario: &str) -> Option<&'static str> {
 
 /// The kind of a step that has no answer to compare, and why, if it has none.
 pub(super) fn reason_not_to_compare(op: &Op) -> Option<(&'static str, &'static str)> {
-    let Op::Env(Env { what, .. }) = op else { return None };
+    let Op::Env(env) = op else { return None };
+    let what = &env.what;
     STEPS_OUT_OF_SCOPE.iter().find(|(kind, _)| kind == what).copied()
 }

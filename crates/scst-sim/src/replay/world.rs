@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::model::{Errno, FileKind, Host, HostFile};
+use crate::model::{Errno, FileKind, Health, Host, HostFile};
 
 /// Loop devices a Debian kernel makes at boot.
 const LOOP_DEVICES: u32 = 8;
@@ -24,10 +24,27 @@ pub struct World {
 enum Node {
     Dir,
     Char,
-    Regular { size: u64 },
-    Fifo { writer: bool },
-    Loop { backing: Option<Vec<u8>>, size: u64, logical_block: u32 },
-    Disk { size: u64, latency: Duration },
+    Regular {
+        size: u64,
+    },
+    Fifo {
+        writer: bool,
+    },
+    Loop {
+        backing: Option<Vec<u8>>,
+        size: u64,
+        logical_block: u32,
+    },
+    Disk {
+        size: u64,
+        latency: Duration,
+    },
+    /// A device-mapper device: a linear part of another one.
+    Mapped {
+        lower: Vec<u8>,
+        size: u64,
+        suspended: bool,
+    },
 }
 
 impl World {
@@ -39,6 +56,7 @@ impl World {
             for dir in [
                 "/",
                 "/dev",
+                "/dev/mapper",
                 "/run",
                 "/run/lab",
                 "/var",
@@ -211,6 +229,31 @@ impl World {
         Ok(())
     }
 
+    /// `dmsetup ACTION NAME`: create or reload with a table of one linear target, suspend, resume or remove.
+    pub fn device_mapper(&self, action: &str, name: &str, table: &str) -> Result<(), Errno> {
+        let mut files = self.lock();
+        let path = format!("/dev/mapper/{name}").into_bytes();
+        let there = files.contains_key(&path);
+        match action {
+            "create" if there => return Err(Errno::EBUSY),
+            "create" => {
+                let (lower, size) = linear_target(table)?;
+                files.insert(path, Node::Mapped { lower, size, suspended: false });
+                return Ok(());
+            }
+            "remove" => return files.remove(&path).map(|_| ()).ok_or(Errno::ENXIO),
+            _ => {}
+        }
+        let Some(Node::Mapped { lower, size, suspended }) = files.get_mut(&path) else { return Err(Errno::ENXIO) };
+        match action {
+            "reload" => (*lower, *size) = linear_target(table)?,
+            "suspend" => *suspended = true,
+            "resume" => *suspended = false,
+            _ => return Err(Errno::EINVAL),
+        }
+        Ok(())
+    }
+
     /// Loads the kernel's test disk driver: `nr_devices` disks of `gb` GiB that answer after `completion_nsec`.
     pub fn null_blk(&self, args: &str) -> Result<(), Errno> {
         let value = |name: &str| {
@@ -257,11 +300,25 @@ impl Host for World {
             Node::Regular { size } => (FileKind::Regular, size, LOGICAL_BLOCK, false),
             Node::Fifo { writer } => (FileKind::Fifo, 0, LOGICAL_BLOCK, writer),
             Node::Loop { size, logical_block, .. } => (FileKind::Block, size, logical_block, false),
-            Node::Disk { size, .. } => (FileKind::Block, size, LOGICAL_BLOCK, false),
+            Node::Disk { size, .. } | Node::Mapped { size, .. } => (FileKind::Block, size, LOGICAL_BLOCK, false),
         };
         // A loop device on a file passes discards on to it as holes.
-        let discard = matches!(node, Node::Loop { backing: Some(_), .. });
-        Ok(HostFile { logical_block, held, discard, ..HostFile::plain(kind, size, &path) })
+        let lowest = if let Node::Mapped { lower, .. } = node { files.get(lower).unwrap_or(node) } else { node };
+        let discard = matches!(lowest, Node::Loop { backing: Some(_), .. });
+        let hangs = matches!(node, Node::Mapped { suspended: true, .. });
+        let health = if hangs { Health::Hanging } else { Health::Good };
+        Ok(HostFile { logical_block, held, discard, health, ..HostFile::plain(kind, size, &path) })
+    }
+}
+
+/// Device and size in bytes of a table with one linear target: `0 SECTORS linear DEVICE OFFSET`.
+fn linear_target(table: &str) -> Result<(Vec<u8>, u64), Errno> {
+    match table.split_whitespace().collect::<Vec<_>>()[..] {
+        ["0", sectors, "linear", device, _] => {
+            let sectors: u64 = sectors.parse().map_err(|_| Errno::EINVAL)?;
+            Ok((clean(device.as_bytes()), sectors * u64::from(LOGICAL_BLOCK)))
+        }
+        _ => Err(Errno::EINVAL),
     }
 }
 

@@ -1,12 +1,14 @@
 //! A write in a process of its own, which can be signalled and killed.
 //!
 //! The process is this program again: it opens the file, writes what it reads from standard input with one write(2) and
-//! prints what that answered. A handler without `SA_RESTART` makes SIGUSR1 end the call and not the process.
+//! prints what that answered, or that SIGUSR1 came meanwhile. The handler without `SA_RESTART` makes the signal end the call
+//! where the kernel lets it, and never the process.
 
 use std::fs::OpenOptions;
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal as Number, kill, sigaction};
 use nix::unistd::Pid;
@@ -17,10 +19,14 @@ use crate::model::Errno;
 /// The hidden command of the program that does this.
 pub const COMMAND: &str = "replay-writer";
 
+/// What the process prints when it was signalled while it wrote.
+const INTERRUPTED: &str = "interrupted";
+
 /// A writing process.
 #[derive(Debug)]
 pub(super) struct Writer {
     child: Child,
+    signalled: bool,
     ended: Option<Ending>,
 }
 
@@ -32,7 +38,7 @@ impl Writer {
         if let Some(mut stdin) = child.stdin.take() {
             stdin.write_all(data)?;
         }
-        Ok(Self { child, ended: None })
+        Ok(Self { child, signalled: false, ended: None })
     }
 
     /// How the write ended, if it has.
@@ -45,11 +51,9 @@ impl Writer {
                 let _ = stdout.read_to_string(&mut answer);
             }
             self.ended = Some(match answer.trim().parse::<i64>() {
+                _ if answer.trim() == INTERRUPTED => Ending::Interrupted,
                 Ok(count) if count >= 0 => Ending::Returned(Ok(usize::try_from(count).unwrap_or_default())),
-                Ok(errno) => match Errno::from_raw(i32::try_from(-errno).unwrap_or_default()) {
-                    Errno::EINTR => Ending::Interrupted,
-                    errno => Ending::Returned(Err(errno)),
-                },
+                Ok(errno) => Ending::Returned(Err(Errno::from_raw(i32::try_from(-errno).unwrap_or_default()))),
                 // Without an answer it was killed.
                 Err(_) if !status.success() => Ending::Killed,
                 Err(_) => Ending::Returned(Err(Errno::EIO)),
@@ -58,8 +62,8 @@ impl Writer {
         self.ended
     }
 
-    /// Sends the process a signal.
-    pub(super) fn signal(&self, signal: Signal) {
+    /// Sends the process a signal. False if it had got one before: of a further one no waiting write hears.
+    pub(super) fn signal(&mut self, signal: Signal) -> bool {
         let number = match signal {
             Signal::User1 => Number::SIGUSR1,
             Signal::Kill => Number::SIGKILL,
@@ -68,37 +72,49 @@ impl Writer {
             // It may have ended by itself.
             let _ = kill(Pid::from_raw(pid), number);
         }
+        !std::mem::replace(&mut self.signalled, true)
+    }
+
+    /// Kills the process without waiting for its end: a write that minds no signal ends with the mount only.
+    pub(super) fn kill(&mut self) {
+        if self.ended().is_none() {
+            let _ = self.child.kill();
+        }
     }
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        if self.ended().is_none() {
-            let _ = self.child.kill();
-        }
+        self.kill();
         let _ = self.child.wait();
     }
 }
 
-/// What the process does: prints the bytes written, or the errno as a negative number.
+/// What the process does: prints the bytes written, the errno as a negative number, or that a signal came.
 pub fn write_once(path: &Path) -> io::Result<()> {
     catch_user_signal()?;
     let mut data = Vec::new();
     io::stdin().read_to_end(&mut data)?;
     let result = OpenOptions::new().write(true).open(path).and_then(|mut file| file.write(&data));
     match result {
+        _ if SIGNALLED.load(Ordering::SeqCst) => println!("{INTERRUPTED}"),
         Ok(count) => println!("{count}"),
         Err(error) => println!("-{}", error.raw_os_error().unwrap_or(Errno::EIO as i32)),
     }
     Ok(())
 }
 
-extern "C" fn pass_over(_: std::ffi::c_int) {}
+/// A caught signal has come.
+static SIGNALLED: AtomicBool = AtomicBool::new(false);
 
-#[allow(unsafe_code, reason = "a signal handler cannot be set otherwise; this one does nothing at all")]
+extern "C" fn note(_: std::ffi::c_int) {
+    SIGNALLED.store(true, Ordering::SeqCst);
+}
+
+#[allow(unsafe_code, reason = "a signal handler cannot be set otherwise; this one sets a flag only")]
 fn catch_user_signal() -> io::Result<()> {
-    let action = SigAction::new(SigHandler::Handler(pass_over), SaFlags::empty(), SigSet::empty());
-    // SAFETY: the handler is an empty function, so it may run at any point of the program.
+    let action = SigAction::new(SigHandler::Handler(note), SaFlags::empty(), SigSet::empty());
+    // SAFETY: the handler stores to an atomic only, so it may run at any point of the program.
     unsafe { sigaction(Number::SIGUSR1, &action) }?;
     Ok(())
 }

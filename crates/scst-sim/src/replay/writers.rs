@@ -17,6 +17,8 @@ impl<S: Surface> Player<S> {
         let path = self.path(&start.path);
         let data = self.real(&start.data);
         let started = self.surface.start(&path, data.as_bytes());
+        // An id may be used again.
+        self.ended.remove(&start.id);
         self.started.insert(start.id.clone(), started);
     }
 

@@ -105,3 +105,125 @@ fn a_hundred_writers_at_once_are_all_served() {
         assert_eq!(added, 1);
     });
 }
+
+/// A disk with a LUN, a host that is logged in, and a command of it in flight that `io finish 0` ends.
+fn with_a_hanging_command(release: &str) -> World {
+    let port = "21:00:00:24:ff:60:d0:10";
+    let world = World::of(&format!(
+        r#"
+        scst = "{release}"
+        modules = ["scst", "scst_vdisk", "qla2x00tgt"]
+
+        [[port]]
+        wwpn = "{port}"
+
+        [[file]]
+        path = "/var/lib/scst/pr"
+        kind = "dir"
+
+        [[write]]
+        path = "kernel/scst_tgt/handlers/vdisk_nullio/mgmt"
+        data = "add_device d1"
+
+        [[write]]
+        path = "kernel/scst_tgt/targets/qla2x00t/{port}/luns/mgmt"
+        data = "add d1 0"
+
+        [[write]]
+        path = "kernel/scst_tgt/targets/qla2x00t/{port}/rel_tgt_id"
+        data = "1"
+
+        [[write]]
+        path = "kernel/scst_tgt/targets/qla2x00t/{port}/enabled"
+        data = "1"
+
+        [[session]]
+        driver = "qla2x00t"
+        target = "{port}"
+        initiator = "50:01:43:80:03:b0:23:34"
+
+        [[io]]
+        driver = "qla2x00t"
+        target = "{port}"
+        session = "50:01:43:80:03:b0:23:34"
+        lun = 0
+        "#
+    ));
+    assert_eq!(world.read("devices/d1/block").unwrap(), "0 0\n");
+    world
+}
+
+const BLOCK: &str = "devices/d1/block";
+
+/// Sends a signal, and waits until the mount has heard of it.
+fn signal_heard(world: &World, child: &std::process::Child, number: Signal) {
+    let before = world.mount.interrupted();
+    signal(child, number);
+    world.until(|| world.mount.interrupted() > before);
+}
+
+#[test]
+fn a_killed_writer_of_0_stays_until_the_disk_answers_and_its_0_is_lost_in_3_11_only() {
+    for (release, after) in [("3.11", "1 0\n"), ("3.7", "0 0\n")] {
+        let world = with_a_hanging_command(release);
+        world.write(BLOCK, "11\n").unwrap();
+        let mut writer = world.start_until("echo 0 > devices/d1/block", 1);
+        signal_heard(&world, &writer, Signal::SIGKILL);
+        assert_eq!(writer.try_wait().unwrap(), None, "{release}: the call ends with the command in flight");
+        assert_eq!((world.mount.waiting(), world.read(BLOCK).unwrap().as_str()), (1, "1 1\n"), "{release}");
+        world.mount.control("io finish 0").unwrap();
+        assert_eq!(writer.wait().unwrap().code(), None, "{release}: it was killed");
+        assert_eq!(world.read(BLOCK).unwrap(), after, "{release}");
+        world.write(BLOCK, "0\n").unwrap();
+        assert_eq!(world.read(BLOCK).unwrap(), "0 0\n", "{release}: a surplus 0 is harmless, a missing one cures");
+    }
+}
+
+#[test]
+fn a_caught_signal_costs_a_0_as_a_killing_one_does_and_the_call_succeeds() {
+    for (release, after) in [("3.11", "1 0\n"), ("3.7", "0 0\n")] {
+        let world = with_a_hanging_command(release);
+        world.write(BLOCK, "11\n").unwrap();
+        let writer = world.start_until("trap 'echo caught' USR1; echo 0 > devices/d1/block; echo went on", 1);
+        signal_heard(&world, &writer, Signal::SIGUSR1);
+        assert_eq!(world.read(BLOCK).unwrap(), "1 1\n");
+        world.mount.control("io finish 0").unwrap();
+        let (code, out, err) = said(&writer.wait_with_output().unwrap());
+        assert_eq!((code, out.as_str(), err.as_str()), (Some(0), "caught\nwent on\n", ""), "{release}");
+        assert_eq!(world.read(BLOCK).unwrap(), after, "{release}");
+    }
+}
+
+#[test]
+fn a_killed_writer_of_1_leaves_at_once_in_3_11_and_with_the_disk_in_3_7_and_its_block_stays() {
+    for (release, leaves) in [("3.11", true), ("3.7", false)] {
+        let world = with_a_hanging_command(release);
+        let mut writer = world.start_until("echo 1 > devices/d1/block", 1);
+        signal_heard(&world, &writer, Signal::SIGKILL);
+        if leaves {
+            assert_eq!(writer.wait().unwrap().code(), None);
+            assert_eq!(world.mount.waiting(), 0);
+        } else {
+            assert_eq!((writer.try_wait().unwrap(), world.mount.waiting()), (None, 1));
+        }
+        assert_eq!(world.read(BLOCK).unwrap(), "1 1\n", "{release}");
+        world.mount.control("io finish 0").unwrap();
+        assert_eq!(writer.wait().unwrap().code(), None);
+        assert_eq!(world.read(BLOCK).unwrap(), "1 0\n", "{release}: the block stays");
+    }
+}
+
+#[test]
+fn a_0_that_waits_outlives_others_that_block_and_unblock() {
+    let world = with_a_hanging_command("3.11");
+    world.write(BLOCK, "11\n").unwrap();
+    let waiting = world.start_until("echo 0 > devices/d1/block", 1);
+    world.write(BLOCK, "11\n").unwrap();
+    assert_eq!(world.read(BLOCK).unwrap(), "2 1\n");
+    let (code, ..) = said(&world.run("echo 0 > devices/d1/block"));
+    assert_eq!((code, world.read(BLOCK).unwrap().as_str()), (Some(0), "1 1\n"));
+    assert_eq!(world.mount.waiting(), 1);
+    world.mount.control("io finish 0").unwrap();
+    assert!(waiting.wait_with_output().unwrap().status.success());
+    assert_eq!(world.read(BLOCK).unwrap(), "0 0\n");
+}
