@@ -74,7 +74,7 @@ fn a_drain_that_does_not_end_leaves_the_group_active_and_unblocked() {
         .reason_has("dummy_lu0dummy")
         .reason_has(HOST[0]);
     assert_eq!(alpha.state("dummy", "alpha"), "active");
-    assert_eq!(cluster.score("alpha", &group()).as_deref(), Some("5"));
+    assert_eq!(cluster.score("alpha", &group()).as_deref(), Some("10"));
     // Unblocking waits in the kernel for the same commands, but has been asked for.
     finish(alpha, &io);
     eventually("the device is unblocked", || alpha.read(BLOCK) == "0 0");

@@ -157,8 +157,8 @@ map device dummy_lu0dummy as LUN 0 of initiator group vmwtest of port 21:00:00:2
 map device dummy_lu0dummy as LUN 0 of initiator group vmwtest of port 21:00:00:24:ff:60:d0:11
 issue a loop initialisation through host1 on port 21:00:00:24:ff:60:d0:10
 issue a loop initialisation through host2 on port 21:00:00:24:ff:60:d0:11
-set the promotion score of node alpha to 5
 set state active on target group alpha of device group dummy
+set the promotion score of node alpha to 10
 
 "#]],
     );
@@ -176,7 +176,7 @@ fn of_a_device_group_that_runs() {
         "promote",
         str![[r#"
 set state active on target group alpha of device group dummy
-set the promotion score of node alpha to 5
+set the promotion score of node alpha to 10
 
 "#]],
     );
@@ -187,7 +187,7 @@ set the promotion score of node alpha to 5
         &group(),
         "promote",
         str![[r#"
-set the promotion score of node alpha to 5
+set the promotion score of node alpha to 10
 
 "#]],
     );
@@ -214,7 +214,7 @@ set prod_id SCST on device dummy_lu1
 put device dummy_lu1 into device group dummy
 map device dummy_lu1 as LUN 1 of initiator group vmwtest of port 21:00:00:24:ff:60:d0:10
 map device dummy_lu1 as LUN 1 of initiator group vmwtest of port 21:00:00:24:ff:60:d0:11
-set the promotion score of node alpha to 5
+set the promotion score of node alpha to 10
 
 "#]],
     );
@@ -238,7 +238,7 @@ delete the promotion score of node alpha
 
 "#]],
     );
-    assert_eq!(cluster.score("alpha", &group()).as_deref(), Some("5"));
+    assert_eq!(cluster.score("alpha", &group()).as_deref(), Some("10"));
 }
 
 #[test]

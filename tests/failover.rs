@@ -59,7 +59,7 @@ device group dummy
     local 21:01:00:1b:32:2b:52:75 rel_tgt_id=202
 
 "#]]);
-    assert_eq!(cluster.score("alpha", &group()).as_deref(), Some("5"));
+    assert_eq!(cluster.score("alpha", &group()).as_deref(), Some("10"));
     assert_eq!(cluster.score("beta", &group()).as_deref(), Some("5"));
     cluster.node("alpha").call(&group()).recurring().run("monitor").exit(8);
     cluster.node("beta").call(&group()).recurring().run("monitor").exit(0);
@@ -224,10 +224,10 @@ fn the_cluster_is_not_asked_and_the_score_not_touched_on_the_way() {
     let lists = cluster.transition(&group).demote(&["alpha"]).stop(&["alpha"]).promote(&["beta"]).lists();
     let alpha = cluster.node("alpha");
     alpha.call(&group).lists(&lists).run("demote").exit(0).programs(0);
-    assert_eq!(cluster.score("alpha", &group).as_deref(), Some("5"));
+    assert_eq!(cluster.score("alpha", &group).as_deref(), Some("10"));
     alpha.call(&group).lists(&lists).run("stop").exit(0).ran(&["crm_attribute"]);
     cluster.node("beta").call(&group).lists(&lists).run("promote").exit(0).ran(&["crm_attribute"]);
-    assert_eq!(cluster.score("beta", &group).as_deref(), Some("5"));
+    assert_eq!(cluster.score("beta", &group).as_deref(), Some("10"));
 }
 
 #[test]
@@ -258,7 +258,7 @@ fn a_device_that_does_not_open_fails_the_promotion_and_drops_the_score() {
     role("primary");
     alpha.run(&group, "promote").exit(0);
     assert_eq!(alpha.read("devices/dummy_r0/active"), "1");
-    assert_eq!(cluster.score("alpha", &group).as_deref(), Some("5"));
+    assert_eq!(cluster.score("alpha", &group).as_deref(), Some("10"));
 }
 
 #[test]

@@ -23,6 +23,7 @@ mod port_names;
 mod ports;
 mod probe;
 mod reload;
+mod scores;
 mod scst_ha;
 mod shell_agents;
 mod start_stop;

@@ -84,8 +84,8 @@ const OPERATIONS: [(&str, &[(&str, &str)]); 2] = [
             ("notify", "timeout=30s"),
             ("reload", "timeout=120s"),
             ("reload-agent", "timeout=120s"),
-            ("monitor", "timeout=30s interval=120s depth=0 role=Promoted"),
-            ("monitor", "timeout=30s interval=180s depth=0 role=Unpromoted"),
+            ("monitor", "timeout=30s interval=10s depth=0 role=Promoted"),
+            ("monitor", "timeout=30s interval=11s depth=0 role=Unpromoted"),
         ],
     ),
 ];

@@ -36,11 +36,11 @@ fn modules_without_anything_of_ours_are_not_a_running_resource() {
 #[test]
 fn a_probe_that_finds_the_group_running_gives_it_its_score_back() {
     let cluster = sample::serving();
-    for (node, code) in [("alpha", 8), ("beta", 0)] {
+    for (node, code, score) in [("alpha", 8, "10"), ("beta", 0, "5")] {
         cluster.cib().set_status_attribute(node, "master-scst_dg_dummy", None).expect("the CIB can be changed");
         let files = cluster.node(node).traces();
         cluster.node(node).run(&group(), "monitor").exit(code).writes(0).ran(&["crm_attribute"]);
-        assert_eq!(cluster.score(node, &group()).as_deref(), Some("5"));
+        assert_eq!(cluster.score(node, &group()).as_deref(), Some(score));
         assert_eq!(cluster.node(node).traces(), files);
     }
 }

@@ -296,7 +296,7 @@ fn reload_gives_the_score_back() {
     let cluster = sample::serving();
     cluster.cib().set_status_attribute("alpha", "master-scst_dg_dummy", None).expect("the CIB can be changed");
     cluster.node("alpha").run(&group(), "reload").exit(0).writes(0);
-    assert_eq!(cluster.score("alpha", &group()).as_deref(), Some("5"));
+    assert_eq!(cluster.score("alpha", &group()).as_deref(), Some("10"));
 }
 
 #[test]

@@ -183,7 +183,7 @@ fn what_cannot_go_makes_stop_fail_and_the_group_is_not_deleted() {
     assert_eq!(alpha.state("dummy", "alpha"), "unavailable");
     assert!(alpha.exists("device_groups/dummy/devices/dummy_lu0dummy"));
     assert!(alpha.record(&group()).is_some());
-    assert_eq!(cluster.score("alpha", &group()).as_deref(), Some("5"), "the score is deleted last");
+    assert_eq!(cluster.score("alpha", &group()).as_deref(), Some("10"), "the score is deleted last");
     alpha.run(&group(), "monitor").exit(0);
     alpha.control("disarm");
     alpha.run(&group(), "stop").exit(0);

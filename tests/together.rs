@@ -169,7 +169,8 @@ fn what_somebody_runs_by_hand_waits_for_pacemakers_action_to_the_deadline() {
     let start = alpha.call(&group).begin("start");
     eventually("the start waits", || alpha.mount().waiting() == 1);
     let limit = Duration::from_secs(1);
-    let by_hand: Vec<_> = ["start", "promote", "demote", "reload", "stop"]
+    // A stop does not wait as long: see the scenario of a stop beside a hung action.
+    let by_hand: Vec<_> = ["start", "promote", "demote", "reload"]
         .map(|action| {
             alpha.call(&group).by_hand().env("OCF_RESOURCE_INSTANCE", group.id()).timeout(limit).begin(action)
         })
@@ -211,7 +212,7 @@ fn two_actions_on_the_ports_wait_for_each_other_as_well() {
     let start = alpha.call(&ports()).begin("start");
     eventually("the start waits", || alpha.mount().waiting() == 1);
     let limit = Duration::from_secs(1);
-    for action in ["start", "reload", "stop"] {
+    for action in ["start", "reload"] {
         let run = alpha.call(&ports()).by_hand().timeout(limit).run(action);
         run.exit(1).reason_has("another action on ports").writes(0).within(limit);
     }

@@ -115,7 +115,7 @@ fn actions_on_one_group_wait_for_each_other() {
     let start = alpha.call(&one).begin("start");
     eventually("the start waits", || alpha.mount().waiting() == 1);
     let limit = std::time::Duration::from_secs(1);
-    alpha.call(&one).timeout(limit).run("stop").exit(1).reason_has("another action").within(limit);
+    alpha.call(&one).timeout(limit).run("demote").exit(1).reason_has("another action").within(limit);
     alpha.control("release");
     start.wait().exit(0);
     alpha.run(&one, "stop").exit(0);

@@ -8,6 +8,7 @@ use scst_core::apply::{AfterFailure, Applied, apply};
 use scst_core::cluster::{self, ClusterError, Member, Nodes, Port, Refused, Topology};
 use scst_core::command::Tools;
 use scst_core::deadline::Deadline;
+use scst_core::error::Error;
 use scst_core::observe::Observer;
 use scst_core::ocf::env::Env;
 use scst_core::ocf::exit::{ExitCode, Failure, one_line};
@@ -69,6 +70,16 @@ impl<'a> Host<'a> {
             return Ok(None);
         }
         self.store.lock(name, self.deadline()).map(Some).map_err(Failure::from)
+    }
+
+    /// The same, but for no longer than `time`.
+    pub fn lock_within(&self, name: &str, time: Duration) -> Result<Option<impl Drop + use<>>, Failure> {
+        if self.dry_run() {
+            return Ok(None);
+        }
+        let time = time.min(self.deadline().remaining());
+        let deadline = Deadline::within(Arc::clone(&self.context.system), time, Arc::clone(&self.context.cancelled));
+        self.store.lock(name, &deadline).map(Some).map_err(Failure::from)
     }
 
     /// The run only prints what it would do.
@@ -231,14 +242,18 @@ impl<'a> Host<'a> {
         }
     }
 
-    /// Takes the lock of `name` for a stop: one that cannot be made at all (a full or read-only file system) is no reason to
-    /// leave anything behind.
+    /// Takes the lock of `name` for a stop: one that cannot be made at all (a full or read-only file system), or that a hung action
+    /// does not give back in a quarter of the time, is no reason to leave anything behind.
     pub fn lock_to_stop(&self, name: &str) -> Result<Option<impl Drop + use<>>, Failure> {
         if self.dry_run() {
             return Ok(None);
         }
-        match self.store.lock(name, self.deadline()) {
+        match self.store.lock(name, &self.deadline().share(1, 4)) {
             Ok(lock) => Ok(Some(lock)),
+            Err(error @ Error::NotSeen { .. }) => {
+                tracing::error!("stopping all the same, without the lock: {error}");
+                Ok(None)
+            }
             Err(error) if error.errno().is_some() => {
                 tracing::warn!("going on without a lock: {error}");
                 Ok(None)

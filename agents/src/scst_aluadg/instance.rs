@@ -19,9 +19,32 @@ use super::params::{Params, StopParams};
 use super::peers;
 use crate::host::{Host, first_failure};
 
-/// The promotion score of every instance that runs. One value for all: the promoted node wins a tie, and a score that
-/// never changes aborts no transition.
-pub(super) const SCORE: i32 = 5;
+/// The promotion score of an instance, by what the kernel says it does.
+///
+/// The one that serves has the higher score. Pacemaker notes a reload as a start, and takes a promoted instance for an unpromoted one
+/// until its next monitor: with equal scores it may promote another node meanwhile, and nobody demotes the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Score {
+    /// It runs and does not serve.
+    Unpromoted,
+    /// It serves.
+    Promoted,
+}
+
+impl Score {
+    /// That of an instance whose own target group has this state.
+    pub(super) fn of(state: Option<AluaState>) -> Self {
+        if state.is_some_and(AluaState::is_open) { Self::Promoted } else { Self::Unpromoted }
+    }
+
+    /// As the cluster counts it.
+    fn value(self) -> i32 {
+        match self {
+            Self::Unpromoted => 5,
+            Self::Promoted => 10,
+        }
+    }
+}
 
 /// One device group on this node, as far as it can be known without a valid configuration.
 #[derive(Debug)]
@@ -153,6 +176,24 @@ impl Instance {
         self.update(host, |record| peers::stamp(record, local, written, now));
     }
 
+    /// Sets this node's promotion score and remembers it. One that cannot be set is no reason to fail: a recurring monitor sets it.
+    pub(super) fn set_score(&mut self, host: &Host<'_>, node: &NodeName, score: Score) {
+        let set = show_score(host, node, score);
+        if !host.dry_run() {
+            self.update(host, |record| record.score = set.then_some(score.value()));
+        }
+    }
+
+    /// Remembers a score that is set.
+    pub(super) fn remember_score(&mut self, host: &Host<'_>, score: Score) {
+        self.update(host, |record| record.score = Some(score.value()));
+    }
+
+    /// Whether this score is not known to be set. After a promotion that failed none is set on purpose: see `promote`.
+    pub(super) fn lacks_score(&self, score: Score) -> bool {
+        self.record.known().is_some_and(|record| record.failed.is_none() && record.score != Some(score.value()))
+    }
+
     /// What plans of this instance need to know.
     pub(super) fn scope(&self, local: &NodeName, recreate: bool) -> Scope {
         Scope {
@@ -180,21 +221,19 @@ fn blocks<'d>(
     Ok(devices)
 }
 
-/// Sets this node's promotion score.
-pub(super) fn set_score(host: &Host<'_>, node: &NodeName) -> Result<(), Failure> {
+/// Sets this node's promotion score without remembering it, and tells whether that succeeded.
+pub(super) fn show_score(host: &Host<'_>, node: &NodeName, score: Score) -> bool {
+    let value = score.value();
     if host.dry_run() {
-        println!("set the promotion score of node {node} to {SCORE}");
-        return Ok(());
+        println!("set the promotion score of node {node} to {value}");
+        return true;
     }
-    cluster::set_promotion_score(&host.tools, host.deadline(), node.as_str(), host.context.env.resource_id(), SCORE)
-        .map_err(|error| Failure::generic(format!("promotion score not set: {error}")))
-}
-
-/// Sets the score where its absence is not worth failing for: it has been set before.
-pub(super) fn renew_score(host: &Host<'_>, node: &NodeName) {
-    if let Err(failure) = set_score(host, node) {
-        tracing::warn!("{failure}");
+    let resource = host.context.env.resource_id();
+    let set = cluster::set_promotion_score(&host.tools, host.deadline(), node.as_str(), resource, value);
+    if let Err(error) = &set {
+        tracing::warn!("promotion score not set, the next recurring monitor tries again: {error}");
     }
+    set.is_ok()
 }
 
 /// Deletes this node's promotion score. The cluster forgets it with the node, so a failure is told and no more.

@@ -13,7 +13,7 @@ use scst_core::scst::alua::AluaState;
 use scst_core::scst::names::{DeviceName, NodeName, TargetName};
 use scst_core::state::{DeviceGroup, TargetGroup};
 
-use super::instance::{Instance, renew_score};
+use super::instance::{Instance, Score, show_score};
 use super::notify::picture;
 use super::params::Params;
 use super::peers::{self, Overdue};
@@ -61,9 +61,10 @@ pub(super) fn monitor(host: &Host<'_>) -> Result<ExitCode, Failure> {
     }?;
     if host.context.env.interval_ms() > 0 {
         repair(host, &mut instance, &local);
+        keep_score(host, &mut instance, &local, state);
     } else {
         // After a refresh or a restart of the controller nobody knows the score any more.
-        renew_score(host, &local);
+        show_score(host, &local, Score::of(Some(state)));
     }
     if host.context.env.check_level() >= 10 {
         thorough(host, &instance, &local)?;
@@ -112,6 +113,23 @@ fn left_blocked(host: &Host<'_>, instance: &Instance) -> Result<Option<String>, 
         }
     }
     Ok(None)
+}
+
+/// Sets the score where the one that was set last is not the one this state has earned: it could not be set, nobody knows of it, or
+/// the instance was demoted since. Not in demote itself, where Pacemaker would forget a pending restart for it.
+fn keep_score(host: &Host<'_>, instance: &mut Instance, local: &NodeName, state: AluaState) {
+    let score = Score::of(Some(state));
+    // Whoever holds the lock changes what is looked at here.
+    if !instance.lacks_score(score) || host.store.locked(instance.group.as_str()) || !show_score(host, local, score) {
+        return;
+    }
+    match instance.lock(host) {
+        Ok(_lock) => {
+            instance.refresh(host);
+            instance.remember_score(host, score);
+        }
+        Err(failure) => tracing::warn!("the promotion score is not remembered: {failure}"),
+    }
 }
 
 /// A peer that has stood between two states for too long: its second notification was lost. Only then the cluster is asked.

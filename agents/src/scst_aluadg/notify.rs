@@ -2,6 +2,10 @@
 //!
 //! It stands in the way of a failover, so it works from environment and sysfs alone. Pacemaker discards its exit code, so
 //! what goes wrong is logged, and put right by the next promote or monitor.
+//!
+//! One notification is about this node although it names another one: a promotion over an instance that serves.
+
+use std::time::Duration;
 
 use scst_core::apply::AfterFailure;
 use scst_core::error::Error;
@@ -9,12 +13,18 @@ use scst_core::gather::Gather as _;
 use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::ocf::notify::Notify;
 use scst_core::plan::storage::states;
+use scst_core::scst::alua::AluaState;
 use scst_core::scst::names::NodeName;
 use scst_core::state::{DeviceGroup, Member, TargetGroup};
 
+use super::demote::{close, step_down};
 use super::instance::Instance;
 use super::peers;
 use crate::host::Host;
+
+/// How long another action of the same group is waited for. Every node waits for a notification, and what it would have written is
+/// put right by the next promote or monitor.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Follows one notification.
 pub(super) fn notify(host: &Host<'_>) -> ExitCode {
@@ -29,13 +39,18 @@ pub(super) fn notify(host: &Host<'_>) -> ExitCode {
 fn follow(host: &Host<'_>, instance: &mut Instance) -> Result<(), Failure> {
     let notify = Notify::from_env(&host.context.env);
     // Without our own name our target group is known all the same: it has no remote port, and is left alone for that.
-    let local = host.node_name_offline(&instance.record).or_else(|| NodeName::parse("-").ok());
-    let Some(local) = local else { return Ok(()) };
+    let named = host.node_name_offline(&instance.record);
+    if let Some(local) =
+        named.as_ref().filter(|local| peers::promoted_over(&notify, local, host.context.env.promoted_max()))
+    {
+        give_way(host, instance, local)?;
+    }
+    let Some(local) = named.or_else(|| NodeName::parse("-").ok()) else { return Ok(()) };
     let wanted = peers::notified(&notify, &local);
     if wanted.is_empty() {
         return Ok(());
     }
-    let _lock = instance.lock(host)?;
+    let _lock = host.lock_within(instance.group.as_str(), PATIENCE)?;
     instance.refresh(host);
     let found = picture(host, instance, wanted.keys())?;
     if found.target_groups.is_empty() {
@@ -60,6 +75,28 @@ fn follow(host: &Host<'_>, instance: &mut Instance) -> Result<(), Failure> {
         tracing::error!("{failed}");
     }
     Ok(())
+}
+
+/// The second line against two active nodes: the cluster promotes another node and believes that this one does not serve. It will go
+/// on whatever is answered here, so this node ends in standby within this notification.
+fn give_way(host: &Host<'_>, instance: &mut Instance, local: &NodeName) -> Result<(), Failure> {
+    if !host.observer().alua_state(&instance.group, local)?.is_some_and(AluaState::is_open) {
+        return Ok(());
+    }
+    tracing::error!(
+        "another node is being promoted while this one serves: the cluster has lost sight of it, stepping down"
+    );
+    match host.lock_within(instance.group.as_str(), PATIENCE) {
+        Ok(_lock) => {
+            instance.refresh(host);
+            step_down(host, instance, local, host.deadline())
+        }
+        // Two nodes that write to one disk destroy it. The kernel takes a state at any moment, whoever else changes the group.
+        Err(failure) => {
+            tracing::error!("stepping down without a drain: {failure}");
+            close(host, instance, local, host.deadline())
+        }
+    }
 }
 
 /// The target groups of these nodes, with no more than their state and whether their ports are remote.

@@ -4,10 +4,10 @@
 //! picture that is better than the truth costs them time, one that is worse costs them a path: where nothing is known, worse
 //! is right.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use scst_core::gather::Gather as _;
-use scst_core::ocf::notify::{Lists, Notify, PeerRole};
+use scst_core::ocf::notify::{Lists, Notify, Operation, PeerRole};
 use scst_core::record::{Found, Record};
 use scst_core::scst::alua::AluaState;
 use scst_core::scst::names::NodeName;
@@ -23,6 +23,16 @@ pub const LOST: u64 = 150;
 pub fn notified(notify: &Notify, local: &NodeName) -> BTreeMap<NodeName, AluaState> {
     let changes = notify.changes(local.as_str());
     changes.iter().filter_map(|(node, role)| Some((NodeName::parse(node).ok()?, state_of(*role)))).gather()
+}
+
+/// Another node is promoted while this one, should it serve, is meant to go on: in a clone of which one instance may be promoted, which
+/// is what Pacemaker takes for granted where nobody says otherwise.
+pub fn promoted_over(notify: &Notify, local: &NodeName, promoted_max: Option<u32>) -> bool {
+    let (Some((_, Operation::Promote)), Some(lists)) = (notify.event, &notify.lists) else { return false };
+    let named = |nodes: &BTreeSet<String>| nodes.contains(local.as_str());
+    promoted_max.unwrap_or(1) == 1
+        && !lists.promote.is_empty()
+        && ![&lists.promote, &lists.demote, &lists.stop].into_iter().any(named)
 }
 
 /// What a promotion makes of the peers. Without lists nothing is known about a peer but that it does not serve any more.

@@ -16,7 +16,8 @@ use scst_core::scst::names::{DeviceName, GroupName, NodeName};
 use scst_core::state::{DeviceGroup, Storage};
 use scst_core::sysfs::wait_until;
 
-use super::instance::{Instance, delete_score, renew_score};
+use super::demote::step_down;
+use super::instance::{Instance, Score, delete_score};
 use super::peers;
 use super::start::{self, Checked, local_state};
 use crate::host::{Host, first_failure};
@@ -32,27 +33,28 @@ pub(super) fn promote(host: &Host<'_>) -> Result<ExitCode, Failure> {
     let _lock = instance.lock(host)?;
     instance.refresh(host);
     let local = host.node_name(&instance.record)?;
-    let mut started = false;
-    let outcome = stand_up(host, &mut instance, &local, &mut started)
-        .and_then(|found| serve(host, &mut instance, &local, found.group));
+    let outcome =
+        stand_up(host, &mut instance, &local).and_then(|found| serve(host, &mut instance, &local, found.group));
     if let Err(failure) = outcome {
         // With a score left, Pacemaker would promote the only candidate again at once, without end. First of all, because
         // what comes after may use up the time.
         delete_score(host, &local);
         if !host.dry_run() {
-            step_back(host, &instance, &local);
+            if let Err(failure) = step_down(host, &mut instance, &local, &host.deadline().last()) {
+                tracing::error!("stepping back: {failure}");
+            }
             // Where nothing was recorded before, a start that was undone has left nothing to be remembered.
             if instance.record.known().is_some() {
-                instance.update(host, |record| record.failed = Some(boot_seconds()));
+                instance.update(host, |record| {
+                    record.failed = Some(boot_seconds());
+                    record.score = None;
+                });
             }
         }
         return Err(failure);
     }
     instance.update(host, |record| record.failed = None);
-    // A start sets the score itself.
-    if !started {
-        renew_score(host, &local);
-    }
+    instance.set_score(host, &local, Score::Promoted);
     Ok(ExitCode::Success)
 }
 
@@ -91,16 +93,10 @@ fn keep(host: &Host<'_>, group: &GroupName, failure: Option<u64>) {
 }
 
 /// The running instance, started where there is none, or only half of one.
-fn stand_up(
-    host: &Host<'_>,
-    instance: &mut Instance,
-    local: &NodeName,
-    started: &mut bool,
-) -> Result<Storage, Failure> {
+fn stand_up(host: &Host<'_>, instance: &mut Instance, local: &NodeName) -> Result<Storage, Failure> {
     let mut found = instance.quick(host.observer())?;
     let devices = found.group.as_ref().is_some_and(|group| group.devices.iter().any(|device| instance.owns(device)));
-    *started = local_state(&found, local).is_none() || !devices || instance.half_started();
-    if *started {
+    if local_state(&found, local).is_none() || !devices || instance.half_started() {
         // Exit 6 stops the resource on every node and belongs to start alone.
         let Checked { params, .. } = start::checked(host).map_err(|failure| match failure.code {
             ExitCode::Configured => Failure { code: ExitCode::Generic, ..failure },
@@ -204,20 +200,4 @@ fn closed<'a>(host: &Host<'_>, devices: impl Iterator<Item = &'a DeviceName>) ->
         }
     }
     Ok(closed)
-}
-
-/// A promotion that failed ends in standby.
-fn step_back(host: &Host<'_>, instance: &Instance, local: &NodeName) {
-    let deadline = host.deadline().last();
-    let scope = instance.scope(local, false);
-    let observer = host.observer_until(&deadline);
-    let back = observer.device_group(&instance.group).map(|group| {
-        let wanted = BTreeMap::from([(local.clone(), AluaState::Standby)]);
-        let steps = group.map(|group| states(&scope, &group, &wanted).steps).unwrap_or_default();
-        host.apply_until(&steps, AfterFailure::GoOn, &deadline)
-    });
-    match back {
-        Ok(applied) => applied.failed.iter().for_each(|failed| tracing::error!("stepping back: {failed}")),
-        Err(error) => tracing::error!("stepping back: {error}"),
-    }
 }

@@ -17,7 +17,7 @@ use scst_core::scst::alua::AluaState;
 use scst_core::scst::names::{DeviceName, Driver, NodeName, TargetName};
 use scst_core::state::{LunAddress, Storage};
 
-use super::instance::{Instance, missing_backing, renew_score, set_score};
+use super::instance::{Instance, Score, missing_backing};
 use super::params::Params;
 use super::peers;
 use super::wanted::{self, LocalPorts, Mistakes, States, unmatched};
@@ -29,12 +29,18 @@ pub(super) fn start(host: &Host<'_>) -> Result<ExitCode, Failure> {
     let mut instance = Instance::find(host).ok_or_else(|| Failure::configured("groupname is required and not set"))?;
     let _lock = instance.lock(host)?;
     instance.refresh(host);
-    bring_up(host, &params, &mut instance)?;
+    let (local, score) = bring_up(host, &params, &mut instance)?;
+    instance.set_score(host, &local, score);
     Ok(ExitCode::Success)
 }
 
-/// Everything of start that comes after parameters and lock; promote of a stopped instance does the same.
-pub(super) fn bring_up(host: &Host<'_>, params: &Params, instance: &mut Instance) -> Result<(), Failure> {
+/// Everything of start that comes between parameters and lock and the score; promote of a stopped instance does the same. Answers
+/// this node's name, and which score it has earned.
+pub(super) fn bring_up(
+    host: &Host<'_>,
+    params: &Params,
+    instance: &mut Instance,
+) -> Result<(NodeName, Score), Failure> {
     let topology = host.topology(params.driver, &instance.record)?;
     let disk = Module::handler("scst_disk", "dev_disk");
     host.load_modules(&[Module::scst(), disk, Module::handler("scst_vdisk", "vdisk_blockio")])?;
@@ -44,6 +50,7 @@ pub(super) fn bring_up(host: &Host<'_>, params: &Params, instance: &mut Instance
     let mut found = instance.storage(host, host.observer())?;
     let state = local_state(&found, &local);
     let serving = state.is_some_and(AluaState::is_open) && !instance.half_started();
+    let score = if serving { Score::Promoted } else { Score::Unpromoted };
     instance.release(host, &mut found)?;
     work.scope.recreate = !serving;
     let notify = Notify::from_env(&host.context.env);
@@ -68,22 +75,20 @@ pub(super) fn bring_up(host: &Host<'_>, params: &Params, instance: &mut Instance
     let applied = host.apply_until(&plan.steps, AfterFailure::End, &until);
     if host.dry_run() {
         work.print_lips(&plan.steps)?;
-        return set_score(host, &local);
+        return Ok((local, score));
     }
     let outcome = match first_failure(&applied) {
         Some(failure) => Err(failure),
-        None => work.verify(&plan, &found, &wanted, &until).and_then(|()| {
-            work.issue_lips(&plan.steps);
-            set_score(host, &local)
-        }),
+        None => work.verify(&plan, &found, &wanted, &until),
     };
     if let Err(failure) = outcome {
         work.undo(instance, &found, &before);
         return Err(failure);
     }
+    work.issue_lips(&plan.steps);
     work.forget_leftovers(instance, &wanted);
     instance.update(host, |record| record.starting = false);
-    Ok(())
+    Ok((local, score))
 }
 
 /// Makes a changed configuration effective without touching what has not changed.
@@ -93,10 +98,20 @@ pub(super) fn reload(host: &Host<'_>) -> Result<ExitCode, Failure> {
     };
     let _lock = instance.lock(host)?;
     instance.refresh(host);
-    let mut found = instance.storage(host, host.observer())?;
+    let found = instance.storage(host, host.observer())?;
     if found.group.is_none() && found.devices.is_empty() {
         return Err(Failure::not_running("not running, nothing to reload"));
     }
+    let local = host.node_name(&instance.record)?;
+    let state = local_state(&found, &local);
+    let outcome = rearrange(host, &mut instance, found);
+    // Whatever came of it, and also where nothing was changed: Pacemaker notes a reload that succeeds as a start.
+    instance.set_score(host, &local, Score::of(state));
+    outcome
+}
+
+/// What a reload does to an instance that is there.
+fn rearrange(host: &Host<'_>, instance: &mut Instance, mut found: Storage) -> Result<ExitCode, Failure> {
     let Checked { params, findings } = match checked(host) {
         Ok(checked) => checked,
         Err(failure) => return kept(failure),
@@ -114,15 +129,14 @@ pub(super) fn reload(host: &Host<'_>) -> Result<ExitCode, Failure> {
         },
         Err(failure) => return kept(failure),
     };
-    let work = match Work::new(host, &params, &instance, topology) {
+    let work = match Work::new(host, &params, instance, topology) {
         Err(failure) if failure.code == ExitCode::Generic => return Err(failure),
         Err(failure) => return kept(failure),
         Ok(work) => work,
     };
-    let local = work.topology.local.name.clone();
     instance.release(host, &mut found)?;
     let mistakes = mistakes(&findings, &params, &instance.configured(host));
-    let (wanted, spared) = work.reloaded(&params, &instance, &found, &mistakes, alone);
+    let (wanted, spared) = work.reloaded(&params, instance, &found, &mistakes, alone);
     for device in spared {
         tracing::error!("device {device}: its configuration has a mistake, what runs of it stays as it is");
     }
@@ -131,9 +145,8 @@ pub(super) fn reload(host: &Host<'_>) -> Result<ExitCode, Failure> {
     }
     let plan = converge(&work.scope, &found, &wanted);
     log_warnings(&plan);
-    work.remember(&mut instance, &found, &wanted);
+    work.remember(instance, &found, &wanted);
     let applied = host.apply(&plan.steps, AfterFailure::GoOn);
-    renew_score(host, &local);
     if host.dry_run() {
         return Ok(ExitCode::Success);
     }
@@ -141,7 +154,7 @@ pub(super) fn reload(host: &Host<'_>) -> Result<ExitCode, Failure> {
         return Err(failure);
     }
     work.verify(&plan, &found, &wanted, host.deadline())?;
-    work.forget_leftovers(&mut instance, &wanted);
+    work.forget_leftovers(instance, &wanted);
     Ok(ExitCode::Success)
 }
 

@@ -51,6 +51,8 @@ pub struct Record {
     pub starting: bool,
     /// When the last promotion failed, in seconds since this machine booted.
     pub failed: Option<u64>,
+    /// The promotion score that was set last; `None`: none that is known to be set.
+    pub score: Option<i32>,
     /// The boot of the machine in which it was written.
     pub boot: String,
     /// The last state written for a peer, and when (seconds since this machine booted).
@@ -361,6 +363,7 @@ impl Record {
                 }
                 ["starting"] => record.starting = true,
                 ["failed", at] => record.failed = Some(at.parse().ok()?),
+                ["score", score] => record.score = Some(score.parse().ok()?),
                 ["boot", boot] => (*boot).clone_into(&mut record.boot),
                 ["peer", name, state, at] => {
                     let state = AluaState::parse(state)?;
@@ -379,6 +382,8 @@ impl Record {
             self.peers.clear();
             self.starting = false;
             self.failed = None;
+            // The cluster keeps it until the node reboots.
+            self.score = None;
             boot.clone_into(&mut self.boot);
         }
         self
@@ -417,6 +422,9 @@ impl Record {
         if let Some(at) = self.failed {
             line(format_args!("failed {at}"));
         }
+        if let Some(score) = self.score {
+            line(format_args!("score {score}"));
+        }
         if !self.boot.is_empty() {
             line(format_args!("boot {}", self.boot));
         }
@@ -449,6 +457,7 @@ mod tests {
             blocks: [(DeviceName::seen("dummy_lu0").unwrap(), 2)].into(),
             starting: true,
             failed: Some(12340),
+            score: Some(10),
             boot: this_boot(),
             peers: [(NodeName::parse("beta").unwrap(), (AluaState::Transitioning, 12345))].into(),
         }
@@ -542,6 +551,7 @@ mod tests {
         let old = Record { boot: "old".into(), ..sample() };
         let now = old.of_this_boot("now");
         assert!(now.blocks.is_empty() && now.peers.is_empty());
+        assert_eq!((now.failed, now.score), (None, None));
         assert_eq!(now.devices, sample().devices);
     }
 

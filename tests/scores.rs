@@ -1,0 +1,196 @@
+//! The promotion score: the instance that serves has the higher one, and what happens when the cluster has lost sight of it.
+
+use std::time::Duration;
+
+use crate::world::sample::{self, ALPHA, HOST, group};
+use crate::world::{Cluster, Lists, Node, Outcome, eventually};
+
+const BLOCK: &str = "devices/dummy_lu0dummy/block";
+
+fn score(cluster: &Cluster, node: &str) -> Option<String> {
+    cluster.score(node, &group())
+}
+
+fn lose_score(cluster: &Cluster, node: &str) {
+    cluster.cib().set_status_attribute(node, "master-scst_dg_dummy", None).expect("the CIB can be changed");
+}
+
+fn monitor(node: &Node) -> Outcome {
+    node.call(&group()).recurring().run("monitor")
+}
+
+#[test]
+fn the_instance_that_serves_has_the_higher_score_after_every_action_that_sets_one() {
+    let cluster = sample::serving();
+    let refused = group().param("device0", "?");
+    let runs = [("reload", &group()), ("reload-agent", &group()), ("reload", &refused), ("start", &group())];
+    for (action, resource) in runs {
+        for (node, earned) in [("alpha", "10"), ("beta", "5")] {
+            lose_score(&cluster, node);
+            cluster.node(node).run(resource, action).code_is(0);
+            assert_eq!(score(&cluster, node).as_deref(), Some(earned), "{action} on {node}");
+        }
+    }
+}
+
+#[test]
+fn a_recurring_monitor_lowers_the_score_of_a_demoted_instance_once() {
+    let cluster = sample::serving();
+    let alpha = cluster.node("alpha");
+    alpha.run(&group(), "demote").exit(0).programs(0);
+    assert_eq!(score(&cluster, "alpha").as_deref(), Some("10"));
+    monitor(alpha).exit(0).writes(0).ran(&["crm_attribute"]);
+    assert_eq!(score(&cluster, "alpha").as_deref(), Some("5"));
+    monitor(alpha).exit(0).writes(0).programs(0);
+    alpha.run(&group(), "promote").exit(0);
+    assert_eq!(score(&cluster, "alpha").as_deref(), Some("10"));
+    monitor(alpha).exit(8).writes(0).programs(0);
+}
+
+#[test]
+fn an_instance_of_an_older_version_gets_the_higher_score_from_its_next_monitor() {
+    let cluster = sample::serving();
+    let alpha = cluster.node("alpha");
+    let record = alpha.record(&group()).expect("a running instance has a record");
+    alpha.set_record(&group(), &record.replace("score 10\n", ""));
+    cluster.cib().set_status_attribute("alpha", "master-scst_dg_dummy", Some("5")).expect("the CIB can be changed");
+    monitor(alpha).exit(8).ran(&["crm_attribute"]);
+    assert_eq!(score(&cluster, "alpha").as_deref(), Some("10"));
+}
+
+#[test]
+fn a_score_that_cannot_be_set_fails_nothing_and_the_next_monitor_sets_it() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    let busy = || alpha.call(&group()).env("STAND_IN_FAIL", "crm_attribute:124");
+    busy().run("start").exit(0).logged("promotion score not set");
+    assert_eq!((score(&cluster, "alpha"), alpha.state("dummy", "alpha").as_str()), (None, "standby"));
+    busy().recurring().run("monitor").exit(0).logged("promotion score not set");
+    monitor(alpha).exit(0).ran(&["crm_attribute"]);
+    assert_eq!(score(&cluster, "alpha").as_deref(), Some("5"));
+    busy().run("promote").exit(0).logged("promotion score not set");
+    monitor(alpha).exit(8).ran(&["crm_attribute"]);
+    assert_eq!(score(&cluster, "alpha").as_deref(), Some("10"));
+    monitor(alpha).exit(8).programs(0);
+}
+
+#[test]
+fn a_monitor_does_not_give_back_the_score_that_a_failed_promotion_took() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    alpha.run(&group(), "start").exit(0);
+    alpha.control("fault op=write path=**/target_groups/alpha/state action=fail errno=EIO");
+    alpha.run(&group(), "promote").exit(1).reason_has("EIO");
+    monitor(alpha).exit(0).programs(0);
+    assert_eq!(score(&cluster, "alpha"), None);
+}
+
+/// The promotion of beta in a cluster that does not know that alpha serves: a change of its configuration was noted as a start.
+fn over_alpha() -> Lists {
+    Lists::new().list("active", &["alpha", "beta"]).list("promote", &["beta"])
+}
+
+#[test]
+fn a_node_that_serves_gives_way_when_another_one_is_promoted_over_it() {
+    for event in ["pre", "post"] {
+        let cluster = sample::serving();
+        let alpha = cluster.node("alpha");
+        let lists = over_alpha().event(event, "promote");
+        let notified = alpha.call(&group()).lists(&lists).run("notify").exit(0).programs(0);
+        assert_eq!(
+            notified.written()[..4],
+            [
+                "devices/dummy_lu0dummy/block < 11",
+                "device_groups/dummy/target_groups/alpha/state < transitioning",
+                "device_groups/dummy/target_groups/alpha/state < standby",
+                "devices/dummy_lu0dummy/block < 0",
+            ],
+            "{event}"
+        );
+        assert_eq!((alpha.state("dummy", "alpha").as_str(), alpha.read(BLOCK).as_str()), ("standby", "0 0"));
+        monitor(alpha).exit(0).ran(&["crm_attribute"]);
+        assert_eq!(score(&cluster, "alpha").as_deref(), Some("5"));
+    }
+}
+
+#[test]
+fn a_node_gives_way_also_when_its_commands_do_not_end_or_an_action_hangs() {
+    let cluster = sample::serving();
+    let alpha = cluster.node("alpha");
+    alpha.control(&format!("login qla2x00t {} {}", ALPHA[0], HOST[0]));
+    let io = alpha.control(&format!("io start qla2x00t {} {} 0", ALPHA[0], HOST[0]));
+    let lists = over_alpha().event("pre", "promote");
+    let limit = Duration::from_secs(4);
+    alpha.call(&group()).lists(&lists).timeout(limit).run("notify").exit(0).within(limit).logged("stepping down");
+    assert_eq!(alpha.state("dummy", "alpha"), "standby");
+    alpha.control(&format!("io finish {io}"));
+    eventually("the device is unblocked", || alpha.read(BLOCK) == "0 0");
+
+    let cluster = sample::serving();
+    let alpha = cluster.node("alpha");
+    let grown = group().param("device1", "handler=vdisk_nullio,virtname=lu1,export0=all:1");
+    alpha.control("fault op=write path=**/devices/dummy_lu1/prod_id action=hang");
+    let reload = alpha.call(&grown).begin("reload");
+    eventually("the reload waits", || alpha.mount().waiting() == 1);
+    alpha.call(&group()).lists(&lists).run("notify").exit(0).logged("without a drain").within(Duration::from_secs(6));
+    assert_eq!(alpha.state("dummy", "alpha"), "standby");
+    alpha.control("release");
+    drop(reload.wait());
+    assert_eq!(alpha.state("dummy", "alpha"), "standby");
+}
+
+#[test]
+fn a_node_that_is_meant_to_serve_on_or_to_go_by_itself_does_not_give_way() {
+    let cluster = sample::serving();
+    let alpha = cluster.node("alpha");
+    let promote = || over_alpha().event("pre", "promote");
+    let calls = [
+        alpha.call(&group()).lists(&promote().list("demote", &["alpha"])),
+        alpha.call(&group()).lists(&promote().list("stop", &["alpha"])),
+        alpha.call(&group()).lists(&promote()).meta("promoted_max", "2").meta("master_max", "2"),
+        alpha.call(&group()).lists(&Lists::new().list("promote", &["alpha"]).event("pre", "promote")),
+        alpha.call(&group()).lists(&over_alpha().event("post", "start")),
+    ];
+    for call in calls {
+        call.run("notify").exit(0).programs(0);
+        assert_eq!(alpha.state("dummy", "alpha"), "active");
+    }
+}
+
+#[test]
+fn a_notification_waits_two_seconds_for_a_hung_action_and_a_stop_a_quarter_of_its_time() {
+    let cluster = sample::serving();
+    let alpha = cluster.node("alpha");
+    let grown = group().param("device1", "handler=vdisk_nullio,virtname=lu1,export0=all:1");
+    alpha.control("fault op=write path=**/devices/dummy_lu1/prod_id action=hang");
+    let reload = alpha.call(&grown).begin("reload");
+    eventually("the reload waits", || alpha.mount().waiting() == 1);
+    let lists = Lists::new().list("active", &["alpha", "beta"]).list("stop", &["beta"]).event("pre", "stop");
+    let notified = alpha.call(&group()).lists(&lists).meta("timeout", "30000").run("notify").exit(0);
+    let notified = notified.writes(0).logged("another action on dummy");
+    assert!(notified.took() >= Duration::from_millis(1900), "{:?}", notified.took());
+    assert!(notified.within(Duration::from_secs(2)).took() < Duration::from_secs(10));
+    let stopped = alpha.call(&group()).timeout(Duration::from_secs(8)).run("stop").exit(0).logged("without the lock");
+    assert!(stopped.took() >= Duration::from_millis(1500), "{:?}", stopped.took());
+    assert!(!alpha.exists("device_groups/dummy"));
+    alpha.control("release");
+    drop(reload.wait());
+}
+
+#[test]
+fn a_failed_promotion_drains_before_it_steps_back() {
+    let cluster = sample::with_ports();
+    let disk = cluster.disk("r0", 1 << 20);
+    let group = group().param("device1", &format!("filename={},virtname=r0,export0=all:1", disk.display()));
+    let alpha = cluster.node("alpha");
+    alpha.run(&group, "start").exit(0);
+    alpha.declare(&disk, "kind=block size=1048576 open_error=EIO");
+    let written = alpha.run(&group, "promote").exit(1).reason_has("dummy_r0").written();
+    let place = |part: &str| {
+        written.iter().position(|write| write.contains(part)).unwrap_or_else(|| panic!("{part}: {written:#?}"))
+    };
+    let order =
+        ["state < active", "lu0dummy/block < 11", "state < transitioning", "state < standby", "lu0dummy/block < 0"];
+    assert!(order.windows(2).all(|pair| place(pair[0]) < place(pair[1])), "{written:#?}");
+    assert_eq!((alpha.state("dummy", "alpha").as_str(), alpha.read(BLOCK).as_str()), ("standby", "0 0"));
+}
