@@ -8,6 +8,7 @@ mod bench;
 mod check;
 mod cluster;
 mod cluster_model;
+mod debian;
 mod demo;
 mod dist;
 mod faults;

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything that CI runs, part by part, ending at the first part that fails.
 
-mod packages;
+pub(crate) mod packages;
 mod run;
 
 use std::error::Error;
@@ -33,7 +33,7 @@ pub(crate) struct Options {
 /// A part of the checks, in the order they are run in: what fails soonest comes first, and the test harness has the last
 /// word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Part {
+pub(crate) enum Part {
     /// The layout of the source, by rustfmt
     Format,
     /// Lints of all targets, none allowed

@@ -69,6 +69,11 @@ apt-get update --quiet
 apt-get install --quiet --yes --no-install-recommends "$@"
 "#;
 
+/// The names of the packages that a part needs.
+pub(crate) fn of(part: Part) -> Vec<&'static str> {
+    NEEDED.iter().filter(|package| package.parts.contains(&part)).map(|package| package.name).collect()
+}
+
 /// Installs what is missing for these parts, and says what that is.
 pub(super) fn install(parts: &[Part]) -> Result<(), Box<dyn Error>> {
     let needed = NEEDED.iter().filter(|package| package.parts.iter().any(|part| parts.contains(part)));

@@ -139,7 +139,8 @@ pub(super) struct Cib<'a> {
 impl Cib<'_> {
     /// The document. Its feature set is that of the oldest Pacemaker the agents support: a daemon takes an older one, and no newer.
     ///
-    /// `dc-deadtime` is the time until a first node forms the cluster; its default is the whole duration of a start.
+    /// `dc-deadtime` is the time until a first node forms the cluster; its default is the whole duration of a start. `load-threshold` is as good as
+    /// none: Pacemaker does less at a time on a loaded machine, and here all nodes together are one.
     pub(super) fn document(&self) -> String {
         let options = pairs(
             "opt",
@@ -148,6 +149,7 @@ impl Cib<'_> {
                 ("no-quorum-policy", "ignore"),
                 ("dc-deadtime", "100ms"),
                 ("transition-delay", "0"),
+                ("load-threshold", "100000%"),
             ],
         );
         let nodes = if self.config.is_some() { self.nodes() } else { "<nodes/>".to_owned() };

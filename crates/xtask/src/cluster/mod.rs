@@ -25,6 +25,7 @@ use std::time::Instant;
 use clap::Args;
 
 use self::chapter::{CHAPTERS, Chapter};
+use crate::check::{Part, packages};
 use crate::style::Style;
 use crate::workspace;
 
@@ -40,6 +41,9 @@ pub(crate) struct Options {
     /// Prints the names of the stories and runs none
     #[arg(long)]
     list: bool,
+    /// Runs them on this release of Debian, 12 or 13; another than this machine's is made once, by debootstrap, in the target directory
+    #[arg(long, value_name = "NUMBER", value_parser = ["12", "13"])]
+    debian: Option<String>,
     /// Measures failovers instead, each way so many times, with agents built for release
     #[arg(long, value_name = "RUNS", num_args = 0..=1, default_missing_value = "11")]
     measure: Option<usize>,
@@ -66,16 +70,16 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
         rig::boot::boot(node, address)?;
         return Ok(ExitCode::SUCCESS);
     }
-    if let (Some(name), Some(agents)) = (&options.chapter, &options.agents) {
-        rig::enclose()?;
-        return measure::measure(agents, name.parse()?);
-    }
     if let Some(name) = &options.chapter {
+        options.debian.as_deref().map_or(Ok(()), rig::enter)?;
         rig::enclose()?;
-        return Chapter::named(name)?.play(&options.only);
+        return match &options.agents {
+            Some(agents) => measure::measure(agents, name.parse()?),
+            None => Chapter::named(name)?.play(&options.only),
+        };
     }
     if let Some(runs) = options.measure {
-        return measured(runs.max(1));
+        return measured(options, runs.max(1));
     }
     let chosen: Vec<(&Chapter, usize)> = CHAPTERS
         .iter()
@@ -100,27 +104,44 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
         workspace::build_binaries()?;
     }
     if !workspace::is_root() {
-        return workspace::become_root(&["cluster", "--built", "--only", &options.only]);
+        return workspace::become_root(&options.words(&["--built", "--only", &options.only]));
     }
-    Ok(play(&chosen, &options.only))
+    options.provide()?;
+    Ok(play(&chosen, options))
+}
+
+impl Options {
+    /// A call of this command with these arguments on the same release.
+    fn words<'a>(&'a self, further: &[&'a str]) -> Vec<&'a str> {
+        let release = self.debian.iter().flat_map(|number| ["--debian", number]);
+        std::iter::once("cluster").chain(release).chain(further.iter().copied()).collect()
+    }
+
+    /// Makes the release that was asked for.
+    fn provide(&self) -> Result<(), Box<dyn Error>> {
+        let packages = packages::of(Part::Cluster);
+        self.debian.as_ref().map_or(Ok(()), |number| rig::provide(number, &packages))
+    }
 }
 
 /// Builds for release and measures. Root only: what is built belongs to whoever asked.
-fn measured(runs: usize) -> Result<ExitCode, Box<dyn Error>> {
+fn measured(options: &Options, runs: usize) -> Result<ExitCode, Box<dyn Error>> {
     if !workspace::is_root() {
         return Err("measuring needs root".into());
     }
+    options.provide()?;
     workspace::build_binaries()?;
     let agents = crate::release::build()?;
     let agents = agents.to_str().ok_or("the directory of the build is not text")?;
-    let mut inside = rig::enclosed(&["cluster", "--chapter", &runs.to_string(), "--agents", agents])?.spawn()?;
+    let runs = runs.to_string();
+    let mut inside = rig::enclosed(&options.words(&["--chapter", &runs, "--agents", agents]))?.spawn()?;
     // Taken, or waiting would close it, which ends the other side.
     let _alive = inside.stdin.take();
     Ok(if inside.wait()?.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Plays the chapters and prints what came of them.
-fn play(chosen: &[(&Chapter, usize)], only: &str) -> ExitCode {
+fn play(chosen: &[(&Chapter, usize)], options: &Options) -> ExitCode {
     let started = Instant::now();
     let left = Mutex::new(chosen.iter());
     let tally = Mutex::new((0, 0));
@@ -132,7 +153,7 @@ fn play(chosen: &[(&Chapter, usize)], only: &str) -> ExitCode {
                 loop {
                     let next = left.lock().ok().and_then(|mut left| left.next());
                     let Some((chapter, count)) = next else { break };
-                    let passed = run_chapter(chapter, only).unwrap_or_else(|error| {
+                    let passed = run_chapter(chapter, options).unwrap_or_else(|error| {
                         println!("{}: {error}", chapter.name);
                         0
                     });
@@ -155,9 +176,9 @@ fn play(chosen: &[(&Chapter, usize)], only: &str) -> ExitCode {
 }
 
 /// Runs a chapter in new namespaces; how many of its stories passed.
-fn run_chapter(chapter: &Chapter, only: &str) -> Result<usize, Box<dyn Error>> {
+fn run_chapter(chapter: &Chapter, options: &Options) -> Result<usize, Box<dyn Error>> {
     let style = Style::detect();
-    let mut child = rig::enclosed(&["cluster", "--chapter", chapter.name, "--only", only])?
+    let mut child = rig::enclosed(&options.words(&["--chapter", chapter.name, "--only", &options.only]))?
         .stdout(Stdio::piped())
         .spawn()
         .map_err(|error| format!("unshare cannot be run: {error}"))?;

@@ -2,7 +2,6 @@
 
 mod check;
 mod deb;
-mod debian;
 mod files;
 mod manual;
 
@@ -16,7 +15,7 @@ use clap::Args;
 use self::check::System;
 use self::deb::Size;
 use self::files::File;
-use crate::{release, workspace};
+use crate::{debian, release, workspace};
 
 /// The package.
 const NAME: &str = "scst-ha";
@@ -61,7 +60,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
         package.check(&System::empty(&directory.join("system"))?, &directory)?;
     }
     if options.prove {
-        package.check(&debian::system(&directory.join("debian"))?, &directory)?;
+        let root = directory.join("debian");
+        debian::system(&root, &debian::own_codename()?, &[])?;
+        package.check(&System::whole(&root), &directory)?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -19,12 +19,14 @@ mod enclose;
 mod fencing;
 pub(super) mod node;
 mod syslog;
+mod system;
 
 pub(super) use self::accounting::{Ended, ended};
 pub(super) use self::corosync::{Member, write_members};
 pub(super) use self::enclose::{enclose, enclosed};
 pub(super) use self::fencing::{FENCE_AGENT, Fencer};
 pub(super) use self::node::Node;
+pub(super) use self::system::{enter, provide};
 
 /// The rig's own directory, a tmpfs that the nodes see at the same place.
 pub(super) const RIG: &str = "/run/rig";

@@ -72,7 +72,8 @@ fn by_crm(cluster: &mut Cluster) -> Told<()> {
     let file = cluster.node("alpha").directory().join("sample.crm");
     fs::copy(workspace::root().join("tests/data/cluster/sample.crm"), &file)?;
     let alpha = cluster.node("alpha");
-    alpha.run(&["crm", "configure", "load", "update", &file.to_string_lossy()])?;
+    // The sample has the words of Pacemaker 1.1 and 2.0. Pacemaker 3 warns of `master-max`, and crmsh 5 then wants to be told that it is meant.
+    alpha.run(&["crm", "--force", "configure", "load", "update", &file.to_string_lossy()])?;
     comes_up(cluster, &["crm", "resource", "param", dummy().resource, "set", "reload", "1"])?;
     erased(cluster)
 }
