@@ -6,7 +6,8 @@
 //! loadable = ["qla2x00tgt"]           # found by a later modprobe; absent: every module
 //! var_lib = "state"                   # stands for /var/lib/scst; relative to this file
 //! disks = ["2:0:0:0"]                 # SCSI disks of the machine, for pass-through
-//! iscsi_daemon = true                 # iscsi-scstd runs; absent: it does not
+//! iscsi_daemon = true                 # iscsi-scstd runs; "hanging": it does after all else, but answers nobody; absent:
+//!                                     # it does not
 //!
 //! [[port]]
 //! wwpn = "21:00:00:24:ff:60:d0:10"
@@ -44,6 +45,8 @@
 //! driver = "qla2x00t"
 //! target = "21:00:00:24:ff:60:d0:10"
 //! initiator = "50:01:43:80:03:b0:23:34"
+//!                                     # over iSCSI also portal = "ADDRESS[:PORT]", from = "ADDRESS", user and secret,
+//!                                     # user_in and secret_in (the target's proof)
 //!
 //! [[io]]
 //! driver = "qla2x00t"
@@ -79,11 +82,11 @@ use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 
-pub use self::entries::{PortEntry, SlowEntry};
+pub use self::entries::{ConnectEntry, PortEntry, SlowEntry};
 
-use self::entries::{Entries, Happens};
+use self::entries::{DaemonEntry, DaemonWord, Entries, Happens};
 use crate::host::Files;
-use crate::model::{Machine, ScstVersion};
+use crate::model::{DaemonSignal, Machine, ScstVersion};
 use crate::mount::{Pace, Setup};
 
 /// A scenario as read, not yet a machine.
@@ -195,7 +198,8 @@ impl Scenario {
             machine.plug(port.map_err(|problem| self.text.wrong(entry.span(), problem))?);
         }
         self.happen(&entries.modules, &mut machine)?;
-        if entries.iscsi_daemon.as_ref().is_some_and(|running| *running.get_ref()) {
+        let daemon = entries.iscsi_daemon.as_ref().map(|entry| *entry.get_ref());
+        if daemon.is_some_and(|daemon| daemon != DaemonEntry::Runs(false)) {
             let at = entries.iscsi_daemon.as_ref().map_or(0..0, Spanned::span);
             let started = machine.iscsi_daemon(true);
             started.map_err(|errno| self.text.wrong(at, format!("module iscsi_scst is not loaded: {errno}")))?;
@@ -205,6 +209,10 @@ impl Scenario {
         self.happen(&entries.session, &mut machine)?;
         self.happen(&entries.io, &mut machine)?;
         self.happen(&entries.slow, &mut machine)?;
+        if let Some(DaemonEntry::Word(DaemonWord::Hanging)) = daemon {
+            let hangs = machine.signal_iscsi_daemon(DaemonSignal::Stop);
+            hangs.map_err(|errno| self.text.wrong(0..0, format!("the iSCSI daemon: {errno}")))?;
+        }
         Ok(Setup {
             machine,
             files: Some(files),

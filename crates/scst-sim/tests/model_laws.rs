@@ -260,6 +260,8 @@ fn what_is_loaded_can_be_unloaded_with_everything_in_place() {
         }
         check(&mut machine);
         assert_eq!(machine.rmmod("scst"), Err(Errno::EBUSY));
+        assert_eq!(machine.rmmod("iscsi_scst"), Err(Errno::EBUSY), "its daemon holds it");
+        machine.iscsi_daemon(false).unwrap();
         for module in ["scst_vdisk", "iscsi_scst", "qla2x00tgt", "scst_disk"] {
             machine.rmmod(module).unwrap();
             check(&mut machine);

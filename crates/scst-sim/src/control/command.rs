@@ -7,8 +7,9 @@ use nix::errno::Errno;
 use super::unknowns;
 use crate::faults::Fault;
 use crate::host::{FileEntry, StoreChange};
+use crate::model::{DaemonSignal, IscsiInitiator, IscsiRefusal};
 use crate::mount::Core;
-use crate::scenario::{PortEntry, SlowEntry};
+use crate::scenario::{ConnectEntry, PortEntry, SlowEntry};
 use crate::words;
 
 /// A command that was not carried out.
@@ -30,7 +31,7 @@ impl Refused {
 const HELP: &str = "\
 modprobe MODULE [ARGUMENT...]
 rmmod MODULE
-iscsi-daemon start|stop
+iscsi-daemon start|stop|hang|continue
 plug wwpn=WWPN [host=N] [wwnn=WWNN] [speed=TEXT] [state=TEXT] [target_capable=true|false] [gen32=true|false]
 unplug WWPN
 port-state WWPN TEXT
@@ -39,7 +40,9 @@ plug-target DRIVER NAME
 plug-disk H:C:I:L
 unplug-disk H:C:I:L
 login DRIVER TARGET INITIATOR
+login iscsi TARGET INITIATOR [portal=ADDRESS[:PORT]] [from=ADDRESS] [user=NAME secret=TEXT] [user_in=NAME secret_in=TEXT]
 logout DRIVER TARGET SESSION
+discover INITIATOR [portal=ADDRESS[:PORT]] [from=ADDRESS] [user=NAME secret=TEXT] [user_in=NAME secret_in=TEXT]
 io start DRIVER TARGET SESSION LUN [DURATION]
 io finish ID
 io done ID
@@ -69,7 +72,7 @@ pub(crate) fn command(core: &mut Core, line: &str) -> Result<String, Refused> {
         "plug" | "unplug" | "port-state" | "lips" | "plug-target" | "plug-disk" | "unplug-disk" => {
             hardware(core, verb, rest, &words)
         }
-        "login" | "logout" | "io" => initiator(core, verb, &words),
+        "login" | "logout" | "discover" | "io" => initiator(core, verb, rest, &words),
         _ => mount(core, verb, rest, &words),
     }
 }
@@ -98,15 +101,19 @@ fn module(core: &mut Core, verb: &str, words: &[&str]) -> Result<String, Refused
             loaded.map_err(|errno| failed("cannot load", errno))?;
         }
         ("rmmod", [module]) => core.machine.rmmod(module).map_err(|errno| failed("cannot unload", errno))?,
-        ("iscsi-daemon", ["start"]) => daemon(core, true)?,
-        ("iscsi-daemon", ["stop"]) => daemon(core, false)?,
+        ("iscsi-daemon", ["start"]) => {
+            core.machine.iscsi_daemon(true).map_err(|errno| failed("the iSCSI daemon does not start", errno))?;
+        }
+        ("iscsi-daemon", ["stop"]) => daemon(core, DaemonSignal::End)?,
+        ("iscsi-daemon", ["hang"]) => daemon(core, DaemonSignal::Stop)?,
+        ("iscsi-daemon", ["continue"]) => daemon(core, DaemonSignal::Continue)?,
         _ => return Err(no_command(verb, words)),
     }
     Ok(done())
 }
 
-fn daemon(core: &mut Core, running: bool) -> Result<(), Refused> {
-    core.machine.iscsi_daemon(running).map_err(|errno| failed("no iscsi driver", errno))
+fn daemon(core: &mut Core, signal: DaemonSignal) -> Result<(), Refused> {
+    core.machine.signal_iscsi_daemon(signal).map_err(|errno| failed("no iSCSI daemon to tell", errno))
 }
 
 /// Ports and disks of the machine.
@@ -135,9 +142,20 @@ fn number<N: FromStr>(text: &str) -> Result<N, Refused> {
 }
 
 /// Sessions and what they send.
-fn initiator(core: &mut Core, verb: &str, words: &[&str]) -> Result<String, Refused> {
+fn initiator(core: &mut Core, verb: &str, rest: &str, words: &[&str]) -> Result<String, Refused> {
     let machine = &mut core.machine;
     match (verb, words) {
+        ("login", ["iscsi", target, name, ..]) => {
+            let initiator = connecting(name, after(rest, 3))?;
+            let login = machine.iscsi_login(target, &initiator);
+            login.map_err(|refusal| turned_away("login refused", refusal, refusal.login_code()))
+        }
+        ("discover", [name, ..]) => {
+            let found = machine.iscsi_discover(&connecting(name, after(rest, 1))?);
+            let found =
+                found.map_err(|refusal| turned_away("nothing discovered", refusal, refusal.discovery_code()))?;
+            Ok(found.join("\n"))
+        }
         ("login", [driver, target, initiator]) => {
             machine.login(driver, target, initiator).map_err(|errno| failed("login refused", errno))
         }
@@ -157,6 +175,32 @@ fn initiator(core: &mut Core, verb: &str, words: &[&str]) -> Result<String, Refu
         ("io", ["done", id]) => Ok(if machine.io_done(number(id)?) { "yes" } else { "no" }.to_owned()),
         _ => Err(no_command(verb, words)),
     }
+}
+
+/// How an initiator connects, by the words that follow its name.
+fn connecting(name: &str, words: &str) -> Result<IscsiInitiator, Refused> {
+    let entry: ConnectEntry = words::parse(words).map_err(Refused::syntax)?;
+    entry.initiator(name).map_err(Refused::syntax)
+}
+
+/// The line without its first words. None of those before a `key=value` is quoted.
+fn after(line: &str, words: usize) -> &str {
+    (0..words).fold(line.trim_start(), |rest, _| {
+        rest.split_once(char::is_whitespace).map_or("", |(_, rest)| rest.trim_start())
+    })
+}
+
+/// What open-iscsi would say, and how its program would end.
+fn turned_away(what: &str, refusal: IscsiRefusal, code: Option<u8>) -> Refused {
+    let Some(code) = code else {
+        return Refused { errno: Errno::ENOTSUP, reason: format!("{what}: not known: {refusal}") };
+    };
+    let errno = match refusal {
+        IscsiRefusal::TimedOut | IscsiRefusal::Silent => Errno::ETIMEDOUT,
+        IscsiRefusal::Unauthorized => Errno::EACCES,
+        _ => Errno::ECONNREFUSED,
+    };
+    Refused { errno, reason: format!("{what}: iscsiadm exit {code}: {refusal}") }
 }
 
 /// What goes wrong, time, and the mount itself.

@@ -1,10 +1,11 @@
 //! Files as system calls see them: look up, list, open, read, write.
 
 use super::command::Store;
+use super::iscsi::Asking;
 use super::machine::Machine;
 use super::tree::{Entry, Found, Node};
 use super::words::c_text;
-use super::{Attr, Errno, Handle, Kind, Reading, Written};
+use super::{Attr, Errno, Handle, Kind, Reading, Ticket, Written};
 
 /// What sysfs says every attribute holds, and the most one write hands over.
 const PAGE: usize = 4096;
@@ -58,14 +59,23 @@ impl Machine {
         Ok(Handle { path: path.to_vec(), id })
     }
 
-    /// The whole content, as a fresh read from offset 0. ENODEV if the object is gone.
+    /// The whole content, as a fresh read from offset 0. ENODEV if the object is gone, EBUSY where the reader would have to
+    /// wait.
     pub fn read(&mut self, handle: &Handle) -> Result<Vec<u8>, Errno> {
         let found = self.still_there(handle)?;
         if matches!(found.entry, Entry::Attr(mode) if mode & 0o444 == 0) {
             // Permission bits do not make an attribute that has nothing to show.
             return Err(Errno::EIO);
         }
-        let content = self.show(&found.parent, &found.name);
+        let content = match self.daemons_file(&found.parent, &found.name).map(|ask| self.ask_daemon(ask)) {
+            None => self.show(&found.parent, &found.name),
+            Some(Asking::Answered(answer)) => answer,
+            // One who cannot wait has to come again.
+            Some(Asking::Waiting(number)) => {
+                self.asked.withdraw(number);
+                Err(Errno::EBUSY)
+            }
+        };
         if content == Err(Errno::ENOTSUP) {
             self.note_unknown(&handle.path, "read");
         }
@@ -74,9 +84,17 @@ impl Machine {
         Ok(content)
     }
 
-    /// As [`Machine::read`], but a read that has to wait for somebody is not answered yet.
+    /// As [`Machine::read`], but a read that has to wait for the iSCSI daemon is not answered yet.
     pub fn start_read(&mut self, handle: &Handle) -> Reading {
-        Reading::Done(self.read(handle))
+        let found = match self.still_there(handle) {
+            Ok(found) => found,
+            Err(errno) => return Reading::Done(Err(errno)),
+        };
+        match self.daemons_file(&found.parent, &found.name).map(|ask| self.ask_daemon(ask)) {
+            None => Reading::Done(self.read(handle)),
+            Some(Asking::Answered(answer)) => Reading::Done(answer),
+            Some(Asking::Waiting(number)) => Reading::Waiting(Ticket(number)),
+        }
     }
 
     /// One `write(2)`: one command. At most 4096 bytes are used; writing nothing does nothing.
@@ -121,8 +139,8 @@ impl Machine {
             Node::Root => self.show_root(attr),
             Node::Device(id) => self.show_device(*id, attr),
             Node::Handler(name) => self.show_handler(name, attr),
-            Node::Driver(id) => self.show_driver(*id, name, attr),
-            Node::Target(id) => self.show_target(*id, name, attr),
+            Node::Driver(id) => self.show_driver(*id, attr),
+            Node::Target(id) => self.show_target(*id, attr),
             Node::Luns(_) => Ok(super::lun::USAGE.into()),
             Node::Lun(acg, number) => self.show_lun(*acg, *number),
             Node::IniGroups(_) => Ok(super::ini_group::USAGE.into()),
@@ -131,7 +149,7 @@ impl Machine {
             Node::Initiators(_) => Ok([name, b"\n"].concat()),
             Node::Session(id) => self.show_session(*id, attr),
             Node::SessionLun(id, number) => Ok(self.show_session_lun(*id, *number, attr)),
-            Node::Connection(_) => Ok(super::iscsi::show_connection(attr)),
+            Node::Connection(id) => self.show_connection(*id, attr),
             Node::DeviceGroups | Node::TargetGroups(_) => Ok(super::device_group::USAGE.into()),
             Node::GroupDevices(_) => Ok(super::device_group::DEVICES_USAGE.into()),
             Node::TargetGroup(id) => self.show_target_group(*id, attr),
@@ -153,8 +171,8 @@ impl Machine {
             Node::Root => self.store_root(attr, data),
             Node::Device(id) => self.store_device(*id, attr, data),
             Node::Handler(name) => self.store_handler(name, attr, text),
-            Node::Driver(id) => self.store_driver(*id, attr, text),
-            Node::Target(id) => self.store_target(*id, attr, data),
+            Node::Driver(id) => self.store_driver(*id, name, attr, text),
+            Node::Target(id) => self.store_target(*id, name, attr, data),
             Node::Luns(acg) => Store::Queue(super::command::Command::Luns(*acg, text.to_vec())),
             Node::IniGroups(target) => Store::Queue(super::command::Command::IniGroups(*target, text.to_vec())),
             Node::IniGroup(id) => self.store_group(*id, attr, data),

@@ -4,6 +4,7 @@
 
 use super::Errno;
 use super::handler::Claim;
+use super::iscsi::{Ask, Asking};
 use super::machine::Machine;
 use super::state::{AcgId, DevId, DrvId, GroupId, TgId, TgtId};
 use super::words::{Words, same_word};
@@ -34,6 +35,8 @@ pub(super) enum Command {
     CpuMask(AcgId, u64),
     Enable(TgtId, bool),
     RelTgtId(TgtId, u64),
+    /// A write to a file of the iSCSI daemon.
+    Daemon(Ask),
     Threads(i32),
     MeasureLatency(bool),
     Suspend {
@@ -92,6 +95,8 @@ pub(super) enum Outcome {
     Abandoned(DevId, Errno),
     /// It waits for ever, holding the mutex of the vdisk handlers.
     Never,
+    /// It waits, without the main mutex, for the iSCSI daemon's answer to that question.
+    Asked(u64),
     /// What it waits for has not happened: it is tried again after each change.
     Again,
     /// It takes back the only block of a device as soon as that is complete.
@@ -105,6 +110,21 @@ pub(super) enum Rest {
     Detach(Vec<DevId>),
     /// The device itself is removed.
     Device(DevId, Vec<DevId>),
+}
+
+impl From<Result<(), Errno>> for Outcome {
+    fn from(result: Result<(), Errno>) -> Self {
+        Self::Done(result)
+    }
+}
+
+impl From<Asking> for Outcome {
+    fn from(asking: Asking) -> Self {
+        match asking {
+            Asking::Answered(answer) => Self::Done(answer.map(drop)),
+            Asking::Waiting(number) => Self::Asked(number),
+        }
+    }
 }
 
 impl Machine {
@@ -158,6 +178,7 @@ impl Machine {
             }
             Command::Members(_, text) if verb(text, &["add"]) => Needs::MUTEX,
             Command::Answer(_)
+            | Command::Daemon(_)
             | Command::Luns(..)
             | Command::ResyncSize(_)
             | Command::AwaitBlocked(_)
@@ -174,7 +195,8 @@ impl Machine {
     pub(super) fn execute(&mut self, command: &Command) -> Outcome {
         match command {
             Command::Answer(result) => Outcome::Done(*result),
-            Command::Driver(id, text) => Outcome::Done(self.driver_command(*id, text)),
+            Command::Driver(id, text) => self.driver_command(*id, text),
+            Command::Daemon(ask) => self.ask_daemon(ask.clone()).into(),
             Command::Handler(name, text) => match self.handler_command(name, text) {
                 Ok(Claim::Done) => Outcome::Done(Ok(())),
                 Ok(Claim::Removing(device)) => self.remove_device(device),
@@ -198,7 +220,7 @@ impl Machine {
                 }
                 Outcome::Done(Ok(()))
             }
-            Command::Enable(target, on) => Outcome::Done(self.enable_target(*target, *on)),
+            Command::Enable(target, on) => self.enable_target(*target, *on),
             Command::RelTgtId(target, id) => Outcome::Done(self.set_rel_tgt_id(*target, *id)),
             Command::Threads(number) => {
                 self.scst.root.threads = *number;

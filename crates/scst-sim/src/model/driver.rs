@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::Errno;
-use super::command::{Command, Store};
-use super::iscsi::IscsiDriver;
+use super::command::{Command, Outcome, Store};
+use super::iscsi::{Ask, IscsiDriver};
 use super::machine::Machine;
 use super::numbers::unsigned;
 use super::port_attrs::keyed;
@@ -51,9 +51,7 @@ impl Machine {
             Flavour::Local => vec![("mgmt", RW), ("stats", RO), trace, ("version", RO)],
             Flavour::Iscsi => {
                 let mut all = vec![("mgmt", RW), ("open_state", RO), trace, ("version", RO)];
-                if driver.iscsi.as_ref().is_some_and(|i| i.daemon) {
-                    all.extend(super::iscsi::DRIVER);
-                }
+                all.extend(driver.iscsi.as_ref().map(IscsiDriver::attributes).unwrap_or_default());
                 all
             }
             Flavour::Hardware if self.has_virtual_ports(driver) => vec![("mgmt", RW), trace, ("version", RO)],
@@ -61,7 +59,7 @@ impl Machine {
         }
     }
 
-    pub(super) fn show_driver(&self, id: DrvId, name: &[u8], attr: &str) -> Result<Vec<u8>, Errno> {
+    pub(super) fn show_driver(&self, id: DrvId, attr: &str) -> Result<Vec<u8>, Errno> {
         let driver = self.scst.driver_by_id(id).ok_or(Errno::ENOENT)?;
         Ok(match attr {
             "allow_not_connected_copy" => {
@@ -81,11 +79,12 @@ impl Machine {
             "stats" => b"0 commands\n".to_vec(),
             "trace_level" => driver.trace.show(),
             "version" => keyed(self.features.release, false),
-            _ => driver.iscsi.as_ref().and_then(|i| i.show(name)).ok_or(Errno::ENOENT)?,
+            "open_state" => keyed(self.daemon_state(id), false),
+            _ => return Err(Errno::ENOENT),
         })
     }
 
-    pub(super) fn store_driver(&mut self, id: DrvId, attr: &str, text: &[u8]) -> Store {
+    pub(super) fn store_driver(&mut self, id: DrvId, name: &[u8], attr: &str, text: &[u8]) -> Store {
         let Some(driver) = self.scst.driver_mut(id) else { return Store::Done(Err(Errno::ENODEV)) };
         match attr {
             "allow_not_connected_copy" => {
@@ -93,44 +92,46 @@ impl Machine {
             }
             "mgmt" => Store::Queue(Command::Driver(id, text.to_vec())),
             "trace_level" => Store::Done(driver.trace.store(text)),
-            _ => Store::Done(driver.iscsi.as_mut().map_or(Err(Errno::ENOTSUP), |i| i.store(attr, text))),
+            _ if driver.iscsi.is_some() => {
+                Store::Wait(Command::Daemon(Ask::Store(id, None, name.to_vec(), text.to_vec())))
+            }
+            _ => Store::Done(Err(Errno::ENOTSUP)),
         }
     }
 
     /// A write to a driver's `mgmt`.
-    pub(super) fn driver_command(&mut self, id: DrvId, text: &[u8]) -> Result<(), Errno> {
-        let Some(flavour) = self.scst.driver_by_id(id).map(|d| d.flavour) else { return Ok(()) };
+    pub(super) fn driver_command(&mut self, id: DrvId, text: &[u8]) -> Outcome {
+        let Some(flavour) = self.scst.driver_by_id(id).map(|d| d.flavour) else { return Ok(()).into() };
         let mut words = Words::new(text);
         let verb = words.word();
         let name = words.word();
         if same_word(verb, "add_target") && !name.is_empty() {
             match flavour {
-                Flavour::Iscsi => self.add_iscsi_target(id, name, words),
-                Flavour::Local => self.add_local_target(id, name, words),
+                Flavour::Iscsi => self.add_iscsi_target(id, name, words.rest()).into(),
+                Flavour::Local => self.add_local_target(id, name, words).into(),
                 // Virtual ports need the fabric's help.
-                Flavour::CopyManager | Flavour::Hardware => Err(Errno::ENOTSUP),
+                Flavour::CopyManager | Flavour::Hardware => Err(Errno::ENOTSUP).into(),
             }
         } else if same_word(verb, "del_target") && !name.is_empty() {
             if !words.word().is_empty() {
-                return Err(Errno::EINVAL);
+                return Err(Errno::EINVAL).into();
             }
-            let target = self.port_of(id, name).ok_or(Errno::ENOENT)?;
-            let logged_in = self.scst.targets.get(&target).is_some_and(|t| !t.sessions.is_empty());
-            match flavour {
-                Flavour::Iscsi if logged_in => Err(Errno::EBUSY),
-                Flavour::Hardware => Err(Errno::ENOTSUP),
-                _ => {
+            match (flavour, self.port_of(id, name)) {
+                (Flavour::Iscsi, _) => self.delete_iscsi_target(id, name).into(),
+                (_, None) => Err(Errno::ENOENT).into(),
+                (Flavour::Hardware, _) => Err(Errno::ENOTSUP).into(),
+                (_, Some(target)) => {
                     self.delete_target(target);
-                    Ok(())
+                    Ok(()).into()
                 }
             }
         } else if same_word(verb, "add_target") || same_word(verb, "del_target") {
-            Err(Errno::EINVAL)
+            Err(Errno::EINVAL).into()
         } else {
             match flavour {
-                Flavour::Local => self.local_command(id, verb, name, words.word()),
-                Flavour::Iscsi => self.iscsi_command(id, verb, name, words),
-                Flavour::CopyManager | Flavour::Hardware => Err(Errno::EINVAL),
+                Flavour::Local => self.local_command(id, verb, name, words.word()).into(),
+                Flavour::Iscsi => self.iscsi_command(id, text).into(),
+                Flavour::CopyManager | Flavour::Hardware => Err(Errno::EINVAL).into(),
             }
         }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::io::Ios;
+use super::iscsi::{Asked, Hosts};
 use super::module::Module;
 use super::queue::Queue;
 use super::state::Scst;
@@ -26,6 +27,10 @@ pub struct Machine {
     /// SCSI disks of the host, by address.
     pub(super) scsi_disks: Vec<Vec<u8>>,
     pub(super) ios: Ios,
+    /// What the iSCSI daemon has been asked.
+    pub(super) asked: Asked,
+    /// Initiators that come back by themselves.
+    pub(super) hosts: Hosts,
     pub(super) queue: Queue,
     /// Permission bits changed by `chmod`, by identity.
     pub(super) modes: BTreeMap<u64, u32>,
@@ -47,6 +52,8 @@ impl Machine {
             other_ports: Vec::new(),
             scsi_disks: Vec::new(),
             ios: Ios::default(),
+            asked: Asked::default(),
+            hosts: Hosts::default(),
             queue: Queue::default(),
             modes: BTreeMap::new(),
             unknowns: Vec::new(),
@@ -67,6 +74,7 @@ impl Machine {
     /// Lets time pass up to `to`, in the order of events; earlier values change nothing.
     /// Commands that wait for something outside (a file) look again even if no time passes.
     pub fn advance(&mut self, to: Duration) {
+        self.notice_hosts();
         while let Some(next) = self.next_event().filter(|next| *next <= to) {
             self.now = self.now.max(next);
             self.settle();
@@ -77,6 +85,8 @@ impl Machine {
 
     fn settle(&mut self) {
         self.end_due_io();
+        self.end_patience();
+        self.return_hosts();
         self.run();
         self.let_writers_look();
         self.run();
@@ -84,7 +94,8 @@ impl Machine {
 
     /// When something will happen by itself, if anything.
     pub fn next_event(&self) -> Option<Duration> {
-        self.next_job_event().into_iter().chain(self.next_io_event()).min()
+        let own = [self.asked.next_event(), self.hosts.next_event()];
+        self.next_job_event().into_iter().chain(self.next_io_event()).chain(own.into_iter().flatten()).min()
     }
 
     /// Everything asked so far that the model does not know.

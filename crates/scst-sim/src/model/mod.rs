@@ -45,6 +45,7 @@ mod tree;
 mod version;
 mod words;
 
+pub use iscsi::{DaemonSignal, IscsiInitiator, IscsiRefusal};
 pub use machine::Machine;
 pub use slow::Slow;
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::iscsi::IscsiDriver;
 use super::machine::Machine;
 use super::state::{DevId, Flavour, Scst, TgtId};
 use super::trace::Trace;
@@ -139,11 +140,17 @@ impl Machine {
         let loaded = |other: &&Spec| self.modules.contains_key(other.name);
         let needed = MODULES.iter().filter(loaded).any(|other| other.needs.contains(&spec.name));
         let under_fc = spec.name == "qla2xxx_scst" && self.modules.contains_key("qla2x00tgt");
-        if needed || under_fc {
+        let mut daemons = self.scst.drivers.iter().filter_map(|d| d.iscsi.as_ref());
+        let held = spec.name == "iscsi_scst" && daemons.any(IscsiDriver::is_held);
+        if needed || under_fc || held {
             return Err(Errno::EBUSY);
         }
         let stuck = self.scst.devices.values().any(|d| d.stuck);
-        if self.queue.is_busy() || self.has_io_in_flight() || (stuck && spec.name == "scst_vdisk") {
+        if self.queue.is_busy()
+            || self.asked.is_busy()
+            || self.has_io_in_flight()
+            || (stuck && spec.name == "scst_vdisk")
+        {
             self.note_unknown(b"module", &format!("rmmod {module} with work in progress"));
             return Err(Errno::ENOTSUP);
         }

@@ -99,16 +99,26 @@ impl Machine {
         self.queue.answers.remove(&ticket)
     }
 
-    /// The answer of a waiting read, once there is one. A ticket is answered once.
-    pub fn poll_read(&mut self, _ticket: Ticket) -> Option<Result<Vec<u8>, Errno>> {
-        None
+    /// A number for a write, a read or a question that waits.
+    pub(super) fn new_ticket(&mut self) -> Ticket {
+        let ticket = Ticket(self.queue.next);
+        self.queue.next += 1;
+        ticket
     }
 
     /// A signal reached the waiting writer, whether it is caught or kills: the write is answered EINTR by the next poll and
-    /// the command goes on. Who takes a block back waits on, and so does in 3.7 who waits for a block.
+    /// the command goes on. Who takes a block back waits on, and so does in 3.7 who waits for a block, and everywhere who
+    /// waits for the iSCSI daemon himself.
     pub fn interrupt(&mut self, ticket: Ticket) {
         let deaf_to_signals = !self.features.interruptible_block;
+        if self.asked.signal(ticket.0) {
+            return;
+        }
         let waiting = self.queue.jobs.values_mut().find(|j| j.writer.is_some_and(|w| w.ticket == ticket));
+        if let Some(Job { progress: Progress::Waiting(Outcome::Asked(number)), queued: false, .. }) = &waiting {
+            self.asked.signal(*number);
+            return;
+        }
         if let Some(job) = waiting {
             let waits_on = match job.command {
                 Command::Unblock(_) => true,
@@ -147,9 +157,8 @@ impl Machine {
         if slow.as_ref().is_some_and(|s| s.holds_mutex) {
             needs.mutex = true;
         }
-        let id = self.queue.next;
-        self.queue.next += 1;
-        let ticket = Ticket(id);
+        let ticket = self.new_ticket();
+        let id = ticket.0;
         let job = Job {
             command,
             asked: (path.to_vec(), data.to_vec()),
@@ -183,6 +192,7 @@ impl Machine {
                 break;
             }
         }
+        self.notice_hosts();
     }
 
     /// Runs one job. True if it did anything.
@@ -216,7 +226,7 @@ impl Machine {
                         return true;
                     }
                     waiting => {
-                        if matches!(waiting, Outcome::Drain(..) | Outcome::Never) {
+                        if matches!(waiting, Outcome::Drain(..) | Outcome::Asked(_) | Outcome::Never) {
                             self.unlock_main(id, &mut job);
                         }
                         job.progress = Progress::Waiting(waiting);
@@ -265,6 +275,10 @@ impl Machine {
                 }
                 Outcome::Done(Ok(()))
             }
+            Outcome::Asked(number) => match self.daemon_answer(number) {
+                Some(answer) => Outcome::Done(answer.map(drop)),
+                None => Outcome::Asked(number),
+            },
             other => other,
         }
     }
@@ -379,8 +393,7 @@ fn quiet_deadline(job: &Job) -> Duration {
 impl Machine {
     /// Waits for something without any writer, until it is done.
     pub(super) fn in_background(&mut self, outcome: Outcome) {
-        let id = self.queue.next;
-        self.queue.next += 1;
+        let id = self.new_ticket().0;
         let job = Job {
             command: Command::Answer(Ok(())),
             asked: (Vec::new(), Vec::new()),

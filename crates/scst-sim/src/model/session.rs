@@ -2,6 +2,7 @@
 
 use super::Errno;
 use super::command::Store;
+use super::iscsi::IscsiInitiator;
 use super::lun::drained;
 use super::machine::Machine;
 use super::state::{AcgId, DrvId, Flavour, Name, SessId, Session, TgtId, directory_name};
@@ -26,8 +27,11 @@ impl Machine {
     /// An initiator logs in to a target; answers the name of the session directory. ENODEV without such a target,
     /// ECONNREFUSED where a real port would not answer, EFAULT if a LUN cannot be attached.
     pub fn login(&mut self, driver: &str, target: &str, initiator: &str) -> Result<String, Errno> {
+        if driver == "iscsi" && self.find_target(driver, target).is_some() {
+            return self.iscsi_login(target, &IscsiInitiator::local(initiator)).map_err(|_| Errno::ECONNREFUSED);
+        }
         let target = self.find_target(driver, target).ok_or(Errno::ENODEV)?;
-        if !self.takes_logins(target, initiator.as_bytes()) {
+        if !self.takes_logins(target) {
             return Err(Errno::ECONNREFUSED);
         }
         let session = self.log_in(target, initiator.as_bytes())?;
@@ -38,6 +42,7 @@ impl Machine {
     /// A session logs out, as soon as its commands are answered. ENODEV without such a session.
     pub fn logout(&mut self, driver: &str, target: &str, session: &str) -> Result<(), Errno> {
         let session = self.find_session(driver, target, session).ok_or(Errno::ENODEV)?;
+        self.hosts.forget(session);
         self.close_session(session);
         Ok(())
     }
@@ -54,19 +59,14 @@ impl Machine {
         self.scst.targets.get(&target)?.sessions.get(session.as_bytes()).copied()
     }
 
-    /// A real port that is off, or that has nothing for the initiator over iSCSI, does not let it in. The stand-ins do.
-    fn takes_logins(&self, target: TgtId, initiator: &[u8]) -> bool {
+    /// A real port that is off does not let anybody in. The stand-ins do.
+    fn takes_logins(&self, target: TgtId) -> bool {
         let Some(port) = self.scst.targets.get(&target) else { return false };
         let Some(driver) = self.scst.driver_by_id(port.driver) else { return false };
         match driver.flavour {
-            Flavour::CopyManager => false,
+            Flavour::CopyManager | Flavour::Iscsi => false,
             Flavour::Local => true,
             Flavour::Hardware => port.enabled,
-            Flavour::Iscsi => {
-                let acg = self.group_for(target, initiator);
-                let has_luns = self.scst.acgs.get(&acg).is_some_and(|a| !a.luns.is_empty());
-                port.enabled && driver.iscsi.as_ref().is_some_and(|i| i.enabled) && has_luns
-            }
         }
     }
 
@@ -82,6 +82,7 @@ impl Machine {
             initiator: initiator.to_vec(),
             luns: std::collections::BTreeMap::new(),
             closing: false,
+            iscsi: None,
         };
         self.scst.sessions.insert(id, session);
         let luns = self.luns_of(acg);
@@ -119,7 +120,7 @@ impl Machine {
     }
 
     /// The first group, in the order of creation, with a name that matches; else the default group.
-    fn group_for(&self, target: TgtId, initiator: &[u8]) -> AcgId {
+    pub(super) fn group_for(&self, target: TgtId, initiator: &[u8]) -> AcgId {
         let Some(target) = self.scst.targets.get(&target) else { return AcgId(0) };
         let mut groups: Vec<AcgId> = target.ini_groups.values().copied().collect();
         groups.sort_unstable();
@@ -183,6 +184,7 @@ impl Machine {
     pub(super) fn end_session(&mut self, id: SessId) {
         self.drop_luns(id);
         let Some(session) = self.scst.sessions.remove(&id) else { return };
+        self.hosts.lose(id, self.now);
         if let Some(target) = self.scst.targets.get_mut(&session.target) {
             target.sessions.retain(|_, s| *s != id);
         }
@@ -221,7 +223,7 @@ impl Machine {
             Some(Flavour::Local) => all.extend([("force_close", WO), ("host_no", RO), ("transport_id", RW)]),
             Some(Flavour::Iscsi) => {
                 all.push(("force_close", WO));
-                all.extend(super::iscsi::SESSION.iter().map(|(name, _)| (*name, RO)));
+                all.extend(super::iscsi::SESSION);
             }
             Some(Flavour::Hardware) => all.push(("force_close", WO)),
             None => {}
@@ -242,7 +244,9 @@ impl Machine {
                 let host = format!("../../../../../../../class/scsi_host/host{}", id.0);
                 all.push((b"host".to_vec(), Entry::Link(host.into_bytes())));
             }
-            Some(Flavour::Iscsi) => all.push((b"127.0.0.1".to_vec(), Entry::Dir(Node::Connection(id)))),
+            Some(Flavour::Iscsi) => all.extend(
+                session.iscsi.as_ref().map(|iscsi| (iscsi.from.clone().into_bytes(), Entry::Dir(Node::Connection(id)))),
+            ),
             _ => {}
         }
         all
@@ -258,8 +262,13 @@ impl Machine {
             "thread_pid" => b"0 \n".to_vec(),
             "transport_id" => b"no transport id\n".to_vec(),
             _ if COUNTERS.contains(&attr) => b"0\n".to_vec(),
-            _ => super::iscsi::show_session(attr).ok_or(Errno::ENOENT)?,
+            _ => session.iscsi.as_ref().and_then(|iscsi| iscsi.show(attr)).ok_or(Errno::ENOENT)?,
         })
+    }
+
+    pub(super) fn show_connection(&self, id: SessId, attr: &str) -> Result<Vec<u8>, Errno> {
+        let session = self.scst.sessions.get(&id).ok_or(Errno::ENOENT)?;
+        session.iscsi.as_ref().and_then(|iscsi| iscsi.show_connection(attr)).ok_or(Errno::ENOENT)
     }
 
     pub(super) fn show_session_lun(&self, id: SessId, number: u64, attr: &str) -> Vec<u8> {

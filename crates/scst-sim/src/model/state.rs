@@ -8,7 +8,7 @@ use super::alua::AluaState;
 use super::backing::Vdisk;
 use super::block::Blocking;
 use super::handler::Handler;
-use super::iscsi::{IscsiDriver, IscsiTarget};
+use super::iscsi::{IscsiDriver, IscsiTarget, Negotiated};
 use super::root::RootAttrs;
 use super::trace::Trace;
 
@@ -274,6 +274,8 @@ pub(super) struct Session {
     pub(super) luns: BTreeMap<u64, SessionLun>,
     /// It logs out as soon as its commands are answered.
     pub(super) closing: bool,
+    /// What an iSCSI session has besides.
+    pub(super) iscsi: Option<Negotiated>,
 }
 
 /// A LUN as one session sees it.

@@ -1,8 +1,8 @@
 //! Ports: making and deleting them, `enabled`, `rel_tgt_id` and their other attributes (`scst_sysfs.c`, `scst_lib.c`).
 
 use super::Errno;
-use super::command::{Command, Store};
-use super::iscsi::IscsiTarget;
+use super::command::{Command, Outcome, Store};
+use super::iscsi::{Ask, IscsiTarget};
 use super::machine::Machine;
 use super::numbers::{int, unsigned};
 use super::port_attrs::{SHARED, keyed, keyed_bytes};
@@ -123,12 +123,23 @@ impl Machine {
     }
 
     /// A write to `enabled`.
-    pub(super) fn enable_target(&mut self, id: TgtId, on: bool) -> Result<(), Errno> {
+    pub(super) fn enable_target(&mut self, id: TgtId, on: bool) -> Outcome {
+        match self.ready_to_enable(id, on) {
+            Ok(true) => self.ask_daemon(Ask::Enable(id, on)).into(),
+            Ok(false) => {
+                self.switch_target(id, on);
+                Outcome::Done(Ok(()))
+            }
+            Err(errno) => Outcome::Done(Err(errno)),
+        }
+    }
+
+    /// What SCST does before it asks the driver: a relative target port id. True if the driver's daemon has to be asked.
+    fn ready_to_enable(&mut self, id: TgtId, on: bool) -> Result<bool, Errno> {
         let Some(target) = self.scst.targets.get(&id) else { return Err(Errno::ENODEV) };
         let rel_tgt_id = target.rel_tgt_id;
         let repeats_badly = target.enabled == on && matches!(target.kind, PortKind::Fc { gen32: true, .. });
-        let hardware = self.scst.driver_by_id(target.driver).is_some_and(|d| d.flavour == Flavour::Hardware);
-        let sessions: Vec<_> = target.sessions.values().copied().collect();
+        let asks = matches!(target.kind, PortKind::Iscsi(_));
         if on && rel_tgt_id == 0 {
             let generated = self.generate_rel_tgt_id(id)?;
             if let Some(target) = self.scst.targets.get_mut(&id) {
@@ -137,18 +148,19 @@ impl Machine {
         } else if on && !self.is_unique(rel_tgt_id, id) {
             return Err(Errno::EBADSLT);
         }
-        if repeats_badly {
-            return Err(Errno::EINVAL);
-        }
-        if let Some(target) = self.scst.targets.get_mut(&id) {
-            target.enabled = on;
-        }
+        if repeats_badly { Err(Errno::EINVAL) } else { Ok(asks) }
+    }
+
+    fn switch_target(&mut self, id: TgtId, on: bool) {
+        let Some(target) = self.scst.targets.get_mut(&id) else { return };
+        target.enabled = on;
+        let (driver, sessions) = (target.driver, target.sessions.values().copied().collect::<Vec<_>>());
+        let hardware = self.scst.driver_by_id(driver).is_some_and(|d| d.flavour == Flavour::Hardware);
         if !on && hardware {
             for session in sessions {
                 self.close_session(session);
             }
         }
-        Ok(())
     }
 
     // ---- the directory -------------------------------------------------------------------
@@ -190,13 +202,13 @@ impl Machine {
             PortKind::Fc { host, .. } => {
                 all.push((b"host".to_vec(), self.link(&Node::Target(id), &Node::FcHost(*host))));
             }
-            PortKind::Iscsi(iscsi) => all.extend(iscsi.optional_names().into_iter().map(|n| (n, Entry::Attr(RW)))),
+            PortKind::Iscsi(iscsi) => all.extend(iscsi.files()),
             _ => {}
         }
         all
     }
 
-    pub(super) fn show_target(&self, id: TgtId, name: &[u8], attr: &str) -> Result<Vec<u8>, Errno> {
+    pub(super) fn show_target(&self, id: TgtId, attr: &str) -> Result<Vec<u8>, Errno> {
         let target = self.scst.targets.get(&id).ok_or(Errno::ENOENT)?;
         let flag = |on: bool| keyed(u8::from(on), on);
         Ok(match attr {
@@ -213,13 +225,13 @@ impl Machine {
             _ if COUNTERS.contains(&attr) => keyed(0, false),
             _ if SHARED.iter().any(|(shared, _)| *shared == attr) => self.show_group(target.default_acg, attr)?,
             _ => match &target.kind {
-                PortKind::Iscsi(iscsi) => iscsi.show(name).ok_or(Errno::ENOENT)?,
+                PortKind::Iscsi(iscsi) => iscsi.show(attr).ok_or(Errno::ENOENT)?,
                 kind => show_kind(kind, &target.name, attr).ok_or(Errno::ENOENT)?,
             },
         })
     }
 
-    pub(super) fn store_target(&mut self, id: TgtId, attr: &str, data: &[u8]) -> Store {
+    pub(super) fn store_target(&mut self, id: TgtId, name: &[u8], attr: &str, data: &[u8]) -> Store {
         let Some(target) = self.scst.targets.get_mut(&id) else { return Store::Done(Err(Errno::ENODEV)) };
         let text = c_text(data);
         let switch = match data.first() {
@@ -252,6 +264,10 @@ impl Machine {
                 let acg = target.default_acg;
                 self.store_group(acg, attr, data)
             }
+            _ if matches!(target.kind, PortKind::Iscsi(_)) => {
+                let ask = Ask::Store(target.driver, Some(id), name.to_vec(), text.to_vec());
+                Store::Wait(Command::Daemon(ask))
+            }
             _ => Store::Done(match &mut target.kind {
                 PortKind::Local { scsi_transport_version, phys_transport_version } => {
                     let version = unsigned(text).map(|v| u16::try_from(v & 0xffff).unwrap_or_default());
@@ -263,7 +279,6 @@ impl Machine {
                     switch.map(|on| *explicit_confirmation = on)
                 }
                 PortKind::Fc { .. } if attr == "abort_isp" => Ok(()),
-                PortKind::Iscsi(iscsi) => iscsi.store(attr, text),
                 _ => Err(Errno::ENOTSUP),
             }),
         }

@@ -204,7 +204,7 @@ impl Machine {
             Node::Targets => dir(Node::Driver(s.driver(name)?.id)),
             Node::Driver(id) => match s.driver_by_id(*id)?.targets.get(name) {
                 Some(target) => dir(Node::Target(*target)),
-                None => self.iscsi_users(*id, name).map(|_| Entry::Attr(RW)),
+                None => self.iscsi_file(*id, name),
             },
             Node::Devices => dir(Node::Device(*s.device_names.get(name)?)),
             Node::Luns(acg) => {
@@ -283,7 +283,7 @@ impl Machine {
             Node::Driver(id) => {
                 let targets = s.driver_by_id(*id).into_iter().flat_map(|d| &d.targets);
                 let mut all: Vec<_> = targets.map(|(n, t)| (n.clone(), Entry::Dir(Node::Target(*t)))).collect();
-                all.extend(self.iscsi_user_names(*id).into_iter().map(|n| (n, Entry::Attr(RW))));
+                all.extend(self.iscsi_files(*id));
                 all
             }
             Node::Target(id) => self.target_entries(*id),

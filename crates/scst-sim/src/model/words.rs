@@ -61,6 +61,11 @@ impl<'a> Words<'a> {
         &text[..len]
     }
 
+    /// Everything that has not been read.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     /// The next parameter, without its `;` or newline. An empty one ends the list, whatever follows.
     pub(super) fn parameter(&mut self) -> Option<Words<'a>> {
         if self.ended {

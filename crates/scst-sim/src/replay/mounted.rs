@@ -24,19 +24,17 @@ use crate::mount::{Mount, Pace, Setup};
 const PROMPT: Duration = Duration::from_secs(10);
 const GLANCE: Duration = Duration::from_micros(300);
 
-/// A thread that reads a whole file. Nobody waits for it: one that never ends goes with the mount.
+/// A thread that reads. Nobody waits for it: one that never ends goes with the mount.
 struct Reader {
     answer: Receiver<Result<Vec<u8>, Errno>>,
     ended: Option<Result<Vec<u8>, Errno>>,
 }
 
 impl Reader {
-    fn start(mut file: File) -> Self {
+    fn start(read: impl FnOnce() -> io::Result<Vec<u8>> + Send + 'static) -> Self {
         let (sender, answer) = channel();
         std::thread::spawn(move || {
-            let mut content = Vec::new();
-            let read = file.read_to_end(&mut content).map(|_| content);
-            let _ = sender.send(read.map_err(|error| errno(&error)));
+            let _ = sender.send(read().map_err(|error| errno(&error)));
         });
         Self { answer, ended: None }
     }
@@ -85,6 +83,26 @@ impl MountSurface {
         let deadline = Instant::now() + PROMPT;
         while self.mount().waiting() < self.unanswered_elsewhere() && Instant::now() < deadline {
             std::thread::sleep(GLANCE);
+        }
+    }
+
+    /// A read(2) in a thread of its own, while time passes here.
+    fn read_patiently(&mut self, file: &File, count: usize) -> Result<Vec<u8>, Errno> {
+        let mut file = file.try_clone().map_err(|error| errno(&error))?;
+        self.readers.push(Reader::start(move || {
+            let mut buffer = vec![0; count];
+            let taken = file.read(&mut buffer)?;
+            buffer.truncate(taken);
+            Ok(buffer)
+        }));
+        let mut reading = self.readers.len() - 1;
+        loop {
+            if let Some(answer) = self.read_ended(&mut reading) {
+                return answer;
+            }
+            if !self.pass_to_next_event(Duration::MAX) {
+                return Err(Errno::EDEADLK);
+            }
         }
     }
 
@@ -168,6 +186,9 @@ impl Surface for MountSurface {
     }
 
     fn read(&mut self, file: &mut Self::File, count: usize) -> Result<Vec<u8>, Errno> {
+        if self.machine(|machine| machine.makes_readers_wait()) {
+            return self.read_patiently(file, count);
+        }
         let mut buffer = vec![0; count];
         let taken = file.read(&mut buffer).map_err(|error| errno(&error))?;
         buffer.truncate(taken);
@@ -241,8 +262,11 @@ impl Surface for MountSurface {
     }
 
     fn start_read(&mut self, path: &str) -> Result<Self::Reading, Errno> {
-        let file = open(&self.below(path), Access::Read.into())?;
-        self.readers.push(Reader::start(file));
+        let mut file = open(&self.below(path), Access::Read.into())?;
+        self.readers.push(Reader::start(move || {
+            let mut content = Vec::new();
+            file.read_to_end(&mut content).map(|_| content)
+        }));
         self.settle();
         Ok(self.readers.len() - 1)
     }

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::iscsi::Records;
 use super::recording::{Op, Recording, RelTgtIdsSorted};
 use super::surface::{Access, Ending, How, Surface};
 use super::tree::{PLUGGED, below_root, read_whole};
@@ -39,6 +40,8 @@ pub struct Player<S: Surface> {
     pub(super) readers: Vec<u64>,
     /// Commands of initiators that run in the background, by the recorder's name; `None` once its answer was reported.
     pub(super) commands: HashMap<String, Option<u64>>,
+    /// What the initiators keep of targets.
+    pub(super) records: Records,
     /// H:C:I:L of the disk the recording plugged in.
     pub(super) plugged: Option<String>,
     /// Writes of other processes that have not been answered.
@@ -63,6 +66,7 @@ impl<S: Surface> Player<S> {
             world,
             readers: Vec::new(),
             commands: HashMap::new(),
+            records: Records::new(),
             plugged: None,
             started: HashMap::new(),
             ended: HashMap::new(),

@@ -220,6 +220,8 @@ fields! {
         target: Option<String>, note: Option<String>, action: Option<String>, name: Option<String>, table: Option<String>,
         id: Option<String>, lun: Option<String>, cmd: Option<String>, kind: Option<String>, lba: Option<u64>,
         within: Option<f64>,
+        sig: Option<String>, portal: Option<String>, chap: Option<(String, String)>, chap_in: Option<(String, String)>,
+        argv: Option<Vec<String>>,
     }
 }
 
@@ -244,6 +246,13 @@ pub enum EnvResult {
     Word(String),
     /// Names in a directory.
     Names(Vec<String>),
+    /// How a program ended, and what it printed.
+    Exit {
+        /// Its exit code.
+        rc: i64,
+        /// Its words for people.
+        text: Option<Value>,
+    },
 }
 
 impl Default for EnvResult {

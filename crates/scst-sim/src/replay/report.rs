@@ -55,16 +55,13 @@ impl fmt::Display for Asked<'_> {
             Op::Creat(call) => write!(f, "creat {}", call.path),
             Op::Truncate(call) => write!(f, "truncate {}", call.path),
             Op::Chmod(chmod) => write!(f, "chmod {} {}", chmod.mode, chmod.path),
-            Op::Env(env) => write!(
-                f,
-                "env {} {} {}",
-                env.what,
-                env.action.as_deref().or(env.cmd.as_deref()).unwrap_or_default(),
-                [&env.path, &env.module, &env.dev, &env.name, &env.lun, &env.id]
-                    .into_iter()
-                    .find_map(|named| named.as_deref())
-                    .unwrap_or_default()
-            ),
+            Op::Env(env) => {
+                let named = [&env.path, &env.module, &env.dev, &env.name, &env.lun, &env.id, &env.target];
+                let what = env.action.as_deref().or(env.cmd.as_deref());
+                let whom = named.into_iter().find_map(Option::as_deref);
+                let words: Vec<&str> = [Some(env.what.as_str()), what, whom].into_iter().flatten().collect();
+                write!(f, "env {}", words.join(" "))
+            }
             Op::Note(note) => write!(f, "note: {}", note.text),
             Op::Sleep(sleep) => write!(f, "sleep {} s", sleep.s),
             Op::RelTgtIdsSorted(_) => write!(f, "rel_tgt_id of the ports just enabled"),

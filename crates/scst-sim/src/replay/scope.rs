@@ -1,29 +1,18 @@
-//! What is not compared, and why: scenarios of damage to a kernel, and steps that tell of something outside SCST's sysfs
-//! that the model has no part in.
+//! Which steps are played without being compared, and why: they tell of something outside SCST's sysfs that the model has
+//! no part in.
 
 use super::recording::Op;
 
-/// Scenario and reason. Only a scenario's own name counts, so a recording under another name is always played.
-pub const OUT_OF_SCOPE: &[(&str, &str)] = &[(
-    "i3_iscsi_session",
-    "a real initiator logs in over the network, whose sessions have connections, addresses and negotiated parameters",
-)];
-
 /// Kinds of steps that are not compared, wherever they occur, and why. Every replay that meets them names them.
-pub const STEPS_OUT_OF_SCOPE: &[(&str, &str)] = &[
+pub const OUT_OF_SCOPE: &[(&str, &str)] = &[
     ("far", "the output of a command on the initiator's machine; what the command does to its sessions is carried out"),
     ("far_luns", "the disks that an initiator's kernel made of LUNs it was told of, and keeps when they are gone"),
     ("far_rescan", "a search for disks by the initiator's kernel"),
 ];
 
-/// Why a scenario is not played, if it is not.
-pub(super) fn reason_to_skip(scenario: &str) -> Option<&'static str> {
-    OUT_OF_SCOPE.iter().find(|(name, _)| *name == scenario).map(|(_, reason)| *reason)
-}
-
 /// The kind of a step that has no answer to compare, and why, if it has none.
 pub(super) fn reason_not_to_compare(op: &Op) -> Option<(&'static str, &'static str)> {
     let Op::Env(env) = op else { return None };
     let what = &env.what;
-    STEPS_OUT_OF_SCOPE.iter().find(|(kind, _)| kind == what).copied()
+    OUT_OF_SCOPE.iter().find(|(kind, _)| kind == what).copied()
 }

@@ -7,7 +7,7 @@ use toml::Spanned;
 
 use crate::faults::Fault;
 use crate::host::FileEntry;
-use crate::model::{Errno, FcPort, Machine, Slow, Written};
+use crate::model::{Errno, FcPort, IscsiInitiator, Machine, Slow, Written};
 use crate::words::duration;
 
 /// An entry that does something to the machine. The error is a sentence.
@@ -26,7 +26,7 @@ pub(super) struct Entries {
     pub(super) var_lib: Option<PathBuf>,
     #[serde(default)]
     pub(super) disks: Vec<String>,
-    pub(super) iscsi_daemon: Option<Spanned<bool>>,
+    pub(super) iscsi_daemon: Option<Spanned<DaemonEntry>>,
     #[serde(default)]
     pub(super) port: Vec<Spanned<PortEntry>>,
     #[serde(default)]
@@ -117,13 +117,89 @@ pub(super) struct WriteEntry {
     pub(super) data: String,
 }
 
-/// An initiator that logs in.
+/// An initiator that logs in; over iSCSI with what [`ConnectEntry`] has.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SessionEntry {
     pub(super) driver: String,
     pub(super) target: String,
     pub(super) initiator: String,
+    portal: Option<String>,
+    from: Option<String>,
+    user: Option<String>,
+    secret: Option<String>,
+    user_in: Option<String>,
+    secret_in: Option<String>,
+}
+
+impl SessionEntry {
+    fn connect(&self) -> ConnectEntry {
+        ConnectEntry {
+            portal: self.portal.clone(),
+            from: self.from.clone(),
+            user: self.user.clone(),
+            secret: self.secret.clone(),
+            user_in: self.user_in.clone(),
+            secret_in: self.secret_in.clone(),
+        }
+    }
+}
+
+/// The iSCSI daemon at the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub(super) enum DaemonEntry {
+    /// It runs, or does not.
+    Runs(bool),
+    /// It runs until everything is made, and answers nobody from then on.
+    Word(DaemonWord),
+}
+
+/// What a daemon can be besides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum DaemonWord {
+    Hanging,
+}
+
+/// How an iSCSI initiator connects: to which portal, from which address, with which secrets.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConnectEntry {
+    portal: Option<String>,
+    from: Option<String>,
+    user: Option<String>,
+    secret: Option<String>,
+    user_in: Option<String>,
+    secret_in: Option<String>,
+}
+
+impl ConnectEntry {
+    /// The initiator of that name. Without a portal it is on the machine itself.
+    pub(crate) fn initiator(&self, name: &str) -> Result<IscsiInitiator, String> {
+        let mut initiator = IscsiInitiator::local(name);
+        if let Some(portal) = &self.portal {
+            let (address, port) = match portal.rsplit_once(':') {
+                Some((address, port)) => (address, Some(port)),
+                None => (portal.as_str(), None),
+            };
+            address.clone_into(&mut initiator.to);
+            if let Some(port) = port {
+                initiator.port = port.parse().map_err(|_| format!("portal {portal:?} has no port that can be"))?;
+            }
+        }
+        if let Some(from) = &self.from {
+            initiator.from.clone_from(from);
+        }
+        let pair = |user: &Option<String>, secret: &Option<String>, what: &str| match (user, secret) {
+            (Some(user), Some(secret)) => Ok(Some((user.clone(), secret.clone()))),
+            (None, None) => Ok(None),
+            _ => Err(format!("{what} and its secret come together")),
+        };
+        initiator.chap = pair(&self.user, &self.secret, "user")?;
+        initiator.chap_in = pair(&self.user_in, &self.secret_in, "user_in")?;
+        Ok(initiator)
+    }
 }
 
 /// A command of an initiator that is on its way.
@@ -198,7 +274,15 @@ impl Happens for WriteEntry {
 
 impl Happens for SessionEntry {
     fn happen(&self, machine: &mut Machine) -> Result<(), String> {
-        let Self { driver, target, initiator } = self;
+        let Self { driver, target, initiator, .. } = self;
+        let connect = self.connect();
+        if driver == "iscsi" {
+            let session = machine.iscsi_login(target, &connect.initiator(initiator)?);
+            return session.map(drop).map_err(|refusal| format!("{initiator} cannot log in to {target}: {refusal}"));
+        }
+        if connect != ConnectEntry::default() {
+            return Err(format!("{initiator} does not log in to {driver} by a portal or with a secret"));
+        }
         let name = machine.login(driver, target, initiator);
         name.map(drop).map_err(|errno| format!("{initiator} cannot log in to {target}: {errno}"))
     }

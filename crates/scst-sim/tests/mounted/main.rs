@@ -3,6 +3,7 @@
 mod command_line;
 mod control_file;
 mod faults;
+mod iscsi;
 mod mounts;
 mod picture;
 mod shell;
