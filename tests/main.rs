@@ -30,6 +30,7 @@ mod start_stop;
 mod state_files;
 mod stop_nonsense;
 mod storage;
+mod stores;
 mod takeover;
 mod three_nodes;
 mod together;

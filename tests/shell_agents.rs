@@ -44,6 +44,21 @@ const UNAVAILABLE: &str = "file 0644 \"unavailable\\n[key]\\n\"";
 const S1: &[Intended] = &[];
 
 const S2: &[Intended] = &[
+    // A standby opens no store, so it does not know yet whether the disk can discard.
+    Intended {
+        row: "D9",
+        steps: &[13],
+        path: "devices/ssd_t1/thin_provisioned",
+        shell: "file 0444 \"1\\n\"",
+        ours: "file 0444 \"0\\n\"",
+    },
+    Intended {
+        row: "D9",
+        steps: &[13],
+        path: "devices/ssd_t1/gen_tp_soft_threshold_reached_UA",
+        shell: "file 0200 unreadable",
+        ours: "",
+    },
     // A file is closed while the node is standby, so that no stale page cache is served after a failover.
     Intended {
         row: "D5",

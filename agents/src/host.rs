@@ -269,14 +269,6 @@ impl<'a> Host<'a> {
         }
     }
 
-    /// Whether a file outside sysfs is there; a file system that does not answer in time counts as one that has it not.
-    pub fn file_exists(&self, path: &str) -> bool {
-        let (sender, answer) = std::sync::mpsc::channel();
-        let path = path.to_owned();
-        std::thread::spawn(move || sender.send(std::fs::metadata(path).is_ok()));
-        answer.recv_timeout(self.deadline().remaining()).unwrap_or(false)
-    }
-
     /// Creates a directory and its parents, unless this is a dry run.
     pub fn make_dir(&self, dir: &Path) -> Result<(), Failure> {
         if dir.is_dir() {

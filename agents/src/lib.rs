@@ -3,6 +3,7 @@
 //! A binary is three lines: it hands its agent to [`scst_core::ocf::run::main`]. Each agent is a table and parameters
 //! (`params`), the state that follows from them (`wanted`), and the actions.
 
+pub mod backing;
 pub mod host;
 pub mod scst_aluadg;
 pub mod scst_ha;

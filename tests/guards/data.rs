@@ -150,6 +150,18 @@ fn s1_promote_puts_a_peer_right_that_nobody_notifies_of() {
 }
 
 #[test]
+fn d9_a_standby_opens_no_store_and_knows_its_size() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    let (group, disk) = with_disk(&cluster);
+    // What a DRBD secondary answers to an open for writing.
+    alpha.declare(&disk, "kind=block size=1048576 open_error=EROFS");
+    alpha.run(&group, "start").exit(0);
+    assert_eq!(alpha.read("devices/dummy_r0/active"), "0");
+    assert_eq!(alpha.read("devices/dummy_r0/size"), "1048576");
+}
+
+#[test]
 fn s2_a_failed_promotion_takes_its_score_back() {
     let cluster = sample::with_ports();
     let alpha = cluster.node("alpha");

@@ -16,7 +16,7 @@ use scst_core::scst::names::{DeviceName, Driver, GroupName, NodeName};
 use scst_core::state::{Device, Storage};
 
 use super::params::{Params, StopParams};
-use super::peers;
+use super::{peers, stores};
 use crate::host::{Host, first_failure};
 
 /// The promotion score of an instance, by what the kernel says it does.
@@ -250,18 +250,16 @@ pub(super) fn delete_score(host: &Host<'_>, node: &NodeName) {
     }
 }
 
-/// Every backing file or device that is not there, in one answer.
+/// Every backing file or device that is not there, in one answer. One that does not answer in time counts as one that is not there.
 ///
 /// # Errors
 ///
 /// Exit 5 naming all of them.
 pub(super) fn missing_backing(host: &Host<'_>, params: &Params) -> Result<(), Failure> {
-    let missing: Vec<String> = params
-        .devices
-        .iter()
-        .filter_map(|device| Some((device, device.filename.as_ref()?)))
-        .filter(|(_, filename)| !host.file_exists(filename.as_str()))
-        .map(|(device, filename)| format!("{filename} of device {}", device.name))
+    let missing: Vec<String> = stores::look(host, params)?
+        .into_iter()
+        .filter(|(_, _, store)| !store.is_there())
+        .map(|(device, filename, _)| format!("{filename} of device {}", device.name))
         .collect();
     if missing.is_empty() {
         return Ok(());

@@ -13,6 +13,7 @@ pub mod peers;
 mod promote;
 mod start;
 mod stop;
+mod stores;
 pub mod table;
 pub mod wanted;
 

@@ -20,6 +20,7 @@ use scst_core::state::{LunAddress, Storage};
 use super::instance::{Instance, Score, missing_backing};
 use super::params::Params;
 use super::peers;
+use super::stores;
 use super::wanted::{self, LocalPorts, Mistakes, States, unmatched};
 use crate::host::{Host, Module, first_failure, kept, nothing_left, refuse_errors, refuse_two_per_node};
 
@@ -58,12 +59,13 @@ pub(super) fn bring_up(
     let nobody = Lists::default();
     let lists = notify.lists.as_ref().or_else(|| instance.half_started().then_some(&nobody));
     let states = if serving { States::Kept } else { States::Started(lists) };
-    let wanted = wanted::storage(params, &work.topology, &work.local, states, &found);
+    let mut wanted = wanted::storage(params, &work.topology, &work.local, states, &found);
+    stores::measure(host, params, &mut wanted)?;
     if let Some(conflict) = work.conflict(&found, &wanted)? {
         return Err(conflict);
     }
     let plan = converge(&work.scope, &found, &wanted);
-    log_warnings(&plan);
+    log_remarks(&plan);
     let before = instance.record.clone();
     // Before the first step, so that a run that is killed leaves a stop that knows what to look for.
     work.remember(instance, &found, &wanted);
@@ -136,7 +138,7 @@ fn rearrange(host: &Host<'_>, instance: &mut Instance, mut found: Storage) -> Re
     };
     instance.release(host, &mut found)?;
     let mistakes = mistakes(&findings, &params, &instance.configured(host));
-    let (wanted, spared) = work.reloaded(&params, instance, &found, &mistakes, alone);
+    let (wanted, spared) = work.reloaded(&params, instance, &found, &mistakes, alone)?;
     for device in spared {
         tracing::error!("device {device}: its configuration has a mistake, what runs of it stays as it is");
     }
@@ -144,7 +146,7 @@ fn rearrange(host: &Host<'_>, instance: &mut Instance, mut found: Storage) -> Re
         return kept(conflict);
     }
     let plan = converge(&work.scope, &found, &wanted);
-    log_warnings(&plan);
+    log_remarks(&plan);
     work.remember(instance, &found, &wanted);
     let applied = host.apply(&plan.steps, AfterFailure::GoOn);
     if host.dry_run() {
@@ -196,6 +198,13 @@ pub(super) fn mistakes(findings: &[Finding], params: &Params, configured: &BTree
         devices,
         exports: exports.filter_map(|fault| used.get(&fault.parameter)).map(|name| (*name).clone()).gather(),
     }
+}
+
+fn log_remarks(plan: &Plan) {
+    for error in &plan.errors {
+        tracing::error!("{error}");
+    }
+    log_warnings(plan);
 }
 
 fn log_warnings(plan: &Plan) {
@@ -264,14 +273,15 @@ impl<'a> Work<'a> {
         found: &Storage,
         mistakes: &Mistakes,
         alone: bool,
-    ) -> (Storage, BTreeSet<DeviceName>) {
+    ) -> Result<(Storage, BTreeSet<DeviceName>), Error> {
         let mut wanted = match &found.group {
             Some(group) if alone => wanted::without_cluster(params, &self.local, group),
             _ => wanted::storage(params, &self.topology, &self.local, States::Kept, found),
         };
         peers::finish(&mut wanted, found, &instance.record);
         let spared = mistakes.spare(&mut wanted, found);
-        (wanted, spared)
+        stores::measure(self.host, params, &mut wanted)?;
+        Ok((wanted, spared))
     }
 
     /// What stands in the way of the plan and is not ours to move: found before the first write.

@@ -311,7 +311,7 @@ fn close_sessions(driver: Driver, port: &TargetName, group: &InitiatorGroup, obs
 impl Step {
     /// The step leaves something behind by which its success can be told from outside.
     fn can_be_seen(&self) -> bool {
-        !matches!(self, Self::Block { .. } | Self::IssueLip { .. })
+        !matches!(self, Self::Block { .. } | Self::ResyncSize { .. } | Self::IssueLip { .. })
     }
 }
 
@@ -342,7 +342,7 @@ fn seen(step: &Step, observer: Observer<'_>) -> Result<bool, Error> {
         Step::SetPortId { id, .. } | Step::SetMemberId { id, .. } | Step::SetGroupId { id, .. } => {
             value(&id.to_string())
         }
-        Step::Enable { .. } => value("1"),
+        Step::Enable { .. } | Step::Open { .. } => value("1"),
         Step::Disable { .. } | Step::Close { .. } => value("0"),
         Step::AddDevice { handler, device, parameters } => {
             let path = device::device(device);
@@ -374,7 +374,9 @@ fn seen(step: &Step, observer: Observer<'_>) -> Result<bool, Error> {
         Step::DelLun { at, .. } => Ok(!dir(&format!("{}/{}", at.table.dir(), at.lun))?),
         Step::Block { device, before } => counted(device, observer, |count| count > *before),
         Step::Unblock { device, before } => counted(device, observer, |count| count <= *before),
-        Step::AwaitUnmapped { .. } | Step::AwaitDrained { .. } | Step::IssueLip { .. } => Ok(true),
+        Step::AwaitUnmapped { .. } | Step::AwaitDrained { .. } | Step::ResyncSize { .. } | Step::IssueLip { .. } => {
+            Ok(true)
+        }
     }
 }
 

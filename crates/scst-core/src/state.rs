@@ -62,6 +62,9 @@ pub struct Lun {
     pub read_only: bool,
 }
 
+/// The logical block size of a device for which none was given, in bytes (`DEF_DISK_BLOCK_SHIFT` in `scst_vdisk.c`).
+const DEFAULT_BLOCK_SIZE: u64 = 512;
+
 /// One device.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Device {
@@ -78,12 +81,25 @@ pub struct Device {
     pub block: Block,
     /// Its backing store is open; `None` where the kernel has no such attribute. Only found.
     pub active: Option<bool>,
+    /// Its capacity in bytes. Found: what hosts are told; wanted: what its backing store has, where that is known.
+    pub size: Option<u64>,
 }
 
 impl Device {
     /// Hosts cannot write to it.
     pub fn read_only(&self) -> bool {
         self.settings.get("read_only").is_some_and(|value| value == "1")
+    }
+
+    /// Its logical block size in bytes: the kernel's own where nothing else is said.
+    pub fn block_size(&self) -> u64 {
+        let said = self.settings.get("blocksize").and_then(|bytes| bytes.parse().ok());
+        said.filter(|bytes| *bytes > 0).unwrap_or(DEFAULT_BLOCK_SIZE)
+    }
+
+    /// What hosts can use of a store of that many bytes: whole blocks.
+    pub fn whole_blocks(&self, bytes: u64) -> u64 {
+        bytes - bytes % self.block_size()
     }
 }
 

@@ -38,8 +38,15 @@ fn scope(recreate: bool) -> Scope {
         driver: Driver::Qla2x00t,
         recreate,
         port_ids: BTreeMap::new(),
-        parameters: BTreeMap::new(),
+        parameters: HandlerName::ALL.map(|handler| (handler, listed(handler))).into(),
     }
+}
+
+/// What a handler's usage text lists.
+fn listed(handler: HandlerName) -> Vec<String> {
+    let own: &[&str] = if handler.has_backing() { &["active", "bind_alua_state", "nv_cache"] } else { &["dummy"] };
+    let all = ["filename", "read_only", "removable", "rotational"].iter().chain(own);
+    all.map(|name| (*name).to_owned()).collect()
 }
 
 // ---- random states -------------------------------------------------------------------------------------------------
@@ -122,9 +129,10 @@ fn found() -> impl Strategy<Value = Storage> {
     let damage = (any::<bool>(), any::<[bool; 6]>(), 0..3u32);
     prop_oneof![
         Just(Storage::default()),
-        (wanted(), damage).prop_map(|(mut storage, (gone, dents, blocks))| {
-            for device in storage.devices.values_mut() {
+        (wanted(), damage, any::<[bool; 3]>()).prop_map(|(mut storage, (gone, dents, blocks), open)| {
+            for (device, open) in storage.devices.values_mut().zip(open) {
                 device.block = Block { count: blocks, pending: false };
+                device.active = device.handler.is_some_and(HandlerName::has_backing).then_some(open);
             }
             let group = storage.group.as_mut().unwrap();
             if dents[0] {
@@ -157,6 +165,13 @@ fn found() -> impl Strategy<Value = Storage> {
 
 // ---- what steps mean -----------------------------------------------------------------------------------------------
 
+/// The group is in service on this node.
+fn serves(storage: &Storage) -> bool {
+    let own = storage.group.as_ref().and_then(|group| group.target_groups.get(&node("alpha")));
+    // A group that was just made has no state yet that a host could ask for: nothing is mapped before it has one.
+    own.is_some_and(|own| own.state.is_open() && !own.members.is_empty())
+}
+
 /// Carries a step out, and panics where the kernel would refuse, hang, or open a device behind our back.
 fn carry_out(storage: &mut Storage, step: &Step) {
     let group = |storage: &mut Storage| storage.group.clone().expect("the group is there");
@@ -164,9 +179,15 @@ fn carry_out(storage: &mut Storage, step: &Step) {
         Step::AddDevice { handler, device, parameters } => {
             let filename = parameters.iter().find(|(name, _)| *name == "filename").map(|(_, value)| value.to_string());
             let mut settings = BTreeMap::from([("read_only", "0".to_owned()), ("rotational", "1".to_owned())]);
-            let said = parameters.iter().filter(|(name, _)| *name != "filename");
+            let said = parameters.iter().filter(|(name, _)| !["filename", "active"].contains(name));
             settings.extend(said.map(|(name, value)| (*name, value.to_string())));
-            let added = Device { handler: Some(*handler), filename, settings, ..Device::default() };
+            let closed = parameters.iter().any(|(name, value)| *name == "active" && value.to_string() == "0");
+            let active = handler.has_backing().then_some(!closed);
+            assert!(
+                !(closed && *handler == HandlerName::VdiskFileio),
+                "a command that meets a closed file crashes the kernel"
+            );
+            let added = Device { handler: Some(*handler), filename, settings, active, ..Device::default() };
             assert!(storage.devices.insert(device.clone(), added).is_none(), "EEXIST");
         }
         Step::DelDevice { device, .. } => {
@@ -176,7 +197,31 @@ fn carry_out(storage: &mut Storage, step: &Step) {
                 group.devices.remove(device);
             }
         }
-        Step::Close { device } => storage.devices.get_mut(device).unwrap().active = Some(false),
+        Step::Open { device } => storage.devices.get_mut(device).unwrap().active = Some(true),
+        Step::Close { device } => {
+            let file = storage.devices[device].handler == Some(HandlerName::VdiskFileio);
+            assert!(!(file && serves(storage)), "a command that meets a closed file crashes the kernel");
+            storage.devices.get_mut(device).unwrap().active = Some(false);
+        }
+        Step::SetAttribute { attribute: "active", .. } => panic!("{step}: a store has steps of its own"),
+        Step::ResyncSize { device } => {
+            let device = storage.devices.get_mut(device).unwrap();
+            assert_ne!(device.active, Some(false), "EMEDIUMTYPE");
+            // What the store has is what is wanted; a plan cannot know another size.
+            device.size = None;
+        }
+        Step::SetAttribute { device, attribute: "size", value } => {
+            let device = storage.devices.get_mut(device).unwrap();
+            let closed = device.active == Some(false);
+            assert!(
+                device.handler == Some(HandlerName::VdiskBlockio) && closed,
+                "EACCES, or a size that nobody serves"
+            );
+            let bytes = value.to_string().parse().unwrap();
+            assert_eq!(device.whole_blocks(bytes), bytes, "EINVAL");
+            assert!(device.size.is_none_or(|told| told < bytes), "less than hosts were told");
+            device.size = Some(bytes);
+        }
         Step::SetAttribute { device, attribute, value } => {
             storage.devices.get_mut(device).unwrap().identity.insert(attribute, value.to_string());
         }
@@ -197,6 +242,15 @@ fn carry_out(storage: &mut Storage, step: &Step) {
         }
         Step::DelLun { at, .. } => assert!(storage.luns.remove(at).is_some(), "EINVAL"),
         Step::AwaitUnmapped { device } => assert!(storage.luns.values().all(|lun| lun.device != *device), "never ends"),
+        Step::SetState { node: ours, state, .. } if *ours == node("alpha") => {
+            let group = storage.group.as_mut().expect("the group is there");
+            let own = group.target_groups.get_mut(ours).unwrap();
+            // A change, and only a change, opens or closes the stores of the members.
+            if std::mem::replace(&mut own.state, *state) != *state {
+                let members = storage.devices.iter_mut().filter(|(name, _)| group.devices.contains(*name));
+                members.for_each(|(_, device)| device.active = device.active.map(|_| state.is_open()));
+            }
+        }
         other => in_target_groups(&mut storage.group.as_mut().expect("the group is there").target_groups, other),
     }
 }
@@ -221,7 +275,6 @@ fn in_target_groups(groups: &mut BTreeMap<NodeName, TargetGroup>, step: &Step) {
         Step::SetMemberId { node, port, id, .. } => {
             groups.get_mut(node).unwrap().members.get_mut(port).unwrap().rel_tgt_id = *id;
         }
-        Step::SetState { node, state, .. } => groups.get_mut(node).unwrap().state = *state,
         Step::SetPeerState { node, state, .. } => {
             let group = groups.get_mut(node).unwrap();
             assert!(group.has_remote(), "the state of {node} would act on our devices");
@@ -312,6 +365,56 @@ proptest! {
         };
         prop_assert!(plan.steps.iter().all(kept));
         after(&found, &plan.steps);
+    }
+
+    #[test]
+    fn a_store_is_opened_and_closed_by_the_state_alone(found in found(), wanted in wanted(), recreate: bool) {
+        let reached = after(&found, &converge(&scope(recreate), &found, &wanted).steps);
+        let open = |device: &Device| device.active == Some(true);
+        for (name, device) in &reached.devices {
+            let kept = found.devices.get(name).is_some_and(|found| found.handler == device.handler && found.filename == device.filename);
+            if serves(&reached) {
+                prop_assert!(device.active.is_none() || open(device), "{} is not open", name);
+            } else if !kept && device.handler == Some(HandlerName::VdiskBlockio) {
+                prop_assert!(!open(device), "{} is open", name);
+            }
+        }
+    }
+
+    #[test]
+    fn neither_a_demotion_nor_a_release_touches_a_store(found in found(), taken in btree_map(select(vec!["g_a", "g_b"]), 0..3u32, 0..=2)) {
+        let taken: BTreeMap<_, _> = taken.into_iter().map(|(name, before)| (DeviceName::seen(name).unwrap(), before)).collect();
+        let steps = demote(&scope(false), &found).into_iter().chain(release(&found, &taken));
+        for step in steps {
+            let touches = matches!(step, Step::Open { .. } | Step::Close { .. } | Step::SetAttribute { .. } | Step::ResyncSize { .. });
+            prop_assert!(!touches, "{}", step);
+        }
+    }
+
+    #[test]
+    fn a_size_follows_its_store_upwards_only(wanted in wanted(), told in any::<[Option<u16>; 3]>(), has in any::<[Option<u16>; 3]>(), open in any::<[bool; 3]>()) {
+        let (mut found, mut wanted) = (wanted.clone(), wanted);
+        let bytes = |blocks: u16| u64::from(blocks) * 256;
+        for ((device, told), open) in found.devices.values_mut().zip(told).zip(open) {
+            if device.handler.is_some_and(HandlerName::has_backing) {
+                (device.size, device.active) = (told.map(bytes), Some(open));
+            }
+        }
+        for (device, has) in wanted.devices.values_mut().zip(has) {
+            device.size = has.map(bytes);
+        }
+        let plan = converge(&scope(false), &found, &wanted);
+        let reached = after(&found, &plan.steps);
+        for (name, device) in &found.devices {
+            let (Some(told), Some(has)) = (device.size, wanted.devices[name].size) else { continue };
+            let (old, new) = (device.whole_blocks(told), device.whole_blocks(has));
+            let now = reached.devices[name].size;
+            let named = plan.errors.iter().any(|error| error.contains(name.as_str()) && error.contains(&told.to_string()) && error.contains(&has.to_string()));
+            prop_assert_eq!(named, new < old);
+            // The length of a closed file cannot be told.
+            let kept = new <= old || (device.active == Some(false) && device.handler == Some(HandlerName::VdiskFileio));
+            prop_assert_eq!(now == Some(told), kept);
+        }
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use nix::sys::stat::{major, minor};
+
 use super::Observer;
 use crate::error::Error;
 use crate::gather::Gather as _;
@@ -19,6 +21,9 @@ const SETTINGS: [&str; 7] =
 
 /// Attributes by which a host knows a device.
 const IDENTITY: [&str; 4] = ["naa_id", "prod_id", "t10_dev_id", "usn"];
+
+/// The unit of the block layer's sizes, in bytes, whatever the disk's own block size is.
+const SECTOR: u64 = 512;
 
 /// How closely devices and their LUNs are looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -201,6 +206,18 @@ impl Observer<'_> {
         Ok(self.optional(&format!("{}/active", device::device(name)))?.map(|text| text != "0"))
     }
 
+    /// The capacity that hosts are told of a device, in bytes; `None` where it says none.
+    pub fn size(&self, name: &DeviceName) -> Result<Option<u64>, Error> {
+        Ok(self.optional(&format!("{}/size", device::device(name)))?.and_then(|text| text.parse().ok()))
+    }
+
+    /// The capacity of a block device of this machine in bytes. The kernel tells it without opening the device, which is not
+    /// possible for a DRBD secondary. `number` is what a `stat` of its node tells.
+    pub fn block_device_size(&self, number: u64) -> Result<Option<u64>, Error> {
+        let sectors = self.optional(&format!("dev/block/{}:{}/size", major(number), minor(number)))?;
+        Ok(sectors.and_then(|text| text.parse::<u64>().ok()).and_then(|sectors| sectors.checked_mul(SECTOR)))
+    }
+
     /// Whether a device says that its backing store is not open. Which devices say anything depends on the handler, and whoever
     /// only looks, and does so every few seconds, believes one that does not.
     pub fn says_closed(&self, name: &DeviceName) -> Result<bool, Error> {
@@ -244,6 +261,9 @@ impl Observer<'_> {
         }
         if has("active") {
             found.active = self.active(name)?;
+        }
+        if found.handler.is_some_and(HandlerName::has_backing) && has("size") {
+            found.size = self.size(name)?;
         }
         Ok(Some((found, entries)))
     }

@@ -18,4 +18,6 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// What differs and is left as it is, one sentence each.
     pub warnings: Vec<String>,
+    /// What is wrong and cannot be put right by any step, one sentence each.
+    pub errors: Vec<String>,
 }

@@ -40,8 +40,12 @@ pub enum Step {
     AddDevice { handler: HandlerName, device: DeviceName, parameters: Vec<(&'static str, ParameterValue)> },
     /// Write an attribute of a device.
     SetAttribute { device: DeviceName, attribute: &'static str, value: AttributeValue },
+    /// Open the backing store of a device that is about to be served: joining a group that is in service opens nothing.
+    Open { device: DeviceName },
     /// Close the backing store of a device that joined a group which is not in service.
     Close { device: DeviceName },
+    /// Have the kernel look at the size of an open backing store again.
+    ResyncSize { device: DeviceName },
     /// Delete a device.
     DelDevice { handler: HandlerName, device: DeviceName },
     /// Create the device group.
@@ -130,7 +134,9 @@ impl Step {
             Self::SetAttribute { device, attribute, value } => {
                 (format!("{}/{attribute}", device::device(device)), value.to_string())
             }
+            Self::Open { device } => (format!("{}/active", device::device(device)), "1".into()),
             Self::Close { device } => (format!("{}/active", device::device(device)), "0".into()),
+            Self::ResyncSize { device } => (format!("{}/resync_size", device::device(device)), "1".into()),
             Self::CreateGroup { group } => (device_group::mgmt(), format!("create {group}")),
             Self::DelGroup { group } => (device_group::mgmt(), format!("del {group}")),
             Self::Join { group, device } => (format!("{}/mgmt", device_group::devices(group)), format!("add {device}")),
@@ -185,13 +191,16 @@ impl Step {
             Self::AwaitUnmapped { device } => {
                 matches!(failed, Self::DelLun { device: other, .. } if device == other)
             }
-            Self::SetAttribute { device, .. } | Self::Close { device } | Self::Join { device, .. } => {
-                failed.brings(device)
+            Self::SetAttribute { device, .. } | Self::Open { device } | Self::Close { device } => failed.brings(device),
+            // A member that is closed makes a group that is in service fail.
+            Self::Join { device, .. } => {
+                failed.brings(device) || matches!(failed, Self::Open { device: other } if device == other)
             }
             Self::AddLun { device, .. } => match failed {
                 Self::SetState { .. } => true,
-                // A host that has once seen a device keeps the name it had then.
-                Self::SetAttribute { device: other, .. } => device == other,
+                // A host that has once seen a device keeps the name and the size it had then, and what it reads of one that
+                // is closed is an error.
+                Self::SetAttribute { device: other, .. } | Self::Open { device: other } => device == other,
                 _ => failed.brings(device),
             },
             Self::SetGroupId { node, .. }
@@ -269,7 +278,8 @@ impl Step {
     /// refused because it would have done something else.
     pub fn may_fail_with(&self, error: &Error) -> bool {
         match self {
-            Self::IssueLip { .. } => true,
+            // Without the one hosts look later, without the other they go on with the size they know.
+            Self::IssueLip { .. } | Self::ResyncSize { .. } => true,
             Self::SetAttribute { .. } | Self::Close { .. } => error.is_absent(),
             Self::SetPeerState { .. } | Self::SetMemberId { .. } => matches!(error, Error::NotRemote { .. }),
             _ => false,
@@ -324,7 +334,9 @@ impl Step {
             Self::SetAttribute { device, attribute, value } => {
                 (format!("set {attribute} {value} on"), format!("device {device}"))
             }
+            Self::Open { device } => ("open".into(), format!("device {device}")),
             Self::Close { device } => ("close".into(), format!("device {device}")),
+            Self::ResyncSize { device } => ("look again at the size of".into(), format!("device {device}")),
             Self::CreateGroup { group } => ("create".into(), format!("device group {group}")),
             Self::DelGroup { group } => ("delete".into(), format!("device group {group}")),
             Self::Join { group, device } => (format!("put into device group {group}"), format!("device {device}")),

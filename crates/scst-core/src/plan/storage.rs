@@ -7,6 +7,7 @@
 //! * A device that is still blocked may hang the kernel when it is deleted, and one that is still exported vanishes under
 //!   its hosts. So blocks are released first, then LUNs go and are seen gone, then devices.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Plan, Step};
@@ -55,19 +56,23 @@ pub fn converge(scope: &Scope, found: &Storage, wanted: &Storage) -> Plan {
         plan.steps.push(Step::DelGroup { group: scope.group.clone() });
     }
     let lost = devices.add(scope, found, wanted, &mut plan);
+    devices.sizes(wanted, &mut plan);
     if let Some(wanted_group) = &wanted.group {
         let created = found.group.is_none().then(DeviceGroup::default);
         if created.is_some() {
             plan.steps.push(Step::CreateGroup { group: scope.group.clone() });
         }
         let found_group = found.group.as_ref().or(created.as_ref()).expect("one of the two is there");
+        devices.open(scope, wanted, &mut plan.steps);
         devices.join(scope, found_group, wanted_group, &mut plan.steps);
         devices.close(scope, found, wanted, &mut plan.steps);
         target_groups(scope, found_group, wanted_group, &mut plan);
     }
     devices.map(scope, found, wanted, &mut plan.steps);
     plan.steps.retain(|step| match step {
-        Step::Join { device, .. } | Step::Close { device } | Step::AddLun { device, .. } => !lost.contains(device),
+        Step::Join { device, .. } | Step::Open { device } | Step::Close { device } | Step::AddLun { device, .. } => {
+            !lost.contains(device)
+        }
         _ => true,
     });
     plan
@@ -245,7 +250,20 @@ impl<'a> DevicePlan<'a> {
                 && let Some(handler) = device.handler
             {
                 match parameters(scope, handler, device) {
-                    Ok(parameters) => plan.steps.push(Step::AddDevice { handler, device: name.clone(), parameters }),
+                    Ok(mut parameters) => {
+                        // Its state alone opens it: a standby opens no store, neither DRBD's nor a disk that is shared.
+                        parameters.extend(
+                            ParameterValue::parse("0")
+                                .ok()
+                                .filter(|_| added_closed(scope, handler))
+                                .map(|no| ("active", no)),
+                        );
+                        plan.steps.push(Step::AddDevice { handler, device: name.clone(), parameters });
+                        // A host that looks at a device of size 0 keeps that until it is told to look again.
+                        if added_closed(scope, handler) && !in_service(scope, wanted) {
+                            plan.steps.extend(device.size.and_then(|bytes| set_size(name, device.whole_blocks(bytes))));
+                        }
+                    }
                     Err(what) => {
                         plan.warnings.push(format!("device {name} cannot be added: its {what} cannot be written"));
                         lost.insert(name);
@@ -278,7 +296,44 @@ impl<'a> DevicePlan<'a> {
         steps.extend(joining.map(|device| Step::Join { group: scope.group.clone(), device: device.clone() }));
     }
 
-    /// A device is added open, and only a *change* of the state closes it. Where the group is out of service already, and
+    /// What hosts are told of a store's size follows the store upwards. Downwards nothing is done: what lies behind the new end
+    /// is lost to hosts that trust the old one.
+    fn sizes(&self, wanted: &Storage, plan: &mut Plan) {
+        for (name, there) in &self.kept {
+            let Some(want) = wanted.devices.get(*name).filter(|want| want.filename == there.filename) else { continue };
+            let (Some(told), Some(has)) = (there.size, want.size) else { continue };
+            match there.whole_blocks(told).cmp(&there.whole_blocks(has)) {
+                Ordering::Equal => {}
+                Ordering::Greater => plan.errors.push(shrunk(name, told, has)),
+                Ordering::Less if there.active != Some(false) => {
+                    plan.steps.push(Step::ResyncSize { device: (*name).clone() });
+                }
+                Ordering::Less if there.handler == Some(HandlerName::VdiskBlockio) => {
+                    plan.steps.extend(set_size(name, there.whole_blocks(has)));
+                }
+                // The size of a closed file cannot be written; it is looked at again when it was opened.
+                Ordering::Less => plan.warnings.push(format!(
+                    "device {name}: hosts are told {told} bytes, its store has {has}: they are told so when this node is promoted"
+                )),
+            }
+        }
+    }
+
+    /// A device that was added closed is opened where the group serves: only a *change* of the state does so by itself, and
+    /// joining does not. Before it joins, so that one that cannot be opened does not become a member.
+    fn open(&self, scope: &Scope, wanted: &Storage, steps: &mut Vec<Step>) {
+        if !in_service(scope, wanted) {
+            return;
+        }
+        let closed = |name: &DeviceName, device: &Device| match self.kept.get(name) {
+            None => device.handler.is_some_and(|handler| added_closed(scope, handler)),
+            Some(there) => there.active == Some(false),
+        };
+        let closed = wanted.devices.iter().filter(|(name, device)| closed(name, device));
+        steps.extend(closed.map(|(name, _)| Step::Open { device: name.clone() }));
+    }
+
+    /// A file is added open, and only a *change* of the state closes it. Where the group is out of service already, and
     /// stays so, nothing else would: the file would keep its page cache, the disk would be held from the serving node.
     fn close(&self, scope: &Scope, found: &Storage, wanted: &Storage, steps: &mut Vec<Step>) {
         let state = |storage: &Storage| Some(storage.group.as_ref()?.target_groups.get(&scope.local)?.state);
@@ -287,7 +342,7 @@ impl<'a> DevicePlan<'a> {
             return;
         }
         let open = |name: &DeviceName, device: &Device| match self.kept.get(name) {
-            None => device.handler.is_some_and(HandlerName::has_backing),
+            None => device.handler.is_some_and(|handler| handler.has_backing() && !added_closed(scope, handler)),
             // One that follows the state and is open all the same was left so by a run that died.
             Some(there) => {
                 there.active == Some(true) && there.settings.get("bind_alua_state").is_some_and(|on| on == "1")
@@ -308,6 +363,29 @@ impl<'a> DevicePlan<'a> {
             }
         }
     }
+}
+
+/// Devices of this handler are added without opening their store, as far as this kernel can do that. A file is not: SCST crashes
+/// when a command meets a closed one outside of a group, or in a group that serves (`fileio_exec_read`).
+fn added_closed(scope: &Scope, handler: HandlerName) -> bool {
+    let listed = scope.parameters.get(&handler);
+    handler == HandlerName::VdiskBlockio && listed.is_some_and(|listed| listed.iter().any(|known| known == "active"))
+}
+
+/// The group will serve hosts of this node when the plan has been carried out.
+fn in_service(scope: &Scope, wanted: &Storage) -> bool {
+    let own = wanted.group.as_ref().and_then(|group| group.target_groups.get(&scope.local));
+    own.is_some_and(|own| own.state.is_open())
+}
+
+fn set_size(device: &DeviceName, bytes: u64) -> Option<Step> {
+    let value = AttributeValue::parse(&bytes.to_string()).ok().filter(|_| bytes > 0)?;
+    Some(Step::SetAttribute { device: device.clone(), attribute: "size", value })
+}
+
+/// What is said of a store that has less than hosts were told.
+pub fn shrunk(device: &DeviceName, told: u64, has: u64) -> String {
+    format!("device {device}: its store has {has} bytes, hosts were told {told}")
 }
 
 /// We map into initiator groups of our driver; other LUNs of our devices are an operator's own.

@@ -96,6 +96,7 @@ impl Kernel {
                 storage.group.as_ref()?.target_groups.get(node)?.has_remote().then_some(())?;
                 set_state(storage, node, *state)?;
             }
+            Step::Open { device } => storage.devices.get_mut(device)?.active = Some(true),
             Step::Close { device } => storage.devices.get_mut(device)?.active = Some(false),
             Step::AddLun { at, device } => {
                 let read_only = storage.devices.get(device)?.read_only();
@@ -110,7 +111,10 @@ impl Kernel {
                 let count = &mut storage.devices.get_mut(device)?.block.count;
                 *count = count.saturating_sub(1);
             }
-            Step::AwaitUnmapped { .. } | Step::AwaitDrained { .. } | Step::IssueLip { .. } => {}
+            Step::AwaitUnmapped { .. }
+            | Step::AwaitDrained { .. }
+            | Step::ResyncSize { .. }
+            | Step::IssueLip { .. } => {}
             // The other agent's.
             Step::CreateIniGroup { .. }
             | Step::SetIoGrouping { .. }
@@ -143,7 +147,7 @@ fn add_device(
         handler: Some(handler),
         filename: said("filename"),
         settings: settings.into_iter().map(value).collect(),
-        active: Some(true),
+        active: Some(said("active").is_none_or(|open| open == "1")),
         ..Device::default()
     };
     let vacant = !storage.devices.contains_key(device);
