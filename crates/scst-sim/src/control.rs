@@ -1,7 +1,7 @@
 //! `.sim`: the mount's own files, below the mount point but in no listing of it.
 //!
-//! `ctl` takes one command per write and, read, tells what the last one answered or why it was refused; the others are
-//! reports. What happens here is neither counted nor struck by faults.
+//! `ctl` takes one command per write and, read, tells what the last one answered or why it was refused. `iscsi-daemon` is
+//! the iSCSI daemon's: whoever opens it for writing is the daemon until he closes it or ends. The others are reports. What happens here is neither counted nor struck by faults.
 
 mod command;
 
@@ -11,7 +11,7 @@ pub use self::command::Refused;
 pub(crate) use self::command::command;
 
 use crate::model::{Attr, Kind};
-use crate::mount::{Core, WriteRecord};
+use crate::mount::{Core, DaemonFile, WriteRecord};
 use crate::tree;
 
 /// Name of the directory.
@@ -26,6 +26,8 @@ pub(crate) enum ControlFile {
     Counters,
     /// Armed faults.
     Faults,
+    /// Held open for writing, it is the iSCSI daemon.
+    IscsiDaemon,
     /// The state in short.
     Tree,
     /// What nobody knows the answer of.
@@ -34,14 +36,22 @@ pub(crate) enum ControlFile {
     Writes,
 }
 
-const FILES: [(ControlFile, &str); 6] = [
+const FILES: [(ControlFile, &str); 7] = [
     (ControlFile::Counters, "counters"),
     (ControlFile::Ctl, "ctl"),
     (ControlFile::Faults, "faults"),
+    (ControlFile::IscsiDaemon, "iscsi-daemon"),
     (ControlFile::Tree, "tree"),
     (ControlFile::Unknowns, "unknowns"),
     (ControlFile::Writes, "writes"),
 ];
+
+impl ControlFile {
+    /// It can be opened for writing.
+    pub(crate) fn takes_writers(self) -> bool {
+        matches!(self, Self::Ctl | Self::IscsiDaemon)
+    }
+}
 
 /// The control file at a path relative to the mount point.
 pub(crate) fn file(path: &[u8]) -> Option<ControlFile> {
@@ -60,7 +70,7 @@ pub(crate) fn attr(path: &[u8]) -> Option<Attr> {
     if list(path).is_some() {
         return Some(Attr { kind: Kind::Dir, mode: 0o755, size: 0, id: 0 });
     }
-    let mode = if file(path)? == ControlFile::Ctl { 0o644 } else { 0o444 };
+    let mode = if file(path)?.takes_writers() { 0o644 } else { 0o444 };
     Some(Attr { kind: Kind::File, mode, size: 4096, id: 0 })
 }
 
@@ -70,6 +80,7 @@ pub(crate) fn content(core: &mut Core, file: ControlFile) -> Vec<u8> {
         ControlFile::Ctl => core.last_reply.clone(),
         ControlFile::Counters => core.counters.to_string(),
         ControlFile::Faults => core.faults.to_string(),
+        ControlFile::IscsiDaemon => core.daemon.as_ref().map_or_else(|| "none\n".to_owned(), DaemonFile::to_string),
         ControlFile::Tree => tree::picture_of(&mut tree::Inside(&mut core.machine))
             .unwrap_or_else(|error| format!("no picture: {error}\n")),
         ControlFile::Unknowns => unknowns(core),

@@ -104,7 +104,10 @@ fn module(core: &mut Core, verb: &str, words: &[&str]) -> Result<String, Refused
         ("iscsi-daemon", ["start"]) => {
             core.machine.iscsi_daemon(true).map_err(|errno| failed("the iSCSI daemon does not start", errno))?;
         }
-        ("iscsi-daemon", ["stop"]) => daemon(core, DaemonSignal::End)?,
+        ("iscsi-daemon", ["stop"]) => {
+            daemon(core, DaemonSignal::End)?;
+            core.forget_daemon();
+        }
         ("iscsi-daemon", ["hang"]) => daemon(core, DaemonSignal::Stop)?,
         ("iscsi-daemon", ["continue"]) => daemon(core, DaemonSignal::Continue)?,
         _ => return Err(no_command(verb, words)),

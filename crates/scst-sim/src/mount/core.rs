@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use super::clock::{Clock, Pace};
+use super::daemon::DaemonFile;
 use super::handles::Handles;
 use super::nodes::Nodes;
 use super::operation::{Look, Operation};
@@ -109,6 +110,8 @@ pub(crate) struct Core {
     forgotten: u64,
     waiting: Vec<Waiting>,
     readers: Vec<Reader>,
+    /// The process that is the iSCSI daemon.
+    pub(crate) daemon: Option<DaemonFile>,
     held: Vec<Held>,
     unknown: Vec<Unknown>,
     outbox: Vec<Answer>,
@@ -138,6 +141,7 @@ impl Core {
             forgotten: 0,
             waiting: Vec::new(),
             readers: Vec::new(),
+            daemon: None,
             held: Vec::new(),
             unknown: Vec::new(),
             outbox: Vec::new(),
@@ -270,6 +274,7 @@ impl Core {
 
     /// Brings the machine up to now and answers whatever that, or anything before it, has made ready.
     pub(crate) fn pump(&mut self) {
+        self.watch_daemon();
         let now = self.now();
         while let Some(index) = self.next_held(now) {
             let Held { unique, due, operation, fails } = self.held.remove(index);
@@ -310,8 +315,8 @@ impl Core {
     /// How long nothing will happen by itself; `None`: for ever.
     pub(crate) fn idle_time(&self) -> Option<Duration> {
         let held = self.held.iter().filter_map(|held| held.due).min();
-        // A command may wait for a file of this machine, of whose changes nobody tells.
-        let look = (!self.waiting.is_empty()).then(|| self.now() + LOOK_AGAIN);
+        // A command may wait for a file of this machine or for a stopped process, of whose changes nobody tells.
+        let look = (!self.waiting.is_empty() || !self.readers.is_empty()).then(|| self.now() + LOOK_AGAIN);
         let event = self.machine.next_event().into_iter().chain(held).chain(look).min()?;
         self.clock.until(event)
     }

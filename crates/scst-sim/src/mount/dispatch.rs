@@ -29,7 +29,7 @@ impl Core {
             Ask::Setattr { mode, owner } => self.set_attributes(node, mode, owner),
             Ask::Opendir => self.open_directory(node),
             Ask::Open { flags } => match self.control_of(node) {
-                Some(file) => self.open_control(file, flags),
+                Some(file) => self.open_control(head, file, flags),
                 None => return self.on_node(head, |path, id| Operation::Open { path, id, flags }),
             },
             Ask::Readlink => return self.on_node(head, |path, id| Operation::Readlink { path, id }),
@@ -42,6 +42,7 @@ impl Core {
             Ask::Write { handle, data } => return self.write(head, handle, data),
             Ask::Release { handle } | Ask::Releasedir { handle } => {
                 self.handles.close(handle);
+                self.closed(handle);
                 Ok(Vec::new())
             }
             Ask::Forget(nodes) => {
@@ -142,12 +143,20 @@ impl Core {
         control::file(&self.nodes.get(number)?.path)
     }
 
-    fn open_control(&mut self, file: ControlFile, flags: u32) -> Result<Vec<u8>, Errno> {
+    fn open_control(&mut self, head: Head, file: ControlFile, flags: u32) -> Result<Vec<u8>, Errno> {
         let writes = flags & 3 != 0;
-        if writes && file != ControlFile::Ctl {
+        if writes && !file.takes_writers() {
             return Err(Errno::EACCES);
         }
-        Ok(wire::opened(self.handles.add(Opened::Control { file, text: <_>::default() }), true))
+        let starts = writes && file == ControlFile::IscsiDaemon;
+        if starts {
+            self.start_daemon()?;
+        }
+        let handle = self.handles.add(Opened::Control { file, text: <_>::default() });
+        if starts {
+            self.remember_daemon(handle, Process::of_thread(head.tid));
+        }
+        Ok(wire::opened(handle, true))
     }
 
     // ---- operations --------------------------------------------------------------------------
@@ -194,6 +203,9 @@ impl Core {
     fn write(&mut self, head: Head, handle: u64, data: &[u8]) {
         let file = match self.handles.get(handle) {
             Some(Opened::Attribute { file, .. }) => file.clone(),
+            Some(Opened::Control { file: ControlFile::IscsiDaemon, .. }) => {
+                return self.answer(head.unique, Err(Errno::EINVAL));
+            }
             Some(Opened::Control { .. }) => {
                 let answer = control::write(self, data).map(|()| wire::written(data.len()));
                 return self.answer(head.unique, answer);

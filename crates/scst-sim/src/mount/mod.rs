@@ -9,6 +9,7 @@
 mod clock;
 mod command;
 mod core;
+mod daemon;
 mod dispatch;
 mod handles;
 mod nodes;
@@ -26,6 +27,7 @@ pub use self::clock::Pace;
 pub use self::command::{CommandError, mount_command, tree_command};
 pub(crate) use self::core::Core;
 pub use self::core::{Setup, WriteRecord};
+pub(crate) use self::daemon::DaemonFile;
 pub use self::process::Process;
 pub use crate::fuse::device::MountError;
 

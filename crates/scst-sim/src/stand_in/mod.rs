@@ -9,6 +9,7 @@
 //! | `STAND_IN_CIB` | the CIB file; without it, or if it does not exist, there is no cluster |
 //! | `STAND_IN_NODE` | name of the local node; the host's name where unset |
 //! | `STAND_IN_LOG` | a file that gets one line per call: the command line |
+//! | `STAND_IN_PID_FILE` | the file that gets the process id of `iscsi-scstd`; without it there is none |
 //! | `STAND_IN_DELAY_MS` | milliseconds every call takes longer |
 //! | `STAND_IN_FAIL` | `NAME:CODE` or `NAME:hang`, several with commas: that command fails so, or never ends |
 
@@ -18,6 +19,7 @@ mod cibadmin;
 mod crm_attribute;
 mod crm_mon;
 mod crm_node;
+mod iscsi_scstd;
 mod modprobe;
 mod options;
 mod output;
@@ -39,7 +41,8 @@ pub use output::Answer;
 pub use role::Role;
 
 /// The commands there are stand-ins for.
-pub const NAMES: &[&str] = &["attrd_updater", "cibadmin", "crm_attribute", "crm_mon", "crm_node", "modprobe"];
+pub const NAMES: &[&str] =
+    &["attrd_updater", "cibadmin", "crm_attribute", "crm_mon", "crm_node", iscsi_scstd::NAME, "modprobe"];
 
 /// One call of a command.
 pub(crate) struct Call<'a> {
@@ -104,6 +107,7 @@ pub fn run(name: &str, args: &[String]) -> io::Result<u8> {
         Some(Fault::Exit(code)) => {
             Answer::error(code, format!("{name}: Error performing operation: Input/output error"))
         }
+        None if name == iscsi_scstd::NAME => iscsi_scstd::run(args, &World::from_env())?,
         None => answer(name, args, &World::from_env()),
     };
     io::stdout().write_all(answer.out.as_bytes())?;

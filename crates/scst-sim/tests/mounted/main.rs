@@ -4,6 +4,7 @@ mod command_line;
 mod control_file;
 mod faults;
 mod iscsi;
+mod iscsi_scstd;
 mod mounts;
 mod picture;
 mod shell;

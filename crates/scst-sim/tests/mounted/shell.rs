@@ -50,7 +50,10 @@ fn the_control_directory_is_in_no_listing() {
     let world = World::bare();
     let (code, out, _) = said(&world.run("cd ../..; ls -A; find . -name '.sim*'; test -d .sim && ls .sim"));
     assert_eq!(code, Some(0));
-    assert_eq!(out, "class\ndev\ndevices\nkernel\nmodule\ncounters\nctl\nfaults\ntree\nunknowns\nwrites\n");
+    assert_eq!(
+        out,
+        "class\ndev\ndevices\nkernel\nmodule\ncounters\nctl\nfaults\niscsi-daemon\ntree\nunknowns\nwrites\n"
+    );
 }
 
 #[test]
