@@ -4,6 +4,7 @@
 //! the iSCSI daemon's: whoever opens it for writing is the daemon until he closes it or ends. The others are reports. What happens here is neither counted nor struck by faults.
 
 mod command;
+mod reserve;
 
 use nix::errno::Errno;
 

@@ -28,6 +28,8 @@ use crate::model::{FileKind, Host, HostDisk, HostFile};
 
 /// Where SCST keeps its reservations.
 const VAR_LIB: &str = "/var/lib/scst";
+/// At most so much is made of a declared file that is read.
+const LARGEST_READ: usize = 1 << 20;
 /// The unit of `size` in `/sys/dev/block`.
 const SECTOR: u64 = 512;
 
@@ -37,6 +39,8 @@ type Declared = BTreeMap<Vec<u8>, Store>;
 #[derive(Debug, Clone, Default)]
 pub struct Files {
     declared: Arc<Mutex<Declared>>,
+    /// Files that SCST has written, where no directory of this machine stands for theirs.
+    written: Arc<Mutex<BTreeMap<Vec<u8>, Vec<u8>>>>,
     var_lib: Option<PathBuf>,
 }
 
@@ -65,6 +69,7 @@ impl Files {
             store.succeeds(before);
         }
         store.make_node(&entry.path)?;
+        self.written().remove(&path);
         declared.insert(path, store);
         Ok(())
     }
@@ -97,6 +102,16 @@ impl Files {
         Ok(())
     }
 
+    fn written(&self) -> MutexGuard<'_, BTreeMap<Vec<u8>, Vec<u8>>> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The real file that stands for one below `/var/lib/scst`, unless it is declared.
+    fn real(&self, path: &[u8]) -> Option<PathBuf> {
+        let below = Path::new(OsStr::from_bytes(path)).strip_prefix(VAR_LIB).ok()?;
+        Some(self.var_lib.as_ref()?.join(below)).filter(|_| !self.lock().contains_key(path))
+    }
+
     fn lock(&self) -> MutexGuard<'_, Declared> {
         self.declared.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -104,6 +119,9 @@ impl Files {
 
 impl Host for Files {
     fn file(&self, path: &[u8]) -> Result<HostFile, Errno> {
+        if let Some(content) = self.written().get(path) {
+            return Ok(HostFile::plain(FileKind::Regular, content.len() as u64, path));
+        }
         if let Some(store) = self.lock().get(path) {
             return store.file();
         }
@@ -112,6 +130,41 @@ impl Host for Files {
             (Some(dir), Ok(below)) => found(&dir.join(below)),
             _ => found(path),
         }
+    }
+
+    fn read_file(&self, path: &[u8]) -> Result<Vec<u8>, Errno> {
+        if let Some(content) = self.written().get(path) {
+            return Ok(content.clone());
+        }
+        if let Some(store) = self.lock().get(path) {
+            // A declared file has a size only: to who reads it, it is full of zeros.
+            let size = usize::try_from(store.file()?.size).unwrap_or(usize::MAX);
+            return Ok(vec![0; size.min(LARGEST_READ)]);
+        }
+        let path = self.real(path).unwrap_or_else(|| Path::new(OsStr::from_bytes(path)).to_owned());
+        fs::read(path).map_err(|error| errno(&error))
+    }
+
+    fn write_file(&self, path: &[u8], content: &[u8]) -> Result<(), Errno> {
+        if let Some(real) = self.real(path) {
+            return fs::write(real, content).map_err(|error| errno(&error));
+        }
+        self.written().insert(path.to_vec(), content.to_vec());
+        Ok(())
+    }
+
+    fn remove_file(&self, path: &[u8]) -> Result<(), Errno> {
+        if let Some(real) = self.real(path) {
+            return fs::remove_file(real).map_err(|error| errno(&error));
+        }
+        let written = self.written().remove(path);
+        let declared = self.lock().get(path).is_some_and(|store| store.file().is_ok());
+        if declared {
+            let path = String::from_utf8_lossy(path).into_owned();
+            let gone = FileEntry { path, kind: EntryKind::Missing, ..FileEntry::default() };
+            self.declare(&gone).map_err(|_| Errno::EINVAL)?;
+        }
+        if written.is_some() || declared { Ok(()) } else { Err(Errno::ENOENT) }
     }
 
     fn opened(&self, path: &[u8], identity: &[u8]) -> Option<HostFile> {
@@ -137,6 +190,10 @@ impl Host for Files {
         disks.dedup_by(|a, b| a.number == b.number);
         disks
     }
+}
+
+fn errno(error: &std::io::Error) -> Errno {
+    error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
 }
 
 /// What this machine has at a path.

@@ -8,6 +8,7 @@
 //! disks = ["2:0:0:0"]                 # SCSI disks of the machine, for pass-through
 //! iscsi_daemon = true                 # iscsi-scstd runs; "hanging": it does after all else, but answers nobody; absent:
 //!                                     # it does not
+//! dlm = true                          # the cluster's lock manager runs; absent: it does not
 //!
 //! [[port]]
 //! wwpn = "21:00:00:24:ff:60:d0:10"
@@ -69,6 +70,9 @@
 //! holds_mutex = true                  # its writer gets EAGAIN after 15 s, others have to wait
 //! times = 1                           # absent: each time
 //! ```
+//!
+//! A regular file that is declared has a size and no content: below `/var/lib/scst/pr` it is a damaged file of reservations, so
+//! that `d1` and `d1.1` declared there make `add_device d1` fail. With `var_lib` the files are real ones.
 //!
 //! Things happen in that order: ports, modules, targets, writes, sessions, I/O; what is slow or fails comes last and touches
 //! none of it.
@@ -204,6 +208,7 @@ impl Scenario {
             let started = machine.iscsi_daemon(true);
             started.map_err(|errno| self.text.wrong(at, format!("module iscsi_scst is not loaded: {errno}")))?;
         }
+        machine.lock_manager(entries.dlm);
         self.happen(&entries.target, &mut machine)?;
         self.happen(&entries.write, &mut machine)?;
         self.happen(&entries.session, &mut machine)?;

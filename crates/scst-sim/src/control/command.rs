@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use nix::errno::Errno;
 
-use super::unknowns;
+use super::{reserve, unknowns};
 use crate::faults::Fault;
 use crate::host::{FileEntry, StoreChange};
 use crate::model::{DaemonSignal, IscsiInitiator, IscsiRefusal};
@@ -23,7 +23,7 @@ pub struct Refused {
 }
 
 impl Refused {
-    fn syntax(reason: impl Into<String>) -> Self {
+    pub(super) fn syntax(reason: impl Into<String>) -> Self {
         Self { errno: Errno::EINVAL, reason: reason.into() }
     }
 }
@@ -46,6 +46,11 @@ discover INITIATOR [portal=ADDRESS[:PORT]] [from=ADDRESS] [user=NAME secret=TEXT
 io start DRIVER TARGET SESSION LUN [DURATION]
 io finish ID
 io done ID
+pr DRIVER TARGET SESSION LUN COMMAND
+  where COMMAND is register KEY NEW [aptpl], reserve KEY TYPE, release KEY TYPE, clear KEY, preempt KEY NEW TYPE, keys or reservation;
+  keys are hexadecimal, the KEY of register is 0 where none is registered and * to ignore it
+dlm start|stop
+lockspaces
 file path=PATH kind=regular|block|dir|char|fifo|missing [number=MAJOR:MINOR] [mknod=true] [partition_of=DISK] [identity=NAME] \
 [STATE...]
 store PATH STATE...
@@ -68,11 +73,13 @@ pub(crate) fn command(core: &mut Core, line: &str) -> Result<String, Refused> {
     let words = words::split(rest);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match verb {
-        "modprobe" | "rmmod" | "iscsi-daemon" => module(core, verb, &words),
+        "modprobe" | "rmmod" | "iscsi-daemon" | "dlm" => module(core, verb, &words),
         "plug" | "unplug" | "port-state" | "lips" | "plug-target" | "plug-disk" | "unplug-disk" => {
             hardware(core, verb, rest, &words)
         }
         "login" | "logout" | "discover" | "io" => initiator(core, verb, rest, &words),
+        "pr" => reserve::command(core, &words),
+        "lockspaces" => Ok(core.machine.lockspaces().join("\n")),
         _ => mount(core, verb, rest, &words),
     }
 }
@@ -81,7 +88,7 @@ fn done() -> String {
     String::new()
 }
 
-fn failed(what: &str, errno: Errno) -> Refused {
+pub(super) fn failed(what: &str, errno: Errno) -> Refused {
     Refused { errno, reason: format!("{what}: {errno}") }
 }
 
@@ -110,6 +117,8 @@ fn module(core: &mut Core, verb: &str, words: &[&str]) -> Result<String, Refused
         }
         ("iscsi-daemon", ["hang"]) => daemon(core, DaemonSignal::Stop)?,
         ("iscsi-daemon", ["continue"]) => daemon(core, DaemonSignal::Continue)?,
+        ("dlm", ["start"]) => core.machine.lock_manager(true),
+        ("dlm", ["stop"]) => core.machine.lock_manager(false),
         _ => return Err(no_command(verb, words)),
     }
     Ok(done())
@@ -140,7 +149,7 @@ fn hardware(core: &mut Core, verb: &str, rest: &str, words: &[&str]) -> Result<S
     Ok(done())
 }
 
-fn number<N: FromStr>(text: &str) -> Result<N, Refused> {
+pub(super) fn number<N: FromStr>(text: &str) -> Result<N, Refused> {
     text.parse().map_err(|_| Refused::syntax(format!("{text:?} is not a number that can be used here")))
 }
 

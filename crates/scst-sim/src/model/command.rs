@@ -248,7 +248,7 @@ impl Machine {
             Command::ClusterMode(device, text) => Outcome::Done(self.set_cluster_mode(*device, text)),
             Command::ResyncSize(device) => Outcome::Done(self.resync_size(*device)),
             Command::PrFileName(device, path) => Outcome::Done(self.set_pr_file_name(*device, path.as_deref())),
-            Command::PrState(device, text) => self.set_pr_state(*device, text),
+            Command::PrState(device, text) => Outcome::Done(self.set_pr_state(*device, text)),
             Command::AwaitBlocked(device) if self.is_block_settled(*device) => Outcome::Done(Ok(())),
             Command::AwaitBlocked(_) => Outcome::Again,
             Command::Unblock(device) => self.unblock(*device),

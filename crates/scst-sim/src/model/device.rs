@@ -6,6 +6,7 @@ use super::Errno;
 use super::block::Blocking;
 use super::command::{Outcome, Rest};
 use super::machine::Machine;
+use super::reservations::Reservations;
 use super::state::{DevId, Device, Name};
 use super::tree::{Entry, Node};
 use super::words::{Words, same_word};
@@ -17,7 +18,8 @@ pub(super) const MAX_COMMANDS: i32 = 64;
 pub(super) const PR_DIR: &str = "/var/lib/scst/pr";
 
 impl Machine {
-    /// Makes the directory of a device, not attached to its handler yet. EEXIST for a name that is taken.
+    /// Makes the directory of a device, not attached to its handler yet. EEXIST for a name that is taken, EINVAL where the
+    /// files of its reservations are damaged.
     pub(super) fn create_device(&mut self, name: &[u8], handler: Option<&'static str>) -> Result<DevId, Errno> {
         if self.scst.device_names.contains_key(name) {
             return Err(Errno::EEXIST);
@@ -40,12 +42,16 @@ impl Machine {
             threads_num: 0,
             threads_shared: false,
             pr_file_name: None,
-            pr_generation: 0,
+            reservations: Reservations::default(),
             leaving: false,
             stuck: false,
         };
         self.scst.devices.insert(id, device);
         self.scst.device_names.insert(name.to_vec(), id);
+        if let Err(errno) = self.load_reservations(id) {
+            self.forget_device(id);
+            return Err(errno);
+        }
         Ok(id)
     }
 

@@ -2,14 +2,14 @@
 
 use super::Errno;
 use super::backing::{Vdisk, VdiskKind};
-use super::command::{Command, Outcome, Store};
+use super::command::{Command, Store};
 use super::device::{MAX_COMMANDS, PR_DIR};
 use super::machine::Machine;
 use super::numbers::{as_int, scanned, signed, unsigned};
 use super::port_attrs::{keyed, keyed_bytes};
 use super::state::{DevId, Device};
 use super::tree::{AttrSpec, RO, RW, WO};
-use super::words::{c_text, is_space, lower, trimmed};
+use super::words::{c_text, is_space, lower};
 use super::{FileKind, handler};
 
 /// The kernel copies this much of a write to `bind_alua_state` or `read_zero` before it reads the number.
@@ -122,7 +122,7 @@ impl Machine {
                 Some(path) => keyed_bytes(path, true),
                 None => [PR_DIR.as_bytes(), b"/", &device.name[..], b"\n"].concat(),
             },
-            "pr_state" => format!("version 1\ngeneration {}\n", device.pr_generation).into_bytes(),
+            "pr_state" => device.reservations.text(),
             "cluster_mode" => keyed(u8::from(device.cluster_mode), device.cluster_mode),
             "read_only" => keyed(u8::from(device.read_only), device.read_only),
             "threads_num" => {
@@ -193,7 +193,7 @@ impl Machine {
         Ok(())
     }
 
-    /// A write to `cluster_mode`. Without a cluster it is only noted.
+    /// A write to `cluster_mode`. Without a cluster it is only noted; nothing is lost either way.
     pub(super) fn set_cluster_mode(&mut self, device: DevId, text: &[u8]) -> Result<(), Errno> {
         let on = match signed(text)? {
             0 => false,
@@ -210,7 +210,8 @@ impl Machine {
         self.scst.devices.get(&device).is_some_and(|d| !d.seen_by.is_empty())
     }
 
-    /// Where persistent reservations are kept; `None` is the default. EBUSY while any session sees the device.
+    /// Where persistent reservations are kept; `None` is the default. EBUSY while any session sees the device, EINVAL where the
+    /// files there are damaged.
     pub(super) fn set_pr_file_name(&mut self, id: DevId, path: Option<&[u8]>) -> Result<(), Errno> {
         if self.is_attached(id) {
             return Err(Errno::EBUSY);
@@ -218,10 +219,17 @@ impl Machine {
         if let Some(path) = path {
             self.check_pr_path(path)?;
         }
-        if let Some(device) = self.scst.devices.get_mut(&id) {
-            device.pr_file_name = path.map(<[u8]>::to_vec);
+        let Some(device) = self.scst.devices.get_mut(&id) else { return Ok(()) };
+        let before = std::mem::replace(&mut device.pr_file_name, path.map(<[u8]>::to_vec));
+        if before.as_deref() == path {
+            return Ok(());
         }
-        Ok(())
+        // The reservations are those of the new file from now on.
+        self.load_reservations(id).inspect_err(|_| {
+            if let Some(device) = self.scst.devices.get_mut(&id) {
+                device.pr_file_name = before;
+            }
+        })
     }
 
     /// A file there could be written.
@@ -241,24 +249,12 @@ impl Machine {
         }
     }
 
-    /// Restores saved reservations. Only the generation is modelled; registrations are not known.
-    pub(super) fn set_pr_state(&mut self, id: DevId, text: &[u8]) -> Outcome {
+    /// Restores reservations from a text, in place of all there are.
+    pub(super) fn set_pr_state(&mut self, id: DevId, text: &[u8]) -> Result<(), Errno> {
         if self.is_attached(id) {
-            return Outcome::Done(Err(Errno::EBUSY));
+            return Err(Errno::EBUSY);
         }
-        let mut lines = text.split(|b| *b == b'\n').map(trimmed).filter(|line| !line.is_empty());
-        if lines.next() != Some(b"version 1") {
-            return Outcome::Done(Err(Errno::EINVAL));
-        }
-        for line in lines {
-            let Some(number) = line.strip_prefix(b"generation ").and_then(|n| unsigned(n).ok()) else {
-                return Outcome::Done(Err(Errno::ENOTSUP));
-            };
-            if let Some(device) = self.scst.devices.get_mut(&id) {
-                device.pr_generation = super::numbers::low32(number);
-            }
-        }
-        Outcome::Done(Ok(()))
+        self.scst.devices.get_mut(&id).map_or(Ok(()), |device| device.reservations.restore(text))
     }
 }
 
@@ -326,7 +322,7 @@ fn store_vdisk(vdisk: &mut Vdisk, attr: &str, text: &[u8]) -> Result<(), Errno> 
     match attr {
         "async" => vdisk.async_io = zero_or_one(text)?,
         "bind_alua_state" => vdisk.bind_alua_state = unsigned(short)? != 0,
-        "dif_static_app_tag" => vdisk.dif.static_app_tag = unsigned(text)?,
+        "dif_static_app_tag" => vdisk.dif.static_app_tag = unsigned(text)? & 0xffff,
         "expl_alua" => vdisk.expl_alua = unsigned(text)? != 0,
         "lb_per_pb_exp" => vdisk.lb_per_pb_exp = zero_or_one(text)?,
         "opt_trans_len" => {

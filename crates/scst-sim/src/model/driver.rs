@@ -34,6 +34,7 @@ impl Machine {
             trace,
             iscsi,
             allow_not_connected_copy: false,
+            logins: 0,
         });
         id
     }

@@ -226,7 +226,7 @@ impl Machine {
         Ok(Claim::Done)
     }
 
-    /// Protection information needs a type and a mode, checks by the disk a disk, and `o_direct` needs `async`.
+    /// Protection information needs a type and a mode, stored tags need their file, and `o_direct` needs `async`.
     fn check_protection(&self, device: DevId) -> Result<(), Errno> {
         let Some(vdisk) = self.scst.devices.get(&device).and_then(|d| d.vdisk.as_ref()) else { return Ok(()) };
         let dif = &vdisk.dif;
@@ -234,11 +234,18 @@ impl Machine {
         if typed != used || dif.kind > 3 || (!typed && dif.file_name.is_some()) || (vdisk.o_direct && !vdisk.async_io) {
             return Err(Errno::EINVAL);
         }
-        if dif.modes.contains(&"dev_check") && vdisk.kind != VdiskKind::Block {
+        // No disk of this host checks protection information.
+        if dif.modes.contains(&"dev_check") {
             return Err(Errno::EINVAL);
         }
-        // Storing tags needs a file of their own or a disk that can; neither is modelled.
-        if dif.modes.iter().any(|m| m.starts_with("dev_")) { Err(Errno::ENOTSUP) } else { Ok(()) }
+        let stores = dif.modes.contains(&"dev_store");
+        match &dif.file_name {
+            Some(path) => drop(self.host.file(path)?),
+            None if stores => return Err(Errno::ENOENT),
+            None => {}
+        }
+        // A file with the tags of each block is not modelled.
+        if stores { Err(Errno::ENOTSUP) } else { Ok(()) }
     }
 }
 

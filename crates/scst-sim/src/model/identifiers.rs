@@ -148,6 +148,11 @@ impl Identifiers {
         &self.usn.value
     }
 
+    /// What devices are told apart by, in a cluster too.
+    pub(super) fn t10_dev_id(&self) -> &[u8] {
+        &self.t10_dev_id.value
+    }
+
     /// Sets `t10_dev_id` from a parameter of `add_device`.
     pub(super) fn set_t10_dev_id(&mut self, value: &[u8]) -> Result<(), Errno> {
         self.t10_dev_id.store_whole(value, T10_DEV_ID)

@@ -132,18 +132,20 @@ impl Machine {
         if let Some(session) = self.scst.sessions.get_mut(&session) {
             session.luns.insert(number, SessionLun { id, device });
         }
-        if let Some(device) = self.scst.devices.get_mut(&device) {
-            device.seen_by.insert((session, number));
+        if let Some(seen) = self.scst.devices.get_mut(&device) {
+            seen.seen_by.insert((session, number));
         }
+        self.attach_reservations(session, number, device);
         Ok(())
     }
 
     /// A session does not see a LUN any more. Answers the device, which is to be detached when its commands are answered.
     pub(super) fn detach_session(&mut self, session: SessId, number: u64) -> Option<DevId> {
         let device = self.scst.sessions.get_mut(&session)?.luns.remove(&number)?.device;
-        if let Some(device) = self.scst.devices.get_mut(&device) {
-            device.seen_by.remove(&(session, number));
+        if let Some(seen) = self.scst.devices.get_mut(&device) {
+            seen.seen_by.remove(&(session, number));
         }
+        self.detach_reservations(session, number, device);
         Some(device)
     }
 

@@ -24,6 +24,8 @@ pub struct Machine {
     pub(super) lips: BTreeMap<u32, u32>,
     /// Hardware ports of other drivers: driver and name.
     pub(super) other_ports: Vec<(String, Vec<u8>)>,
+    /// A cluster's lock manager runs.
+    pub(super) dlm: bool,
     /// SCSI disks of the host, by address.
     pub(super) scsi_disks: Vec<Vec<u8>>,
     pub(super) ios: Ios,
@@ -50,6 +52,7 @@ impl Machine {
             fc_ports: Vec::new(),
             lips: BTreeMap::new(),
             other_ports: Vec::new(),
+            dlm: false,
             scsi_disks: Vec::new(),
             ios: Ios::default(),
             asked: Asked::default(),

@@ -33,7 +33,11 @@ mod numbers;
 mod parameters;
 mod paths;
 mod port_attrs;
+mod pr;
+mod pr_command;
 mod queue;
+mod reservation_text;
+mod reservations;
 mod root;
 mod session;
 mod slow;
@@ -47,6 +51,7 @@ mod words;
 
 pub use iscsi::{DaemonSignal, IscsiInitiator, IscsiRefusal};
 pub use machine::Machine;
+pub use pr_command::{PrAnswer, PrCommand};
 pub use slow::Slow;
 
 /// An errno value, as the kernel would answer it.
@@ -221,6 +226,21 @@ pub struct HostDisk {
 pub trait Host {
     /// Follows links and answers what is at the absolute path.
     fn file(&self, path: &[u8]) -> Result<HostFile, Errno>;
+
+    /// The content of the file at the absolute path, which SCST keeps reservations in.
+    fn read_file(&self, _path: &[u8]) -> Result<Vec<u8>, Errno> {
+        Err(Errno::ENOENT)
+    }
+
+    /// Makes or overwrites such a file.
+    fn write_file(&self, _path: &[u8], _content: &[u8]) -> Result<(), Errno> {
+        Err(Errno::EROFS)
+    }
+
+    /// Removes such a file.
+    fn remove_file(&self, _path: &[u8]) -> Result<(), Errno> {
+        Err(Errno::ENOENT)
+    }
 
     /// What has become of a file or device since it was opened at that path with that identity, whatever is at the path
     /// by now. `None` where nothing is known of it: it is as it was.

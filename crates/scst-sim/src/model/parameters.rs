@@ -146,7 +146,7 @@ fn apply(name: &str, value: &[u8], vdisk: &mut Vdisk, given: &mut Given, feature
             }
         }
         "dif_type" => vdisk.dif.kind = number,
-        "dif_static_app_tag" => vdisk.dif.static_app_tag = number,
+        "dif_static_app_tag" => vdisk.dif.static_app_tag = number & 0xffff,
         "lb_per_pb_exp" if features.lb_per_pb_exp => vdisk.lb_per_pb_exp = bit,
         _ => return Err(Errno::EINVAL),
     }

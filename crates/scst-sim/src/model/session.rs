@@ -75,11 +75,13 @@ impl Machine {
         let acg = self.group_for(target, initiator);
         let name = self.session_name(target, initiator);
         let id = SessId(self.new_id());
+        let transport_id = self.name_initiator_port(target, initiator);
         let session = Session {
             target,
             acg,
             name: name.clone(),
             initiator: initiator.to_vec(),
+            transport_id,
             luns: std::collections::BTreeMap::new(),
             closing: false,
             iscsi: None,

@@ -9,6 +9,7 @@ use super::backing::Vdisk;
 use super::block::Blocking;
 use super::handler::Handler;
 use super::iscsi::{IscsiDriver, IscsiTarget, Negotiated};
+use super::reservations::Reservations;
 use super::root::RootAttrs;
 use super::trace::Trace;
 
@@ -145,6 +146,8 @@ pub(super) struct Driver {
     pub(super) iscsi: Option<IscsiDriver>,
     /// `allow_not_connected_copy` of the copy manager.
     pub(super) allow_not_connected_copy: bool,
+    /// How many sessions it has made.
+    pub(super) logins: u32,
 }
 
 /// What only some drivers' ports have.
@@ -256,7 +259,7 @@ pub(super) struct Device {
     pub(super) threads_shared: bool,
     /// `None`: the default path.
     pub(super) pr_file_name: Option<Vec<u8>>,
-    pub(super) pr_generation: u32,
+    pub(super) reservations: Reservations,
     /// It is being removed: nobody finds it by its name any more.
     pub(super) leaving: bool,
     /// A failed `replace` left a reference that is never dropped: deleting it hangs.
@@ -271,6 +274,8 @@ pub(super) struct Session {
     /// Its directory name.
     pub(super) name: Name,
     pub(super) initiator: Name,
+    /// The initiator's port as SCSI names it; the copy manager has none.
+    pub(super) transport_id: Option<Vec<u8>>,
     pub(super) luns: BTreeMap<u64, SessionLun>,
     /// It logs out as soon as its commands are answered.
     pub(super) closing: bool,

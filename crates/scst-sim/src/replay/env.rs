@@ -58,9 +58,21 @@ impl<S: Surface> Player<S> {
             "rmmod" => {
                 return Ok(exit_word(self.rmmod(env.module.as_deref().unwrap_or_default())));
             }
+            "pr" => return self.persistent_reserve(env),
+            "filesum" => return Ok(self.file_sum(path)),
+            "sh" => return self.shell(env.cmd.as_deref().unwrap_or_default()),
+            "corosync" => {
+                let running = env.on.unwrap_or_default();
+                self.surface.machine(|machine| machine.lock_manager(running));
+                Ok(())
+            }
+            "lockspaces" => {
+                let names = self.surface.machine(|machine| machine.lockspaces());
+                return Ok(format!("{names:?}"));
+            }
             "io_start" => self.io_start(env)?,
             "io_wait" => return self.io_wait(env, wanted),
-            "scsi" => return self.scsi(env),
+            "scsi" => return self.scsi(env, wanted),
             "opened_exclusively" => return Ok(self.opened_exclusively(path)),
             "reader_start" => self.reader_start(),
             "reader_done" => {

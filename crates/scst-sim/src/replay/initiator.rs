@@ -7,6 +7,36 @@ use super::recording::Env;
 use super::surface::Surface;
 use crate::model::Errno;
 
+/// How recordings say RESERVATION CONFLICT.
+pub(super) const CONFLICT: &str = "status 18 host 00";
+
+/// And CHECK CONDITION.
+pub(super) fn check((key, code, qualifier): (u8, u8, u8)) -> String {
+    format!("check {key:x}/{code:02x}/{qualifier:02x}")
+}
+
+/// Whose LUN a step is about.
+pub(super) struct Lun {
+    pub(super) driver: String,
+    pub(super) target: String,
+    pub(super) initiator: String,
+    pub(super) number: u32,
+}
+
+impl Lun {
+    pub(super) fn of(env: &Env) -> Result<Self, Misfit> {
+        let lun = env.lun.as_deref().unwrap_or_default();
+        let parts = || {
+            let (port, rest) = lun.split_once(' ')?;
+            let (initiator, number) = rest.rsplit_once(' ')?;
+            let (driver, target) = port.split_once('/')?;
+            let number = number.parse().ok()?;
+            Some(Self { driver: driver.into(), target: target.into(), initiator: initiator.into(), number })
+        };
+        parts().ok_or_else(|| Misfit::new("DRIVER/TARGET INITIATOR LUN", lun))
+    }
+}
+
 impl<S: Surface> Player<S> {
     /// A command in the background.
     pub(super) fn io_start(&mut self, env: &Env) -> Result<Result<(), Errno>, Misfit> {
@@ -36,10 +66,28 @@ impl<S: Surface> Player<S> {
     }
 
     /// A command whose answer is waited for.
-    pub(super) fn scsi(&mut self, env: &Env) -> Result<String, Misfit> {
+    pub(super) fn scsi(&mut self, env: &Env, wanted: &str) -> Result<String, Misfit> {
         let command = env.cmd.as_deref().unwrap_or_default();
-        if !matches!(command.split_whitespace().next(), Some("tur" | "read")) {
-            return Err(Misfit::new("a command this player knows", command));
+        let (reads, writes) = match command.split_whitespace().next() {
+            Some("tur") => (false, false),
+            Some("read") => (true, false),
+            Some("write" | "sync") => (true, true),
+            // What these answer is not modelled, and they change nothing.
+            Some("vpd" | "inq5") => return Ok(wanted.to_owned()),
+            _ => return Err(Misfit::new("a command this player knows", command)),
+        };
+        let Lun { driver, target, initiator, number } = Lun::of(env)?;
+        let attention =
+            self.surface.machine(|machine| machine.take_reservation_attention(&driver, &target, &initiator, number));
+        let refused = self
+            .surface
+            .machine(|machine| machine.is_reserved_against(&driver, &target, &initiator, number, writes))
+            .map(|refused| refused && reads);
+        match (attention, refused) {
+            (Err(errno), _) | (_, Err(errno)) => return Ok(name_of(errno)),
+            (Ok(Some((code, qualifier))), _) => return Ok(check((6, code, qualifier))),
+            (_, Ok(true)) => return Ok(CONFLICT.to_owned()),
+            _ => {}
         }
         let io = match self.send(env)? {
             Ok(io) => io,
@@ -49,16 +97,8 @@ impl<S: Surface> Player<S> {
     }
 
     fn send(&mut self, env: &Env) -> Result<Result<u64, Errno>, Misfit> {
-        let lun = env.lun.as_deref().unwrap_or_default();
-        let parts = || {
-            let (port, rest) = lun.split_once(' ')?;
-            let (initiator, number) = rest.rsplit_once(' ')?;
-            let (driver, target) = port.split_once('/')?;
-            Some((driver, target, initiator, number.parse().ok()?))
-        };
-        let (driver, target, initiator, number) =
-            parts().ok_or_else(|| Misfit::new("DRIVER/TARGET INITIATOR LUN", lun))?;
-        Ok(self.surface.machine(|machine| machine.start_io(driver, target, initiator, number, Some(Duration::ZERO))))
+        let Lun { driver, target, initiator, number } = Lun::of(env)?;
+        Ok(self.surface.machine(|machine| machine.start_io(&driver, &target, &initiator, number, Some(Duration::ZERO))))
     }
 
     /// Lets up to `within` pass until the command is answered.

@@ -221,7 +221,8 @@ fields! {
         id: Option<String>, lun: Option<String>, cmd: Option<String>, kind: Option<String>, lba: Option<u64>,
         within: Option<f64>,
         sig: Option<String>, portal: Option<String>, chap: Option<(String, String)>, chap_in: Option<(String, String)>,
-        argv: Option<Vec<String>>,
+        argv: Option<Vec<String>>, #[serde(rename = "what")] asked: Option<String>, key: Option<String>, new: Option<String>,
+        #[serde(rename = "type")] reservation: Option<u8>, aptpl: Option<u8>, on: Option<bool>,
     }
 }
 

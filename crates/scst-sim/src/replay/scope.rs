@@ -13,6 +13,10 @@ pub const OUT_OF_SCOPE: &[(&str, &str)] = &[
 /// The kind of a step that has no answer to compare, and why, if it has none.
 pub(super) fn reason_not_to_compare(op: &Op) -> Option<(&'static str, &'static str)> {
     let Op::Env(env) = op else { return None };
-    let what = &env.what;
+    let command = env.cmd.as_deref().and_then(|command| command.split_whitespace().next());
+    let what = match command {
+        Some(command) if env.what == "scsi" => &format!("scsi {command}"),
+        _ => &env.what,
+    };
     OUT_OF_SCOPE.iter().find(|(kind, _)| kind == what).copied()
 }

@@ -18,6 +18,8 @@ const LOGICAL_BLOCK: u32 = 512;
 #[derive(Clone, Default)]
 pub struct World {
     files: Arc<Mutex<BTreeMap<Vec<u8>, Node>>>,
+    /// What was written to regular files, as far as anybody reads it.
+    written: Arc<Mutex<BTreeMap<Vec<u8>, Vec<u8>>>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +85,7 @@ impl World {
         let path = in_directory(&files, path)?;
         match files.get(&path) {
             None | Some(Node::Regular { .. }) => {
+                self.written().remove(&path);
                 files.insert(path, Node::Regular { size });
                 Ok(())
             }
@@ -135,6 +138,7 @@ impl World {
             Some(Node::Dir) => Err(Errno::EISDIR),
             Some(_) => {
                 files.remove(&path);
+                self.written().remove(&path);
                 Ok(())
             }
             None => Err(Errno::ENOENT),
@@ -152,7 +156,10 @@ impl World {
         let moved: Vec<_> = files.keys().filter(|path| within(path, &from)).cloned().collect();
         for path in moved {
             if let Some(node) = files.remove(&path) {
-                files.insert([&to, &path[from.len()..]].concat(), node);
+                let to = [&to, &path[from.len()..]].concat();
+                let content = self.written().remove(&path);
+                self.written().extend(content.map(|content| (to.clone(), content)));
+                files.insert(to, node);
             }
         }
         Ok(())
@@ -281,12 +288,36 @@ impl World {
         self.lock().values().filter_map(slowest).max().unwrap_or_default()
     }
 
+    fn written(&self) -> MutexGuard<'_, BTreeMap<Vec<u8>, Vec<u8>>> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Vec<u8>, Node>> {
         self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Host for World {
+    fn read_file(&self, path: &[u8]) -> Result<Vec<u8>, Errno> {
+        let path = clean(path);
+        match self.lock().get(&path) {
+            Some(Node::Regular { .. }) => Ok(self.written().get(&path).cloned().unwrap_or_default()),
+            Some(_) => Err(Errno::EINVAL),
+            None => Err(Errno::ENOENT),
+        }
+    }
+
+    fn write_file(&self, path: &[u8], content: &[u8]) -> Result<(), Errno> {
+        let path = String::from_utf8_lossy(path).into_owned();
+        self.mkfile(&path, content.len() as u64)?;
+        self.written().insert(clean(path.as_bytes()), content.to_vec());
+        Ok(())
+    }
+
+    fn remove_file(&self, path: &[u8]) -> Result<(), Errno> {
+        self.unlink(&String::from_utf8_lossy(path))
+    }
+
     fn file(&self, path: &[u8]) -> Result<HostFile, Errno> {
         let files = self.lock();
         let path = clean(path);

@@ -28,6 +28,8 @@ pub(super) struct Entries {
     pub(super) disks: Vec<String>,
     pub(super) iscsi_daemon: Option<Spanned<DaemonEntry>>,
     #[serde(default)]
+    pub(super) dlm: bool,
+    #[serde(default)]
     pub(super) port: Vec<Spanned<PortEntry>>,
     #[serde(default)]
     pub(super) target: Vec<Spanned<TargetEntry>>,

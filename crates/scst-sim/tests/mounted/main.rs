@@ -7,6 +7,7 @@ mod iscsi;
 mod iscsi_scstd;
 mod mounts;
 mod picture;
+mod reservations;
 mod shell;
 mod stores;
 mod system_calls;
