@@ -154,7 +154,8 @@ fn no_action_of_another_resource_touches_the_ports() {
     let cluster = sample::with_ports();
     let alpha = cluster.node("alpha");
     let before = alpha.tree();
-    alpha.run(&Resource::ports("scst_qla2"), "monitor").exit(0);
+    alpha.run(&Resource::ports("scst_qla2"), "monitor").exit(7);
+    alpha.run(&Resource::ports("scst_qla2"), "stop").exit(0).writes(0);
     alpha.run(&sample::group(), "stop").exit(0).writes(0);
     assert_eq!(alpha.tree(), before);
 }

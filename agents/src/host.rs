@@ -20,6 +20,8 @@ use scst_core::scst;
 use scst_core::scst::names::{Driver, GroupName, NodeName, TargetName};
 use scst_core::sysfs::Sysfs;
 
+use crate::missing_ports::{Local, MissingPorts};
+
 /// The longest a module may take to load: its hardware is set up meanwhile.
 const MODPROBE: Duration = Duration::from_mins(1);
 
@@ -40,10 +42,11 @@ impl<'a> Host<'a> {
     /// The world of `agent` in this context.
     pub fn new(context: &'a Context, agent: &'static str) -> Self {
         let env = &context.env;
+        let store = Store::new(env.rsctmp(), agent, env.resource_id());
         Self {
             context,
             sysfs: Sysfs::new(Arc::clone(&context.system), env.sysfs_root()),
-            store: Store::new(env.rsctmp(), agent, env.instance()),
+            store: if env.resource_is_known() { store.of_resource() } else { store },
             tools: Tools::from_env(Arc::clone(&context.system), env),
         }
     }
@@ -145,21 +148,29 @@ impl<'a> Host<'a> {
     ///
     /// # Errors
     ///
-    /// Exit 5 naming every port this machine does not have.
-    pub fn local_ports(&self, driver: Driver, topology: &Topology) -> Result<Vec<(TargetName, u16)>, Failure> {
+    /// Exit 5 naming every port this machine does not have, unless they may be missing and another one is there.
+    pub fn local_ports(&self, driver: Driver, topology: &Topology, policy: MissingPorts) -> Result<Local, Failure> {
         let present = self.observer().port_names(driver)?;
-        let mut ports = Vec::new();
+        let mut local = Local::default();
         let mut missing = Vec::new();
         for port in &topology.local.ports {
             match present.iter().find(|name| name.matches(port.name.as_str())) {
-                Some(name) => ports.push((name.clone(), port.rel_tgt_id)),
+                Some(name) => local.ports.push((name.clone(), port.rel_tgt_id)),
                 None => missing.push(port.name.to_string()),
             }
         }
         if missing.is_empty() {
-            return Ok(ports);
+            return Ok(local);
         }
-        Err(Failure::installed(format!("port does not exist on this node: {}", missing.join(", "))).with_hint(format!(
+        let names = missing.join(", ");
+        if policy == MissingPorts::Warn && !local.ports.is_empty() {
+            tracing::warn!("port does not exist on this node, the others are used: {names}");
+            let is_missing = |port: &&Port| missing.iter().any(|name| port.name.as_str() == name);
+            let numbers = topology.local.ports.iter().filter(is_missing);
+            local.missing = numbers.map(|port| (port.name.clone(), port.rel_tgt_id)).collect();
+            return Ok(local);
+        }
+        Err(Failure::installed(format!("port does not exist on this node: {names}")).with_hint(format!(
             "compare targetports of node {} with the directories of {}: a dead HBA, a driver that is not in target mode, or a wrong name",
             topology.local.name,
             self.sysfs.full(&scst::target::driver(driver)).display()

@@ -5,6 +5,7 @@
 
 pub mod backing;
 pub mod host;
+pub mod missing_ports;
 pub mod scst_aluadg;
 pub mod scst_ha;
 pub mod scst_qla2xtgt;

@@ -6,7 +6,7 @@ use scst_core::ocf::param::AgentTable;
 use scst_core::ocf::run::{Agent, Context};
 use scst_core::record::Found;
 
-use super::instance::missing_backing;
+use super::instance::{self, missing_backing};
 use super::params::Params;
 use super::table::TABLE;
 use super::{demote, monitor, notify, promote, start, stop};
@@ -23,6 +23,9 @@ impl Agent for Aluadg {
 
     fn run(&self, action: Action, context: &Context) -> Result<ExitCode, Failure> {
         let host = Host::new(context, TABLE.name);
+        if let Some(answer) = instance::of_another(&host, action) {
+            return answer;
+        }
         match action {
             Action::Start => start::start(&host),
             Action::Stop => stop::stop(&host),
@@ -45,7 +48,7 @@ fn validate_all(host: &Host<'_>) -> Result<ExitCode, Failure> {
     if let Some(params) = params.filter(|_| host.context.env.check_level() >= 10) {
         missing_backing(host, &params)?;
         let topology = host.topology(params.driver, &Found::Nothing)?;
-        host.local_ports(params.driver, &topology)?;
+        host.local_ports(params.driver, &topology, params.missing_ports)?;
     }
     Ok(ExitCode::Success)
 }

@@ -7,7 +7,8 @@ use scst_core::cluster;
 use scst_core::error::Error;
 use scst_core::gather::Gather as _;
 use scst_core::observe::Observer;
-use scst_core::ocf::exit::Failure;
+use scst_core::ocf::action::Action;
+use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::plan::Step;
 use scst_core::plan::storage::{Scope, release};
 use scst_core::record::{Found, Record, boot_seconds};
@@ -204,6 +205,21 @@ impl Instance {
             port_ids: BTreeMap::new(),
             parameters: BTreeMap::new(),
         }
+    }
+}
+
+/// The answer of an action on a group that another resource has on this node, which this action must not touch. A stop goes on,
+/// because this resource may have had another group.
+pub(super) fn of_another(host: &Host<'_>, action: Action) -> Option<Result<ExitCode, Failure>> {
+    let group = Params::for_stop(&host.context.env).group?;
+    let reason = format!("device group {group} belongs to resource {} on this node", host.store.holder(&group)?);
+    match action {
+        Action::Start | Action::Promote => Some(Err(Failure::args(reason).with_hint(
+            "give one of the two another groupname; a record of a resource that is not configured any more can be deleted",
+        ))),
+        Action::Monitor | Action::Reload => Some(Err(Failure::not_running(reason))),
+        Action::Demote | Action::Notify => Some(Ok(ExitCode::Success)),
+        Action::Stop | Action::ValidateAll | Action::MetaData | Action::Usage => None,
     }
 }
 

@@ -19,6 +19,7 @@ use super::params::Params;
 use super::peers::{self, Overdue};
 use super::wanted::{self, LocalPorts};
 use crate::host::{Host, log_findings};
+use crate::missing_ports::MissingPorts;
 
 /// Says what the instance does.
 pub(super) fn monitor(host: &Host<'_>) -> Result<ExitCode, Failure> {
@@ -218,7 +219,11 @@ fn thorough(host: &Host<'_>, instance: &Instance, local: &NodeName) -> Result<()
         let member = own.and_then(|own| own.members.get(port));
         member.is_some_and(|member| member.local || !present.contains(port))
     };
-    if let Some((port, _)) = ports.iter().find(|(port, _)| !right(port)) {
+    let may_be_missing = |port: &TargetName| params.missing_ports == MissingPorts::Warn && !present.contains(port);
+    for (port, _) in ports.iter().filter(|(port, _)| may_be_missing(port)) {
+        tracing::warn!("port {port} does not exist");
+    }
+    if let Some((port, _)) = ports.iter().find(|(port, _)| !right(port) && !may_be_missing(port)) {
         return Err(Failure::generic(format!("port {port} is missing in target group {local}")));
     }
     let mut groups = BTreeMap::new();

@@ -13,6 +13,7 @@ use scst_core::scst::names::{DeviceName, Driver, GroupName};
 pub use super::device::{DeviceParams, Export, ExportGroup};
 use super::grammar::{self, Parsed};
 use super::table::TABLE;
+use crate::missing_ports::MissingPorts;
 
 /// How many of the parameters `device0`, `device1`, … exist.
 pub const DEVICES: u16 = 256;
@@ -29,6 +30,8 @@ pub struct Params {
     pub driver: Driver,
     /// Initialise the Fibre Channel loops when LUNs have changed.
     pub lip: bool,
+    /// What becomes of ports that do not exist.
+    pub missing_ports: MissingPorts,
     /// The devices, by their number.
     pub devices: Vec<DeviceParams>,
 }
@@ -55,13 +58,14 @@ impl Params {
             Driver::parse(text).map_err(|error| findings.push(refused(error).value(text))).ok()
         });
         let lip = lip(env, &mut findings);
+        let missing_ports = MissingPorts::parse(env, &mut findings);
         // A bad group name must not hide what is wrong with the devices.
         let naming = group.clone().or_else(|| GroupName::parse("group").ok());
         let mut devices = naming.map(|group| devices(env, &group, &mut findings)).unwrap_or_default();
         distinct(&mut devices, &mut findings);
         one_device_per_lun(&devices, &mut findings);
         same_identity(&devices, &mut findings);
-        let params = group.zip(driver).map(|(group, driver)| Self { group, driver, lip, devices });
+        let params = group.zip(driver).map(|(group, driver)| Self { group, driver, lip, missing_ports, devices });
         let usable = findings.iter().all(|finding| finding.severity < Severity::Error);
         (params.filter(|_| usable), findings)
     }

@@ -223,6 +223,8 @@ pub(super) struct Work<'a> {
     host: &'a Host<'a>,
     topology: Topology,
     pub(super) local: LocalPorts,
+    /// The ports that do not exist and need not, a sentence each.
+    pub(super) missing: Vec<String>,
     pub(super) scope: Scope,
     lip: bool,
 }
@@ -234,11 +236,13 @@ impl<'a> Work<'a> {
         instance: &Instance,
         topology: Topology,
     ) -> Result<Self, Failure> {
-        let ports = match host.local_ports(params.driver, &topology) {
+        let found = match host.local_ports(params.driver, &topology, params.missing_ports) {
             // In a dry run the modules may not be there, and then neither are the ports.
-            Err(_) if host.dry_run() && !host.observer().scst_loaded()? => topology.local.listed(),
-            ports => ports?,
+            Err(_) if host.dry_run() && !host.observer().scst_loaded()? => topology.local.listed().into(),
+            found => found?,
         };
+        let missing = found.sentences().collect();
+        let ports = found.ports;
         let observer = host.observer();
         let mut groups = BTreeMap::new();
         for (port, _) in &ports {
@@ -261,7 +265,7 @@ impl<'a> Work<'a> {
                 scope.parameters.insert(handler, known);
             }
         }
-        Ok(Self { host, topology, local, scope, lip: params.lip })
+        Ok(Self { host, topology, local, missing, scope, lip: params.lip })
     }
 
     /// What a reload makes of what is found, and the devices it leaves as they are because of a mistake. Alone, without the

@@ -31,7 +31,14 @@ pub(super) fn stop(host: &Host<'_>) -> Result<ExitCode, Failure> {
         let mut old = Instance { group, driver: instance.driver, record };
         stop_group(host, &mut old)?;
     }
-    let local = stop_group(host, &mut instance)?;
+    // What another resource has is that one's.
+    let held = host.store.holder(&instance.group);
+    let local = if let Some(holder) = held {
+        tracing::warn!("device group {} belongs to resource {holder} on this node and is left alone", instance.group);
+        None
+    } else {
+        stop_group(host, &mut instance)?
+    };
     if let Some(local) = local.or_else(|| host.node_name(&instance.record).ok()) {
         delete_score(host, &local);
     } else {

@@ -3,6 +3,7 @@
 use scst_core::ocf::param::{AgentTable, Kind, Operation, Parameter};
 
 use super::params::DEVICES;
+use crate::missing_ports::MissingPorts;
 
 /// What most parameters have in common.
 const PARAMETER: Parameter = Parameter {
@@ -53,7 +54,8 @@ the device was removed and added again; it is named in the log.",
             shortdesc: "Name of the device group",
             longdesc: "\
 The name of the SCST device group, 1 to 8 letters and digits. It is the first part of the names of all devices of the group \
-(groupname_virtname), so two resources must not have the same. A change restarts the resource.",
+(groupname_virtname), so two resources must not have the same: the second one does not start on a node that runs the first (exit code 2). \
+A change restarts the resource.",
             ..PARAMETER
         },
         Parameter {
@@ -89,6 +91,7 @@ their disks again. It makes all hosts of the port log in anew, which other devic
 out; the hosts then have to be told to look. Without meaning for other drivers.",
             ..PARAMETER
         },
+        MissingPorts::PARAMETER,
         Parameter {
             name: "device",
             count: Some(DEVICES),

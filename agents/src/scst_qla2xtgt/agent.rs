@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use scst_core::apply::AfterFailure;
+use scst_core::cluster::Topology;
 use scst_core::gather::Gather as _;
 use scst_core::ocf::action::Action;
 use scst_core::ocf::exit::{ExitCode, Failure};
@@ -21,6 +22,7 @@ use crate::host::{
     Host, Module, first_failure, held_by, kept, log_findings, nothing_left, refuse_errors, refuse_two_per_node,
     validate,
 };
+use crate::missing_ports::{Local, MissingPorts};
 
 /// The lock of this agent: a node has one set of ports.
 const LOCK: &str = "ports";
@@ -49,13 +51,22 @@ impl Agent for Qla2xtgt {
     }
 }
 
-fn ours<'a>(host: &Host<'_>, record: &'a Found) -> Ours<'a> {
-    let configured = Params::for_stop(&host.context.env).into_iter().gather();
-    Ours { record, configured, node_id: host.node_id_offline(record) }
-}
-
 fn group_names(ports: &Ports) -> BTreeSet<InitiatorGroup> {
     ports.values().flat_map(|port| port.groups.keys().cloned()).gather()
+}
+
+/// The groups of these ports that are ours.
+fn owned(ours: &Ours<'_>, ports: &Ports) -> BTreeSet<InitiatorGroup> {
+    let groups = ports.iter().flat_map(|(name, port)| port.groups.keys().filter(move |group| ours.owns(name, group)));
+    groups.cloned().gather()
+}
+
+/// The list of this node's ports, where nothing but it tells whose a port is. That the cluster cannot say it is no failure of
+/// those who ask.
+fn listed(host: &Host<'_>, record: &Found) -> Option<Topology> {
+    host.topology(DRIVER, record)
+        .inspect_err(|failure| tracing::warn!("ports not compared with the cluster: {failure}"))
+        .ok()
 }
 
 fn start(host: &Host<'_>) -> Result<ExitCode, Failure> {
@@ -67,17 +78,19 @@ fn start(host: &Host<'_>) -> Result<ExitCode, Failure> {
     let record = host.store.read(None);
     let topology = host.topology(DRIVER, &record)?;
     params.check_count()?;
+    let ours = Ours::find(host, &record);
+    ours.refuse_held(&topology.local.listed())?;
     host.load_modules(&[Module::scst(), Module::driver(DRIVER)])?;
-    let ports = match host.local_ports(DRIVER, &topology) {
+    let local = match host.local_ports(DRIVER, &topology, params.missing_ports) {
         // In a dry run the modules may not be there, and then neither are the ports.
-        Err(_) if host.dry_run() => topology.local.listed(),
-        ports => ports?,
+        Err(_) if host.dry_run() => topology.local.listed().into(),
+        local => local?,
     };
-    let mut wanted = wanted::started(&params, topology.local.id, &ports)?;
-    let ours = ours(host, &record);
+    let ports = &local.ports;
+    let mut wanted = wanted::started(&params, topology.local.id, ports)?;
     // Ports that an earlier start brought up and that are not listed any more go down, or nobody would ever take them down.
     let dropped = ours.recorded().unwrap_or_default().iter().filter(|(name, _)| !wanted.contains_key(name));
-    let dropped: Vec<_> = dropped.cloned().collect();
+    let dropped: Vec<_> = dropped.filter(|(name, _)| ours.holder(name).is_none()).cloned().collect();
     let names: Vec<_> = ports.iter().chain(&dropped).map(|(name, _)| name.clone()).collect();
     wanted.extend(
         dropped
@@ -87,17 +100,16 @@ fn start(host: &Host<'_>) -> Result<ExitCode, Failure> {
     let wanted = wanted;
     // A quarter of the time is kept for taking everything back, also when the last look does not end.
     let until = host.deadline().share(3, 4);
-    let concerns =
-        |group: &InitiatorGroup| ours.owns(group) || wanted.values().any(|port| port.groups.contains_key(group));
-    let found = match host.observer_until(&until).ports(DRIVER, &names, concerns)? {
-        found if found.is_empty() && host.dry_run() => fresh(&ports),
+    let is_wanted = |group: &InitiatorGroup| wanted.values().any(|port| port.groups.contains_key(group));
+    let found = match ours.ports(host.observer_until(&until), &names, is_wanted)? {
+        found if found.is_empty() && host.dry_run() => fresh(ports),
         found => found,
     };
     let steps = plan(DRIVER, &found, &wanted);
     // Before the first step, so that a run that is killed leaves a stop that knows what to look for.
     let mut groups = group_names(&wanted);
-    groups.extend(group_names(&found).into_iter().filter(|group| ours.owns(group)));
-    host.remember(&ours::record(&topology.local, &ports, groups));
+    groups.extend(owned(&ours, &found));
+    host.remember(&ours::record(&topology.local, &local, groups));
     let applied = host.apply_until(&steps, AfterFailure::End, &until);
     if host.dry_run() {
         return Ok(ExitCode::Success);
@@ -112,10 +124,10 @@ fn start(host: &Host<'_>) -> Result<ExitCode, Failure> {
             .and_then(|now| nothing_left(&plan(DRIVER, &now, &wanted))),
     };
     if let Err(failure) = outcome {
-        undo(host, &found, &record, &ours, &ports);
+        undo(host, &found, &record, &ours, ports);
         return Err(failure);
     }
-    host.remember(&ours::record(&topology.local, &ports, group_names(&wanted)));
+    host.remember(&ours::record(&topology.local, &local, group_names(&wanted)));
     Ok(ExitCode::Success)
 }
 
@@ -124,14 +136,14 @@ fn undo(host: &Host<'_>, before: &Ports, record: &Found, ours: &Ours<'_>, ports:
     let deadline = host.deadline().last();
     let observer = host.observer_until(&deadline);
     let names: Vec<_> = ports.iter().map(|(name, _)| name.clone()).collect();
-    let configured = &ours.configured;
-    let now = observer.ports_to_remove(DRIVER, &names, |group| ours.owns(group) || configured.contains(group));
+    let is_configured = |group: &InitiatorGroup| ours.configured.contains(group);
+    let now = ours.ports(observer, &names, is_configured);
     let left = now.and_then(|now| {
         let applied = host.apply_until(&plan(DRIVER, &now, before), AfterFailure::GoOn, &deadline);
         for failed in &applied.failed {
             tracing::error!("undoing the start: {failed}");
         }
-        observer.ports_to_remove(DRIVER, &names, |group| ours.owns(group) || configured.contains(group))
+        ours.ports(observer, &names, is_configured)
     });
     let clean = left.is_ok_and(|left| plan(DRIVER, &left, before).is_empty());
     if clean {
@@ -147,9 +159,12 @@ fn fresh(ports: &[(TargetName, u16)]) -> Ports {
 fn stop(host: &Host<'_>) -> Result<ExitCode, Failure> {
     let _lock = host.lock_to_stop(LOCK)?;
     let record = host.store.read(None);
-    let ours = ours(host, &record);
-    let found = ours.found(host.observer())?;
+    let ours = Ours::find(host, &record);
+    let candidates = ours.candidates(host.observer())?;
     let recorded = ours.recorded().is_some();
+    let ask = !recorded && !candidates.is_empty();
+    let names = ours.names(&candidates, ask.then(|| listed(host, &record)).flatten().as_ref());
+    let found = ours.ports_to_remove(host.observer(), &names)?;
     let down = |_: &TargetName, port: &Port| recorded || ours.numbered(port);
     let wanted = wanted::stopped(&found, down);
     let applied = host.apply(&plan(DRIVER, &found, &wanted), AfterFailure::GoOn);
@@ -159,7 +174,7 @@ fn stop(host: &Host<'_>) -> Result<ExitCode, Failure> {
     // Even a step that failed may have come about, and a step that succeeded may have been undone by somebody else. The
     // time may be over by now; what is left must be known all the same.
     let deadline = host.deadline().last();
-    let now = match (ours.found(host.observer_until(&deadline)), first_failure(&applied)) {
+    let now = match (ours.ports_to_remove(host.observer_until(&deadline), &names), first_failure(&applied)) {
         (Err(_), Some(failure)) => return Err(failure),
         (now, _) => now?,
     };
@@ -186,25 +201,18 @@ fn holders(host: &Host<'_>, left: &Ports) -> Vec<EntryName> {
 
 fn monitor(host: &Host<'_>) -> Result<ExitCode, Failure> {
     let record = host.store.read(None);
-    let ours = ours(host, &record);
-    let ports: Vec<(TargetName, Option<u16>)> = if let Some(ports) = ours.recorded() {
-        ports.iter().map(|(name, id)| (name.clone(), Some(*id))).collect()
-    } else {
-        let found = ours.found(host.observer())?;
-        if found.is_empty() {
-            return Err(Failure::not_running("no target port of this node is up"));
-        }
-        if host.context.env.interval_ms() > 0 {
-            learn(host, &record, found)
-        } else {
-            found.into_keys().map(|name| (name, None)).collect()
-        }
+    let ours = Ours::find(host, &record);
+    let ports = match ours.recorded() {
+        Some(ports) => ports.iter().map(|(name, id)| (name.clone(), Some(*id))).collect(),
+        None => unrecorded(host, &record, &ours)?,
     };
+    let missing_ports = MissingPorts::of(&host.context.env);
     let mut faults = Vec::new();
+    let mut absent = Vec::new();
     let mut anything = false;
     for (name, id) in &ports {
         let Some(port) = host.observer().port(DRIVER, name)? else {
-            faults.push(format!("port {name} does not exist"));
+            absent.push(format!("port {name} does not exist"));
             continue;
         };
         let right =
@@ -216,6 +224,11 @@ fn monitor(host: &Host<'_>) -> Result<ExitCode, Failure> {
             faults.push(format!("port {name} has relative target id {}, not its own", port.rel_tgt_id));
         }
     }
+    if missing_ports == MissingPorts::Fail || absent.len() == ports.len() {
+        absent.append(&mut faults);
+        std::mem::swap(&mut absent, &mut faults);
+    }
+    name_missing(host, &record, &absent)?;
     let Some(fault) = faults.first() else {
         if host.context.env.check_level() >= 10 {
             return thorough(host, &ours, &record);
@@ -225,29 +238,59 @@ fn monitor(host: &Host<'_>) -> Result<ExitCode, Failure> {
     if !anything {
         let mut groups = false;
         for (name, _) in &ports {
-            groups |= host.observer().ini_groups(DRIVER, name)?.iter().any(|group| ours.owns(group));
+            groups |= host.observer().ini_groups(DRIVER, name)?.iter().any(|group| ours.owns(name, group));
         }
         if !groups {
-            return Err(Failure::not_running("no target port of this node is up"));
+            return Err(not_up());
         }
     }
     Err(Failure::generic(fault))
 }
 
-/// A running set of ports without a record that names them: asks the cluster once, and remembers. What the cluster cannot
-/// say, or says wrongly, is no fault of ports that run.
-fn learn(host: &Host<'_>, record: &Found, found: Ports) -> Vec<(TargetName, Option<u16>)> {
-    let topology = match host.topology(DRIVER, record) {
-        Ok(topology) => topology,
-        Err(failure) => {
-            tracing::warn!("ports not compared with the cluster: {failure}");
-            return found.into_keys().map(|name| (name, None)).collect();
+fn not_up() -> Failure {
+    Failure::not_running("no target port of this node is up")
+}
+
+/// Names the ports that may be missing: those that vanished, and those that were not there at start.
+fn name_missing(host: &Host<'_>, record: &Found, absent: &[String]) -> Result<(), Failure> {
+    for sentence in absent {
+        tracing::warn!("{sentence}");
+    }
+    for (name, _) in record.known().map(|record| &record.missing).into_iter().flatten() {
+        if host.observer().port(DRIVER, name)?.is_some() {
+            tracing::warn!("port {name} is there again: it comes up when the resource is restarted");
+        } else {
+            tracing::warn!("port {name} does not exist");
         }
+    }
+    Ok(())
+}
+
+/// The ports of a resource whose record names none. A recurring monitor asks the cluster once, and remembers; so does a probe,
+/// without remembering, where nothing but numbers and the empty record of the shell agents says that anything is ours. What the
+/// cluster cannot say, or says wrongly, is no fault of ports that run.
+fn unrecorded(host: &Host<'_>, record: &Found, ours: &Ours<'_>) -> Result<Vec<(TargetName, Option<u16>)>, Failure> {
+    let candidates = ours.candidates(host.observer())?;
+    let likely = ours.names(&candidates, None);
+    if likely.is_empty() {
+        return Err(not_up());
+    }
+    let recurring = host.context.env.interval_ms() > 0;
+    let ask = recurring || candidates.likely.is_empty();
+    let Some(topology) = ask.then(|| listed(host, record)).flatten() else {
+        return Ok(likely.into_iter().map(|name| (name, None)).collect());
     };
-    let spelled = |name: TargetName| found.keys().find(|f| f.matches(name.as_str())).cloned().unwrap_or(name);
+    let names = ours.names(&candidates, Some(&topology));
+    if names.is_empty() {
+        return Err(not_up());
+    }
+    let spelled = |name: TargetName| names.iter().find(|f| f.matches(name.as_str())).cloned().unwrap_or(name);
     let ports: Vec<_> = topology.local.listed().into_iter().map(|(name, id)| (spelled(name), id)).collect();
-    host.remember(&ours::record(&topology.local, &ports, group_names(&found)));
-    ports.into_iter().map(|(name, id)| (name, Some(id))).collect()
+    if recurring {
+        let found = ours.ports_to_remove(host.observer(), &names)?;
+        host.remember(&ours::record(&topology.local, &ports.clone().into(), group_names(&found)));
+    }
+    Ok(ports.into_iter().map(|(name, id)| (name, Some(id))).collect())
 }
 
 /// Level 10: what is missing makes the instance fail, what merely differs is told.
@@ -258,8 +301,7 @@ fn thorough(host: &Host<'_>, ours: &Ours<'_>, record: &Found) -> Result<ExitCode
         return Ok(ExitCode::Success);
     };
     let names: Vec<_> = ports.iter().map(|(name, _)| name.clone()).collect();
-    let concerns = |group: &InitiatorGroup| ours.owns(group) || ours.configured.contains(group);
-    let found = host.observer().ports(DRIVER, &names, concerns)?;
+    let found = ours.ports(host.observer(), &names, |group| ours.configured.contains(group))?;
     let wanted = wanted::reloaded(wanted::started(&params, id, ports)?, &found);
     let mut missing = None;
     for step in plan(DRIVER, &found, &wanted) {
@@ -279,11 +321,13 @@ fn thorough(host: &Host<'_>, ours: &Ours<'_>, record: &Found) -> Result<ExitCode
 fn reload(host: &Host<'_>) -> Result<ExitCode, Failure> {
     let _lock = host.lock(LOCK)?;
     let record = host.store.read(None);
-    let ours = ours(host, &record);
-    let running = ours.found(host.observer())?;
+    let ours = Ours::find(host, &record);
+    let likely = ours.names(&ours.candidates(host.observer())?, None);
+    let running = ours.ports_to_remove(host.observer(), &likely)?;
     let up = |port: &Port| port.enabled && (ours.recorded().is_some() || ours.numbered(port));
+    let not_running = || Failure::not_running("not running, nothing to reload");
     if !running.values().any(|port| up(port) || !port.groups.is_empty()) {
-        return Err(Failure::not_running("not running, nothing to reload"));
+        return Err(not_running());
     }
     let (params, findings) = Params::parse(&host.context.env);
     if let Err(failure) = refuse_errors(&findings) {
@@ -302,19 +346,25 @@ fn reload(host: &Host<'_>) -> Result<ExitCode, Failure> {
         },
         Err(failure) => return kept(failure),
     };
-    let ports = match host.local_ports(DRIVER, &topology) {
+    let local = match host.local_ports(DRIVER, &topology, params.missing_ports) {
         // Nor does a kernel that did not answer.
         Err(failure) if failure.code == ExitCode::Generic => return Err(failure),
         Err(failure) => return kept(failure),
-        Ok(ports) => known_ports(&ours, ports),
+        Ok(local) => known_ports(&ours, local),
     };
-    let started = match wanted::started(&params, topology.local.id, &ports) {
+    let ports = &local.ports;
+    if ours.recorded().is_none() && !ports.iter().any(|(name, _)| likely.contains(name)) {
+        return Err(not_running());
+    }
+    if let Err(failure) = ours.refuse_held(ports) {
+        return kept(failure);
+    }
+    let started = match wanted::started(&params, topology.local.id, ports) {
         Err(failure) => return kept(failure),
         Ok(started) => started,
     };
     let names: Vec<_> = ports.iter().map(|(name, _)| name.clone()).collect();
-    let concerns = |group: &InitiatorGroup| ours.owns(group) || ours.configured.contains(group);
-    let found = host.observer().ports(DRIVER, &names, concerns)?;
+    let found = ours.ports(host.observer(), &names, |group| ours.configured.contains(group))?;
     let wanted = wanted::reloaded(started, &found);
     let mistyped = findings.iter().any(|finding| finding.severity >= Severity::Warning);
     let todo = |found: &Ports| {
@@ -329,9 +379,9 @@ fn reload(host: &Host<'_>) -> Result<ExitCode, Failure> {
         // A host that a typing mistake left out would lose its disks.
         tracing::error!("initiators has a mistake: nothing is removed until it is corrected");
     }
-    let mut owned = group_names(&wanted);
-    owned.extend(group_names(&found).into_iter().filter(|group| ours.owns(group)));
-    host.remember(&ours::record(&topology.local, &ports, owned));
+    let mut groups = group_names(&wanted);
+    groups.extend(owned(&ours, &found));
+    host.remember(&ours::record(&topology.local, &local, groups));
     let applied = host.apply(&steps, AfterFailure::GoOn);
     if host.dry_run() {
         return Ok(ExitCode::Success);
@@ -341,31 +391,38 @@ fn reload(host: &Host<'_>) -> Result<ExitCode, Failure> {
     }
     let now = if steps.is_empty() { found } else { host.observer().ports_listed(DRIVER, &found, &wanted)? };
     nothing_left(&todo(&now))?;
-    host.remember(&ours::record(&topology.local, &ports, group_names(&now)));
+    host.remember(&ours::record(&topology.local, &local, group_names(&now)));
     Ok(ExitCode::Success)
 }
 
-/// A port that came into `targetports` since the start comes up with the next start: reload does not touch `enabled`.
-fn known_ports(ours: &Ours<'_>, ports: Vec<(TargetName, u16)>) -> Vec<(TargetName, u16)> {
-    let Some(recorded) = ours.recorded() else { return ports };
-    let known = |name: &TargetName| recorded.iter().any(|(known, _)| known == name);
-    for (name, _) in ports.iter().filter(|(name, _)| !known(name)) {
-        tracing::warn!("port {name} is new in targetports: it comes up when the resource is restarted");
+/// A port that came into `targetports`, or into the machine, since the start comes up with the next start: reload does not touch
+/// `enabled`.
+fn known_ports(ours: &Ours<'_>, local: Local) -> Local {
+    let (Some(recorded), Some(record)) = (ours.recorded(), ours.record.known()) else { return local };
+    let has = |ports: &[(TargetName, u16)], name: &TargetName| ports.iter().any(|(other, _)| other == name);
+    for (name, _) in local.ports.iter().filter(|(name, _)| !has(recorded, name)) {
+        let why = if has(&record.missing, name) { "is there again" } else { "is new in targetports" };
+        tracing::warn!("port {name} {why}: it comes up when the resource is restarted");
     }
-    for (name, _) in recorded.iter().filter(|(name, _)| !ports.iter().any(|(port, _)| port == name)) {
+    for (name, _) in recorded.iter().filter(|(name, _)| !has(&local.ports, name) && !has(&local.missing, name)) {
         tracing::warn!("port {name} is no longer in targetports: it goes down when the resource is restarted");
     }
     // What runs is what is recorded, until then.
-    recorded.to_vec()
+    let waits = |(name, _): &&(TargetName, u16)| has(&record.missing, name) && has(&local.ports, name);
+    let mut missing = local.missing;
+    missing.retain(|(name, _)| !has(recorded, name));
+    missing.extend(record.missing.iter().filter(waits).cloned());
+    Local { ports: recorded.to_vec(), missing }
 }
 
 fn validate_all(host: &Host<'_>) -> Result<ExitCode, Failure> {
     let (params, findings) = Params::parse(&host.context.env);
     validate(&findings)?;
-    params.unwrap_or_default().check_count()?;
+    let params = params.unwrap_or_default();
+    params.check_count()?;
     if host.context.env.check_level() >= 10 {
         let topology = host.topology(DRIVER, &Found::Nothing)?;
-        host.local_ports(DRIVER, &topology)?;
+        host.local_ports(DRIVER, &topology, params.missing_ports)?;
     }
     Ok(ExitCode::Success)
 }

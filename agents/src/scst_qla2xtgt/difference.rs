@@ -1,12 +1,9 @@
 //! What ports that are up have in common with their configuration, for those who show it: the plan of a start, made and not
 //! carried out.
 
-use std::collections::BTreeSet;
-
 use scst_core::cluster::Topology;
 use scst_core::ocf::exit::Failure;
 use scst_core::plan::ports::plan;
-use scst_core::scst::names::InitiatorGroup;
 
 use super::ours::{DRIVER, Ours};
 use super::params::Params;
@@ -17,21 +14,21 @@ use crate::host::Host;
 ///
 /// # Errors
 ///
-/// Why nothing can be compared: a port of the node does not exist, or something could not be read.
+/// Why nothing can be compared: a port of the node does not exist or belongs to another resource, or something could not be read.
 pub fn difference(host: &Host<'_>, params: &Params, topology: &Topology) -> Result<Option<Vec<String>>, Failure> {
     let record = host.store.read(None);
-    let configured: BTreeSet<InitiatorGroup> = params.groups.iter().map(|(group, _)| group.clone()).collect();
-    let ours = Ours { record: &record, configured, node_id: Some(topology.local.id) };
-    let up = ours.found(host.observer())?;
+    let ours = Ours { node_id: Some(topology.local.id), ..Ours::find(host, &record) };
+    ours.refuse_held(&topology.local.listed())?;
+    let up = ours.ports_to_remove(host.observer(), &ours.names(&ours.candidates(host.observer())?, Some(topology)))?;
     if !up.values().any(|port| (port.enabled && ours.numbered(port)) || !port.groups.is_empty()) {
         return Ok(None);
     }
-    let ports = host.local_ports(DRIVER, topology)?;
-    let wanted = wanted::started(params, topology.local.id, &ports)?;
-    let names: Vec<_> = ports.iter().map(|(name, _)| name.clone()).collect();
-    let concerns = |group: &InitiatorGroup| ours.owns(group) || ours.configured.contains(group);
-    let found = host.observer().ports(DRIVER, &names, concerns)?;
-    let mut sentences: Vec<String> = plan(DRIVER, &found, &wanted).iter().map(ToString::to_string).collect();
+    let local = host.local_ports(DRIVER, topology, params.missing_ports)?;
+    let wanted = wanted::started(params, topology.local.id, &local.ports)?;
+    let names: Vec<_> = local.ports.iter().map(|(name, _)| name.clone()).collect();
+    let found = ours.ports(host.observer(), &names, |group| ours.configured.contains(group))?;
+    let mut sentences: Vec<String> = local.sentences().collect();
+    sentences.extend(plan(DRIVER, &found, &wanted).iter().map(ToString::to_string));
     let node = &topology.local.name;
     let dropped = up.iter().filter(|(name, port)| port.enabled && !found.contains_key(*name));
     sentences.extend(dropped.map(|(name, _)| format!("port {name} is up and not in targetports of node {node}")));

@@ -1,13 +1,20 @@
-//! Which ports and initiator groups are ours. The kernel's tree does not say who made what, so the record does; without
-//! one, names and numbers tell.
+//! Which ports and initiator groups are ours. The kernel's tree does not say who made what, so the record does; without one,
+//! names tell, and the list of this node's ports. What the record of another resource names is that resource's.
 
 use std::collections::BTreeSet;
 
+use scst_core::cluster::{Member, Topology};
 use scst_core::error::Error;
+use scst_core::gather::Gather as _;
 use scst_core::observe::Observer;
+use scst_core::ocf::exit::Failure;
 use scst_core::record::{Found, Record};
 use scst_core::scst::names::{Driver, InitiatorGroup, TargetName};
 use scst_core::state::{Port, Ports};
+
+use super::params::Params;
+use crate::host::Host;
+use crate::missing_ports::Local;
 
 /// The driver of this agent.
 pub const DRIVER: Driver = Driver::Qla2x00t;
@@ -21,17 +28,62 @@ pub struct Ours<'a> {
     pub configured: BTreeSet<InitiatorGroup>,
     /// This node's id, if anybody said it.
     pub node_id: Option<u16>,
+    /// The records of other resources of this agent on this node, by the ids of these.
+    pub others: Vec<(String, Found)>,
+}
+
+/// Ports that may be ours.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Candidates {
+    /// Those that the record names or, where it names none, that carry an initiator group of the configuration.
+    pub likely: Vec<TargetName>,
+    /// Those that are enabled with a number of this node, and nothing else says whose they are: others may have set them up.
+    pub numbered: Vec<TargetName>,
+}
+
+impl<'a> Ours<'a> {
+    /// What is known from the record, the configuration and the records of others.
+    pub fn find(host: &Host<'_>, record: &'a Found) -> Self {
+        let configured = Params::for_stop(&host.context.env).into_iter().gather();
+        Self { record, configured, node_id: host.node_id_offline(record), others: host.store.others(None) }
+    }
 }
 
 impl Ours<'_> {
     /// Whether an initiator group on a port of ours belongs to us: those the record names; all of them when the record
-    /// is that of the shell agents, which made every group; with no record only those the configuration names.
-    pub fn owns(&self, group: &InitiatorGroup) -> bool {
+    /// is that of the shell agents, which made every group; with no record only those the configuration names. Never one that
+    /// the record of another resource names.
+    pub fn owns(&self, port: &TargetName, group: &InitiatorGroup) -> bool {
+        let claims = |record: &Record| lists(record, port) && record.ini_groups.contains(group);
+        if self.others.iter().filter_map(|(_, found)| found.known()).any(claims) {
+            return false;
+        }
         match self.record {
             Found::Known(record) => record.ini_groups.contains(group),
             Found::Unknown => true,
             Found::Nothing => self.configured.contains(group),
         }
+    }
+
+    /// The other resource whose record names a port.
+    pub fn holder(&self, port: &TargetName) -> Option<&str> {
+        let holds = |found: &Found| found.known().is_some_and(|record| lists(record, port));
+        self.others.iter().find(|(_, found)| holds(found)).map(|(instance, _)| instance.as_str())
+    }
+
+    /// A port has one set of initiator groups and one number, so one resource.
+    ///
+    /// # Errors
+    ///
+    /// Exit 2 naming a port that another resource has, and that resource.
+    pub fn refuse_held(&self, ports: &[(TargetName, u16)]) -> Result<(), Failure> {
+        let mut held = ports.iter().filter_map(|(port, _)| Some((port, self.holder(port)?)));
+        held.next().map_or(Ok(()), |(port, holder)| {
+            Err(Failure::args(format!("port {port} belongs to resource {holder} on this node")).with_hint(
+                "one resource sets up all ports of a node: put the initiator groups of both into its parameter initiators and \
+                 delete the other; a record of a resource that is not configured any more can be deleted",
+            ))
+        })
     }
 
     /// Whether a port carries a number that only this node's agent gives.
@@ -47,35 +99,85 @@ impl Ours<'_> {
         self.record.known().map(|record| record.ports.as_slice()).filter(|ports| !ports.is_empty())
     }
 
-    /// Our ports as they are, with our groups: those recorded; without a record those that carry our number or a group
-    /// of the configuration.
-    pub fn found(&self, observer: Observer<'_>) -> Result<Ports, Error> {
+    /// The ports that may be ours, as far as kernel and records tell.
+    pub fn candidates(&self, observer: Observer<'_>) -> Result<Candidates, Error> {
+        let mut found = Candidates::default();
         if let Some(recorded) = self.recorded() {
-            let names: Vec<_> = recorded.iter().map(|(name, _)| name.clone()).collect();
-            return observer.ports_to_remove(DRIVER, &names, |group| self.owns(group));
+            found.likely = recorded.iter().map(|(name, _)| name.clone()).collect();
+            found.likely.retain(|name| self.holder(name).is_none());
+            return Ok(found);
         }
-        let mut names = Vec::new();
-        for name in observer.port_names(DRIVER)? {
+        for name in observer.port_names(DRIVER)?.into_iter().filter(|name| self.holder(name).is_none()) {
             let Some(port) = observer.port(DRIVER, &name)? else { continue };
-            let groups = observer.ini_groups(DRIVER, &name)?;
-            if self.numbered(&port) || groups.iter().any(|group| self.configured.contains(group)) {
-                names.push(name);
+            if observer.ini_groups(DRIVER, &name)?.iter().any(|group| self.configured.contains(group)) {
+                found.likely.push(name);
+            } else if port.enabled && self.numbered(&port) {
+                found.numbered.push(name);
             }
         }
-        observer.ports_to_remove(DRIVER, &names, |group| self.owns(group))
+        Ok(found)
+    }
+
+    /// Those of the candidates that are ours: where no record names ports, those of this node's list. While that is not known,
+    /// the likely ones are; with the empty record of the shell agents, which says that some are, else the numbered ones.
+    pub fn names(&self, candidates: &Candidates, listed: Option<&Topology>) -> Vec<TargetName> {
+        let Candidates { likely, numbered } = candidates;
+        match listed {
+            Some(listed) if self.recorded().is_none() => {
+                let is_listed =
+                    |name: &&TargetName| listed.local.ports.iter().any(|port| name.matches(port.name.as_str()));
+                likely.iter().chain(numbered).filter(is_listed).cloned().collect()
+            }
+            None if likely.is_empty() && *self.record == Found::Unknown => numbered.clone(),
+            _ => likely.clone(),
+        }
+    }
+
+    /// These ports as they are, with our groups and those that `more` accepts.
+    pub fn ports(
+        &self,
+        observer: Observer<'_>,
+        names: &[TargetName],
+        more: impl Fn(&InitiatorGroup) -> bool,
+    ) -> Result<Ports, Error> {
+        let mut ports = Ports::new();
+        for name in names {
+            let concerns = |group: &InitiatorGroup| self.owns(name, group) || more(group);
+            ports.extend(observer.ports(DRIVER, std::slice::from_ref(name), concerns)?);
+        }
+        Ok(ports)
+    }
+
+    /// The same with no other groups, for those who only remove or look.
+    pub fn ports_to_remove(&self, observer: Observer<'_>, names: &[TargetName]) -> Result<Ports, Error> {
+        let mut ports = Ports::new();
+        for name in names {
+            let concerns = |group: &InitiatorGroup| self.owns(name, group);
+            ports.extend(observer.ports_to_remove(DRIVER, std::slice::from_ref(name), concerns)?);
+        }
+        Ok(ports)
     }
 }
 
+impl Candidates {
+    /// There are none.
+    pub fn is_empty(&self) -> bool {
+        self.likely.is_empty() && self.numbered.is_empty()
+    }
+}
+
+/// Whether a record names a port.
+fn lists(record: &Record, port: &TargetName) -> bool {
+    record.ports.iter().chain(&record.missing).any(|(name, _)| name.matches(port.as_str()))
+}
+
 /// The record of ports that are up.
-pub fn record(
-    node: &scst_core::cluster::Member,
-    ports: &[(TargetName, u16)],
-    groups: BTreeSet<InitiatorGroup>,
-) -> Record {
+pub fn record(node: &Member, local: &Local, groups: BTreeSet<InitiatorGroup>) -> Record {
     Record {
         node: Some(node.name.clone()),
         node_id: Some(node.id),
-        ports: ports.to_vec(),
+        ports: local.ports.clone(),
+        missing: local.missing.clone(),
         ini_groups: groups,
         ..Record::default()
     }

@@ -12,6 +12,7 @@ use scst_core::ocf::param::Finding;
 use scst_core::scst::names::{InitiatorGroup, InitiatorName};
 
 use super::table::TABLE;
+use crate::missing_ports::MissingPorts;
 
 const INITIATORS: &str = "initiators";
 
@@ -20,12 +21,15 @@ const INITIATORS: &str = "initiators";
 pub struct Params {
     /// The initiator groups with their initiators. The order gives the I/O groups their numbers.
     pub groups: Vec<(InitiatorGroup, Vec<InitiatorName>)>,
+    /// What becomes of ports that do not exist.
+    pub missing_ports: MissingPorts,
 }
 
 impl Params {
     /// Reads the configuration, and says what is wrong with it. There is none exactly if one of the findings is an error.
     pub fn parse(env: &Env) -> (Option<Self>, Vec<Finding>) {
         let mut findings = TABLE.check(env);
+        let missing_ports = MissingPorts::parse(env, &mut findings);
         let groups = env.param(INITIATORS).map(|text| groups(text, &mut findings)).unwrap_or_default();
         if groups.is_empty() {
             if env.param(INITIATORS).is_some() {
@@ -33,7 +37,7 @@ impl Params {
             }
             return (None, findings);
         }
-        (Some(Self { groups }), findings)
+        (Some(Self { groups, missing_ports }), findings)
     }
 
     /// The groups that the configuration names, for stop: whatever can be read of it, without an opinion.

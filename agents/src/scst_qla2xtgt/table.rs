@@ -2,6 +2,8 @@
 
 use scst_core::ocf::param::{AgentTable, Kind, Operation, Parameter};
 
+use crate::missing_ports::MissingPorts;
+
 /// The agent's description.
 pub const TABLE: &AgentTable = &AgentTable {
     name: "scst_qla2xtgt",
@@ -25,9 +27,13 @@ groups can be numbered this way.
 Run it as a clone, so that every node has its ports up, and let the scst_aluadg resources start after it. A stop removes the \
 initiator groups of this resource and disables the ports; what others created on the ports is left alone.
 
+One resource sets up all ports of a node. A second one of this agent on the same node does not start (exit code 2, naming a port and the \
+resource that has it) and changes nothing: put all initiator groups into the parameter of the first.
+
 Stopping disconnects every host from this node's ports. A change of the parameter initiators is carried out while everything \
 runs; resources of scst_aluadg have to be reloaded afterwards if a new group is to see their devices (see their parameter reload).",
-    parameters: &[Parameter {
+    parameters: &[
+        Parameter {
         name: "initiators",
         count: None,
         kind: Kind::String,
@@ -56,7 +62,9 @@ The order matters: the n-th group has the I/O group number node id x 100 + n. Af
 anew, which does not disturb the hosts. At most 99 groups are possible.
 
 A change is made effective by a reload, without interruption for initiators that stay in their group.",
-    }],
+    },
+        MissingPorts::PARAMETER,
+    ],
     operations: &[
         Operation::once("start", 60),
         Operation::once("stop", 360),

@@ -26,6 +26,9 @@ const VERSION: &str = "scst-ocf record 1";
 /// More than any record needs: 256 devices, 99 groups and all peers are some 20 KiB.
 const LIMIT: u64 = 1 << 20;
 
+/// The instance of a run by hand that names none. No resource is called so: what it has started belongs to the one that comes first.
+const NOBODY: &str = "default";
+
 /// The longest part of a file's name that an instance gives: with the agent, a group and a suffix it stays below the 255
 /// bytes of a name.
 const LONGEST_INSTANCE: usize = 160;
@@ -41,6 +44,8 @@ pub struct Record {
     pub group: Option<GroupName>,
     /// Our ports, in the order of their numbers, each with its relative target id.
     pub ports: Vec<(TargetName, u16)>,
+    /// Ports of this node's list that did not exist when the others were set up, with the numbers they would have.
+    pub missing: Vec<(TargetName, u16)>,
     /// The initiator groups we created.
     pub ini_groups: BTreeSet<InitiatorGroup>,
     /// The devices we created.
@@ -87,12 +92,19 @@ pub struct Store {
     dir: PathBuf,
     agent: &'static str,
     instance: String,
+    of_resource: bool,
 }
 
 impl Store {
-    /// The records below `dir` of the agent's instance.
+    /// The records below `dir` of the agent's instance, which may be the clone's id, as somebody at a terminal gives it.
     pub fn new(dir: PathBuf, agent: &'static str, instance: &str) -> Self {
-        Self { dir, agent, instance: file_name(instance) }
+        Self { dir, agent, instance: file_name(instance), of_resource: false }
+    }
+
+    /// The same where the instance is certainly the resource's id: records of other instances are those of other resources.
+    #[must_use]
+    pub fn of_resource(self) -> Self {
+        Self { of_resource: true, ..self }
     }
 
     /// The file of this instance.
@@ -114,52 +126,96 @@ impl Store {
         read(&self.path())
     }
 
-    /// Where the record is, or would be made. By hand the instance may be the clone's id, so the record of the same group
-    /// under another instance is *the* record; and it may be no id at all, so the file of this instance may belong to
-    /// another group, and is then left alone.
+    /// Where the record is, or would be made. The file of this instance may belong to another group, and is then left alone.
     fn find(&self, group: Option<&GroupName>) -> (PathBuf, Found) {
         let own = read(&self.path());
         let concerns = |record: &Record| group.is_none() || record.group.is_none() || record.group.as_ref() == group;
-        match own {
-            Found::Known(record) if concerns(&record) => (self.path(), Found::Known(record)),
-            own => {
-                if let Some((path, found)) = self.others(group).into_iter().next() {
-                    return (path, found);
-                }
-                match (own, group) {
-                    (Found::Known(_), Some(group)) => {
-                        let path = self.file(&format!("{}-{group}", self.instance));
-                        let found = read(&path);
-                        (path, found)
-                    }
-                    (own, _) => (self.path(), own),
-                }
+        let is_own = match &own {
+            Found::Known(record) => concerns(record),
+            // An empty file of a device group says less than a record under the clone's id.
+            Found::Unknown => group.is_none(),
+            Found::Nothing => false,
+        };
+        if is_own {
+            return (self.path(), own);
+        }
+        if let Some(inherited) = self.inherited(group) {
+            return inherited;
+        }
+        let path = self.home(group);
+        let found = read(&path);
+        (path, found)
+    }
+
+    /// Where a record of this instance is made: the instance's file, or a further one while that belongs to another group.
+    fn home(&self, group: Option<&GroupName>) -> PathBuf {
+        match (read(&self.path()), group) {
+            (Found::Known(record), Some(group)) if record.group.as_ref().is_some_and(|other| other != group) => {
+                self.file(&format!("{}-{group}", self.instance))
             }
+            _ => self.path(),
         }
     }
 
-    /// The records that other instances left of the same group, those that say something first.
-    fn others(&self, group: Option<&GroupName>) -> Vec<(PathBuf, Found)> {
-        let prefix = format!("{}-", self.agent);
-        let files = fs::read_dir(&self.dir).into_iter().flatten().flatten();
-        let named = files.map(|file| file.path()).filter(|path| {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            name.starts_with(&prefix) && name.ends_with(".state") && *path != self.path()
-        });
-        let mut found: Vec<_> = named
-            .map(|path| {
-                let found = read(&path);
-                (path, found)
-            })
-            .filter(|(_, found)| match found {
+    /// The record under another name that is taken for this instance's own, which has none: one that was made by hand and names no
+    /// resource; by hand also the one of the same group under another instance, because the instance may be the clone's id, and,
+    /// of an agent whose record names no group, the only one there is.
+    fn inherited(&self, group: Option<&GroupName>) -> Option<(PathBuf, Found)> {
+        let by_hand = if group.is_some() { !self.of_resource } else { self.instance == NOBODY };
+        let mut records = self.files();
+        records.retain(|(instance, _, found)| {
+            let concerns = match found {
                 Found::Known(record) => record.group.as_ref() == group,
                 // An empty file names no group: it can be meant only where a node has one record.
                 Found::Unknown => group.is_none(),
                 Found::Nothing => false,
+            };
+            concerns && (by_hand || instance == NOBODY)
+        });
+        records.sort_unstable_by_key(|(_, path, found)| (found.known().is_none(), path.clone()));
+        if group.is_none() && records.len() > 1 {
+            return None;
+        }
+        records.into_iter().next().map(|(_, path, found)| (path, found))
+    }
+
+    /// Every record but the one in the file of this instance, with the instance and the path.
+    fn files(&self) -> Vec<(String, PathBuf, Found)> {
+        let prefix = format!("{}-", self.agent);
+        let files = fs::read_dir(&self.dir).into_iter().flatten().flatten().map(|file| file.path());
+        let named = files.filter(|path| *path != self.path()).filter_map(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let instance = name.strip_prefix(&prefix)?.strip_suffix(".state")?.to_owned();
+            let found = read(&path);
+            Some((instance, path, found))
+        });
+        named.collect()
+    }
+
+    /// The records of other resources, by the ids of these, where this one's record is that of `group`.
+    pub fn others(&self, group: Option<&GroupName>) -> Vec<(String, Found)> {
+        let (own, _) = self.find(group);
+        let mut others: Vec<_> = self
+            .files()
+            .into_iter()
+            .filter(|(instance, path, found)| {
+                let further = found.known().and_then(|record| record.group.as_ref());
+                let further = further.is_some_and(|group| *path == self.file(&format!("{}-{group}", self.instance)));
+                *path != own && instance != NOBODY && !further
             })
+            .map(|(instance, _, found)| (instance, found))
             .collect();
-        found.sort_unstable_by_key(|(path, found)| (found.known().is_none(), path.clone()));
-        found
+        others.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        others
+    }
+
+    /// The other resource whose record names `group`, while this one's does not.
+    pub fn holder(&self, group: &GroupName) -> Option<String> {
+        if !self.of_resource || self.read(Some(group)) != Found::Nothing {
+            return None;
+        }
+        let names = |found: &Found| found.known().is_some_and(|record| record.group.as_ref() == Some(group));
+        self.others(Some(group)).into_iter().find(|(_, found)| names(found)).map(|(instance, _)| instance)
     }
 
     /// Writes the record: a new file, renamed into place, so that a reader or a crash never sees half of one.
@@ -201,7 +257,14 @@ impl Store {
 
     fn replace(&self, group: Option<&GroupName>, text: &str) -> io::Result<()> {
         self.make_dir()?;
-        self.replace_file(&self.find(group).0, text)
+        let (path, _) = self.find(group);
+        let nobodys = self.file(NOBODY);
+        if !self.of_resource || path != nobodys || self.instance == NOBODY {
+            return self.replace_file(&path, text);
+        }
+        // From now on it is this resource's, and no other takes it over.
+        self.replace_file(&self.home(group), text)?;
+        fs::remove_file(&nobodys)
     }
 
     fn replace_file(&self, path: &Path, text: &str) -> io::Result<()> {
@@ -232,6 +295,10 @@ impl Store {
                 return Ok(());
             }
             fs::remove_file(&path)?;
+            // By hand the next one would be another resource's.
+            if group.is_none() {
+                return Ok(());
+            }
         }
     }
 
@@ -356,6 +423,7 @@ impl Record {
                 ["id", id] => record.node_id = Some(id.parse().ok()?),
                 ["group", name] => record.group = Some(GroupName::parse(name).ok()?),
                 ["port", name, id] => record.ports.push((TargetName::seen(name).ok()?, id.parse().ok()?)),
+                ["missing", name, id] => record.missing.push((TargetName::seen(name).ok()?, id.parse().ok()?)),
                 ["ini_group", name] => _ = record.ini_groups.insert(InitiatorGroup::seen(name).ok()?),
                 ["device", name] => _ = record.devices.insert(DeviceName::seen(name).ok()?),
                 ["block", name, before] => {
@@ -407,6 +475,9 @@ impl Record {
         for (port, id) in &self.ports {
             line(format_args!("port {port} {id}"));
         }
+        for (port, id) in &self.missing {
+            line(format_args!("missing {port} {id}"));
+        }
         for group in &self.ini_groups {
             line(format_args!("ini_group {group}"));
         }
@@ -452,6 +523,7 @@ mod tests {
             node_id: Some(1),
             group: GroupName::parse("dummy").ok(),
             ports: vec![(TargetName::seen("21:00:00:24:ff:60:d0:10").unwrap(), 101)],
+            missing: vec![(TargetName::seen("21:00:00:24:ff:60:d0:11").unwrap(), 102)],
             ini_groups: [InitiatorGroup::seen("ESX1").unwrap()].into(),
             devices: [DeviceName::seen("dummy_lu0").unwrap()].into(),
             blocks: [(DeviceName::seen("dummy_lu0").unwrap(), 2)].into(),
@@ -534,16 +606,47 @@ mod tests {
     }
 
     #[test]
-    fn an_agent_with_one_record_per_node_finds_it_under_any_instance() {
+    fn what_somebody_started_by_hand_belongs_to_the_resource_that_comes_first() {
         let dir = tempfile::tempdir().unwrap();
-        let store = |instance| Store::new(dir.path().to_owned(), "scst_qla2xtgt", instance);
-        store("rsc").write_unknown(None).unwrap();
-        assert_eq!(store("clone").read(None), Found::Unknown);
-        let record = Record { group: None, ..sample() };
-        store("clone").write(&record).unwrap();
-        assert_eq!(store("rsc").own(), known(record));
-        store("clone").remove(None).unwrap();
+        let ports = |instance| Store::new(dir.path().to_owned(), "scst_qla2xtgt", instance);
+        let record = || Record { group: None, ..sample() };
+        ports("default").write(&record()).unwrap();
+        assert_eq!(ports("rsc").of_resource().read(None), known(record()));
+        ports("rsc").of_resource().write(&record()).unwrap();
+        assert_eq!(ports("other").of_resource().read(None), Found::Nothing);
+        // By hand, without a resource's id, the only record there is.
+        assert_eq!(ports("default").read(None), known(record()));
+        assert_eq!(ports("default").others(None), []);
+        assert_eq!(ports("other").of_resource().others(None), [("rsc".to_owned(), known(record()))]);
+        ports("other").of_resource().write_unknown(None).unwrap();
+        assert_eq!(ports("default").read(None), Found::Nothing);
+        assert_eq!(ports("rsc").of_resource().others(None), [("other".to_owned(), Found::Unknown)]);
+        ports("other").of_resource().remove(None).unwrap();
+        assert_eq!(ports("rsc").own(), known(record()));
+        ports("default").remove(None).unwrap();
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn the_record_of_another_resource_is_not_taken_for_ones_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let group = GroupName::parse("dummy").unwrap();
+        store(dir.path(), "first").of_resource().write(&sample()).unwrap();
+        let second = store(dir.path(), "second").of_resource();
+        assert_eq!((second.read(Some(&group)), second.holder(&group)), (Found::Nothing, Some("first".to_owned())));
+        assert_eq!(store(dir.path(), "first").of_resource().holder(&group), None);
+        // By hand it may be the clone's id.
+        assert_eq!(store(dir.path(), "clone").read(Some(&group)), known(sample()));
+        assert_eq!(store(dir.path(), "clone").holder(&group), None);
+        second.remove(Some(&group)).unwrap();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        // A further record of the second one's own is no other resource's.
+        let other = GroupName::parse("other").unwrap();
+        second.write(&Record { group: Some(other.clone()), ..sample() }).unwrap();
+        let third = GroupName::parse("third").unwrap();
+        second.write(&Record { group: Some(third.clone()), ..sample() }).unwrap();
+        assert_eq!((second.holder(&other), second.holder(&third)), (None, None));
+        assert_eq!(second.others(Some(&third)).len(), 1);
     }
 
     #[test]

@@ -132,6 +132,16 @@ impl Env {
         self.meta("id").map(str::trim).filter(|id| !id.is_empty()).unwrap_or_else(|| self.instance())
     }
 
+    /// Whether [`Env::resource_id`] is certainly a resource: Pacemaker runs the action, or `crm_resource` has passed the resource's
+    /// id. At a terminal it may be a clone's id, or what no id of the configuration can be.
+    pub fn resource_is_known(&self) -> bool {
+        let told = self.node_name().is_some() || self.meta("id").is_some_and(|id| !id.trim().is_empty());
+        // As XML has it: no id begins with a digit or a dash, or holds a blank or a slash.
+        let id = self.resource_id();
+        let begins = id.chars().next().is_some_and(|c| c.is_alphabetic() || c == '_');
+        told && begins && id.chars().all(|c| c.is_alphanumeric() || "_-.:".contains(c))
+    }
+
     /// How long the action may take in all.
     pub fn timeout(&self) -> Duration {
         let configured = self.meta_number("timeout").filter(|ms| *ms > 0).map(Duration::from_millis);
@@ -233,6 +243,14 @@ mod tests {
     fn an_empty_environment_has_the_defaults_of_a_run_by_hand() {
         let env = env(&[]);
         assert_eq!(env.instance(), "default");
+        for (id, node, known) in
+            [("rsc-1.a_b", "alpha", true), ("rsc", "", false), ("1", "alpha", false), ("a/b", "alpha", false)]
+        {
+            let env = Env::from_pairs([("OCF_RESOURCE_INSTANCE", id), ("OCF_RESKEY_CRM_meta_on_node", node)]);
+            assert_eq!(env.resource_is_known(), known, "{id} {node}");
+        }
+        let forced = [("OCF_RESOURCE_INSTANCE", "clone"), ("OCF_RESKEY_CRM_meta_id", "rsc")];
+        assert!(Env::from_pairs(forced).resource_is_known());
         assert_eq!(env.timeout(), Duration::from_secs(20));
         assert_eq!(env.interval_ms(), 0);
         assert_eq!(env.check_level(), 0);

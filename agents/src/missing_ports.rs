@@ -1,0 +1,75 @@
+//! Ports that are listed in `targetports` and do not exist on this node: the parameter `missing_ports` of both agents.
+
+use scst_core::ocf::env::Env;
+use scst_core::ocf::param::{Finding, Kind, Parameter};
+use scst_core::scst::names::TargetName;
+
+/// What becomes of a start when a listed port does not exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MissingPorts {
+    /// It fails on this node.
+    #[default]
+    Fail,
+    /// It goes on with the ports that exist, if there is one, and names the others.
+    Warn,
+}
+
+/// The ports of this node's list, with their numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Local {
+    /// Those that exist, as sysfs spells them.
+    pub ports: Vec<(TargetName, u16)>,
+    /// Those that do not and need not.
+    pub missing: Vec<(TargetName, u16)>,
+}
+
+impl From<Vec<(TargetName, u16)>> for Local {
+    fn from(ports: Vec<(TargetName, u16)>) -> Self {
+        Self { ports, missing: Vec::new() }
+    }
+}
+
+impl Local {
+    /// What is not as the list says, a sentence for each port.
+    pub fn sentences(&self) -> impl Iterator<Item = String> {
+        self.missing.iter().map(|(port, _)| format!("port {port} does not exist on this node"))
+    }
+}
+
+impl MissingPorts {
+    /// The parameter as the meta-data describes it.
+    pub const PARAMETER: Parameter = Parameter {
+        name: "missing_ports",
+        count: None,
+        kind: Kind::String,
+        required: false,
+        unique: false,
+        reloadable: true,
+        default: Some("fail"),
+        shortdesc: "What to do when a listed port does not exist: fail or warn",
+        longdesc: "\
+What becomes of a start on a node where a port of targetports does not exist, because its HBA is dead, say. fail: the start fails \
+on this node, so that other nodes, whose ports are all there, are preferred. warn: the node starts with the ports that are there, \
+and the log and scst-ha status name the others; without any port the start fails all the same. A port that comes back later is used \
+after a restart of scst_qla2xtgt and a reload of scst_aluadg on that node. Give both agents the same value.",
+    };
+
+    /// Reads the parameter; what is neither of the two values is found fault with.
+    pub fn parse(env: &Env, findings: &mut Vec<Finding>) -> Self {
+        let Some(text) = env.param(Self::PARAMETER.name).map(str::trim) else { return Self::Fail };
+        match text.to_ascii_lowercase().as_str() {
+            "fail" => Self::Fail,
+            "warn" => Self::Warn,
+            _ => {
+                let reason = "neither fail nor warn, taken for fail";
+                findings.push(Finding::warning(Self::PARAMETER.name, reason).value(text));
+                Self::Fail
+            }
+        }
+    }
+
+    /// The same for those who have no opinion on parameters.
+    pub fn of(env: &Env) -> Self {
+        Self::parse(env, &mut Vec::new())
+    }
+}

@@ -1,0 +1,196 @@
+//! What is ours beside another resource of the same agent, and beside what others set up on the ports of the node.
+
+use crate::world::sample::{self, ALPHA, HOST, group, ports};
+use crate::world::{Cluster, Resource, World};
+
+const STRANGER: &str = "21:00:00:24:ff:60:d0:77";
+
+/// A second resource for the ports, with an initiator group of its own.
+fn second() -> Resource {
+    ports().called("scst_qla_two").param("initiators", "other=50:01:43:80:03:b0:23:40")
+}
+
+/// The ports of alpha up, and a host logged in that sees a disk.
+fn in_use() -> Cluster {
+    let cluster = sample::serving();
+    cluster.node("alpha").control(&format!("login qla2x00t {} {}", ALPHA[0], HOST[0]));
+    cluster
+}
+
+#[test]
+fn a_second_resource_for_the_ports_of_a_node_does_not_start_and_changes_nothing() {
+    let cluster = in_use();
+    let alpha = cluster.node("alpha");
+    let before = alpha.tree();
+    for other in [second(), ports().called("scst_qla_two")] {
+        alpha.run(&other, "monitor").exit(7);
+        alpha.call(&other).recurring().run("monitor").exit(7);
+        let started = alpha.run(&other, "start").exit(2).writes(0);
+        started.reason(&format!("port {} belongs to resource scst_qla on this node", ALPHA[0]));
+        alpha.run(&other, "reload").exit(7).writes(0);
+        alpha.run(&other, "stop").exit(0).writes(0);
+        let by_hand = || alpha.call(&other).by_hand().env("OCF_RESOURCE_INSTANCE", other.id());
+        by_hand().run("start").exit(2).writes(0);
+        by_hand().meta("id", other.id()).run("stop").exit(0).writes(0);
+        assert_eq!(alpha.record(&other), None);
+    }
+    assert_eq!(alpha.tree(), before);
+    alpha.run(&ports(), "monitor").exit(0);
+    alpha.run(&ports(), "reload").exit(0).writes(0);
+    cluster.configure(&[&ports(), &second(), &group()]);
+    let shown = alpha.tool("status").go().code_is(3);
+    assert!(shown.stdout().contains("belongs to resource scst_qla on this node"), "{shown:?}");
+}
+
+#[test]
+fn a_second_resource_without_a_record_or_with_an_empty_one_owns_nothing_of_the_first() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    let before = alpha.tree();
+    let two = second();
+    for record in [None, Some("")] {
+        if let Some(text) = record {
+            alpha.set_record(&two, text);
+        }
+        for resource in [&two, &ports().called(two.id())] {
+            alpha.run(resource, "monitor").exit(7);
+            if record.is_none() {
+                alpha.run(resource, "stop").exit(0).writes(0);
+            }
+        }
+    }
+    alpha.run(&two, "stop").exit(0).writes(0);
+    assert_eq!(alpha.tree(), before);
+    assert!(alpha.record(&ports()).is_some());
+    // The first is gone: nothing stands in the way of the second.
+    alpha.run(&ports(), "stop").exit(0);
+    alpha.run(&two, "start").exit(0);
+    alpha.run(&ports(), "start").exit(2).reason_has("scst_qla_two").writes(0);
+    alpha.run(&two, "stop").exit(0);
+    alpha.run(&ports(), "start").exit(0);
+    assert_eq!(alpha.tree(), before);
+}
+
+#[test]
+fn what_was_started_by_hand_is_taken_over_by_one_resource() {
+    let cluster = sample::nodes().up();
+    let alpha = cluster.node("alpha");
+    alpha.call(&ports()).by_hand().run("start").exit(0);
+    alpha.run(&ports(), "monitor").exit(0);
+    alpha.run(&ports(), "start").exit(0).writes(0);
+    alpha.run(&second(), "start").exit(2).reason_has("resource scst_qla ").writes(0);
+    // By hand without an id the only resource there is is meant.
+    alpha.call(&ports()).by_hand().run("monitor").exit(0);
+    alpha.call(&ports()).by_hand().run("stop").exit(0);
+    assert_eq!(alpha.record(&ports()), None);
+    assert_eq!(alpha.tree().lines("group"), [""; 0]);
+}
+
+#[test]
+fn by_the_clones_id_the_ports_are_the_same() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    let force = |action: &str| {
+        let call = alpha.call(&ports()).by_hand().env("OCF_RESOURCE_INSTANCE", "cl_scst_qla").meta("id", ports().id());
+        call.run(action)
+    };
+    force("monitor").exit(0);
+    force("stop").exit(0);
+    assert_eq!((alpha.record(&ports()), alpha.tree().lines("group")), (None, vec![]));
+    force("start").exit(0);
+    alpha.run(&ports(), "monitor").exit(0);
+    alpha.run(&ports(), "start").exit(0).writes(0);
+}
+
+#[test]
+fn a_second_resource_with_the_same_device_group_does_not_start_and_changes_nothing() {
+    let cluster = in_use();
+    let alpha = cluster.node("alpha");
+    let before = alpha.tree();
+    let two = group().called("scst_dg_two").param("device0", "handler=vdisk_nullio,virtname=x,export0=all:3");
+    let reason = "device group dummy belongs to resource scst_dg_dummy on this node";
+    for resource in [&two, &group().called("scst_dg_two")] {
+        alpha.run(resource, "monitor").exit(7).reason(reason);
+        for action in ["start", "promote"] {
+            alpha.run(resource, action).exit(2).reason(reason).writes(0);
+        }
+        alpha.run(resource, "reload").exit(7).writes(0);
+        for action in ["demote", "notify", "stop"] {
+            alpha.run(resource, action).exit(0).writes(0);
+        }
+    }
+    assert_eq!(cluster.score("alpha", &two), None);
+    assert_eq!(alpha.tree(), before);
+    alpha.run(&group(), "monitor").exit(8);
+    // It ran under another name, which it gives up without touching the first.
+    let other = two.param("groupname", "other");
+    alpha.run(&other, "start").exit(0);
+    alpha.run(&two, "stop").exit(0);
+    assert_eq!(alpha.tree(), before);
+    // The first is gone.
+    alpha.run(&group(), "stop").exit(0);
+    alpha.run(&two, "start").exit(0);
+    alpha.run(&two, "stop").exit(0);
+}
+
+/// Alpha with its ports and one more that is not listed, which somebody has enabled with a number of alpha's range.
+fn with_a_stranger() -> Cluster {
+    let cluster = World::new().node("alpha", 1).port(ALPHA[0]).port(STRANGER).targetports(ALPHA[0]).up();
+    let alpha = cluster.node("alpha");
+    alpha.control("modprobe qla2x00tgt");
+    alpha.write(&format!("targets/qla2x00t/{STRANGER}/rel_tgt_id"), "105");
+    alpha.write(&format!("targets/qla2x00t/{STRANGER}/enabled"), "1");
+    cluster
+}
+
+#[test]
+fn a_port_that_is_not_listed_is_not_ours_whatever_its_number_is() {
+    let cluster = with_a_stranger();
+    let alpha = cluster.node("alpha");
+    let before = alpha.tree();
+    for empty in [false, true] {
+        if empty {
+            alpha.set_record(&ports(), "");
+        }
+        alpha.run(&ports(), "monitor").exit(7).writes(0);
+        alpha.call(&ports()).recurring().run("monitor").exit(7).writes(0);
+        alpha.run(&ports(), "reload").exit(7).writes(0);
+        alpha.run(&ports(), "stop").exit(0).writes(0);
+    }
+    assert_eq!(alpha.tree(), before);
+    alpha.run(&ports(), "start").exit(0);
+    alpha.run(&ports(), "monitor").exit(0);
+    alpha.run(&ports(), "stop").exit(0);
+    assert_eq!(alpha.read(&format!("targets/qla2x00t/{STRANGER}/enabled")), "1");
+    assert_eq!(alpha.read(&format!("targets/qla2x00t/{}/enabled", ALPHA[0])), "0");
+    alpha.run(&ports(), "monitor").exit(7);
+}
+
+#[test]
+fn a_port_that_is_not_listed_keeps_its_groups_also_when_ours_are_called_so() {
+    for record in [None, Some("")] {
+        let cluster = with_a_stranger();
+        let alpha = cluster.node("alpha");
+        alpha.run(&ports(), "start").exit(0);
+        alpha.write(&format!("targets/qla2x00t/{STRANGER}/ini_groups/mgmt"), "create vmwtest");
+        std::fs::remove_file(alpha.record_path(&ports())).expect("a running instance has a record");
+        if let Some(text) = record {
+            alpha.set_record(&ports(), text);
+        }
+        alpha.run(&ports(), "stop").exit(0);
+        let port = |name: &str, attribute: &str| format!("targets/qla2x00t/{name}/{attribute}");
+        assert!(alpha.exists(&port(STRANGER, "ini_groups/vmwtest")));
+        assert!(!alpha.exists(&port(ALPHA[0], "ini_groups/vmwtest")));
+        assert_eq!([STRANGER, ALPHA[0]].map(|name| alpha.read(&port(name, "enabled"))), ["1", "0"]);
+    }
+}
+
+#[test]
+fn a_stop_without_a_record_needs_no_cluster() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    std::fs::remove_file(alpha.record_path(&ports())).expect("a running instance has a record");
+    alpha.call(&ports()).without_cluster().run("stop").exit(0);
+    assert_eq!(alpha.tree().lines("group"), [""; 0]);
+    assert!(alpha.tree().lines("port").iter().all(|port| port.contains("enabled=0")));
+}
