@@ -204,13 +204,8 @@ fn a_bad_device_is_left_out_and_validate_all_fails_on_it() {
     );
     left_out(
         alpha,
-        &with("handler=vdisk_nullio,virtname=a,export0=all:1,export1=esx1:257"),
-        "device1: export1 \"esx1:257\": the LUN is over 256, export left out",
-    );
-    left_out(
-        alpha,
-        &with("handler=vdisk_nullio,virtname=a,export0=all:256"),
-        "device1: export0 \"all:256\": LUN 256 is one that many hosts do not look at",
+        &with("handler=vdisk_nullio,virtname=a,export0=all:1,export1=esx1:16384"),
+        "device1: export1 \"esx1:16384\": the LUN is over 16383, export left out",
     );
     left_out(
         alpha,

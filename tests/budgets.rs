@@ -147,7 +147,8 @@ fn linear(what: &str, sizes: &[Size; 3], by: fn(&Size) -> usize) {
 
 #[test]
 fn work_grows_with_devices_in_a_line() {
-    linear("devices", &[1, 64, 256].map(|devices| Size { ports: 2, groups: 2, devices }), |size| size.devices);
+    // Not from one: a reload that takes the only device away clears the whole table, which is another way.
+    linear("devices", &[2, 64, 256].map(|devices| Size { ports: 2, groups: 2, devices }), |size| size.devices);
 }
 
 #[test]

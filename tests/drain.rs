@@ -162,7 +162,7 @@ fn stop_of_an_active_group_demotes_first() {
         "state < standby",
         "block < 0",
         "state < unavailable",
-        "luns/mgmt < del 0",
+        "luns/mgmt < clear",
         "mgmt < del_device",
         "device_groups/mgmt < del dummy",
     ];

@@ -229,8 +229,8 @@ set state transitioning on target group alpha of device group dummy
 set state standby on target group alpha of device group dummy
 unblock device dummy_lu0dummy
 set state unavailable on target group alpha of device group dummy
-unmap device dummy_lu0dummy from LUN 0 of initiator group vmwtest of port 21:00:00:24:ff:60:d0:10
-unmap device dummy_lu0dummy from LUN 0 of initiator group vmwtest of port 21:00:00:24:ff:60:d0:11
+unmap at once LUN 0 of initiator group vmwtest of port 21:00:00:24:ff:60:d0:10
+unmap at once LUN 0 of initiator group vmwtest of port 21:00:00:24:ff:60:d0:11
 wait until no LUN is left of device dummy_lu0dummy
 delete device dummy_lu0dummy
 delete device group dummy

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use scst_core::cluster::TARGETPORTS;
 
 /// The calls whose texts become exit reasons, or parts of them, each with what stands before the text in the reason.
-const MAKERS: [(&str, &str); 17] = [
+const MAKERS: [(&str, &str); 18] = [
     ("Failure::new(", ""),
     ("Failure::generic(", ""),
     ("Failure::args(", ""),
@@ -17,6 +17,7 @@ const MAKERS: [(&str, &str); 17] = [
     ("Failure::not_running(", ""),
     ("Finding::error(", ""),
     ("Finding::warning(", ""),
+    ("Finding::advice(", ""),
     ("Remark::new(", ""),
     ("NameError::Form(", "not "),
     ("#[error(", ""),

@@ -106,7 +106,7 @@ fn words_with_a_meaning_of_their_own_are_refused_and_nothing_is_written() {
         let device = format!("virtname=lu,handler=vdisk_nullio,export0={export}");
         let call = || alpha.call(&other()).param("device0", &device);
         assert_eq!(call().run("validate-all").code(), Some(6), "{export}");
-        let start = call().run("start").exit(0);
+        let start = call().run("start").exit(6);
         assert!(start.written().iter().all(|write| !write.contains("/luns/")), "{export}: {start:?}");
         call().run("stop").exit(0);
         assert_eq!(alpha.tree(), before, "{export}");

@@ -69,7 +69,7 @@ proptest! {
     fn no_device_makes_another_command(
         data in any_of(&[
             "virtname=a", "handler=vdisk_nullio", "handler=vdisk_fileio", "filename=/dev/a", "filename=/", "export0=all:0",
-            "export1=esx1:", "export255=LINUX:256", "t10devid=", "usn=a", "naa_id=5000000000000001", "dummy=1", "read_only=1",
+            "export1=esx1:", "export255=LINUX:16383", "t10devid=", "usn=a", "naa_id=5000000000000001", "dummy=1", "read_only=1",
             "nv_cache=1", "write_through=1", ",", ",", ",", "\u{0}", "\u{0}ssd\u{0}iscsi",
         ]),
     ) {

@@ -8,6 +8,7 @@ mod bad_input;
 mod budgets;
 mod by_hand;
 mod deadlines;
+mod device_keys;
 mod drain;
 mod dry_run;
 mod exit_reasons;

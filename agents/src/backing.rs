@@ -74,6 +74,20 @@ pub fn look(paths: &[&str], observer: Observer<'_>) -> Result<Vec<Store>, Error>
     kinds.into_iter().map(store).collect()
 }
 
+/// The logical block sizes of those stores that are block devices, in bytes and in the order of the paths.
+///
+/// # Errors
+///
+/// When the kernel does not say how large a disk's blocks are.
+pub fn block_sizes(paths: &[&str], observer: Observer<'_>) -> Result<Vec<Option<u64>>, Error> {
+    let kinds = together(paths.iter().map(|path| ((*path).to_owned(), kind as fn(&str) -> _)), observer.deadline);
+    let size = |kind: Option<io::Result<Kind>>| match kind {
+        Some(Ok(Kind::Disk(number))) => observer.logical_block_size(number),
+        _ => Ok(None),
+    };
+    kinds.into_iter().map(size).collect()
+}
+
 /// Opens every store and closes it again, as `vdisk_fileio` will open it, and answers what went wrong in the order of the paths:
 /// nothing, or a reason.
 pub fn try_to_open(paths: &[(&str, bool)], deadline: &Deadline) -> Vec<Option<String>> {

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use scst_core::apply::{AfterFailure, Applied, apply};
+use nix::errno::Errno;
+use scst_core::apply::{AfterFailure, Applied, Failed, apply};
 use scst_core::cluster::{self, ClusterError, Member, Nodes, Port, Refused, Topology};
 use scst_core::command::Tools;
 use scst_core::deadline::Deadline;
@@ -21,6 +22,7 @@ use scst_core::scst::names::{Driver, GroupName, NodeName, TargetName};
 use scst_core::sysfs::Sysfs;
 
 use crate::missing_ports::{Local, MissingPorts};
+use crate::reservations;
 
 /// The longest a module may take to load: its hardware is set up meanwhile.
 const MODPROBE: Duration = Duration::from_mins(1);
@@ -220,11 +222,24 @@ impl<'a> Host<'a> {
             }
             return Applied::default();
         }
-        let applied = apply(steps, &self.sysfs, deadline, after);
+        let mut applied = apply(steps, &self.sysfs, deadline, after);
+        for failed in &mut applied.failed {
+            self.explain(failed);
+        }
         for failed in &applied.warnings {
             tracing::warn!("{failed}");
         }
         applied
+    }
+
+    /// Names a cause that the kernel's answer does not tell.
+    fn explain(&self, failed: &mut Failed) {
+        if let Step::AddDevice { device, .. } = &failed.step
+            && failed.error.errno() == Some(Errno::EINVAL)
+            && let Some(files) = reservations::damaged(&self.context.env.var_lib(), device)
+        {
+            failed.error = Error::Reservations { files };
+        }
     }
 
     /// Writes the record, and tells whether that succeeded. Without one the next action knows less, which is a reason not to
@@ -390,6 +405,15 @@ pub fn nothing_left(steps: &[Step]) -> Result<(), Failure> {
 pub fn refuse_two_per_node(env: &Env) -> Result<(), Failure> {
     match env.clone_node_max() {
         Some(max) if max > 1 => Err(Failure::configured("clone-node-max is over 1: a node runs one instance")),
+        _ => Ok(()),
+    }
+}
+
+/// A clone with two promoted instances: two nodes would write to one store, and share neither reservations nor what makes a
+/// COMPARE AND WRITE atomic.
+pub fn refuse_two_promoted(env: &Env) -> Result<(), Failure> {
+    match env.promoted_max() {
+        Some(max) if max > 1 => Err(Failure::configured("promoted-max is over 1: one node serves a device group")),
         _ => Ok(()),
     }
 }

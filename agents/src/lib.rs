@@ -6,6 +6,7 @@
 pub mod backing;
 pub mod host;
 pub mod missing_ports;
+pub mod reservations;
 pub mod scst_aluadg;
 pub mod scst_ha;
 pub mod scst_qla2xtgt;

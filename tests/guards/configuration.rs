@@ -21,7 +21,7 @@ fn c1_c2_c3_no_bad_value_reaches_the_kernel() {
         alpha.run(&group().param("device0", &device), "start").exit(6).reason_has("device0: virtname").writes(0);
     }
     for (words, key) in [
-        ("export0=all:257", "export0"),
+        ("export0=all:16384", "export0"),
         ("export0=all:0x1", "export0"),
         ("export0=all:0,t10devid=of-more-than-25-characters-", "t10devid"),
         ("export0=all:0,removable=yes", "removable"),

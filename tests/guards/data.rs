@@ -101,8 +101,8 @@ fn d6_a_device_that_is_still_exported_is_not_deleted() {
     // The first answer is that it will be done: it is gone only when it is seen gone.
     alpha.control("fault op=write path=**/luns/mgmt action=queue after=200ms");
     let stopped = alpha.run(&group(), "stop").exit(0).written();
-    assert_eq!(times(&stopped, "luns/mgmt < del 0"), 2, "{stopped:#?}");
-    let last_lun = stopped.iter().rposition(|write| write.contains("luns/mgmt < del 0"));
+    assert_eq!(times(&stopped, "luns/mgmt < clear"), 2, "{stopped:#?}");
+    let last_lun = stopped.iter().rposition(|write| write.contains("luns/mgmt < clear"));
     assert!(last_lun < Some(place(&stopped, "del_device")), "{stopped:#?}");
 }
 

@@ -119,7 +119,7 @@ fn k6_a_passive_group_is_deleted_when_nothing_is_left_in_it() {
     let (group, _disk) = with_disk(&cluster);
     alpha.run(&group, "start").exit(0);
     let stopped = alpha.run(&group, "stop").exit(0).written();
-    let order = ["luns/mgmt < del 1", "vdisk_blockio/mgmt < del_device dummy_r0", "device_groups/mgmt < del dummy"];
+    let order = ["luns/mgmt < clear", "vdisk_blockio/mgmt < del_device dummy_r0", "device_groups/mgmt < del dummy"];
     assert!(order.windows(2).all(|pair| place(&stopped, pair[0]) < place(&stopped, pair[1])), "{stopped:#?}");
     assert!(stopped.last().is_some_and(|last| last == "device_groups/mgmt < del dummy"), "{stopped:#?}");
     // A device that stays keeps the group, and its disk stays closed.

@@ -10,7 +10,7 @@ use super::instance::{self, missing_backing};
 use super::params::Params;
 use super::table::TABLE;
 use super::{demote, monitor, notify, promote, start, stop};
-use crate::host::{Host, validate};
+use crate::host::{Host, refuse_two_per_node, refuse_two_promoted, validate};
 
 /// The agent.
 #[derive(Debug)]
@@ -44,7 +44,10 @@ impl Agent for Aluadg {
 
 fn validate_all(host: &Host<'_>) -> Result<ExitCode, Failure> {
     let (params, findings) = Params::parse(&host.context.env);
-    validate(&findings)?;
+    let advice = params.iter().flat_map(Params::advice);
+    validate(&findings.into_iter().chain(advice).collect::<Vec<_>>())?;
+    refuse_two_per_node(&host.context.env)?;
+    refuse_two_promoted(&host.context.env)?;
     if let Some(params) = params.filter(|_| host.context.env.check_level() >= 10) {
         missing_backing(host, &params)?;
         let topology = host.topology(params.driver, &Found::Nothing)?;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use scst_core::scst::names::{DeviceName, HandlerName, InitiatorGroup};
-use scst_core::scst::values::{BackingPath, NaaId, T10DevId, Usn};
+use scst_core::scst::values::{BackingPath, BlockSize, NaaId, T10DevId, ThreadsNum, Usn};
 
 /// One device.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +37,16 @@ pub struct DeviceParams {
     pub naa_id: Option<NaaId>,
     /// Write-through as configured; see [`DeviceParams::effective_write_through`].
     pub write_through: Option<bool>,
+    /// Its logical block size; `None`: as large as that of its store, which only the node knows.
+    pub blocksize: Option<BlockSize>,
+    /// Whether hosts may give space back, if it is not the kernel's choice.
+    pub thin_provisioned: Option<bool>,
+    /// How many threads serve it, if it is not the kernel's choice.
+    pub threads_num: Option<ThreadsNum>,
+    /// What `vend_specific_id` has to be, where the kernel would make another one than on other nodes.
+    pub vend_specific_id: Option<String>,
+    /// Why this node cannot have it, if it cannot.
+    pub refused: Option<String>,
 }
 
 /// The initiator groups of an export.

@@ -36,7 +36,7 @@ pub fn difference(
         sentences.push(format!("device {device}: no initiator group for export {export} on the local ports"));
     }
     let mistakes = mistakes(findings, params, &configured);
-    let (wanted, spared) = work.reloaded(params, &instance, &found, &mistakes, false)?;
+    let (wanted, spared) = work.reloaded(&instance, &found, &mistakes, false)?;
     for device in spared {
         sentences.push(format!("device {device}: its configuration has a mistake, what runs of it stays as it is"));
     }

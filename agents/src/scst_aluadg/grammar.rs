@@ -8,12 +8,12 @@ use std::fmt;
 
 use scst_core::ocf::param::Finding;
 use scst_core::scst::names::{DeviceName, GroupName, HandlerName, InitiatorGroup, NameError};
-use scst_core::scst::values::{BackingPath, NaaId, T10DevId, Usn};
+use scst_core::scst::values::{BackingPath, BlockSize, NaaId, T10DevId, ThreadsNum, Usn};
 
 use super::device::{DeviceParams, Export, ExportGroup};
 
 /// The highest LUN that is exported.
-const MAX_LUN: u64 = 256;
+const MAX_LUN: u64 = 16383;
 
 /// Something that is wrong in one device.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +84,7 @@ pub(super) fn virtname(text: &str) -> Option<String> {
 }
 
 /// The keys of a device besides `exportN`.
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 15] = [
     "virtname",
     "handler",
     "filename",
@@ -97,6 +97,9 @@ const KEYS: [&str; 12] = [
     "usn",
     "naa_id",
     "write_through",
+    "blocksize",
+    "thin_provisioned",
+    "threads_num",
 ];
 
 /// The number of an `exportN`; `export01` is no key.
@@ -167,6 +170,9 @@ impl Reader {
         let usn = self.checked("usn", Usn::parse);
         let naa_id = self.checked("naa_id", NaaId::parse);
         let write_through = self.flag("write_through");
+        let blocksize = self.checked("blocksize", BlockSize::parse);
+        let thin_provisioned = self.flag("thin_provisioned");
+        let threads_num = self.checked("threads_num", ThreadsNum::parse);
         if let Some(id) = t10devid.as_ref().filter(|id| !id.is_plain()) {
             let reason = "holds other characters than letters, digits, - and _; kept";
             self.remarks.push(Remark::new("t10devid", reason).value(id.as_str()));
@@ -186,6 +192,11 @@ impl Reader {
             usn,
             naa_id,
             write_through,
+            blocksize,
+            thin_provisioned,
+            threads_num,
+            vend_specific_id: None,
+            refused: None,
         };
         self.fit_to_handler(&mut device);
         Some(device)
@@ -215,6 +226,17 @@ impl Reader {
             if device.nv_cache {
                 self.faults.push(Remark::new("nv_cache", "is impossible with vdisk_fileio and read_only=1"));
             }
+        }
+        // The kernel tells hosts that they need not flush, and leaves what they wrote in the page cache, whatever
+        // `write_through` reads.
+        let writable_file = handler == HandlerName::VdiskFileio && !device.read_only;
+        if writable_file && device.nv_cache && device.write_through != Some(false) {
+            let reason = "loses flushed writes with a writable vdisk_fileio; write_through=0 says that this is wanted";
+            self.faults.push(Remark::new("nv_cache", reason));
+        }
+        if device.thin_provisioned.is_some() && !handler.has_backing() {
+            let reason = format!("is not known to {handler}");
+            self.faults.push(Remark::new("thin_provisioned", reason));
         }
     }
 
@@ -267,7 +289,8 @@ impl Reader {
 
     /// All exports. A bad one is left out alone.
     fn exports(&mut self) -> Vec<Export> {
-        if !self.exports.contains_key(&0) {
+        let complete = self.exports.contains_key(&0);
+        if !complete {
             self.faults.push(Remark::new("export0", "is required and missing"));
         }
         let mut exports: Vec<Export> = Vec::new();
@@ -300,6 +323,9 @@ impl Reader {
                 },
             }
         }
+        if complete && exports.is_empty() {
+            self.faults.push(Remark::new("exports", "none of them can be used"));
+        }
         exports
     }
 
@@ -327,9 +353,6 @@ impl Reader {
         if octal {
             let reason = format!("the LUN begins with 0 and is read as octal: {lun}");
             self.remarks.push(Remark::new(key, reason).value(text));
-        }
-        if u64::from(lun) == MAX_LUN {
-            self.remarks.push(Remark::new(key, "LUN 256 is one that many hosts do not look at").value(text));
         }
         Ok(Export { index, group, lun })
     }
@@ -411,41 +434,39 @@ mod tests {
     }
 
     #[test]
-    fn luns_go_from_0_to_256_and_bad_exports_are_left_out_alone() {
+    fn luns_go_from_0_to_16383_and_bad_exports_are_left_out_alone() {
         let (found, remarks) = exports(
-            "export0=esx:0,export1=Linux:255,export2=b:256,export3=c:257,export4=d,export5=e:,export6=f:x,export7=g/h:1,\
+            "export0=esx:0,export1=Linux:255,export2=b:16383,export3=c:16384,export4=d,export5=e:,export6=f:x,export7=g/h:1,\
              export8=i:-1,export9=k:0x10,export10=l:99999999999999999999999,export255=ALL:7",
         );
-        assert_eq!(found, ["esx:0", "linux:255", "b:256", "all:7"]);
+        assert_eq!(found, ["esx:0", "linux:255", "b:16383", "all:7"]);
         assert_eq!(
             remarks,
             [
-                "device4: export2 \"b:256\": LUN 256 is one that many hosts do not look at",
-                "device4: export3 \"c:257\": the LUN is over 256, export left out",
+                "device4: export3 \"c:16384\": the LUN is over 16383, export left out",
                 "device4: export4 \"d\": is no initiatorgroup:lun, export left out",
                 "device4: export5 \"e:\": the LUN is no number, export left out",
                 "device4: export6 \"f:x\": the LUN is no number, export left out",
                 "device4: export7 \"g/h:1\": character '/' is not possible here, export left out",
                 "device4: export8 \"i:-1\": the LUN is no number, export left out",
                 "device4: export9 \"k:0x10\": the LUN is no number, export left out",
-                "device4: export10 \"l:99999999999999999999999\": the LUN is over 256, export left out",
+                "device4: export10 \"l:99999999999999999999999\": the LUN is over 16383, export left out",
             ]
         );
     }
 
     #[test]
     fn a_leading_zero_means_octal_as_in_the_kernel() {
-        let (found, remarks) = exports("export0=a:010,export1=b:00,export2=c:08,export3=d:0400,export4=e:0401");
-        assert_eq!(found, ["a:8", "b:0", "d:256"]);
+        let (found, remarks) = exports("export0=a:010,export1=b:00,export2=c:08,export3=d:037777,export4=e:040000");
+        assert_eq!(found, ["a:8", "b:0", "d:16383"]);
         assert_eq!(
             remarks,
             [
                 "device4: export0 \"a:010\": the LUN begins with 0 and is read as octal: 8",
                 "device4: export1 \"b:00\": the LUN begins with 0 and is read as octal: 0",
                 "device4: export2 \"c:08\": the LUN begins with 0 and is no octal number, export left out",
-                "device4: export3 \"d:0400\": the LUN begins with 0 and is read as octal: 256",
-                "device4: export3 \"d:0400\": LUN 256 is one that many hosts do not look at",
-                "device4: export4 \"e:0401\": the LUN is over 256, export left out",
+                "device4: export3 \"d:037777\": the LUN begins with 0 and is read as octal: 16383",
+                "device4: export4 \"e:040000\": the LUN is over 16383, export left out",
             ]
         );
     }
@@ -478,6 +499,53 @@ mod tests {
         );
         // A bad one is there all the same, and left out alone.
         assert_eq!(exports("export0=nonsense,export1=all:1").0, ["all:1"]);
+    }
+
+    #[test]
+    fn a_device_without_an_export_that_can_be_used_is_bad() {
+        let (device, remarks) = read("virtname=a,filename=/dev/a,export0=esx:16384,export3=x");
+        assert_eq!(device, None);
+        assert_eq!(
+            remarks,
+            [
+                "device4: export0 \"esx:16384\": the LUN is over 16383, export left out",
+                "device4: export3 \"x\": is no initiatorgroup:lun, export left out",
+                "device4: exports: none of them can be used, device left out",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_flushed_write_is_lost_only_where_that_is_asked_for() {
+        let fault = "device4: nv_cache: loses flushed writes with a writable vdisk_fileio; write_through=0 says that \
+                     this is wanted, device left out";
+        for (text, remarks) in [
+            ("handler=vdisk_fileio,nv_cache=1", &[fault.to_owned()][..]),
+            ("handler=vdisk_fileio,nv_cache=1,write_through=1", &[fault.to_owned()]),
+            ("handler=vdisk_fileio,nv_cache=1,write_through=0", &[]),
+            ("handler=vdisk_blockio,nv_cache=1,write_through=1", &[]),
+        ] {
+            let (device, found) = with(text);
+            assert_eq!((device.is_none(), found), (!remarks.is_empty(), remarks.to_vec()), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_and_numbers_of_a_device_are_kept_in_their_range() {
+        let (device, remarks) = with("blocksize=4096,thin_provisioned=0,threads_num=8");
+        let device = device.unwrap();
+        assert_eq!(remarks, [""; 0]);
+        assert_eq!(device.blocksize.unwrap().to_string(), "4096");
+        assert_eq!((device.thin_provisioned, device.threads_num.unwrap().to_string()), (Some(false), "8".to_owned()));
+        for (text, fault) in [
+            ("blocksize=8192", "blocksize \"8192\": not a block size of 512, 1024, 2048 or 4096"),
+            ("threads_num=65", "threads_num \"65\": not a number from 1 to 64"),
+            ("thin_provisioned=no", "thin_provisioned \"no\": is neither 0 nor 1"),
+            ("handler=vdisk_nullio,thin_provisioned=1", "thin_provisioned: is not known to vdisk_nullio"),
+        ] {
+            let (device, remarks) = with(text);
+            assert_eq!((device, remarks.last().unwrap()), (None, &format!("device4: {fault}, device left out")));
+        }
     }
 
     #[test]

@@ -10,10 +10,11 @@ use scst_core::observe::Observer;
 use scst_core::ocf::action::Action;
 use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::plan::Step;
-use scst_core::plan::storage::{Scope, release};
+use scst_core::plan::storage::{Scope, clear_tables, release};
 use scst_core::record::{Found, Record, boot_seconds};
 use scst_core::scst::alua::AluaState;
 use scst_core::scst::names::{DeviceName, Driver, GroupName, NodeName};
+use scst_core::scst::target::LunTable;
 use scst_core::state::{Device, Storage};
 
 use super::params::{Params, StopParams};
@@ -154,6 +155,44 @@ impl Instance {
         // One that was given back is forgotten even if another could not be: what blocks it later is somebody else's.
         self.update(host, |record| record.blocks.retain(|device, _| stuck(device)));
         first_failure(&applied).map_or(Ok(()), Err)
+    }
+
+    /// Steps with one command in the place of many where a LUN table is wholly ours and goes.
+    ///
+    /// The kernel has no command for "these, and no others". So a table is cleared only while no action of another group is
+    /// under way on this node, which could be about to map something there; the table itself is looked at again just before.
+    pub(super) fn shortened(&self, host: &Host<'_>, steps: Vec<Step>) -> Vec<Step> {
+        match self.tables(host, &steps) {
+            Ok(tables) => clear_tables(steps, &tables),
+            // What cannot be looked at is unmapped one by one.
+            Err(error) => {
+                tracing::debug!("no LUN table is cleared: {error}");
+                steps
+            }
+        }
+    }
+
+    /// What is in the tables that steps unmap something from; nothing while another group may be changing them.
+    fn tables(&self, host: &Host<'_>, steps: &[Step]) -> Result<BTreeMap<LunTable, BTreeSet<u32>>, Error> {
+        let table = |step: &Step| match step {
+            Step::DelLun { at, .. } => Some(at.table.clone()),
+            _ => None,
+        };
+        let named: BTreeSet<LunTable> = steps.iter().filter_map(table).gather();
+        let mut tables = BTreeMap::new();
+        if named.is_empty() {
+            return Ok(tables);
+        }
+        let observer = host.observer();
+        let others = observer.group_names()?.into_iter().filter(|group| *group != self.group);
+        if others.into_iter().any(|group| host.store.locked(group.as_str())) {
+            return Ok(tables);
+        }
+        for table in named {
+            let luns = observer.luns_in_table(&table)?;
+            tables.insert(table, luns);
+        }
+        Ok(tables)
     }
 
     /// Changes the record, starting from an empty one where nothing is known, and writes it if it changed. Tells whether the

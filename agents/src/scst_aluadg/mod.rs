@@ -5,6 +5,7 @@ mod demote;
 pub mod device;
 pub mod difference;
 mod grammar;
+pub mod here;
 mod instance;
 mod monitor;
 mod notify;

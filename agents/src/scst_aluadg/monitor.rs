@@ -13,6 +13,7 @@ use scst_core::scst::alua::AluaState;
 use scst_core::scst::names::{DeviceName, NodeName, TargetName};
 use scst_core::state::{DeviceGroup, TargetGroup};
 
+use super::here::Facts;
 use super::instance::{Instance, Score, show_score};
 use super::notify::picture;
 use super::params::Params;
@@ -230,10 +231,11 @@ fn thorough(host: &Host<'_>, instance: &Instance, local: &NodeName) -> Result<()
     for (port, _) in &ports {
         groups.insert(port.clone(), host.observer().ini_groups(params.driver, port)?);
     }
+    let params = Facts::of(host, &params)?.apply(&params);
     let wanted = wanted::without_cluster(&params, &LocalPorts { ports, groups }, group);
     let plan = converge(&instance.scope(local, false), &found, &wanted);
     plan.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-    let mut missing = None;
+    let mut missing = plan.left_out.keys().next().map(|device| format!("device {device} is missing"));
     for step in &plan.steps {
         match step {
             Step::AddDevice { device, .. } => _ = missing.get_or_insert(format!("device {device} is missing")),

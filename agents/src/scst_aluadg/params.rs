@@ -21,6 +21,9 @@ pub const DEVICES: u16 = 256;
 /// How many characters of the T10 identification end up in the identifier by which many hosts tell disks apart.
 const T10_SIGNIFICANT: usize = 8;
 
+/// The highest LUN that every host looks at.
+const MAX_USUAL_LUN: u16 = 255;
+
 /// The checked configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Params {
@@ -68,6 +71,35 @@ impl Params {
         let params = group.zip(driver).map(|(group, driver)| Self { group, driver, lip, missing_ports, devices });
         let usable = findings.iter().all(|finding| finding.severity < Severity::Error);
         (params.filter(|_| usable), findings)
+    }
+
+    /// What is followed to the letter and surprises people later: for those who ask what is wrong, and for nobody's log.
+    pub fn advice(&self) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for (device, export) in self.devices.iter().flat_map(|device| device.exports.iter().map(move |e| (device, e))) {
+            if export.lun > MAX_USUAL_LUN {
+                let reason = format!("many hosts do not look at a LUN over {MAX_USUAL_LUN}");
+                let at = format!("export{}", export.index);
+                findings.push(Finding::advice(&device.parameter(), reason).at(at).value(&export.to_string()));
+            }
+        }
+        if !self.devices.iter().any(|device| device.exports.iter().any(|export| export.lun == 0)) {
+            let reason = "no device of this group is at LUN 0, which hosts ask for the others; give them one";
+            findings.push(Finding::advice("device0", reason));
+        }
+        // A host knows the disk by what the kernel makes of its name, and a place holder by nothing.
+        let named = |device: &&DeviceParams| !device.dummy && device.naa_id.is_none();
+        let named = self.devices.iter().filter(named).filter(|d| d.usn.is_none() || d.t10devid.is_none());
+        let named: Vec<String> = named.map(DeviceParams::parameter).collect();
+        if let Some((first, others)) = named.split_first() {
+            let others = if others.is_empty() { String::new() } else { format!(" (so are {})", others.join(", ")) };
+            let reason = format!(
+                "is known to hosts by its name{others}: a device of that name in another cluster is the same disk to \
+                 them; set naa_id, or usn and t10devid, before hosts use it"
+            );
+            findings.push(Finding::advice(first, reason));
+        }
+        findings
     }
 
     /// What stop may believe of the configuration: everything that is well-formed by itself.
@@ -337,6 +369,33 @@ mod tests {
     }
 
     #[test]
+    fn what_surprises_people_later_is_advice() {
+        let advice = |pairs: &[(&str, &str)]| {
+            let (params, findings) = Params::parse(&env(pairs));
+            assert_eq!(findings, []);
+            let advice = params.unwrap().advice();
+            assert!(advice.iter().all(|finding| finding.severity == Severity::Advice));
+            advice.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let dummy = "handler=vdisk_nullio,virtname=lu0,dummy=1,export0=all:0";
+        let disk = |more: &str| format!("filename=/dev/a,virtname=d,{more}");
+        assert_eq!(advice(&[("device0", dummy)]), [""; 0]);
+        assert_eq!(
+            advice(&[("device0", dummy), ("device1", &disk("export0=all:255,naa_id=5000000000000001"))]),
+            [""; 0]
+        );
+        assert_eq!(advice(&[("device0", dummy), ("device1", &disk("export0=all:1,usn=a,t10devid=b"))]), [""; 0]);
+        let found = advice(&[
+            ("device0", &disk("export0=all:1,export1=esx:256,usn=a")),
+            ("device3", "filename=/dev/b,virtname=e,export0=all:2"),
+        ]);
+        assert_eq!(found.len(), 3, "{found:?}");
+        assert_eq!(found[0], "device0: export1 \"esx:256\": many hosts do not look at a LUN over 255");
+        assert!(found[1].starts_with("device0: no device of this group is at LUN 0"), "{found:?}");
+        assert!(found[2].starts_with("device0: is known to hosts by its name (so are device3): "), "{found:?}");
+    }
+
+    #[test]
     fn lip_is_on_unless_it_is_switched_off() {
         let lip = |value: &str| {
             let (params, findings) = read(&[("device0", NULL), ("lip", value)]);
@@ -388,7 +447,7 @@ mod tests {
             group in "[a-zA-Z0-9]{1,8}|.{0,10}",
             texts in proptest::collection::vec(
                 proptest::collection::vec(
-                    "(virtname|handler|filename|export[0-9]{1,3}|read_only|nv_cache|usn|naa_id|t10devid|dummy|x)=(a|b|vdisk_nullio|\
+                    "(virtname|handler|filename|export[0-9]{1,3}|read_only|nv_cache|write_through|usn|naa_id|t10devid|dummy|blocksize|x)=(a|b|vdisk_nullio|\
                      vdisk_fileio|/x/y|/..|all:0?[0-9]{1,3}|esx:[0-9]|0|1|3|5000000000000001|[a-z;=:/. \"]{0,6})|.{0,8}", 0..9),
                 0..5),
         ) {
@@ -405,8 +464,11 @@ mod tests {
             for device in &devices {
                 prop_assert!(device.name.as_str().bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'));
                 prop_assert_eq!(device.filename.is_some(), device.handler.has_backing());
-                prop_assert!(device.exports.iter().all(|export| export.lun <= 256));
+                prop_assert!(device.exports.iter().all(|export| export.lun <= 16383));
                 prop_assert!(!(device.handler == HandlerName::VdiskFileio && device.read_only && device.nv_cache));
+                let through = device.effective_write_through() == Some(true);
+                prop_assert!(!(device.handler == HandlerName::VdiskFileio && device.nv_cache && through));
+                prop_assert!(!device.exports.is_empty());
             }
             for (place, device) in devices.iter().enumerate() {
                 for other in &devices[..place] {

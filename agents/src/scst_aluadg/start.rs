@@ -17,12 +17,15 @@ use scst_core::scst::alua::AluaState;
 use scst_core::scst::names::{DeviceName, Driver, NodeName, TargetName};
 use scst_core::state::{LunAddress, Storage};
 
+use super::here::Facts;
 use super::instance::{Instance, Score, missing_backing};
 use super::params::Params;
 use super::peers;
 use super::stores;
 use super::wanted::{self, LocalPorts, Mistakes, States, unmatched};
-use crate::host::{Host, Module, first_failure, kept, nothing_left, refuse_errors, refuse_two_per_node};
+use crate::host::{
+    Host, Module, first_failure, kept, nothing_left, refuse_errors, refuse_two_per_node, refuse_two_promoted,
+};
 
 /// Starts the instance, unpromoted.
 pub(super) fn start(host: &Host<'_>) -> Result<ExitCode, Failure> {
@@ -59,13 +62,14 @@ pub(super) fn bring_up(
     let nobody = Lists::default();
     let lists = notify.lists.as_ref().or_else(|| instance.half_started().then_some(&nobody));
     let states = if serving { States::Kept } else { States::Started(lists) };
-    let mut wanted = wanted::storage(params, &work.topology, &work.local, states, &found);
+    let mut wanted = wanted::storage(&work.params, &work.topology, &work.local, states, &found);
     stores::measure(host, params, &mut wanted)?;
     if let Some(conflict) = work.conflict(&found, &wanted)? {
         return Err(conflict);
     }
     let plan = converge(&work.scope, &found, &wanted);
     log_remarks(&plan);
+    work.first_device(&plan)?;
     let before = instance.record.clone();
     // Before the first step, so that a run that is killed leaves a stop that knows what to look for.
     work.remember(instance, &found, &wanted);
@@ -138,7 +142,7 @@ fn rearrange(host: &Host<'_>, instance: &mut Instance, mut found: Storage) -> Re
     };
     instance.release(host, &mut found)?;
     let mistakes = mistakes(&findings, &params, &instance.configured(host));
-    let (wanted, spared) = work.reloaded(&params, instance, &found, &mistakes, alone)?;
+    let (wanted, spared) = work.reloaded(instance, &found, &mistakes, alone)?;
     for device in spared {
         tracing::error!("device {device}: its configuration has a mistake, what runs of it stays as it is");
     }
@@ -147,7 +151,11 @@ fn rearrange(host: &Host<'_>, instance: &mut Instance, mut found: Storage) -> Re
     }
     let plan = converge(&work.scope, &found, &wanted);
     log_remarks(&plan);
+    if let Err(failure) = work.first_device(&plan) {
+        return kept(failure);
+    }
     work.remember(instance, &found, &wanted);
+    let plan = Plan { steps: instance.shortened(host, plan.steps), ..plan };
     let applied = host.apply(&plan.steps, AfterFailure::GoOn);
     if host.dry_run() {
         return Ok(ExitCode::Success);
@@ -172,6 +180,7 @@ pub(super) fn checked(host: &Host<'_>) -> Result<Checked, Failure> {
     let (params, findings) = Params::parse(env);
     refuse_errors(&findings)?;
     refuse_two_per_node(env)?;
+    refuse_two_promoted(env)?;
     if env.notify_enabled() == Some(false) {
         tracing::warn!("the clone does not have notify=true: hosts learn late what the other nodes do");
     }
@@ -226,7 +235,10 @@ pub(super) struct Work<'a> {
     /// The ports that do not exist and need not, a sentence each.
     pub(super) missing: Vec<String>,
     pub(super) scope: Scope,
-    lip: bool,
+    /// What counts of this node.
+    facts: Facts,
+    /// The configuration as this node has it.
+    pub(super) params: Params,
 }
 
 impl<'a> Work<'a> {
@@ -260,32 +272,38 @@ impl<'a> Work<'a> {
                 scope.port_ids.insert(port.clone(), found.rel_tgt_id);
             }
         }
-        for handler in params.devices.iter().map(|device| device.handler).gather::<BTreeSet<_>>() {
-            if let Some(known) = observer.handler_parameters(handler)? {
-                scope.parameters.insert(handler, known);
-            }
-        }
-        Ok(Self { host, topology, local, missing, scope, lip: params.lip })
+        let facts = Facts::of(host, params)?;
+        let params = facts.apply(params);
+        scope.parameters.clone_from(&facts.parameters);
+        Ok(Self { host, topology, local, missing, scope, facts, params })
     }
 
     /// What a reload makes of what is found, and the devices it leaves as they are because of a mistake. Alone, without the
     /// cluster, it leaves the target groups as well.
     pub(super) fn reloaded(
         &self,
-        params: &Params,
         instance: &Instance,
         found: &Storage,
         mistakes: &Mistakes,
         alone: bool,
     ) -> Result<(Storage, BTreeSet<DeviceName>), Error> {
         let mut wanted = match &found.group {
-            Some(group) if alone => wanted::without_cluster(params, &self.local, group),
-            _ => wanted::storage(params, &self.topology, &self.local, States::Kept, found),
+            Some(group) if alone => wanted::without_cluster(&self.params, &self.local, group),
+            _ => wanted::storage(&self.params, &self.topology, &self.local, States::Kept, found),
         };
         peers::finish(&mut wanted, found, &instance.record);
         let spared = mistakes.spare(&mut wanted, found);
-        stores::measure(self.host, params, &mut wanted)?;
+        stores::measure(self.host, &self.params, &mut wanted)?;
         Ok((wanted, spared))
+    }
+
+    /// Without its first device a group is not started, as with a mistake in it; which devices are left out is a matter of this node.
+    fn first_device(&self, plan: &Plan) -> Result<(), Failure> {
+        let first = self.params.devices.iter().find(|device| device.index == 0);
+        match first.and_then(|first| plan.left_out.get_key_value(&first.name)) {
+            Some((device, why)) => Err(Failure::installed(format!("device {device} cannot be added: {why}"))),
+            None => Ok(()),
+        }
     }
 
     /// What stands in the way of the plan and is not ours to move: found before the first write.
@@ -360,6 +378,9 @@ impl<'a> Work<'a> {
         let deadline = self.host.deadline().last();
         let observer = self.host.observer_until(&deadline);
         let scope = Scope { recreate: false, ..self.scope.clone() };
+        let mut before = before.clone();
+        self.facts.forget_made(&mut before);
+        let before = &before;
         let undone = instance.storage(self.host, observer).and_then(|now| {
             let plan = converge(&scope, &now, before);
             log_warnings(&plan);
@@ -378,7 +399,7 @@ impl<'a> Work<'a> {
 
     /// One loop initialisation per enabled FC port whose LUNs changed, so that initiators look again.
     fn lips(&self, steps: &[Step], deadline: &Deadline) -> Result<Vec<Step>, Error> {
-        if self.scope.driver != Driver::Qla2x00t || !self.lip {
+        if self.scope.driver != Driver::Qla2x00t || !self.params.lip {
             return Ok(Vec::new());
         }
         let changed: BTreeSet<&TargetName> = steps

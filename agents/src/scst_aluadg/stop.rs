@@ -92,7 +92,8 @@ fn stop_group(host: &Host<'_>, instance: &mut Instance) -> Result<Option<NodeNam
             Step::DelGroup { .. } => instance.blocked().is_empty(),
             _ => true,
         });
-        let applied = host.apply(&plan.steps, AfterFailure::GoOn);
+        let steps = instance.shortened(host, plan.steps);
+        let applied = host.apply(&steps, AfterFailure::GoOn);
         // What keeps something there is told rather than what was met on the way.
         failure = first_failure(&applied).or(failure);
     }

@@ -116,14 +116,15 @@ filename (required, except for vdisk_nullio): the absolute path of the backing b
 exist at start; it need not be possible to open it before the promotion (a DRBD secondary). The path can hold neither = nor ; nor a component of two dots.
 
 export0 to export255: initiatorgroup:lun, the LUN under which the hosts of an initiator group see the device. export0 is required. The \
-group all means every initiator group found on the port. Upper and lower case of a group's name are the same. LUNs go from 0 to 256 \
-(many hosts do not look at 256); a number that begins with 0 is octal. No two devices may have the same LUN in one group, also not by \
+group all means every initiator group found on the port. Upper and lower case of a group's name are the same. LUNs go from 0 to 16383 \
+(many hosts do not look at those over 255); a number that begins with 0 is octal. No two devices may have the same LUN in one group, also not by \
 way of all: then the resource does not start. Give every host a device at LUN 0, and every LUN to one resource only.
 
 read_only, removable: 0 (default) or 1, as the words say.
 
 nv_cache: 1 announces the cache as non-volatile, so that hosts need not flush it. Only for stores that keep what they have acknowledged \
-without power. 0 is the default. Not with vdisk_fileio and read_only=1.
+without power. 0 is the default. Not with vdisk_fileio and read_only=1. With a writable vdisk_fileio a flushed write would stay in the \
+page cache and be lost with the node, whatever write_through reads: only together with write_through=0, which says that this is wanted.
 
 is_ssd: 1 announces a device that does not rotate. 0 is the default.
 
@@ -132,17 +133,28 @@ dummy: 1 makes a vdisk_nullio device one that hosts see and do not use as a disk
 write_through: 1 lets a write be acknowledged only when it is on the store, 0 allows the page cache. A writable vdisk_fileio device is \
 write-through unless 0 is given, because a failover loses what only the cache holds. Other devices keep the kernel's default.
 
+blocksize: the logical block size that hosts see: 512, 1024, 2048 or 4096. By default that of the store, if it is a block device with \
+larger logical blocks than 512 (a 4Kn disk), else 512. A vdisk_blockio device cannot have smaller blocks than its store. Hosts find no \
+partitions on a disk whose block size was changed.
+
+thin_provisioned: 1 lets hosts give space back, 0 does not. By default vdisk_blockio lets them if the store can, other handlers do \
+not. Not for vdisk_nullio.
+
+threads_num: how many threads serve the device, 1 to 64. The default is the kernel's. A reload changes it.
+
 t10devid: the T10 vendor identification, up to 25 visible characters; letters, digits, - and _ are safe. By default the kernel makes it \
 from the device's name, the same on every node. Change it only on purpose: hosts know the disk by it. Many hosts look at an identifier \
 that is made of its first 8 characters: let them differ between devices, or set naa_id.
 
-usn: the serial number, up to 20 visible characters. By default the kernel makes it from the device's name.
+usn: the serial number, up to 20 visible characters. By default it is made from the device's name. (The kernel's number setup_id, \
+which goes into these two defaults, is taken for 0, so that a disk is the same on all nodes.)
 
 naa_id: the NAA identifier, 16 hex digits that begin with 2, 3 or 5, or 32 that begin with 6. None by default.
 
 An unknown key, a word without =, a bad export, a flag that is another number than 0 and 1 (its lowest bit counts), or a key that the \
 handler does not have, is ignored with a warning. A missing or bad required key, an unknown handler, a flag that is no number and a bad \
-identifier make the device unusable: it is left out with a warning, as is one that repeats the virtname, usn or naa_id of a device \
+identifier or number make the device unusable, as does a blocksize or thin_provisioned that the handler of this kernel does not know, and a \
+device without any export that can be used: it is left out with a warning, as is one that repeats the virtname, usn or naa_id of a device \
 with a lower number; if it is device0, the resource does not start. When a key is given twice, the last one counts. validate-all \
 names all of this and fails.",
             ..PARAMETER

@@ -124,15 +124,21 @@ fn wanted_device(params: &DeviceParams) -> Device {
         // Otherwise the file stays open in standby, and its page cache does not see what the active node writes.
         settings.insert("bind_alua_state", flag(true));
     }
+    let mut setting = |name, value: Option<String>| settings.extend(value.map(|value| (name, value)));
+    setting("blocksize", params.blocksize.map(|size| size.to_string()));
+    setting("thin_provisioned", params.thin_provisioned.map(flag));
     let mut identity = BTreeMap::from([("prod_id", "SCST".to_owned())]);
     identity.extend(params.t10devid.iter().map(|id| ("t10_dev_id", id.to_string())));
     identity.extend(params.usn.iter().map(|usn| ("usn", usn.to_string())));
     identity.extend(params.naa_id.iter().map(|naa| ("naa_id", naa.to_string())));
+    identity.extend(params.vend_specific_id.iter().map(|id| ("vend_specific_id", id.clone())));
     Device {
         handler: Some(params.handler),
         filename: params.filename.as_ref().map(ToString::to_string),
         settings,
         identity,
+        tuning: params.threads_num.iter().map(|number| ("threads_num", number.to_string())).collect(),
+        refused: params.refused.clone(),
         ..Device::default()
     }
 }

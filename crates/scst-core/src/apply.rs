@@ -12,7 +12,9 @@ use crate::error::{ErrnoName, Error, Verb};
 use crate::observe::Observer;
 use crate::plan::Step;
 use crate::scst::names::{DeviceName, Driver, InitiatorGroup, TargetName};
+use crate::scst::target::LunTable;
 use crate::scst::{self, device, device_group, target};
+use crate::state::LunAddress;
 use crate::sysfs::{Answer, Sysfs, wait_until};
 
 /// What a failed step means for those after it.
@@ -147,6 +149,7 @@ fn one(step: &Step, sysfs: &Sysfs, deadline: &Deadline) -> Result<(), Error> {
         }
         Step::Unblock { device, before } => return unblock(step, device, *before, observer),
         Step::DelIniGroup { driver, port, group } => return delete_ini_group(step, *driver, port, group, observer),
+        Step::ClearTable { table, luns } => return clear_table(step, table, luns, observer),
         _ => {}
     }
     let answer = write(step, sysfs, deadline);
@@ -245,6 +248,26 @@ fn unblock(step: &Step, device: &DeviceName, before: u32, observer: Observer<'_>
     }
     let (path, value) = step.command().unwrap_or_default();
     sysfs.write_apart(&path, &value)
+}
+
+/// Unmaps all LUNs of a table at once. Somebody may have mapped one there since the plan was made: then ours go one by one.
+fn clear_table(
+    step: &Step,
+    table: &LunTable,
+    luns: &BTreeMap<u32, DeviceName>,
+    observer: Observer<'_>,
+) -> Result<(), Error> {
+    let Observer { sysfs, deadline } = observer;
+    let now = observer.luns_in_table(table)?;
+    if now.iter().all(|lun| luns.contains_key(lun)) {
+        return if now.is_empty() { Ok(()) } else { settle(step, write(step, sysfs, deadline), sysfs, deadline) };
+    }
+    let ours = luns.iter().filter(|(lun, _)| now.contains(lun)).map(|(lun, device)| {
+        let at = LunAddress { table: table.clone(), lun: *lun };
+        one(&Step::DelLun { at, device: device.clone() }, sysfs, deadline)
+    });
+    // Every one is tried, the first failure is answered.
+    ours.fold(Ok(()), Result::and)
 }
 
 /// Steps for different hardware, written at the same moment.
@@ -372,6 +395,9 @@ fn seen(step: &Step, observer: Observer<'_>) -> Result<bool, Error> {
             Ok(link.is_some_and(|link| link.ends_with(&format!("/{device}"))))
         }
         Step::DelLun { at, .. } => Ok(!dir(&format!("{}/{}", at.table.dir(), at.lun))?),
+        Step::ClearTable { table, luns } => {
+            Ok(observer.luns_in_table(table)?.iter().all(|lun| !luns.contains_key(lun)))
+        }
         Step::Block { device, before } => counted(device, observer, |count| count > *before),
         Step::Unblock { device, before } => counted(device, observer, |count| count <= *before),
         Step::AwaitUnmapped { .. } | Step::AwaitDrained { .. } | Step::ResyncSize { .. } | Step::IssueLip { .. } => {

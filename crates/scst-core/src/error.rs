@@ -92,6 +92,12 @@ pub enum Error {
         /// The full path of the target group, or of its member.
         path: PathBuf,
     },
+    /// A device cannot be added, because neither of the two files that hold its persistent reservations can be read.
+    #[error("persistent reservations damaged in {} and {}", .files[0].display(), .files[1].display())]
+    Reservations {
+        /// The file, and the one of the state before.
+        files: [PathBuf; 2],
+    },
     /// The run was asked to end (SIGTERM).
     #[error("ended by a signal before {what}")]
     Cancelled {
@@ -124,6 +130,9 @@ impl From<Error> for Failure {
         };
         let hint = match &error {
             Error::Hung { .. } => "the kernel goes on with the command; its log tells more",
+            Error::Reservations { .. } => {
+                "restore one of the two files, or delete both; without them the hosts' registrations and reservations are forgotten"
+            }
             Error::NotSeen { .. } => "more time helps if the hardware is slow: the time-out of the operation",
             _ => "the kernel log may say more",
         };

@@ -75,8 +75,12 @@ pub struct Device {
     /// What can be said only when it is added: `read_only`, `nv_cache`, `rotational`, … by the kernel's names. Wanted:
     /// those that matter; found: those this kernel has.
     pub settings: BTreeMap<&'static str, String>,
-    /// What a host knows it by: `prod_id`, `t10_dev_id`, `usn`, `naa_id`. Wanted: those to be written.
+    /// What a host knows it by: `prod_id`, `t10_dev_id`, `usn`, `naa_id`, … Wanted: those to be written.
     pub identity: BTreeMap<&'static str, String>,
+    /// What can be written at any time, also under hosts: `threads_num`. Wanted: what is to be written.
+    pub tuning: BTreeMap<&'static str, String>,
+    /// Why it cannot be added on this node, if it cannot. Only wanted.
+    pub refused: Option<String>,
     /// How often it is blocked. Only found.
     pub block: Block,
     /// Its backing store is open; `None` where the kernel has no such attribute. Only found.

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::collection::{btree_map, btree_set};
 use proptest::prelude::*;
 use proptest::sample::select;
-use scst_core::plan::storage::{Scope, converge, demote, release};
+use scst_core::plan::storage::{Scope, clear_tables, converge, demote, release};
 use scst_core::plan::{Plan, Step, ports};
 use scst_core::scst::alua::AluaState;
 use scst_core::scst::device::Block;
@@ -241,6 +241,7 @@ fn carry_out(storage: &mut Storage, step: &Step) {
             assert!(storage.luns.insert(at.clone(), lun).is_none(), "EEXIST");
         }
         Step::DelLun { at, .. } => assert!(storage.luns.remove(at).is_some(), "EINVAL"),
+        Step::ClearTable { table, .. } => storage.luns.retain(|at, _| at.table != *table),
         Step::AwaitUnmapped { device } => assert!(storage.luns.values().all(|lun| lun.device != *device), "never ends"),
         Step::SetState { node: ours, state, .. } if *ours == node("alpha") => {
             let group = storage.group.as_mut().expect("the group is there");
@@ -333,7 +334,7 @@ fn a_device_that_cannot_be_said_again_is_left_out_with_everything_of_it() {
             ]
         );
         assert_eq!(plan.warnings.len(), 2, "{:?}", plan.warnings);
-        assert_eq!(plan.warnings[0], "device g_a cannot be added: its filename cannot be written");
+        assert_eq!(plan.warnings[0], "device g_a is left out: its filename cannot be written");
         assert!(plan.warnings[1].starts_with("device g_b: usn stays as it is: "), "{:?}", plan.warnings);
     }
 }
@@ -421,6 +422,34 @@ proptest! {
     fn a_stop_leaves_nothing_of_ours(found in found()) {
         let left = after(&found, &converge(&scope(false), &found, &Storage::default()).steps);
         prop_assert_eq!(left, Storage::default());
+    }
+
+    #[test]
+    fn a_table_is_cleared_only_when_everything_in_it_goes(found in found(), wanted in wanted(), foreign in btree_set(0..4u32, 0..2)) {
+        let mut tables: BTreeMap<LunTable, BTreeSet<u32>> = BTreeMap::new();
+        for at in found.luns.keys() {
+            tables.entry(at.table.clone()).or_default().insert(at.lun);
+        }
+        if let Some(table) = tables.values_mut().next() {
+            table.extend(foreign.iter().map(|lun| lun + 100));
+        }
+        let others = tables.keys().next().cloned().filter(|_| !foreign.is_empty());
+        for wanted in [wanted, Storage::default()] {
+            let steps = converge(&scope(true), &found, &wanted).steps;
+            let shorter = clear_tables(steps.clone(), &tables);
+            prop_assert_eq!(after(&found, &shorter), after(&found, &steps));
+            for step in &shorter {
+                if let Step::ClearTable { table, .. } = step {
+                    prop_assert!(others.as_ref() != Some(table), "somebody else's LUN is in {}", table);
+                    let again = |other: &Step| matches!(other, Step::DelLun { at, .. } if at.table == *table);
+                    prop_assert!(!shorter.iter().any(again));
+                }
+            }
+            if wanted.group.is_none() && others.is_none() {
+                let unmaps = |step: &Step| matches!(step, Step::DelLun { .. });
+                prop_assert!(!shorter.iter().any(unmaps));
+            }
+        }
     }
 
     #[test]

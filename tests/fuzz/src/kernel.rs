@@ -80,7 +80,7 @@ fn same_words(step: &Step, path: &str, value: &str) {
         Step::DelIniGroup { group, .. } => vec!["del", group.as_str()],
         Step::AddInitiator { initiator, .. } => vec!["add", initiator.as_str()],
         Step::DelInitiator { initiator, .. } => vec!["del", initiator.as_str()],
-        Step::ClearInitiators { .. } | Step::ClearLuns { .. } => vec!["clear"],
+        Step::ClearInitiators { .. } | Step::ClearLuns { .. } | Step::ClearTable { .. } => vec!["clear"],
         Step::CreateGroup { group } => vec!["create", group.as_str()],
         Step::DelGroup { group } => vec!["del", group.as_str()],
         Step::Join { device, .. } => vec!["add", device.as_str()],

@@ -164,7 +164,7 @@ fn said(params: &GroupParams, texts: &[String; 2]) {
         device.filename.iter().for_each(|value| has(value.as_str()));
         device.t10devid.iter().for_each(|value| has(value.as_str()));
         device.usn.iter().for_each(|value| has(value.as_str()));
-        let export = |lun: u16| assert!(lun <= 256, "LUN {lun}");
+        let export = |lun: u16| assert!(lun <= 16383, "LUN {lun}");
         device.exports.iter().for_each(|value| export(value.lun));
     }
 }

@@ -11,16 +11,28 @@ use crate::scst::alua::AluaState;
 use crate::scst::device::{self, Block, parameters_listed};
 use crate::scst::names::{DeviceName, Driver, EntryName, GroupName, HandlerName, InitiatorGroup, NodeName, TargetName};
 use crate::scst::target::LunTable;
-use crate::scst::{device_group, target};
+use crate::scst::{device_group, identity, target};
 use crate::state::{Device, DeviceGroup, Lun, LunAddress, Member, Storage, TargetGroup};
 use crate::sysfs::EntryKind;
 
 /// Attributes that tell what was said when a device was added.
-const SETTINGS: [&str; 7] =
-    ["bind_alua_state", "dummy", "nv_cache", "read_only", "removable", "rotational", "write_through"];
+const SETTINGS: [&str; 9] = [
+    "bind_alua_state",
+    "blocksize",
+    "dummy",
+    "nv_cache",
+    "read_only",
+    "removable",
+    "rotational",
+    "thin_provisioned",
+    "write_through",
+];
 
 /// Attributes by which a host knows a device.
-const IDENTITY: [&str; 4] = ["naa_id", "prod_id", "t10_dev_id", "usn"];
+const IDENTITY: [&str; 5] = ["naa_id", "prod_id", "t10_dev_id", "usn", "vend_specific_id"];
+
+/// Attributes that can be changed while hosts use the device.
+const TUNING: [&str; 1] = ["threads_num"];
 
 /// The unit of the block layer's sizes, in bytes, whatever the disk's own block size is.
 const SECTOR: u64 = 512;
@@ -252,7 +264,11 @@ impl Observer<'_> {
         if has("filename") {
             found.filename = self.optional(&format!("{dir}/filename"))?;
         }
-        for (names, values) in [(&SETTINGS[..], &mut found.settings), (&IDENTITY[..], &mut found.identity)] {
+        for (names, values) in [
+            (&SETTINGS[..], &mut found.settings),
+            (&IDENTITY[..], &mut found.identity),
+            (&TUNING[..], &mut found.tuning),
+        ] {
             for attribute in names.iter().copied().filter(|attribute| has(attribute)) {
                 if let Some(value) = self.optional(&format!("{dir}/{attribute}"))? {
                     values.insert(attribute, value);
@@ -323,8 +339,16 @@ impl Observer<'_> {
         port: &TargetName,
         group: &InitiatorGroup,
     ) -> Result<BTreeSet<u32>, Error> {
-        let names = self.directories(&format!("{}/luns", target::ini_group(driver, port, group)))?;
-        Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
+        self.numbers(&format!("{}/luns", target::ini_group(driver, port, group)))
+    }
+
+    /// The LUN numbers in use in a table.
+    pub fn luns_in_table(&self, table: &LunTable) -> Result<BTreeSet<u32>, Error> {
+        self.numbers(&table.dir())
+    }
+
+    fn numbers(&self, table: &str) -> Result<BTreeSet<u32>, Error> {
+        Ok(self.directories(table)?.iter().filter_map(|name| name.parse().ok()).collect())
     }
 
     /// The device behind a LUN of an initiator group.
@@ -344,6 +368,26 @@ impl Observer<'_> {
     pub fn handler_parameters(&self, handler: HandlerName) -> Result<Option<Vec<String>>, Error> {
         let usage = self.sysfs.optional_read(&device::handler_mgmt(handler), self.deadline)?;
         Ok(usage.as_deref().and_then(parameters_listed))
+    }
+
+    /// The number of this machine that goes into the identifiers which the kernel makes of a device's name; 0 where there is none.
+    pub fn setup_id(&self) -> Result<u32, Error> {
+        let text = self.optional(&identity::setup_id())?.unwrap_or_default();
+        Ok(u32::from_str_radix(text.trim_start_matches("0x"), 16).unwrap_or(0))
+    }
+
+    /// The size in bytes of the smallest piece that a block device reads and writes; `None` where the kernel has no such device.
+    /// A partition has its disk's.
+    pub fn logical_block_size(&self, number: u64) -> Result<Option<u64>, Error> {
+        for queue in ["queue", "../queue"] {
+            let path = format!("dev/block/{}:{}/{queue}/logical_block_size", major(number), minor(number));
+            match self.sysfs.value(&path, self.deadline) {
+                Ok(text) => return Ok(text.trim().parse().ok()),
+                Err(error) if error.is_absent() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
     }
 
     /// The initiators that have commands in flight on a device, by session; to name them when a drain does not end.

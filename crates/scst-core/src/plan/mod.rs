@@ -5,6 +5,10 @@
 //!
 //! Architecture invariant: nothing here reads or writes; the only input is `state`.
 
+use std::collections::BTreeMap;
+
+use crate::scst::names::DeviceName;
+
 pub mod ports;
 pub mod step;
 pub mod storage;
@@ -20,4 +24,6 @@ pub struct Plan {
     pub warnings: Vec<String>,
     /// What is wrong and cannot be put right by any step, one sentence each.
     pub errors: Vec<String>,
+    /// The devices that are wanted and cannot be added here, and why. Nothing of them is in the steps.
+    pub left_out: BTreeMap<DeviceName, String>,
 }

@@ -1,5 +1,6 @@
 //! One step of a plan: one command to the kernel, or one wait. Each knows its sentence, its path and its value.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::error::Error;
@@ -7,6 +8,7 @@ use crate::scst::alua::AluaState;
 use crate::scst::names::{
     DeviceName, Driver, FcHostName, GroupName, HandlerName, InitiatorGroup, InitiatorName, NodeName, TargetName,
 };
+use crate::scst::target::LunTable;
 use crate::scst::values::{AttributeValue, ParameterValue};
 use crate::scst::{device, device_group, qla2x00t, target};
 use crate::state::LunAddress;
@@ -78,6 +80,8 @@ pub enum Step {
     AddLun { at: LunAddress, device: DeviceName },
     /// Unmap a LUN.
     DelLun { at: LunAddress, device: DeviceName },
+    /// Unmap all LUNs of a table, which are these of our devices.
+    ClearTable { table: LunTable, luns: BTreeMap<u32, DeviceName> },
     /// Wait until a device is mapped nowhere but in the copy manager.
     AwaitUnmapped { device: DeviceName },
     /// Hold new commands of a device back; `before` blocks were counted.
@@ -164,6 +168,7 @@ impl Step {
             }
             Self::AddLun { at, device } => (format!("{}/mgmt", at.table.dir()), format!("add {device} {}", at.lun)),
             Self::DelLun { at, .. } => (format!("{}/mgmt", at.table.dir()), format!("del {}", at.lun)),
+            Self::ClearTable { table, .. } => (format!("{}/mgmt", table.dir()), "clear".into()),
             Self::Block { device, .. } => (format!("{}/block", device::device(device)), "11".into()),
             Self::Unblock { device, .. } => (format!("{}/block", device::device(device)), "0".into()),
             Self::IssueLip { host, .. } => (qla2x00t::issue_lip(host), "1".into()),
@@ -183,14 +188,10 @@ impl Step {
         match self {
             Self::DelGroup { .. } => true,
             Self::DelDevice { device, .. } => match failed {
-                Self::DelLun { device: other, .. }
-                | Self::AwaitUnmapped { device: other }
-                | Self::Unblock { device: other, .. } => device == other,
-                _ => false,
+                Self::AwaitUnmapped { device: other } | Self::Unblock { device: other, .. } => device == other,
+                _ => failed.unmaps(device),
             },
-            Self::AwaitUnmapped { device } => {
-                matches!(failed, Self::DelLun { device: other, .. } if device == other)
-            }
+            Self::AwaitUnmapped { device } => failed.unmaps(device),
             Self::SetAttribute { device, .. } | Self::Open { device } | Self::Close { device } => failed.brings(device),
             // A member that is closed makes a group that is in service fail.
             Self::Join { device, .. } => {
@@ -234,6 +235,15 @@ impl Step {
             Self::AddDevice { device, .. } | Self::DelDevice { device, .. } | Self::Join { device, .. } => {
                 device == wanted
             }
+            _ => false,
+        }
+    }
+
+    /// The step takes a device from those who see it at a LUN.
+    fn unmaps(&self, wanted: &DeviceName) -> bool {
+        match self {
+            Self::DelLun { device, .. } => device == wanted,
+            Self::ClearTable { luns, .. } => luns.values().any(|device| device == wanted),
             _ => false,
         }
     }
@@ -358,6 +368,9 @@ impl Step {
             Self::DelLun { at, device } => {
                 (format!("unmap device {device} from"), format!("LUN {} of {}", at.lun, at.table))
             }
+            Self::ClearTable { table, luns } => {
+                ("unmap at once".into(), format!("LUN {} of {table}", some(luns.keys())))
+            }
             Self::AwaitUnmapped { device } => ("wait until no LUN is left of".into(), format!("device {device}")),
             Self::Block { device, .. } => ("block".into(), format!("device {device}")),
             Self::AwaitDrained { device } => ("wait for the commands in flight of".into(), format!("device {device}")),
@@ -368,6 +381,14 @@ impl Step {
         };
         (verb, object)
     }
+}
+
+/// Numbers as a part of a sentence: the first three, and how many there are besides.
+fn some<'n>(numbers: impl ExactSizeIterator<Item = &'n u32>) -> String {
+    let more = numbers.len().saturating_sub(3);
+    let first: Vec<String> = numbers.take(3).map(u32::to_string).collect();
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    format!("{}{more}", first.join(", "))
 }
 
 /// What a verb ends with where the object follows it.
@@ -430,5 +451,19 @@ mod tests {
         assert_eq!(add.to_string(), "add device ssd_lu0 with filename=/dev/sda, read_only=1 through vdisk_blockio");
         assert_eq!(add.command().unwrap().1, "add_device ssd_lu0 filename=/dev/sda; read_only=1");
         assert!(failed(&add).starts_with("device ssd_lu0: add failed: EBUSY"));
+        let table = LunTable {
+            driver: TargetName::seen("qla2x00t").unwrap(),
+            port: TargetName::seen("p").unwrap(),
+            group: None,
+        };
+        let cleared = |luns: u32| {
+            let luns = (0..luns).map(|lun| (lun, DeviceName::seen("ssd_lu0").unwrap())).collect();
+            Step::ClearTable { table: table.clone(), luns }
+        };
+        assert_eq!(cleared(1).to_string(), "unmap at once LUN 0 of the default group of port p");
+        assert_eq!(cleared(5).to_string(), "unmap at once LUN 0, 1, 2 and 2 more of the default group of port p");
+        assert!(
+            failed(&cleared(2)).starts_with("LUN 0, 1 of the default group of port p: unmap at once failed: EBUSY")
+        );
     }
 }

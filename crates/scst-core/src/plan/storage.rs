@@ -14,6 +14,7 @@ use super::{Plan, Step};
 use crate::gather::Gather as _;
 use crate::scst::alua::AluaState;
 use crate::scst::names::{DeviceName, Driver, GroupName, HandlerName, NodeName, TargetName};
+use crate::scst::target::LunTable;
 use crate::scst::values::{AttributeValue, ParameterValue};
 use crate::state::{Device, DeviceGroup, LunAddress, Member, Storage, TargetGroup};
 
@@ -38,6 +39,12 @@ pub struct Scope {
 /// effect when it is.
 const LEFT_ALONE: [&str; 2] = ["bind_alua_state", "write_through"];
 
+/// A difference that is named and for which no device is added again. The kernel takes `thin_provisioned` back where the
+/// store cannot give space back: adding the device again would bring the same.
+fn left_alone(difference: &Difference) -> bool {
+    LEFT_ALONE.contains(&difference.what) || (difference.what == "thin_provisioned" && difference.wanted == "1")
+}
+
 /// Parameters that every SCST knows, whatever its usage text says.
 const ALWAYS_KNOWN: [&str; 2] = ["filename", "read_only"];
 
@@ -55,7 +62,7 @@ pub fn converge(scope: &Scope, found: &Storage, wanted: &Storage) -> Plan {
         plan.steps.extend(foreign.map(|device| leave(scope, device)));
         plan.steps.push(Step::DelGroup { group: scope.group.clone() });
     }
-    let lost = devices.add(scope, found, wanted, &mut plan);
+    devices.add(scope, found, wanted, &mut plan);
     devices.sizes(wanted, &mut plan);
     if let Some(wanted_group) = &wanted.group {
         let created = found.group.is_none().then(DeviceGroup::default);
@@ -69,9 +76,10 @@ pub fn converge(scope: &Scope, found: &Storage, wanted: &Storage) -> Plan {
         target_groups(scope, found_group, wanted_group, &mut plan);
     }
     devices.map(scope, found, wanted, &mut plan.steps);
+    let left_out = &plan.left_out;
     plan.steps.retain(|step| match step {
         Step::Join { device, .. } | Step::Open { device } | Step::Close { device } | Step::AddLun { device, .. } => {
-            !lost.contains(device)
+            !left_out.contains_key(device)
         }
         _ => true,
     });
@@ -84,6 +92,27 @@ fn close(scope: &Scope, found: &Storage, steps: &mut Vec<Step>) {
     if local.is_some_and(|local| local.state != AluaState::Unavailable) {
         steps.push(set_state(scope, &scope.local, AluaState::Unavailable));
     }
+}
+
+/// The same steps with one command for each LUN table of which all LUNs go; `tables` says which LUNs are in a table, whosever
+/// they are.
+pub fn clear_tables(steps: Vec<Step>, tables: &BTreeMap<LunTable, BTreeSet<u32>>) -> Vec<Step> {
+    let mut going: BTreeMap<LunTable, BTreeMap<u32, DeviceName>> = BTreeMap::new();
+    for step in &steps {
+        if let Step::DelLun { at, device } = step {
+            going.entry(at.table.clone()).or_default().insert(at.lun, device.clone());
+        }
+    }
+    going.retain(|table, luns| tables.get(table).is_some_and(|there| there.iter().eq(luns.keys())));
+    let whole: BTreeSet<LunTable> = going.keys().cloned().gather();
+    let shorter = steps.into_iter().filter_map(|step| match step {
+        Step::DelLun { at, .. } if whole.contains(&at.table) => {
+            let luns = going.remove(&at.table)?;
+            Some(Step::ClearTable { table: at.table, luns })
+        }
+        step => Some(step),
+    });
+    shorter.collect()
 }
 
 /// The steps that give back what a dead run left blocked: one block per device, if the count is above the recorded one.
@@ -182,7 +211,7 @@ impl<'a> DevicePlan<'a> {
                 continue;
             };
             let differences = differences(device, wanted);
-            let anew = scope.recreate && differences.iter().any(|d| !LEFT_ALONE.contains(&d.what));
+            let anew = scope.recreate && differences.iter().any(|d| !left_alone(d));
             if anew && device.handler.is_some() {
                 plan.removed.insert(name);
                 continue;
@@ -235,21 +264,14 @@ impl<'a> DevicePlan<'a> {
         }
     }
 
-    /// Answers the devices that cannot be added, because what is known of them cannot be said.
-    fn add<'w>(
-        &self,
-        scope: &Scope,
-        found: &Storage,
-        wanted: &'w Storage,
-        plan: &mut Plan,
-    ) -> BTreeSet<&'w DeviceName> {
-        let mut lost = BTreeSet::new();
+    /// A device that cannot be added, or of which not everything can be said, is left out.
+    fn add(&self, scope: &Scope, found: &Storage, wanted: &Storage, plan: &mut Plan) {
         for (name, device) in &wanted.devices {
             let kept = self.kept.get(name);
             if kept.is_none()
                 && let Some(handler) = device.handler
             {
-                match parameters(scope, handler, device) {
+                match device.refused.clone().map_or_else(|| parameters(scope, handler, device), Err) {
                     Ok(mut parameters) => {
                         // Its state alone opens it: a standby opens no store, neither DRBD's nor a disk that is shared.
                         parameters.extend(
@@ -264,9 +286,9 @@ impl<'a> DevicePlan<'a> {
                             plan.steps.extend(device.size.and_then(|bytes| set_size(name, device.whole_blocks(bytes))));
                         }
                     }
-                    Err(what) => {
-                        plan.warnings.push(format!("device {name} cannot be added: its {what} cannot be written"));
-                        lost.insert(name);
+                    Err(why) => {
+                        plan.warnings.push(format!("device {name} is left out: {why}"));
+                        plan.left_out.insert(name.clone(), why);
                         continue;
                     }
                 }
@@ -277,14 +299,18 @@ impl<'a> DevicePlan<'a> {
                 kept.is_some() && found.devices[name].identity.get(attribute).is_none_or(|there| there == value)
             };
             let wrong = device.identity.iter().filter(|(attribute, value)| writable && !right(attribute, value));
-            for (attribute, value) in wrong {
+            let there = |attribute: &str| kept.map(|device| device.tuning.get(attribute));
+            let tuned = device.tuning.iter().filter(|(attribute, value)| match there(attribute) {
+                Some(there) => there.is_some_and(|there| there != *value),
+                None => true,
+            });
+            for (attribute, value) in wrong.chain(tuned) {
                 match AttributeValue::parse(value) {
                     Ok(value) => plan.steps.push(Step::SetAttribute { device: name.clone(), attribute, value }),
                     Err(error) => plan.warnings.push(format!("device {name}: {attribute} stays as it is: {error}")),
                 }
             }
         }
-        lost
     }
 
     /// Members that are not ours leave before ours join.
@@ -397,12 +423,13 @@ fn ours(scope: &Scope, at: &LunAddress) -> bool {
 ///
 /// # Errors
 ///
-/// The parameter that the kernel's grammar cannot carry: possible only in what was found, and is to be put back.
+/// Why it cannot be added: the handler does not know block sizes, and hosts would see another disk than the one that was asked
+/// for; or a parameter cannot be said in the kernel's grammar, which is possible only in what was found, and is to be put back.
 fn parameters(
     scope: &Scope,
     handler: HandlerName,
     device: &Device,
-) -> Result<Vec<(&'static str, ParameterValue)>, &'static str> {
+) -> Result<Vec<(&'static str, ParameterValue)>, String> {
     let listed = scope.parameters.get(&handler);
     let knows = |name: &str| match listed {
         _ if ALWAYS_KNOWN.contains(&name) => true,
@@ -413,8 +440,19 @@ fn parameters(
     let filename = device.filename.iter().map(|filename| ("filename", filename));
     let settings = device.settings.iter().map(|(name, value)| (*name, value));
     // What the kernel does by itself need not be said, and an older kernel may not know the word.
-    let said = settings.filter(|(name, value)| !is_default(name, value) && knows(name));
-    filename.chain(said).map(|(name, value)| Ok((name, ParameterValue::parse(value).map_err(|_| name)?))).collect()
+    let said = settings.filter(|(name, value)| !is_default(name, value));
+    let (taken, unknown): (Vec<_>, Vec<_>) = said.partition(|(name, _)| knows(name));
+    if unknown.iter().any(|(name, _)| *name == "blocksize") {
+        return Err(not_known(handler, "blocksize"));
+    }
+    let value =
+        |name: &str, value: &str| ParameterValue::parse(value).map_err(|_| format!("its {name} cannot be written"));
+    filename.chain(taken).map(|(name, text)| Ok((name, value(name, text)?))).collect()
+}
+
+/// Why a device is not added whose handler does not know one of its parameters.
+pub fn not_known(handler: HandlerName, parameter: &str) -> String {
+    format!("{handler} of this kernel does not know {parameter}")
 }
 
 /// Whether the kernel gives a fresh device this value by itself. `write_through` and `bind_alua_state` are always said:
@@ -423,6 +461,7 @@ fn is_default(name: &str, value: &str) -> bool {
     match name {
         "read_only" | "removable" | "nv_cache" | "dummy" => value == "0",
         "rotational" => value == "1",
+        "blocksize" => value == "512",
         _ => false,
     }
 }

@@ -6,6 +6,7 @@ pub mod alua;
 pub mod device;
 pub mod device_group;
 pub mod driver;
+pub mod identity;
 pub mod names;
 pub mod qla2x00t;
 pub mod target;

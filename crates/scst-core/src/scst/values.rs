@@ -147,6 +147,53 @@ impl NaaId {
     }
 }
 
+/// The logical block size of a device, in bytes (`blocksize`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BlockSize(u16);
+
+impl BlockSize {
+    /// The kernel's own.
+    pub const DEFAULT: Self = Self(512);
+
+    /// The sizes that every handler can serve (`scst_vdisk.c`): `vdisk_blockio` takes none that is over a page.
+    const ALL: [Self; 4] = [Self::DEFAULT, Self(1024), Self(2048), Self(4096)];
+
+    /// The size in bytes.
+    pub fn bytes(self) -> u64 {
+        self.0.into()
+    }
+
+    /// A configured size, or one that the kernel shows of a disk.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        let known = Self::ALL.into_iter().find(|size| size.to_string() == text);
+        known.ok_or(NameError::Form("a block size of 512, 1024, 2048 or 4096"))
+    }
+}
+
+impl fmt::Display for BlockSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The number of threads that serve a device (`threads_num`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ThreadsNum(u8);
+
+impl ThreadsNum {
+    /// 1 to 64, without a leading zero.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        let number = text.parse().ok().filter(|number: &u8| (1..=64).contains(number) && number.to_string() == text);
+        number.map(Self).ok_or(NameError::Form("a number from 1 to 64"))
+    }
+}
+
+impl fmt::Display for ThreadsNum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 readable!(ParameterValue, AttributeValue, BackingPath, T10DevId, Usn, NaaId);
 
 #[cfg(test)]
@@ -197,6 +244,20 @@ mod tests {
         }
         for text in ["0X5000000000000001", "500000000000000g", "500000000000001", "0x0x50000000000001"] {
             assert!(NaaId::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn block_sizes_and_threads_are_plain_numbers_in_their_range() {
+        for text in ["512", "1024", "2048", "4096"] {
+            assert_eq!(BlockSize::parse(text).map(|size| size.to_string()), Ok(text.to_owned()));
+        }
+        for text in ["0", "256", "513", "8192", "0512", "0x200", "+512", "4k", ""] {
+            assert!(BlockSize::parse(text).is_err(), "{text}");
+        }
+        assert_eq!([ThreadsNum::parse("1"), ThreadsNum::parse("64")], [Ok(ThreadsNum(1)), Ok(ThreadsNum(64))]);
+        for text in ["0", "65", "300", "01", "+1", "-1", "x", ""] {
+            assert!(ThreadsNum::parse(text).is_err(), "{text}");
         }
     }
 

@@ -106,6 +106,7 @@ impl Kernel {
                 storage.luns.insert(at.clone(), Lun { device: device.clone(), read_only });
             }
             Step::DelLun { at, .. } => _ = storage.luns.remove(at)?,
+            Step::ClearTable { table, .. } => storage.luns.retain(|at, _| at.table != *table),
             Step::Block { device, .. } => storage.devices.get_mut(device)?.block.count += 1,
             Step::Unblock { device, .. } => {
                 let count = &mut storage.devices.get_mut(device)?.block.count;

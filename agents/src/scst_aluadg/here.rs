@@ -1,0 +1,170 @@
+//! What this node makes of the configured devices: what nobody said and only the node knows, and what it cannot have.
+//!
+//! Three facts of a node count. The logical block size of a store: a device has at least that. What the handlers of its kernel
+//! know: a device with another block size than the one that was asked for would be another disk to hosts, so it is left out. And
+//! `setup_id`: where it is not 0, the kernel makes other identifiers of a device's name than the other nodes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use scst_core::error::Error;
+use scst_core::gather::Gather as _;
+use scst_core::plan::storage::not_known;
+use scst_core::scst::identity;
+use scst_core::scst::names::HandlerName;
+use scst_core::scst::values::{BlockSize, T10DevId, Usn};
+use scst_core::state::Storage;
+
+use super::device::DeviceParams;
+use super::params::Params;
+use crate::backing;
+use crate::host::Host;
+
+/// What counts of a node.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// The parameters that each handler's `add_device` knows; nothing for a handler that does not tell.
+    pub parameters: BTreeMap<HandlerName, Vec<String>>,
+    /// The logical block size, in bytes, of the stores that are block devices here, by their path.
+    pub block_sizes: BTreeMap<String, u64>,
+    /// The machine's `setup_id`.
+    pub setup_id: u32,
+}
+
+impl Facts {
+    /// Looks at the node.
+    ///
+    /// # Errors
+    ///
+    /// What of the kernel's tree could not be read.
+    pub(super) fn of(host: &Host<'_>, params: &Params) -> Result<Self, Error> {
+        let observer = host.observer();
+        let mut facts = Self { setup_id: observer.setup_id()?, ..Self::default() };
+        for handler in params.devices.iter().map(|device| device.handler).gather::<BTreeSet<_>>() {
+            if let Some(known) = observer.handler_parameters(handler)? {
+                facts.parameters.insert(handler, known);
+            }
+        }
+        let stores = params.devices.iter().filter_map(|device| Some(device.filename.as_ref()?.as_str()));
+        let stores: Vec<&str> = stores.collect();
+        let sizes = backing::block_sizes(&stores, observer)?;
+        let known = stores.into_iter().zip(sizes).filter_map(|(path, size)| Some((path.to_owned(), size?)));
+        facts.block_sizes = known.gather();
+        Ok(facts)
+    }
+
+    /// The configuration as this node has it.
+    pub fn apply(&self, params: &Params) -> Params {
+        let devices = params.devices.iter().map(|device| self.device(device.clone())).collect();
+        Params { devices, ..params.clone() }
+    }
+
+    /// Takes out of what was found an identifier that the kernel makes by itself: a device that is put back has it again.
+    pub(super) fn forget_made(&self, found: &mut Storage) {
+        for (name, device) in found.devices.iter_mut().filter(|_| self.setup_id == 0) {
+            device.identity.retain(|what, id| *what != "vend_specific_id" || *id != identity::t10_dev_id(name));
+        }
+    }
+
+    fn device(&self, mut device: DeviceParams) -> DeviceParams {
+        let said = [("blocksize", device.blocksize.is_some()), ("thin_provisioned", device.thin_provisioned.is_some())];
+        let store = device.filename.as_ref().and_then(|path| self.block_sizes.get(path.as_str()).copied());
+        let default = match store {
+            Some(size) if size > BlockSize::DEFAULT.bytes() => BlockSize::parse(&size.to_string()),
+            _ => Ok(BlockSize::DEFAULT),
+        };
+        let size = device.blocksize.unwrap_or(default.unwrap_or(BlockSize::DEFAULT));
+        device.blocksize = Some(size);
+        let asked = said.map(|(key, said)| (key, said || (key == "blocksize" && size != BlockSize::DEFAULT)));
+        let known = self.parameters.get(&device.handler);
+        let unknown = asked.into_iter().find(|(key, asked)| {
+            let lacks = |known: &Vec<String>| known.iter().all(|name| name != key);
+            *asked && known.is_some_and(lacks)
+        });
+        device.refused = match (unknown, store) {
+            (Some((key, _)), _) => Some(not_known(device.handler, key)),
+            // SCST 3.11 would not open it, and 3.7 would hand on commands that the store cannot carry out.
+            (None, Some(store)) if device.handler == HandlerName::VdiskBlockio && store > size.bytes() => {
+                Some(format!("its store has logical blocks of {store} bytes, more than its blocksize {size}"))
+            }
+            _ => None,
+        };
+        if self.setup_id != 0 {
+            let t10 = identity::t10_dev_id(&device.name);
+            device.usn = device.usn.or_else(|| Usn::parse(&identity::usn(&device.name)).ok());
+            device.t10devid = device.t10devid.or_else(|| T10DevId::parse(&t10).ok());
+            device.vend_specific_id = Some(t10);
+        }
+        device
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use scst_core::ocf::env::Env;
+
+    use super::*;
+
+    /// The device `dg_a` on `/dev/a` with these words about it, on a node like that.
+    fn on(facts: &Facts, words: &str) -> DeviceParams {
+        let device = format!("virtname=a,filename=/dev/a,export0=all:0,{words}");
+        let pairs = [("groupname", "dg"), ("tgtdriver", "iscsi"), ("device0", &device)];
+        let env = Env::from_pairs(pairs.map(|(name, value)| (format!("OCF_RESKEY_{name}"), value)));
+        facts.apply(&Params::parse(&env).0.unwrap()).devices.remove(0)
+    }
+
+    fn with_store(size: u64) -> Facts {
+        Facts { block_sizes: [("/dev/a".to_owned(), size)].into(), ..Facts::default() }
+    }
+
+    #[test]
+    fn a_device_has_blocks_as_large_as_its_store_unless_somebody_said_otherwise() {
+        for (store, words, size, refused) in [
+            (512, "", "512", false),
+            (4096, "", "4096", false),
+            (2048, "", "2048", false),
+            (512, "blocksize=4096", "4096", false),
+            (4096, "blocksize=512", "512", true),
+            (4096, "blocksize=512,handler=vdisk_fileio", "512", false),
+            (4096, "handler=vdisk_fileio", "4096", false),
+            (8192, "", "512", true),
+        ] {
+            let device = on(&with_store(store), words);
+            assert_eq!(device.blocksize.unwrap().to_string(), size, "{store} {words}");
+            assert_eq!(device.refused.is_some(), refused, "{store} {words}: {:?}", device.refused);
+        }
+        let device = on(&with_store(4096), "blocksize=512");
+        assert_eq!(device.refused.unwrap(), "its store has logical blocks of 4096 bytes, more than its blocksize 512");
+    }
+
+    #[test]
+    fn what_the_handler_does_not_know_leaves_a_device_out() {
+        let old = |store| Facts {
+            parameters: [(HandlerName::VdiskBlockio, vec!["filename".to_owned()])].into(),
+            ..with_store(store)
+        };
+        for (store, words, why) in [
+            (512, "", None),
+            (512, "blocksize=512", Some("vdisk_blockio of this kernel does not know blocksize")),
+            (4096, "", Some("vdisk_blockio of this kernel does not know blocksize")),
+            (512, "thin_provisioned=0", Some("vdisk_blockio of this kernel does not know thin_provisioned")),
+            (512, "handler=vdisk_fileio,blocksize=1024", None),
+        ] {
+            assert_eq!(on(&old(store), words).refused.as_deref(), why, "{store} {words}");
+        }
+    }
+
+    #[test]
+    fn identifiers_are_those_of_a_node_without_a_setup_id() {
+        assert_eq!((on(&Facts::default(), "").usn, on(&Facts::default(), "").vend_specific_id), (None, None));
+        let node = Facts { setup_id: 0x77, ..Facts::default() };
+        let device = on(&node, "");
+        let usn = device.usn.unwrap().to_string();
+        assert_eq!(usn.len(), 8);
+        assert_eq!(device.t10devid.unwrap().to_string(), format!("{usn}-dg_a"));
+        assert_eq!(device.vend_specific_id, Some(format!("{usn}-dg_a")));
+        let device = on(&node, "usn=mine,t10devid=also");
+        assert_eq!(device.usn.unwrap().to_string(), "mine");
+        assert_eq!(device.t10devid.unwrap().to_string(), "also");
+        assert_eq!(device.vend_specific_id, Some(format!("{usn}-dg_a")));
+    }
+}
