@@ -179,6 +179,15 @@ impl Node {
     }
 }
 
+impl Drop for Node {
+    fn drop(&mut self) {
+        let crash = self.mount.with_machine(|machine| machine.crashed().map(str::to_owned));
+        if let Some(crash) = crash.filter(|_| !std::thread::panicking()) {
+            panic!("the kernel of {} crashed: {crash}", self.name);
+        }
+    }
+}
+
 fn fc_port(port: &Hardware, host: u32) -> FcPort {
     FcPort {
         host,

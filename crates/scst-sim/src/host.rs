@@ -242,6 +242,7 @@ fn disk(path: &Path, number: u64) -> HostFile {
     HostFile {
         logical_block: block("logical_block_size").unwrap_or(plain.logical_block),
         physical_block: block("physical_block_size").unwrap_or(plain.physical_block),
+        optimal_io: block("optimal_io_size").unwrap_or(0),
         discard: queue("discard_max_bytes").is_some_and(|bytes| bytes > 0),
         held: opening == Some(Errno::EBUSY),
         open_error: opening.filter(|errno| *errno != Errno::EBUSY),

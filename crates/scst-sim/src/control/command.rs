@@ -1,6 +1,7 @@
 //! The commands of the control file: what happens to the machine from outside, and what goes wrong in it.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use nix::errno::Errno;
 
@@ -46,6 +47,8 @@ discover INITIATOR [portal=ADDRESS[:PORT]] [from=ADDRESS] [user=NAME secret=TEXT
 io start DRIVER TARGET SESSION LUN [DURATION]
 io finish ID
 io done ID
+io reply ID
+scsi DRIVER TARGET SESSION LUN tur|inquiry|readcap10|readcap16|rtpg|read LBA|write LBA|sync|caching
 pr DRIVER TARGET SESSION LUN COMMAND
   where COMMAND is register KEY NEW [aptpl], reserve KEY TYPE, release KEY TYPE, clear KEY, preempt KEY NEW TYPE, keys or reservation;
   keys are hexadecimal, the KEY of register is 0 where none is registered and * to ignore it
@@ -77,7 +80,7 @@ pub(crate) fn command(core: &mut Core, line: &str) -> Result<String, Refused> {
         "plug" | "unplug" | "port-state" | "lips" | "plug-target" | "plug-disk" | "unplug-disk" => {
             hardware(core, verb, rest, &words)
         }
-        "login" | "logout" | "discover" | "io" => initiator(core, verb, rest, &words),
+        "login" | "logout" | "discover" | "io" | "scsi" => initiator(core, verb, rest, &words),
         "pr" => reserve::command(core, &words),
         "lockspaces" => Ok(core.machine.lockspaces().join("\n")),
         _ => mount(core, verb, rest, &words),
@@ -183,6 +186,17 @@ fn initiator(core: &mut Core, verb: &str, rest: &str, words: &[&str]) -> Result<
         ("io", ["finish", id]) => {
             machine.finish_io(number(id)?);
             Ok(done())
+        }
+        ("io", ["reply", id]) => {
+            let reply = machine.reply(number(id)?);
+            Ok(reply.map_or_else(|| "waiting".to_owned(), ToString::to_string))
+        }
+        ("scsi", [driver, target, session, lun, command @ ..]) => {
+            let command = command.join(" ").parse().map_err(Refused::syntax)?;
+            let sent = machine.start_command(driver, target, session, number(lun)?, command, Some(Duration::ZERO));
+            let id = sent.map_err(|errno| failed("cannot send a command", errno))?;
+            machine.advance(machine.now());
+            Ok(machine.reply(id).map_or_else(|| format!("waiting: io {id}"), ToString::to_string))
         }
         ("io", ["done", id]) => Ok(if machine.io_done(number(id)?) { "yes" } else { "no" }.to_owned()),
         _ => Err(no_command(verb, words)),

@@ -126,7 +126,8 @@ impl Machine {
     }
 
     fn still_there(&self, handle: &Handle) -> Result<Found, Errno> {
-        let found = self.walk(&handle.path, true).map_err(|_| Errno::ENODEV)?;
+        let gone = |errno| if errno == Errno::ENOTRECOVERABLE { errno } else { Errno::ENODEV };
+        let found = self.walk(&handle.path, true).map_err(gone)?;
         let id = self.entry_identity(&found.parent, &found.name, &found.entry);
         if id == handle.id { Ok(found) } else { Err(Errno::ENODEV) }
     }

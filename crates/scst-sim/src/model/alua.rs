@@ -35,6 +35,18 @@ impl AluaState {
         Self::ALL.iter().find(|(s, _)| *s == self).map_or("???", |(_, n)| n)
     }
 
+    /// Its number in REPORT TARGET PORT GROUPS.
+    pub(super) fn code(self) -> u8 {
+        match self {
+            Self::Active => 0,
+            Self::Nonoptimized => 1,
+            Self::Standby => 2,
+            Self::Unavailable => 3,
+            Self::Offline => 14,
+            Self::Transitioning => 15,
+        }
+    }
+
     /// Devices are used in it.
     fn in_use(self) -> bool {
         matches!(self, Self::Active | Self::Nonoptimized)
@@ -54,6 +66,9 @@ impl Machine {
         }
         if let Some(group) = self.scst.target_groups.get_mut(&tg) {
             group.state = state;
+        }
+        if state != AluaState::Transitioning {
+            self.state_changed(tg);
         }
     }
 

@@ -109,6 +109,12 @@ impl Machine {
         vdisks.filter(move |v| v.open.as_ref().is_some_and(|open| open.file.identity == identity))
     }
 
+    /// What a device has open, as it is now.
+    pub(super) fn store_of(&self, device: DevId) -> Option<HostFile> {
+        let open = self.scst.devices.get(&device)?.vdisk.as_ref()?.open.as_ref()?;
+        Some(self.host.opened(&open.path, &open.file.identity).unwrap_or_else(|| open.file.clone()))
+    }
+
     /// Closes what a device has open. Nothing else may be changed by that.
     fn close_backing(&mut self, device: DevId) {
         let Some(open) = self.vdisk(device).and_then(|vdisk| vdisk.open.take()) else { return };
@@ -138,6 +144,9 @@ impl Machine {
             file => file?,
         };
         vdisk.size = file.size;
+        if vdisk.kind == VdiskKind::Block && file.optimal_io > 0 && !vdisk.opt_trans_len_set {
+            vdisk.opt_trans_len = file.optimal_io;
+        }
         let can_discard = !read_only && if vdisk.kind == VdiskKind::Block { file.discard } else { true };
         if vdisk.thin_provisioned_given {
             vdisk.thin_provisioned &= can_discard;
@@ -286,8 +295,10 @@ impl Machine {
             _ => return Err(Errno::EMEDIUMTYPE),
         };
         let size = size_of(&self.host.file(&path)?)?;
-        if let Some(vdisk) = self.vdisk(device) {
-            vdisk.size = size;
+        if let Some(vdisk) = self.vdisk(device)
+            && std::mem::replace(&mut vdisk.size, size) != size
+        {
+            self.capacity_changed(device);
         }
         Ok(())
     }

@@ -143,7 +143,11 @@ impl Machine {
         let medium = device.vdisk.as_ref().is_some_and(|v| v.kind == VdiskKind::Cdrom);
         match attr {
             "block" => self.store_block(id, data),
-            "dump_prs" | "sync" | "gen_tp_soft_threshold_reached_UA" => Store::Done(Ok(())),
+            "sync" => {
+                self.flush(id);
+                Store::Done(Ok(()))
+            }
+            "dump_prs" | "gen_tp_soft_threshold_reached_UA" => Store::Done(Ok(())),
             "max_tgt_dev_commands" => Store::Done(signed(text).and_then(|number| {
                 device.max_tgt_dev_commands = in_range(number, 0)?;
                 Ok(())
@@ -186,11 +190,13 @@ impl Machine {
     pub(super) fn set_size(&mut self, device: DevId, text: &[u8], shift: u32) -> Result<(), Errno> {
         let size = new_size(text, shift).ok_or(Errno::EINVAL)?;
         let vdisk = self.scst.devices.get_mut(&device).and_then(|d| d.vdisk.as_mut()).ok_or(Errno::EINVAL)?;
-        if size % (1u64 << vdisk.block_shift) != 0 {
-            return Err(Errno::EINVAL);
+        let fits = size.is_multiple_of(1u64 << vdisk.block_shift);
+        if fits {
+            vdisk.size = size;
         }
-        vdisk.size = size;
-        Ok(())
+        // Hosts are told even of a size that was refused, and of the same size again.
+        self.capacity_changed(device);
+        if fits { Ok(()) } else { Err(Errno::EINVAL) }
     }
 
     /// A write to `cluster_mode`. Without a cluster it is only noted; nothing is lost either way.

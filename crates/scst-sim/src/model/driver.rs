@@ -145,7 +145,7 @@ impl Machine {
 
     /// EFAULT for a name that is taken; a port with a bad parameter goes again.
     fn add_local_target(&mut self, driver: DrvId, name: &[u8], words: Words<'_>) -> Result<(), Errno> {
-        let kind = PortKind::Local { scsi_transport_version: SCSI_TRANSPORT_VERSION, phys_transport_version: 0 };
+        let kind = local_port(None);
         let target = self.create_target(driver, name, kind).map_err(|_| Errno::EFAULT)?;
         let result = self.apply_local_parameters(target, words);
         if result.is_err() {
@@ -169,6 +169,16 @@ impl Machine {
         Ok(())
     }
 
+    /// The ports that the stand-in for a hardware driver makes when it is loaded, each with a Fibre Channel host.
+    pub(super) fn add_stand_in_ports(&mut self, driver: DrvId, names: &str) {
+        for name in names.split(',').filter(|name| !name.is_empty()) {
+            let host = self.fc_ports.iter().map(|port| port.host + 1).max().unwrap_or(0);
+            if self.create_target(driver, name.as_bytes(), local_port(Some(host))).is_ok() {
+                self.add_stand_in_host(host, name);
+            }
+        }
+    }
+
     /// `add_session` and `del_session`; any other verb with a port and a word does nothing.
     fn local_command(&mut self, driver: DrvId, verb: &[u8], name: &[u8], session: &[u8]) -> Result<(), Errno> {
         let target = self.port_of(driver, name).ok_or(Errno::EINVAL)?;
@@ -186,7 +196,15 @@ impl Machine {
                 .filter(|s| self.scst.sessions.get(s).is_some_and(|s| s.initiator == session && !s.closing));
             let first = of_initiator.min().copied().ok_or(Errno::EINVAL)?;
             self.close_session(first);
+        } else if same_word(verb, "port_state") {
+            let up = same_word(session, "online");
+            self.set_stand_in_link(name, up);
         }
         Ok(())
     }
+}
+
+/// A port of `scst_local` or a stand-in made of it, with the SCSI host it has if it was made at load.
+fn local_port(host: Option<u32>) -> PortKind {
+    PortKind::Local { scsi_transport_version: SCSI_TRANSPORT_VERSION, phys_transport_version: 0, host }
 }

@@ -19,6 +19,8 @@ pub(super) const ATTRIBUTES: [AttrSpec; 8] = [
 /// The driver of target-capable ports.
 pub(super) const DRIVER: &str = "qla2x00t";
 
+const STAND_IN_SPEED: &str = "8 Gbit";
+
 /// A world wide name as `fc_host` writes it.
 fn hexadecimal(name: &str) -> String {
     format!("0x{}\n", name.replace(':', ""))
@@ -97,6 +99,28 @@ impl Machine {
     pub fn set_port_state(&mut self, wwpn: &str, state: &str) {
         if let Some(port) = self.fc_ports.iter_mut().find(|p| p.wwpn == wwpn) {
             state.clone_into(&mut port.state);
+        }
+    }
+
+    /// The Fibre Channel host of a port that the stand-in made.
+    pub(super) fn add_stand_in_host(&mut self, host: u32, name: &str) {
+        self.fc_ports.push(FcPort {
+            host,
+            wwpn: name.to_owned(),
+            wwnn: name.to_owned(),
+            state: "Online".to_owned(),
+            speed: STAND_IN_SPEED.to_owned(),
+            target_capable: false,
+            gen32: false,
+        });
+    }
+
+    /// The link of a port that the stand-in made comes up or goes down.
+    pub(super) fn set_stand_in_link(&mut self, name: &[u8], up: bool) {
+        let (state, speed) = if up { ("Online", STAND_IN_SPEED) } else { ("Linkdown", "unknown") };
+        if let Some(port) = self.fc_ports.iter_mut().find(|port| port.wwpn.as_bytes() == name) {
+            state.clone_into(&mut port.state);
+            speed.clone_into(&mut port.speed);
         }
     }
 

@@ -153,6 +153,13 @@ impl Identifiers {
         &self.t10_dev_id.value
     }
 
+    /// Vendor, product and revision as INQUIRY has them, each padded with blanks.
+    pub(super) fn inquiry_names(&self) -> String {
+        let text = |text: &Text, width: usize| format!("{:width$}", String::from_utf8_lossy(&text.value));
+        let (vendor, product) = (text(&self.t10_vend_id, T10_VEND_ID), text(&self.prod_id, PROD_ID));
+        vendor + &product + &text(&self.prod_rev_lvl, PROD_REV_LVL)
+    }
+
     /// Sets `t10_dev_id` from a parameter of `add_device`.
     pub(super) fn set_t10_dev_id(&mut self, value: &[u8]) -> Result<(), Errno> {
         self.t10_dev_id.store_whole(value, T10_DEV_ID)

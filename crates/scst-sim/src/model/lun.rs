@@ -4,6 +4,7 @@ use super::Errno;
 use super::command::{Outcome, Rest};
 use super::machine::Machine;
 use super::numbers::unsigned;
+use super::scsi::Sense;
 use super::state::{AcgId, DevId, Lun, SessId, SessionLun};
 use super::words::{Words, same_word};
 
@@ -52,7 +53,13 @@ impl Machine {
             }))
         } else if is("replace") || is("replace_no_ua") {
             match self.parse_lun(&mut words) {
-                Ok((device, number, read_only)) => self.replace_lun(acg, device, number, read_only),
+                Ok((device, number, read_only)) => {
+                    let outcome = self.replace_lun(acg, device, number, read_only);
+                    if is("replace") && !matches!(outcome, Outcome::Done(Err(_))) {
+                        self.inquiry_changed(acg, number);
+                    }
+                    outcome
+                }
                 Err(errno) => done(Err(errno)),
             }
         } else if is("del") {
@@ -122,6 +129,11 @@ impl Machine {
         if let Some(acg) = self.scst.acgs.get_mut(&acg) {
             acg.luns.insert(number, Lun { id, device, read_only, export });
         }
+        for session in sessions {
+            if self.takes_events(session) {
+                self.find_disks(session);
+            }
+        }
         Ok(())
     }
 
@@ -130,7 +142,7 @@ impl Machine {
         self.attach(device)?;
         let id = self.new_id();
         if let Some(session) = self.scst.sessions.get_mut(&session) {
-            session.luns.insert(number, SessionLun { id, device });
+            session.luns.insert(number, SessionLun { id, device, attentions: [Sense::RESET].into() });
         }
         if let Some(seen) = self.scst.devices.get_mut(&device) {
             seen.seen_by.insert((session, number));

@@ -37,6 +37,8 @@ pub struct Machine {
     /// Permission bits changed by `chmod`, by identity.
     pub(super) modes: BTreeMap<u64, u32>,
     unknowns: Vec<Unknown>,
+    /// What the kernel died of.
+    crash: Option<String>,
 }
 
 impl Machine {
@@ -60,6 +62,7 @@ impl Machine {
             queue: Queue::default(),
             modes: BTreeMap::new(),
             unknowns: Vec::new(),
+            crash: None,
         }
     }
 
@@ -99,6 +102,19 @@ impl Machine {
     pub fn next_event(&self) -> Option<Duration> {
         let own = [self.asked.next_event(), self.hosts.next_event()];
         self.next_job_event().into_iter().chain(self.next_io_event()).chain(own.into_iter().flatten()).min()
+    }
+
+    /// What the kernel crashed of, if it did: from then on everything asked of it fails with ENOTRECOVERABLE.
+    pub fn crashed(&self) -> Option<&str> {
+        self.crash.as_deref()
+    }
+
+    /// The kernel crashes. The first reason stays.
+    pub(super) fn crash(&mut self, reason: String) {
+        if self.crash.is_none() {
+            self.note_unknown(b"kernel", &format!("the kernel crashed: {reason}"));
+            self.crash = Some(reason);
+        }
     }
 
     /// Everything asked so far that the model does not know.

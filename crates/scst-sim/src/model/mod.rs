@@ -11,6 +11,7 @@
 
 mod access;
 mod alua;
+mod attention;
 mod backing;
 mod block;
 mod command;
@@ -24,6 +25,7 @@ mod fc_host;
 mod handler;
 mod identifiers;
 mod ini_group;
+mod initiator;
 mod io;
 mod iscsi;
 mod lun;
@@ -39,6 +41,7 @@ mod queue;
 mod reservation_text;
 mod reservations;
 mod root;
+mod scsi;
 mod session;
 mod slow;
 mod state;
@@ -52,6 +55,7 @@ mod words;
 pub use iscsi::{DaemonSignal, IscsiInitiator, IscsiRefusal};
 pub use machine::Machine;
 pub use pr_command::{PrAnswer, PrCommand};
+pub use scsi::{ScsiCommand, ScsiReply, Sense};
 pub use slow::Slow;
 
 /// An errno value, as the kernel would answer it.
@@ -147,6 +151,8 @@ pub struct HostFile {
     pub logical_block: u32,
     /// Physical block size of a block device, in bytes; at least the logical one.
     pub physical_block: u32,
+    /// The transfer length a block device does best with, in bytes; 0 where it does not say.
+    pub optimal_io: u32,
     /// Somebody outside SCST holds the block device open exclusively.
     pub held: bool,
     /// The block device can discard (`thin_provisioned` reads 1 then).
@@ -183,6 +189,7 @@ impl HostFile {
             size,
             logical_block: 512,
             physical_block: 512,
+            optimal_io: 0,
             held: false,
             discard: false,
             open_error: None,
@@ -253,6 +260,12 @@ pub trait Host {
 
     /// A write past the end made an open file this long.
     fn grown(&self, _identity: &[u8], _size: u64) {}
+
+    /// A host's block was written to an open file or device at that offset; `through` says whether past its page cache.
+    fn written(&self, _identity: &[u8], _offset: u64, _through: bool) {}
+
+    /// What is in the page cache of an open file or device goes to what is below it.
+    fn flushed(&self, _identity: &[u8]) {}
 
     /// The block devices that `/sys/dev/block` lists.
     fn disks(&self) -> Vec<HostDisk> {

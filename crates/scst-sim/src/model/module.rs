@@ -32,7 +32,7 @@ const MODULES: [Spec; 11] = [
     spec("scst_vdisk", &["scst"]),
     spec("scst_disk", &["scst"]),
     Spec { name: "qla2xxx_scst", needs: &[], parameters: &[("qlini_mode", "exclusive")] },
-    spec("qla2x00tgt", &["scst"]),
+    Spec { name: "qla2x00tgt", needs: &["scst"], parameters: &[("ports", "")] },
     spec("scst_local", &["scst"]),
     spec("iscsi_scst", &["scst"]),
     spec("ib_srpt", &["scst"]),
@@ -127,6 +127,9 @@ impl Machine {
         let id = self.register_driver(driver, flavour, can_disable, Trace::new(own));
         if flavour == Flavour::Hardware {
             self.add_hardware_targets(id);
+        } else if let Some(ports) = self.modules.get(module).and_then(|module| module.parameters.get("ports").cloned())
+        {
+            self.add_stand_in_ports(id, &ports);
         }
     }
 

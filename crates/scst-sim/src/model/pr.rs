@@ -8,6 +8,7 @@ use super::device::PR_DIR;
 use super::machine::Machine;
 use super::pr_command::{PrAnswer, PrCommand};
 use super::reservations::Reservations;
+use super::scsi::Sense;
 use super::state::{DevId, Device, PortKind, SessId, TgtId};
 
 /// Larger files are not read.
@@ -77,18 +78,22 @@ impl Machine {
         let nexus = (session, u64::from(lun));
         let device = self.device_at(nexus).ok_or(Errno::ENXIO)?;
         let (id, rel_tgt_id) = self.initiator_port(session).ok_or(Errno::ENODEV)?;
-        match self.access_state(session, device) {
-            Some(AluaState::Transitioning) => return Ok(PrAnswer::Check(2, 4, 0x0a)),
-            Some(AluaState::Unavailable | AluaState::Offline) => return Ok(PrAnswer::Check(2, 4, 0x0c)),
+        match self.state_seen(session, device) {
+            AluaState::Transitioning => return Ok(PrAnswer::Check(2, 4, 0x0a)),
+            AluaState::Unavailable | AluaState::Offline => return Ok(PrAnswer::Check(2, 4, 0x0c)),
             _ => {}
         }
-        let held = self.scst.devices.get_mut(&device).ok_or(Errno::ENODEV)?;
+        let held = self.scst.devices.get(&device).ok_or(Errno::ENODEV)?;
         if held.blocking.count > 0 {
             return Err(Errno::EBUSY);
         }
-        if let Some((code, qualifier)) = held.reservations.take_attention(nexus) {
-            return Ok(PrAnswer::Check(6, code, qualifier));
+        while let Some(sense) = self.take_attention(nexus.0, nexus.1) {
+            if !self.host_takes(nexus.0, nexus.1, sense) {
+                let Sense(key, code, qualifier) = sense;
+                return Ok(PrAnswer::Check(key, code, qualifier));
+            }
         }
+        let held = self.scst.devices.get_mut(&device).ok_or(Errno::ENODEV)?;
         let answer = held.reservations.execute(command, nexus, &id, rel_tgt_id);
         let changes = !matches!(command, PrCommand::ReadKeys | PrCommand::ReadReservation);
         if changes && answer == PrAnswer::Good {
@@ -99,46 +104,6 @@ impl Machine {
 
     fn device_at(&self, (session, lun): (SessId, u64)) -> Option<DevId> {
         Some(self.scst.sessions.get(&session)?.luns.get(&lun)?.device)
-    }
-
-    /// The unit attention about reservations that the next command of a host is answered, taken: code and qualifier. ENODEV
-    /// or ENXIO as for other commands.
-    pub fn take_reservation_attention(
-        &mut self,
-        driver: &str,
-        target: &str,
-        session: &str,
-        lun: u32,
-    ) -> Result<Option<(u8, u8)>, Errno> {
-        let session = self.find_session(driver, target, session).ok_or(Errno::ENODEV)?;
-        let nexus = (session, u64::from(lun));
-        let device = self.device_at(nexus).ok_or(Errno::ENXIO)?;
-        let device = self.scst.devices.get_mut(&device).ok_or(Errno::ENXIO)?;
-        Ok(device.reservations.take_attention(nexus))
-    }
-
-    /// A host's command that reads, or writes, is answered RESERVATION CONFLICT.
-    pub fn is_reserved_against(
-        &self,
-        driver: &str,
-        target: &str,
-        session: &str,
-        lun: u32,
-        writes: bool,
-    ) -> Result<bool, Errno> {
-        let session = self.find_session(driver, target, session).ok_or(Errno::ENODEV)?;
-        let nexus = (session, u64::from(lun));
-        let device = self.device_at(nexus).and_then(|device| self.scst.devices.get(&device)).ok_or(Errno::ENXIO)?;
-        Ok(device.reservations.refuses(nexus, writes))
-    }
-
-    /// The state of the target group through which a session reaches a device; none outside groups.
-    fn access_state(&self, session: SessId, device: DevId) -> Option<AluaState> {
-        let target = self.scst.sessions.get(&session)?.target;
-        let group = self.scst.groups.get(&self.scst.devices.get(&device)?.group?)?;
-        let groups = group.target_groups.values().filter_map(|tg| self.scst.target_groups.get(tg));
-        let mut reached = groups.filter(|tg| tg.members.values().any(|m| m.target == Some(target)));
-        reached.next().map(|tg| tg.state)
     }
 
     // ---- files ---------------------------------------------------------------------------

@@ -96,6 +96,9 @@ impl Queue {
 impl Machine {
     /// The answer of a waiting write, once there is one. A ticket is answered once.
     pub fn poll(&mut self, ticket: Ticket) -> Option<Result<usize, Errno>> {
+        if self.crashed().is_some() {
+            return Some(Err(Errno::ENOTRECOVERABLE));
+        }
         self.queue.answers.remove(&ticket)
     }
 

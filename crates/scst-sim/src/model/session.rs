@@ -5,6 +5,7 @@ use super::command::Store;
 use super::iscsi::IscsiInitiator;
 use super::lun::drained;
 use super::machine::Machine;
+use super::scsi::Sense;
 use super::state::{AcgId, DrvId, Flavour, Name, SessId, Session, TgtId, directory_name};
 use super::tree::{AttrSpec, Entry, Node, RO, RW, WO};
 use super::words::matches_initiator;
@@ -83,6 +84,7 @@ impl Machine {
             initiator: initiator.to_vec(),
             transport_id,
             luns: std::collections::BTreeMap::new(),
+            disks: std::collections::BTreeMap::new(),
             closing: false,
             iscsi: None,
         };
@@ -101,6 +103,7 @@ impl Machine {
         if let Some(acg) = self.scst.acgs.get_mut(&acg) {
             acg.sessions.insert(id);
         }
+        self.find_disks(id);
         Ok(id)
     }
 
@@ -147,7 +150,8 @@ impl Machine {
         }
     }
 
-    /// LUNs that are the same in both groups stay; one that cannot be attached is left out.
+    /// A LUN of the same number and device in both groups stays open; for the session it is a new one, as all of the other
+    /// group are. One that cannot be attached is left out.
     fn move_session(&mut self, id: SessId, from: AcgId, to: AcgId) {
         let wanted = self.luns_of(to);
         let Some(session) = self.scst.sessions.get_mut(&id) else { return };
@@ -160,9 +164,14 @@ impl Machine {
             }
         }
         for (number, device) in wanted {
-            if !seen.contains(&(number, device)) {
+            if seen.contains(&(number, device)) {
+                self.renew(id, number);
+            } else {
                 // The kernel logs the failure and goes on.
                 let _left_out = self.attach_session(id, number, device);
+            }
+            if seen.iter().any(|(other, _)| *other == number) {
+                self.tell(id, number, Sense::INQUIRY_CHANGED);
             }
         }
         if let Some(acg) = self.scst.acgs.get_mut(&from) {
@@ -170,6 +179,9 @@ impl Machine {
         }
         if let Some(acg) = self.scst.acgs.get_mut(&to) {
             acg.sessions.insert(id);
+        }
+        if self.takes_events(id) {
+            self.find_disks(id);
         }
     }
 

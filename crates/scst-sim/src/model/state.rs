@@ -2,7 +2,7 @@
 //!
 //! Ids grow with time, so that maps and sets of ids are in the order of creation, which is the order of the kernel's lists.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::alua::AluaState;
 use super::backing::Vdisk;
@@ -159,6 +159,8 @@ pub(super) enum PortKind {
     Local {
         scsi_transport_version: u16,
         phys_transport_version: u16,
+        /// The SCSI host of a port that the stand-in made when it was loaded.
+        host: Option<u32>,
     },
     Iscsi(Box<IscsiTarget>),
     /// A Fibre Channel port of an HBA.
@@ -277,6 +279,8 @@ pub(super) struct Session {
     /// The initiator's port as SCSI names it; the copy manager has none.
     pub(super) transport_id: Option<Vec<u8>>,
     pub(super) luns: BTreeMap<u64, SessionLun>,
+    /// The disks that a Linux host has made of the LUNs it found.
+    pub(super) disks: BTreeMap<u64, super::initiator::FoundDisk>,
     /// It logs out as soon as its commands are answered.
     pub(super) closing: bool,
     /// What an iSCSI session has besides.
@@ -288,6 +292,8 @@ pub(super) struct Session {
 pub(super) struct SessionLun {
     pub(super) id: u64,
     pub(super) device: DevId,
+    /// What it tells instead of carrying out the next commands.
+    pub(super) attentions: VecDeque<super::scsi::Sense>,
 }
 
 /// A device group.

@@ -64,6 +64,9 @@ impl Machine {
         let sessions: Vec<_> = target.sessions.values().copied().collect();
         let groups: Vec<AcgId> = target.ini_groups.values().copied().chain([target.default_acg]).collect();
         let (driver, shown) = (target.driver, directory_name(&target.name));
+        if let PortKind::Local { host: Some(host), .. } = target.kind {
+            self.fc_ports.retain(|port| port.host != host);
+        }
         for session in sessions {
             self.end_session(session);
         }
@@ -199,7 +202,7 @@ impl Machine {
             (b"sessions".to_vec(), Entry::Dir(Node::Sessions(id))),
         ];
         match &target.kind {
-            PortKind::Fc { host, .. } => {
+            PortKind::Fc { host, .. } | PortKind::Local { host: Some(host), .. } => {
                 all.push((b"host".to_vec(), self.link(&Node::Target(id), &Node::FcHost(*host))));
             }
             PortKind::Iscsi(iscsi) => all.extend(iscsi.files()),
@@ -269,7 +272,7 @@ impl Machine {
                 Store::Wait(Command::Daemon(ask))
             }
             _ => Store::Done(match &mut target.kind {
-                PortKind::Local { scsi_transport_version, phys_transport_version } => {
+                PortKind::Local { scsi_transport_version, phys_transport_version, .. } => {
                     let version = unsigned(text).map(|v| u16::try_from(v & 0xffff).unwrap_or_default());
                     let place =
                         if attr == "scsi_transport_version" { scsi_transport_version } else { phys_transport_version };

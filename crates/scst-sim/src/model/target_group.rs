@@ -58,8 +58,9 @@ impl Machine {
             1 => true,
             _ => return Err(Errno::EINVAL),
         };
-        if let Some(tg) = self.scst.target_groups.get_mut(&id) {
-            tg.preferred = preferred;
+        let Some(tg) = self.scst.target_groups.get_mut(&id) else { return Ok(()) };
+        if std::mem::replace(&mut tg.preferred, preferred) != preferred {
+            self.state_changed(id);
         }
         Ok(())
     }

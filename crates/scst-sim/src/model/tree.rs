@@ -100,6 +100,9 @@ impl Machine {
         let split = |text: &[u8]| -> Vec<Name> {
             text.split(|b| *b == b'/').filter(|c| !c.is_empty() && *c != b".").rev().map(<[u8]>::to_vec).collect()
         };
+        if self.crashed().is_some() {
+            return Err(Errno::ENOTRECOVERABLE);
+        }
         if path.len() >= PATH_MAX {
             return Err(Errno::ENAMETOOLONG);
         }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::player::{Misfit, PATIENCE, Player, name_of};
-use super::recording::{Env, EnvResult};
-use super::surface::Surface;
-use super::tree::is_scsi_address;
+use super::recording::Env;
+use super::surface::{How, Surface};
+use super::tree::{is_scsi_address, read_whole};
 use crate::model::{Errno, FileKind, Host, Machine};
 
 impl<S: Surface> Player<S> {
@@ -16,17 +16,13 @@ impl<S: Surface> Player<S> {
             self.surface.pass(Duration::ZERO);
             return result;
         }
-        let wanted = match &env.result {
-            EnvResult::Word(word) => word.clone(),
-            EnvResult::Names(names) => format!("{names:?}"),
-            EnvResult::Exit { rc, .. } => format!("exit {rc}"),
-        };
+        let wanted = env.result.to_string();
         let got = self.env_result(env, &wanted)?;
         if got == wanted { Ok(()) } else { Err(Misfit::new(wanted, got)) }
     }
 
     fn env_result(&mut self, env: &Env, wanted: &str) -> Result<String, Misfit> {
-        let path = env.path.as_deref().unwrap_or_default();
+        let path = &self.real(env.path.as_deref().unwrap_or_default());
         let device = env.dev.as_deref().unwrap_or_default();
         let args = env.args.as_deref().unwrap_or_default();
         let size = env.size.unwrap_or_default();
@@ -38,13 +34,40 @@ impl<S: Surface> Player<S> {
             "mkfifo" => world.mkfifo(path),
             "open_fifo_writer" => world.open_fifo_writer(path),
             "rename" => world.rename(env.src.as_deref().unwrap_or_default(), env.dst.as_deref().unwrap_or_default()),
-            "dm" => {
-                let named = |field: &Option<String>| field.clone().unwrap_or_default();
-                world.device_mapper(&named(&env.action), &named(&env.name), &named(&env.table))
-            }
-            "losetup" => world.losetup(device, path, args),
-            "losetup_d" => world.losetup_detach(device),
+            "dm" | "dm_gone" => return Ok(self.device_mapper(env)),
+            "losetup" => world.losetup(device, path, args, self.held_open(device)),
+            "losetup_d" => world.losetup_detach(device, self.held_open(device)),
             "losetup_grow" => world.losetup_grow(device),
+            "drbd_make" => {
+                let named = |field: &Option<String>| field.clone().unwrap_or_default();
+                world.drbd_make(&named(&env.res), env.minor.unwrap_or_default(), &named(&env.disk))
+            }
+            "drbdadm" => {
+                let held = world.drbd_device(args).is_some_and(|path| self.held_open(&path));
+                return Ok(world.drbdadm(args, held));
+            }
+            "drbd_state" => return Ok(world.drbd_state(env.minor.unwrap_or_default())),
+            "open" => return Ok(self.try_to_open(path, env.flags.as_deref().unwrap_or_default())),
+            "sys_bytes" => return Ok(world.file(path.as_bytes()).map_or_else(name_of, |file| file.size.to_string())),
+            "exists" => return Ok(world.file(path.as_bytes()).is_ok().to_string()),
+            "cat" => return Ok(world.block_limit(path).map_or_else(name_of, |limit| format!("{limit}\n"))),
+            "null_blk" => world.null_blk(args),
+            "scsi_debug" => {
+                let made = self.modprobe("scsi_debug", args).and_then(|()| world.scsi_debug(args));
+                // Such a recording names the disk, and not its address.
+                self.address = self.plugged.take();
+                made.map(|name| self.disk = Some(name))
+            }
+            "sd_delete" => {
+                if let Some(address) = self.address.take() {
+                    self.surface.machine(|machine| machine.unplug_scsi_disk(&address));
+                }
+                world.vanish(path)
+            }
+            "fc_hosts" => return Ok(format!("{:?}", self.fc_hosts())),
+            "in_file" => return Ok(world.has_data(path, env.offset.unwrap_or_default()).to_string()),
+            "initiator_sectors" => return self.initiator_sectors(env),
+            "initiator_rescan" => self.initiator_rescan(env)?,
             "scstd" => {
                 let running = env.start.unwrap_or(true);
                 self.surface.machine(|machine| machine.iscsi_daemon(running))
@@ -55,7 +78,7 @@ impl<S: Surface> Player<S> {
             "modprobe" => {
                 return Ok(exit_word(self.modprobe(env.module.as_deref().unwrap_or_default(), args)));
             }
-            "rmmod" => {
+            "rmmod" | "unload" => {
                 return Ok(exit_word(self.rmmod(env.module.as_deref().unwrap_or_default())));
             }
             "pr" => return self.persistent_reserve(env),
@@ -72,7 +95,7 @@ impl<S: Surface> Player<S> {
             }
             "io_start" => self.io_start(env)?,
             "io_wait" => return self.io_wait(env, wanted),
-            "scsi" => return self.scsi(env, wanted),
+            "scsi" | "mode_cache" => return self.scsi(env, wanted),
             "opened_exclusively" => return Ok(self.opened_exclusively(path)),
             "reader_start" => self.reader_start(),
             "reader_done" => {
@@ -110,7 +133,16 @@ impl<S: Surface> Player<S> {
 
     fn rmmod(&mut self, module: &str) -> Result<(), Errno> {
         let module = module.replace('-', "_");
-        self.surface.machine(|machine| machine.rmmod(&module))?;
+        let disks = self.world.disks_of(&module);
+        if disks.iter().any(|path| self.held_open(path)) {
+            return Err(Errno::EBUSY);
+        }
+        if module != "null_blk" {
+            self.surface.machine(|machine| machine.rmmod(&module))?;
+        }
+        for path in disks {
+            self.world.vanish(&path)?;
+        }
         if module == "scsi_debug" {
             self.plugged = None;
         }
@@ -124,6 +156,52 @@ impl<S: Surface> Player<S> {
             .map(|(name, _)| String::from_utf8_lossy(&name).into_owned())
             .filter(|name| is_scsi_address(name))
             .collect()
+    }
+
+    /// Name, state and speed of the machine's Fibre Channel hosts.
+    fn fc_hosts(&mut self) -> Vec<String> {
+        let top = "class/fc_host";
+        let hosts = self.surface.machine(|machine| machine.list(top.as_bytes())).unwrap_or_default();
+        let mut text = |host: &str, attribute: &str| {
+            let content = read_whole(&mut self.surface, &format!("{top}/{host}/{attribute}"), How::default());
+            String::from_utf8_lossy(&content.unwrap_or_default()).trim_end().to_owned()
+        };
+        let mut described = Vec::new();
+        for (host, _) in hosts {
+            let host = String::from_utf8_lossy(&host).into_owned();
+            let parts = ["port_name", "port_state", "speed"].map(|attribute| text(&host, attribute));
+            described.push(parts.join(" "));
+        }
+        described
+    }
+
+    /// SCST has the file or device at a path open.
+    fn held_open(&mut self, path: &str) -> bool {
+        let file = self.world.file(path.as_bytes());
+        file.is_ok_and(|file| self.surface.machine(|machine| machine.holds_open(&file.identity)))
+    }
+
+    fn device_mapper(&mut self, env: &Env) -> String {
+        let name = env.name.as_deref().unwrap_or_default();
+        let held = self.held_open(&format!("/dev/mapper/{name}"));
+        let action = env.action.as_deref().unwrap_or("remove");
+        let done = self.world.device_mapper(action, name, env.table.as_deref().unwrap_or_default(), held);
+        self.surface.pass(Duration::ZERO);
+        exit_word(done)
+    }
+
+    /// open(2) of a block device by somebody else.
+    fn try_to_open(&mut self, path: &str, flags: &str) -> String {
+        let file = match self.world.file(path.as_bytes()) {
+            Ok(file) => file,
+            Err(errno) => return name_of(errno),
+        };
+        let exclusively = flags.split('|').any(|flag| flag == "O_EXCL");
+        if let Err(errno) = file.opening(!flags.starts_with("O_RDONLY")) {
+            return name_of(errno);
+        }
+        let held = exclusively && self.surface.machine(|machine| machine.holds(&file.identity));
+        if held { "EBUSY" } else { "ok" }.to_owned()
     }
 
     /// Tries to open a block device with `O_EXCL`, which fails while SCST holds it that way.
@@ -172,7 +250,7 @@ fn logged_in(machine: &mut Machine) -> Option<(String, String, String)> {
         entries.into_iter().map(|(name, _)| String::from_utf8_lossy(&name).into_owned()).collect()
     };
     let top = "kernel/scst_tgt/targets";
-    for driver in names(machine, top) {
+    for driver in names(machine, top).into_iter().filter(|driver| driver != "copy_manager") {
         for target in names(machine, &format!("{top}/{driver}")) {
             if let Some(session) = names(machine, &format!("{top}/{driver}/{target}/sessions")).into_iter().next() {
                 return Some((driver, target, session));
@@ -182,7 +260,7 @@ fn logged_in(machine: &mut Machine) -> Option<(String, String, String)> {
     None
 }
 
-/// How a command line tool of the module loader ends.
+/// How a command line tool of the system ends.
 fn exit_word(result: Result<(), Errno>) -> String {
     result.map_or_else(|_| "rc1".to_owned(), |()| "ok".to_owned())
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::player::{Misfit, PATIENCE, Player, name_of};
 use super::recording::Env;
 use super::surface::Surface;
-use crate::model::Errno;
+use crate::model::{Errno, ScsiCommand};
 
 /// How recordings say RESERVATION CONFLICT.
 pub(super) const CONFLICT: &str = "status 18 host 00";
@@ -58,62 +58,74 @@ impl<S: Surface> Player<S> {
         };
         let Some(io) = command else { return Ok("already over".to_owned()) };
         let within = Duration::from_secs_f64(env.within.unwrap_or_default());
-        if !self.answered(io, within) {
-            return Ok("STILL_WAITING".to_owned());
-        }
-        self.commands.insert(id, None);
-        Ok("good".to_owned())
+        Ok(match self.answered(io, within) {
+            Some(reply) => {
+                self.commands.insert(id, None);
+                reply
+            }
+            None => "STILL_WAITING".to_owned(),
+        })
     }
 
     /// A command whose answer is waited for.
     pub(super) fn scsi(&mut self, env: &Env, wanted: &str) -> Result<String, Misfit> {
         let command = env.cmd.as_deref().unwrap_or_default();
-        let (reads, writes) = match command.split_whitespace().next() {
-            Some("tur") => (false, false),
-            Some("read") => (true, false),
-            Some("write" | "sync") => (true, true),
-            // What these answer is not modelled, and they change nothing.
-            Some("vpd" | "inq5") => return Ok(wanted.to_owned()),
-            _ => return Err(Misfit::new("a command this player knows", command)),
-        };
-        let Lun { driver, target, initiator, number } = Lun::of(env)?;
-        let attention =
-            self.surface.machine(|machine| machine.take_reservation_attention(&driver, &target, &initiator, number));
-        let refused = self
-            .surface
-            .machine(|machine| machine.is_reserved_against(&driver, &target, &initiator, number, writes))
-            .map(|refused| refused && reads);
-        match (attention, refused) {
-            (Err(errno), _) | (_, Err(errno)) => return Ok(name_of(errno)),
-            (Ok(Some((code, qualifier))), _) => return Ok(check((6, code, qualifier))),
-            (_, Ok(true)) => return Ok(CONFLICT.to_owned()),
-            _ => {}
+        // What these answer is not modelled, and they change nothing.
+        if matches!(command.split_whitespace().next(), Some("vpd" | "inq5")) {
+            return Ok(wanted.to_owned());
         }
         let io = match self.send(env)? {
             Ok(io) => io,
             Err(errno) => return Ok(name_of(errno)),
         };
-        Ok(if self.answered(io, PATIENCE) { "good" } else { "no answer" }.to_owned())
+        Ok(self.answered(io, PATIENCE).unwrap_or_else(|| "no answer".to_owned()))
     }
 
     fn send(&mut self, env: &Env) -> Result<Result<u64, Errno>, Misfit> {
+        let command = match (&env.cmd, &env.kind, env.lba) {
+            (Some(command), ..) => command.clone(),
+            (None, Some(kind), Some(lba)) => format!("{kind} {lba}"),
+            (None, None, _) if env.what == "mode_cache" => "caching".to_owned(),
+            (None, kind, _) => kind.clone().unwrap_or_default(),
+        };
+        let command: ScsiCommand =
+            command.parse().map_err(|problem: String| Misfit::new("a command this player knows", problem))?;
         let Lun { driver, target, initiator, number } = Lun::of(env)?;
-        Ok(self.surface.machine(|machine| machine.start_io(&driver, &target, &initiator, number, Some(Duration::ZERO))))
+        let takes = Some(Duration::ZERO);
+        Ok(self.surface.machine(|machine| machine.start_command(&driver, &target, &initiator, number, command, takes)))
+    }
+
+    /// The size of the disk that the host made of a LUN, as the host knows it.
+    pub(super) fn initiator_sectors(&mut self, env: &Env) -> Result<String, Misfit> {
+        let Lun { driver, target, initiator, number } = Lun::of(env)?;
+        let sectors = self.surface.machine(|machine| machine.disk_sectors(&driver, &target, &initiator, number));
+        Ok(sectors.map_or_else(name_of, |sectors| sectors.to_string()))
+    }
+
+    /// The host reads the size of a disk again.
+    pub(super) fn initiator_rescan(&mut self, env: &Env) -> Result<Result<(), Errno>, Misfit> {
+        let Lun { driver, target, initiator, number } = Lun::of(env)?;
+        Ok(self.surface.machine(|machine| machine.rescan_disk(&driver, &target, &initiator, number)))
     }
 
     /// Lets up to `within` pass until the command is answered.
-    fn answered(&mut self, io: u64, within: Duration) -> bool {
+    fn answered(&mut self, io: u64, within: Duration) -> Option<String> {
         let limit = self.surface.machine(|machine| machine.now()) + within;
         loop {
             self.surface.pass(Duration::ZERO);
-            if self.surface.machine(|machine| machine.io_done(io)) {
-                return true;
+            let reply = self.reply(io);
+            if reply.is_some() {
+                return reply;
             }
             if !self.surface.pass_to_next_event(limit) {
                 let now = self.surface.machine(|machine| machine.now());
                 self.surface.pass(limit.saturating_sub(now));
-                return self.surface.machine(|machine| machine.io_done(io));
+                return self.reply(io);
             }
         }
+    }
+
+    fn reply(&mut self, io: u64) -> Option<String> {
+        self.surface.machine(|machine| machine.reply(io).map(ToString::to_string))
     }
 }

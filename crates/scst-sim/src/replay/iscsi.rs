@@ -186,7 +186,7 @@ fn exit(env: &Env, code: u8) -> Result<(), Misfit> {
     match &env.result {
         EnvResult::Exit { rc, .. } => compare(&format!("exit {rc}"), &format!("exit {code}")),
         EnvResult::Word(word) => compare(word, &if code == 0 { "ok".to_owned() } else { format!("rc{code}") }),
-        EnvResult::Names(names) => Err(Misfit::new(format!("{names:?}"), format!("exit {code}"))),
+        other => Err(Misfit::new(other.to_string(), format!("exit {code}"))),
     }
 }
 

@@ -15,6 +15,8 @@ use crate::model::{Errno, Unknown};
 
 /// How long a recorder polls before it gives up.
 pub(super) const PATIENCE: Duration = Duration::from_mins(1);
+/// Stands for the name of the plugged disk in `/dev`.
+const DISK: &str = "@SD@";
 const LAST_RESULT: &str = "last_sysfs_mgmt_res";
 
 /// An answer that differs from the recorded one.
@@ -44,6 +46,9 @@ pub struct Player<S: Surface> {
     pub(super) records: Records,
     /// H:C:I:L of the disk the recording plugged in.
     pub(super) plugged: Option<String>,
+    /// H:C:I:L of the disk that is known by its name in `/dev`, and that name.
+    pub(super) address: Option<String>,
+    pub(super) disk: Option<String>,
     /// Writes of other processes that have not been answered.
     pub(super) started: HashMap<String, S::Started>,
     /// And those that have.
@@ -68,6 +73,8 @@ impl<S: Surface> Player<S> {
             commands: HashMap::new(),
             records: Records::new(),
             plugged: None,
+            address: None,
+            disk: None,
             started: HashMap::new(),
             ended: HashMap::new(),
             reading: HashMap::new(),
@@ -139,15 +146,18 @@ impl<S: Surface> Player<S> {
         self.surface.machine(|machine| machine.unknowns().to_vec())
     }
 
-    /// Recorded text with the plugged disk's own name in place of what stands for it.
+    /// Recorded text with the plugged disk's own names in place of what stands for them.
     pub(super) fn real(&self, text: &str) -> String {
-        self.plugged.as_ref().map_or_else(|| text.to_owned(), |name| text.replace(PLUGGED, name))
+        let text = self.plugged.as_ref().map_or_else(|| text.to_owned(), |name| text.replace(PLUGGED, name));
+        self.disk.as_ref().map_or_else(|| text.clone(), |name| text.replace(DISK, name))
     }
 
     /// The other way round.
     pub(super) fn shown(&self, text: &[u8]) -> String {
-        let text = String::from_utf8_lossy(text);
-        self.plugged.as_ref().map_or_else(|| text.clone().into_owned(), |name| text.replace(name, PLUGGED))
+        let text = String::from_utf8_lossy(text).into_owned();
+        let text = self.plugged.as_ref().map_or_else(|| text.clone(), |name| text.replace(name, PLUGGED));
+        let disk = self.disk.as_ref().map(|name| (format!("/dev/{name}"), format!("/dev/{DISK}")));
+        disk.map_or_else(|| text.clone(), |(name, shown)| text.replace(&name, &shown))
     }
 
     /// The path below `/sys` that a recorded one stands for.

@@ -4,6 +4,7 @@
 //! over in silence.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -219,7 +220,8 @@ fields! {
         dst: Option<String>, dev: Option<String>, args: Option<String>, module: Option<String>, start: Option<bool>,
         target: Option<String>, note: Option<String>, action: Option<String>, name: Option<String>, table: Option<String>,
         id: Option<String>, lun: Option<String>, cmd: Option<String>, kind: Option<String>, lba: Option<u64>,
-        within: Option<f64>,
+        within: Option<f64>, res: Option<String>, minor: Option<u64>, disk: Option<String>, flags: Option<String>,
+        tgt: Option<String>, ini: Option<String>, offset: Option<u64>,
         sig: Option<String>, portal: Option<String>, chap: Option<(String, String)>, chap_in: Option<(String, String)>,
         argv: Option<Vec<String>>, #[serde(rename = "what")] asked: Option<String>, key: Option<String>, new: Option<String>,
         #[serde(rename = "type")] reservation: Option<u8>, aptpl: Option<u8>, on: Option<bool>,
@@ -247,6 +249,10 @@ pub enum EnvResult {
     Word(String),
     /// Names in a directory.
     Names(Vec<String>),
+    /// A number: a size.
+    Number(u64),
+    /// Whether something is so.
+    Truth(bool),
     /// How a program ended, and what it printed.
     Exit {
         /// Its exit code.
@@ -254,6 +260,18 @@ pub enum EnvResult {
         /// Its words for people.
         text: Option<Value>,
     },
+}
+
+impl fmt::Display for EnvResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Word(word) => f.write_str(word),
+            Self::Names(names) => write!(f, "{names:?}"),
+            Self::Exit { rc, .. } => write!(f, "exit {rc}"),
+            Self::Number(number) => number.fmt(f),
+            Self::Truth(truth) => truth.fmt(f),
+        }
+    }
 }
 
 impl Default for EnvResult {

@@ -70,6 +70,11 @@ impl<S: Surface> Player<S> {
                     self.shell(&body.replace(&format!("${variable}"), file))?;
                 }
             }
+            ["rm", "-rf" | "-fr", ref files @ ..] => {
+                for file in files {
+                    self.world.remove_all(file);
+                }
+            }
             ["rm", ref files @ ..] => {
                 let force = files.first() == Some(&"-f");
                 for file in &files[usize::from(force)..] {

@@ -1,13 +1,18 @@
-//! The host around a recorded kernel: files, loop devices, FIFOs and what holds them.
+//! The host around a recorded kernel: files, block devices, FIFOs and what holds them.
 //!
 //! A recording starts on a machine whose `/run/lab` is empty, whose `/var/lib/scst` has its two directories and whose
 //! loop devices are all detached; its `env` steps change that. Nothing here touches the real machine, so that a replay
 //! needs neither disks nor a tidy `/run`.
+//!
+//! A path leads to a node; what is open stays a node when its path is gone or leads to another one.
 
-use std::collections::BTreeMap;
+mod disks;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use self::disks::Disk;
 use crate::model::{Errno, FileKind, Health, Host, HostFile};
 
 /// Loop devices a Debian kernel makes at boot.
@@ -17,9 +22,16 @@ const LOGICAL_BLOCK: u32 = 512;
 /// The files of one virtual host. Clones are the same host.
 #[derive(Clone, Default)]
 pub struct World {
-    files: Arc<Mutex<BTreeMap<Vec<u8>, Node>>>,
-    /// What was written to regular files, as far as anybody reads it.
-    written: Arc<Mutex<BTreeMap<Vec<u8>, Vec<u8>>>>,
+    files: Arc<Mutex<Files>>,
+}
+
+/// Which node it is.
+type Id = u64;
+
+#[derive(Default)]
+struct Files {
+    paths: BTreeMap<Vec<u8>, Id>,
+    nodes: BTreeMap<Id, Node>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,25 +40,84 @@ enum Node {
     Char,
     Regular {
         size: u64,
+        /// What was written to it, as far as anybody reads it.
+        content: Vec<u8>,
+        /// Where hosts' blocks were written.
+        data: BTreeSet<u64>,
     },
     Fifo {
         writer: bool,
     },
-    Loop {
-        backing: Option<Vec<u8>>,
-        size: u64,
-        logical_block: u32,
-    },
-    Disk {
-        size: u64,
-        latency: Duration,
-    },
-    /// A device-mapper device: a linear part of another one.
-    Mapped {
-        lower: Vec<u8>,
-        size: u64,
-        suspended: bool,
-    },
+    Disk(Disk),
+}
+
+impl Files {
+    fn at(&self, path: &[u8]) -> Option<&Node> {
+        self.nodes.get(self.paths.get(path)?)
+    }
+
+    fn at_mut(&mut self, path: &[u8]) -> Option<&mut Node> {
+        self.nodes.get_mut(self.paths.get(path)?)
+    }
+
+    /// A new node at a path, whatever was there before.
+    fn add(&mut self, path: impl Into<Vec<u8>>, node: Node) {
+        let id = self.nodes.keys().next_back().map_or(1, |last| last + 1);
+        self.nodes.insert(id, node);
+        self.paths.insert(path.into(), id);
+    }
+
+    /// The path cleaned, if the directory it lies in exists.
+    fn in_directory(&self, path: &str) -> Result<Vec<u8>, Errno> {
+        let path = clean(path.as_bytes());
+        match parent(&path).map(|dir| self.at(dir)) {
+            Some(Some(Node::Dir)) => Ok(path),
+            Some(Some(_)) => Err(Errno::ENOTDIR),
+            Some(None) => Err(Errno::ENOENT),
+            None => Err(Errno::EEXIST),
+        }
+    }
+
+    fn file(&self, id: Id) -> Option<HostFile> {
+        let plain = |kind, size| HostFile::plain(kind, size, id.to_string().as_bytes());
+        Some(match self.nodes.get(&id)? {
+            Node::Dir => plain(FileKind::Dir, 4096),
+            Node::Char => plain(FileKind::Char, 0),
+            Node::Regular { size, .. } => plain(FileKind::Regular, *size),
+            Node::Fifo { writer } => HostFile { held: *writer, ..plain(FileKind::Fifo, 0) },
+            Node::Disk(disk) => HostFile {
+                logical_block: disk.logical_block,
+                physical_block: disk.physical_block.max(disk.logical_block),
+                optimal_io: disk.optimal_io,
+                discard: disk.discard,
+                secondary: disk.is_secondary(),
+                health: self.health(disk),
+                ..plain(FileKind::Block, disk.size)
+            },
+        })
+    }
+
+    /// A block reaches a node and, of a disk, what is below it.
+    fn write_through(&mut self, id: Id, offset: u64) {
+        match self.nodes.get_mut(&id) {
+            Some(Node::Regular { data, .. }) => {
+                data.insert(offset);
+            }
+            Some(Node::Disk(Disk { lower: Some(lower), offset: start, .. })) => {
+                let (lower, below) = (*lower, *start + offset);
+                self.write_through(lower, below);
+            }
+            _ => {}
+        }
+    }
+
+    /// How a disk is, with all that is below it.
+    fn health(&self, disk: &Disk) -> Health {
+        match (disk.health, disk.lower.and_then(|lower| self.nodes.get(&lower))) {
+            (Health::Good, Some(Node::Disk(lower))) => self.health(lower),
+            (own, _) => own,
+        }
+    }
 }
 
 impl World {
@@ -67,13 +138,13 @@ impl World {
                 "/var/lib/scst/pr",
                 "/var/lib/scst/vdev_mode_pages",
             ] {
-                files.insert(dir.into(), Node::Dir);
+                files.add(dir, Node::Dir);
             }
             for device in ["/dev/null", "/dev/zero"] {
-                files.insert(device.into(), Node::Char);
+                files.add(device, Node::Char);
             }
             for minor in 0..LOOP_DEVICES {
-                files.insert(format!("/dev/loop{minor}").into(), detached());
+                files.add(format!("/dev/loop{minor}"), Node::Disk(Disk::detached_loop()));
             }
         }
         world
@@ -82,11 +153,14 @@ impl World {
     /// Makes a regular file of `size` bytes, or gives an existing one that size.
     pub fn mkfile(&self, path: &str, size: u64) -> Result<(), Errno> {
         let mut files = self.lock();
-        let path = in_directory(&files, path)?;
-        match files.get(&path) {
-            None | Some(Node::Regular { .. }) => {
-                self.written().remove(&path);
-                files.insert(path, Node::Regular { size });
+        let path = files.in_directory(path)?;
+        match files.at_mut(&path) {
+            None => {
+                files.add(path, regular(size));
+                Ok(())
+            }
+            Some(node @ Node::Regular { .. }) => {
+                *node = regular(size);
                 Ok(())
             }
             Some(Node::Dir) => Err(Errno::EISDIR),
@@ -97,17 +171,17 @@ impl World {
     /// Makes a FIFO nobody has opened.
     pub fn mkfifo(&self, path: &str) -> Result<(), Errno> {
         let mut files = self.lock();
-        let path = in_directory(&files, path)?;
-        if files.contains_key(&path) {
+        let path = files.in_directory(path)?;
+        if files.at(&path).is_some() {
             return Err(Errno::EEXIST);
         }
-        files.insert(path, Node::Fifo { writer: false });
+        files.add(path, Node::Fifo { writer: false });
         Ok(())
     }
 
     /// Opens a FIFO for writing: whoever waits in open(2) for the other end is let in.
     pub fn open_fifo_writer(&self, path: &str) -> Result<(), Errno> {
-        match self.lock().get_mut(&clean(path.as_bytes())) {
+        match self.lock().at_mut(&clean(path.as_bytes())) {
             Some(Node::Fifo { writer }) => {
                 *writer = true;
                 Ok(())
@@ -119,9 +193,10 @@ impl World {
 
     /// `truncate(2)` of a regular file. A loop device on it keeps its size until [`World::losetup_grow`].
     pub fn truncate(&self, path: &str, to: u64) -> Result<(), Errno> {
-        match self.lock().get_mut(&clean(path.as_bytes())) {
-            Some(Node::Regular { size }) => {
+        match self.lock().at_mut(&clean(path.as_bytes())) {
+            Some(Node::Regular { size, data, .. }) => {
                 *size = to;
+                data.retain(|offset| *offset < to);
                 Ok(())
             }
             Some(Node::Dir) => Err(Errno::EISDIR),
@@ -130,36 +205,38 @@ impl World {
         }
     }
 
-    /// `unlink(2)`.
+    /// `unlink(2)`. What is open goes on.
     pub fn unlink(&self, path: &str) -> Result<(), Errno> {
         let mut files = self.lock();
         let path = clean(path.as_bytes());
-        match files.get(&path) {
+        match files.at(&path) {
             Some(Node::Dir) => Err(Errno::EISDIR),
             Some(_) => {
-                files.remove(&path);
-                self.written().remove(&path);
+                files.paths.remove(&path);
                 Ok(())
             }
             None => Err(Errno::ENOENT),
         }
     }
 
-    /// `rename(2)` of a file or of a directory with everything below it.
+    /// Removes a file, or a directory with everything below it, as `rm -rf` does.
+    pub fn remove_all(&self, path: &str) {
+        let path = clean(path.as_bytes());
+        self.lock().paths.retain(|other, _| !within(other, &path));
+    }
+
+    /// `rename(2)` of a file or of a directory with everything below it. What was open at the new path goes on.
     pub fn rename(&self, from: &str, to: &str) -> Result<(), Errno> {
         let mut files = self.lock();
         let from = clean(from.as_bytes());
-        let to = in_directory(&files, to)?;
-        if !files.contains_key(&from) {
+        let to = files.in_directory(to)?;
+        if files.at(&from).is_none() {
             return Err(Errno::ENOENT);
         }
-        let moved: Vec<_> = files.keys().filter(|path| within(path, &from)).cloned().collect();
+        let moved: Vec<_> = files.paths.keys().filter(|path| within(path, &from)).cloned().collect();
         for path in moved {
-            if let Some(node) = files.remove(&path) {
-                let to = [&to, &path[from.len()..]].concat();
-                let content = self.written().remove(&path);
-                self.written().extend(content.map(|content| (to.clone(), content)));
-                files.insert(to, node);
+            if let Some(id) = files.paths.remove(&path) {
+                files.paths.insert([&to, &path[from.len()..]].concat(), id);
             }
         }
         Ok(())
@@ -169,8 +246,9 @@ impl World {
     pub fn ls(&self, path: &str) -> Result<Vec<String>, Errno> {
         let files = self.lock();
         let dir = clean(path.as_bytes());
-        match files.get(&dir) {
+        match files.at(&dir) {
             Some(Node::Dir) => Ok(files
+                .paths
                 .keys()
                 .filter(|path| parent(path) == Some(&dir[..]))
                 .map(|path| String::from_utf8_lossy(&path[dir.len() + usize::from(dir != b"/")..]).into_owned())
@@ -180,119 +258,20 @@ impl World {
         }
     }
 
-    /// Attaches a regular file to a loop device. `-b SIZE` among the arguments sets the logical block size; other
-    /// arguments are refused with EINVAL.
-    pub fn losetup(&self, device: &str, path: &str, args: &str) -> Result<(), Errno> {
-        let mut logical_block = LOGICAL_BLOCK;
-        let mut words = args.split_whitespace();
-        while let Some(word) = words.next() {
-            match (word, words.next().and_then(|size| size.parse().ok())) {
-                ("-b", Some(size)) => logical_block = size,
-                _ => return Err(Errno::EINVAL),
-            }
-        }
-        let mut files = self.lock();
-        let backing = clean(path.as_bytes());
-        let size = match files.get(&backing) {
-            Some(Node::Regular { size }) => *size,
-            Some(_) => return Err(Errno::EINVAL),
-            None => return Err(Errno::ENOENT),
-        };
-        match files.get_mut(device.as_bytes()) {
-            Some(Node::Loop { backing: Some(_), .. }) => Err(Errno::EBUSY),
-            Some(node @ Node::Loop { .. }) => {
-                *node = Node::Loop { backing: Some(backing), size, logical_block };
-                Ok(())
-            }
-            Some(_) => Err(Errno::ENOTBLK),
-            None => Err(Errno::ENOENT),
-        }
-    }
-
-    /// Detaches a loop device.
-    pub fn losetup_detach(&self, device: &str) -> Result<(), Errno> {
-        match self.lock().get_mut(device.as_bytes()) {
-            Some(node @ Node::Loop { backing: Some(_), .. }) => {
-                *node = detached();
-                Ok(())
-            }
-            Some(_) => Err(Errno::ENXIO),
-            None => Err(Errno::ENOENT),
-        }
-    }
-
-    /// A loop device takes over the present size of its file.
-    pub fn losetup_grow(&self, device: &str) -> Result<(), Errno> {
-        let mut files = self.lock();
-        let Some(Node::Loop { backing: Some(backing), .. }) = files.get(device.as_bytes()) else {
-            return Err(Errno::ENXIO);
-        };
-        let Some(&Node::Regular { size: now }) = files.get(&backing.clone()) else {
-            return Err(Errno::ENOENT);
-        };
-        if let Some(Node::Loop { size, .. }) = files.get_mut(device.as_bytes()) {
-            *size = now;
-        }
-        Ok(())
-    }
-
-    /// `dmsetup ACTION NAME`: create or reload with a table of one linear target, suspend, resume or remove.
-    pub fn device_mapper(&self, action: &str, name: &str, table: &str) -> Result<(), Errno> {
-        let mut files = self.lock();
-        let path = format!("/dev/mapper/{name}").into_bytes();
-        let there = files.contains_key(&path);
-        match action {
-            "create" if there => return Err(Errno::EBUSY),
-            "create" => {
-                let (lower, size) = linear_target(table)?;
-                files.insert(path, Node::Mapped { lower, size, suspended: false });
-                return Ok(());
-            }
-            "remove" => return files.remove(&path).map(|_| ()).ok_or(Errno::ENXIO),
-            _ => {}
-        }
-        let Some(Node::Mapped { lower, size, suspended }) = files.get_mut(&path) else { return Err(Errno::ENXIO) };
-        match action {
-            "reload" => (*lower, *size) = linear_target(table)?,
-            "suspend" => *suspended = true,
-            "resume" => *suspended = false,
-            _ => return Err(Errno::EINVAL),
-        }
-        Ok(())
-    }
-
-    /// Loads the kernel's test disk driver: `nr_devices` disks of `gb` GiB that answer after `completion_nsec`.
-    pub fn null_blk(&self, args: &str) -> Result<(), Errno> {
-        let value = |name: &str| {
-            args.split_whitespace()
-                .filter_map(|arg| arg.split_once('='))
-                .find(|(key, _)| *key == name)
-                .map(|(_, value)| value.parse::<u64>().map_err(|_| Errno::EINVAL))
-                .transpose()
-        };
-        let disks = value("nr_devices")?.unwrap_or(1);
-        let size = value("gb")?.unwrap_or(250) << 30;
-        let latency = Duration::from_nanos(value("completion_nsec")?.unwrap_or(10_000));
-        let mut files = self.lock();
-        for minor in 0..disks {
-            files.insert(format!("/dev/nullb{minor}").into(), Node::Disk { size, latency });
-        }
-        Ok(())
+    /// A host's block has reached a regular file at that offset.
+    pub fn has_data(&self, path: &str, offset: u64) -> bool {
+        let files = self.lock();
+        matches!(files.at(&clean(path.as_bytes())), Some(Node::Regular { data, .. }) if data.contains(&offset))
     }
 
     /// How long the slowest disk of the host takes for one command.
     pub fn disk_latency(&self) -> Duration {
-        let slowest = |node: &Node| {
-            if let Node::Disk { latency, .. } = node { Some(*latency) } else { None }
-        };
-        self.lock().values().filter_map(slowest).max().unwrap_or_default()
+        let files = self.lock();
+        let slowest = |node: &Node| if let Node::Disk(disk) = node { Some(disk.latency) } else { None };
+        files.paths.values().filter_map(|id| files.nodes.get(id)).filter_map(slowest).max().unwrap_or_default()
     }
 
-    fn written(&self) -> MutexGuard<'_, BTreeMap<Vec<u8>, Vec<u8>>> {
-        self.written.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Vec<u8>, Node>> {
+    fn lock(&self) -> MutexGuard<'_, Files> {
         self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -300,8 +279,8 @@ impl World {
 impl Host for World {
     fn read_file(&self, path: &[u8]) -> Result<Vec<u8>, Errno> {
         let path = clean(path);
-        match self.lock().get(&path) {
-            Some(Node::Regular { .. }) => Ok(self.written().get(&path).cloned().unwrap_or_default()),
+        match self.lock().at(&path) {
+            Some(Node::Regular { content, .. }) => Ok(content.clone()),
             Some(_) => Err(Errno::EINVAL),
             None => Err(Errno::ENOENT),
         }
@@ -310,7 +289,9 @@ impl Host for World {
     fn write_file(&self, path: &[u8], content: &[u8]) -> Result<(), Errno> {
         let path = String::from_utf8_lossy(path).into_owned();
         self.mkfile(&path, content.len() as u64)?;
-        self.written().insert(clean(path.as_bytes()), content.to_vec());
+        if let Some(Node::Regular { content: kept, .. }) = self.lock().at_mut(&clean(path.as_bytes())) {
+            *kept = content.to_vec();
+        }
         Ok(())
     }
 
@@ -321,40 +302,54 @@ impl Host for World {
     fn file(&self, path: &[u8]) -> Result<HostFile, Errno> {
         let files = self.lock();
         let path = clean(path);
-        let Some(node) = files.get(&path) else {
-            let below_a_file = parent(&path).and_then(|dir| files.get(dir)).is_some_and(|node| *node != Node::Dir);
+        let Some(id) = files.paths.get(&path) else {
+            let below_a_file = parent(&path).and_then(|dir| files.at(dir)).is_some_and(|node| *node != Node::Dir);
             return Err(if below_a_file { Errno::ENOTDIR } else { Errno::ENOENT });
         };
-        let (kind, size, logical_block, held) = match *node {
-            Node::Dir => (FileKind::Dir, 4096, LOGICAL_BLOCK, false),
-            Node::Char => (FileKind::Char, 0, LOGICAL_BLOCK, false),
-            Node::Regular { size } => (FileKind::Regular, size, LOGICAL_BLOCK, false),
-            Node::Fifo { writer } => (FileKind::Fifo, 0, LOGICAL_BLOCK, writer),
-            Node::Loop { size, logical_block, .. } => (FileKind::Block, size, logical_block, false),
-            Node::Disk { size, .. } | Node::Mapped { size, .. } => (FileKind::Block, size, LOGICAL_BLOCK, false),
-        };
-        // A loop device on a file passes discards on to it as holes.
-        let lowest = if let Node::Mapped { lower, .. } = node { files.get(lower).unwrap_or(node) } else { node };
-        let discard = matches!(lowest, Node::Loop { backing: Some(_), .. });
-        let hangs = matches!(node, Node::Mapped { suspended: true, .. });
-        let health = if hangs { Health::Hanging } else { Health::Good };
-        Ok(HostFile { logical_block, held, discard, health, ..HostFile::plain(kind, size, &path) })
+        files.file(*id).ok_or(Errno::ENOENT)
     }
-}
 
-/// Device and size in bytes of a table with one linear target: `0 SECTORS linear DEVICE OFFSET`.
-fn linear_target(table: &str) -> Result<(Vec<u8>, u64), Errno> {
-    match table.split_whitespace().collect::<Vec<_>>()[..] {
-        ["0", sectors, "linear", device, _] => {
-            let sectors: u64 = sectors.parse().map_err(|_| Errno::EINVAL)?;
-            Ok((clean(device.as_bytes()), sectors * u64::from(LOGICAL_BLOCK)))
+    fn opened(&self, _path: &[u8], identity: &[u8]) -> Option<HostFile> {
+        self.lock().file(node_id(identity)?)
+    }
+
+    fn grown(&self, identity: &[u8], to: u64) {
+        let Some(id) = node_id(identity) else { return };
+        if let Some(Node::Regular { size, .. }) = self.lock().nodes.get_mut(&id) {
+            *size = to.max(*size);
         }
-        _ => Err(Errno::EINVAL),
+    }
+
+    fn written(&self, identity: &[u8], offset: u64, through: bool) {
+        let Some(id) = node_id(identity) else { return };
+        let mut files = self.lock();
+        match files.nodes.get_mut(&id) {
+            Some(Node::Disk(disk)) if !through => {
+                disk.dirty.insert(offset);
+            }
+            // Who reads a file sees what is in its page cache.
+            _ => files.write_through(id, offset),
+        }
+    }
+
+    fn flushed(&self, identity: &[u8]) {
+        let Some(id) = node_id(identity) else { return };
+        let mut files = self.lock();
+        if let Some(Node::Disk(disk)) = files.nodes.get_mut(&id) {
+            for offset in std::mem::take(&mut disk.dirty) {
+                files.write_through(id, offset);
+            }
+        }
     }
 }
 
-fn detached() -> Node {
-    Node::Loop { backing: None, size: 0, logical_block: LOGICAL_BLOCK }
+fn regular(size: u64) -> Node {
+    Node::Regular { size, content: Vec::new(), data: BTreeSet::new() }
+}
+
+/// The node of that identity.
+fn node_id(identity: &[u8]) -> Option<Id> {
+    std::str::from_utf8(identity).ok()?.parse().ok()
 }
 
 /// The path without empty and `.` components.
@@ -376,17 +371,6 @@ fn within(path: &[u8], dir: &[u8]) -> bool {
     path.strip_prefix(dir).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
 }
 
-/// The path cleaned, if the directory it lies in exists.
-fn in_directory(files: &BTreeMap<Vec<u8>, Node>, path: &str) -> Result<Vec<u8>, Errno> {
-    let path = clean(path.as_bytes());
-    match parent(&path).map(|dir| files.get(dir)) {
-        Some(Some(Node::Dir)) => Ok(path),
-        Some(Some(_)) => Err(Errno::ENOTDIR),
-        Some(None) => Err(Errno::ENOENT),
-        None => Err(Errno::EEXIST),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -397,14 +381,14 @@ mod tests {
         world.mkfile("/run/lab/b0", 4096).expect("a file");
         let size = || world.file(b"/dev/loop0").expect("a device").size;
         assert_eq!(size(), 0);
-        world.losetup("/dev/loop0", "/run/lab/b0", "-b 4096").expect("attached");
-        assert_eq!(world.losetup("/dev/loop0", "/run/lab/b0", ""), Err(Errno::EBUSY));
+        world.losetup("/dev/loop0", "/run/lab/b0", "-b 4096", false).expect("attached");
+        assert_eq!(world.losetup("/dev/loop0", "/run/lab/b0", "", false), Err(Errno::EBUSY));
         world.truncate("/run/lab/b0", 8192).expect("grown");
         assert_eq!(size(), 4096);
         world.losetup_grow("/dev/loop0").expect("grown");
         assert_eq!(size(), 8192);
         assert_eq!(world.file(b"/dev/loop0").expect("a device").logical_block, 4096);
-        world.losetup_detach("/dev/loop0").expect("detached");
+        world.losetup_detach("/dev/loop0", false).expect("detached");
         assert_eq!(size(), 0);
     }
 
@@ -424,7 +408,7 @@ mod tests {
         assert_eq!(world.file(b"/run/lab/f/g"), Err(Errno::ENOTDIR));
         assert_eq!(world.file(b"//run/./lab/f").expect("the same file").size, 1);
         assert_eq!(world.unlink("/run/lab"), Err(Errno::EISDIR));
-        assert_eq!(world.losetup("/dev/loop0", "/run/lab/f", "--unknown 1"), Err(Errno::EINVAL));
+        assert_eq!(world.losetup("/dev/loop0", "/run/lab/f", "--unknown 1", false), Err(Errno::EINVAL));
     }
 
     #[test]

@@ -149,7 +149,10 @@ fn states_of_the_group_decide_over_reservation_commands_and_lose_nothing() {
         ("active", keys),
     ] {
         world.write("device_groups/dg1/target_groups/tg1/state", name).unwrap();
-        assert_eq!(pr(&world, 0, "keys"), answer, "{name}");
+        let first = pr(&world, 0, "keys");
+        // Where a command gets as far as that, the host is told first that there is another state.
+        let got = if first == "check 6/2a/06" { pr(&world, 0, "keys") } else { first };
+        assert_eq!(got, answer, "{name}");
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use nix::errno::Errno;
 
-use crate::world::{BARE, World, errno};
+use crate::world::{BARE, PORT, World, errno};
 
 const HANDLER: &str = "handlers/vdisk_blockio/mgmt";
 
@@ -121,4 +121,118 @@ fn a_device_node_is_made_and_removed_with_its_disk() {
     // A node that is there tells the number to whoever declares it.
     let other = with_file(&format!("path={} kind=block size=1024", path.display()));
     assert_eq!(sys(&other, "dev/block/4002:10/size").unwrap(), "2");
+}
+
+/// A device on `/dev/sdx` or `/dev/file`, LUN 0 of an enabled port in a group that is active, and a host that is logged in.
+fn with_host(handler: &str, file: &str) -> World {
+    let world = with_file(file);
+    let path = file.split_whitespace().find_map(|word| word.strip_prefix("path=")).unwrap();
+    world
+        .write(&format!("handlers/{handler}/mgmt"), &format!("add_device d1 filename={path}; bind_alua_state=1"))
+        .unwrap();
+    for (place, data) in [("rel_tgt_id", "1"), ("enabled", "1"), ("luns/mgmt", "add d1 0")] {
+        world.write(&format!("{PORT}/{place}"), data).unwrap();
+    }
+    for (place, data) in [
+        ("mgmt", "create g"),
+        ("g/devices/mgmt", "add d1"),
+        ("g/target_groups/mgmt", "create here"),
+        ("g/target_groups/here/group_id", "1"),
+        ("g/target_groups/here/mgmt", "add 21:00:00:24:ff:60:d0:10"),
+    ] {
+        world.write(&format!("device_groups/{place}"), data).unwrap();
+    }
+    ctl(&world, &format!("login {} {HOST}", port())).unwrap();
+    world
+}
+
+const HOST: &str = "50:01:43:80:03:b0:23:34";
+const STATE: &str = "device_groups/g/target_groups/here/state";
+
+fn port() -> String {
+    PORT.strip_prefix("targets/").unwrap().replace('/', " ")
+}
+
+fn scsi(world: &World, command: &str) -> String {
+    ctl(world, &format!("scsi {} {HOST} 0 {command}", port())).unwrap()
+}
+
+#[test]
+fn a_host_sees_states_capacity_and_errors_of_the_store() {
+    let world = with_host("vdisk_blockio", "path=/dev/sdx kind=block size=1048576 discard=true");
+    assert_eq!(scsi(&world, "tur"), "good");
+    assert_eq!(scsi(&world, "readcap16"), "last_lba 0x7ff block 512 lbppbe 0 lbpme 1");
+    assert_eq!(scsi(&world, "read 2047"), "good");
+    assert_eq!(scsi(&world, "read 2048"), "check 5/21/00");
+    // The store grows; the host is told when SCST looks at it.
+    ctl(&world, "store /dev/sdx size=2097152").unwrap();
+    assert_eq!(scsi(&world, "readcap10"), "last_lba 0x7ff block 512");
+    world.write("devices/d1/resync_size", "1").unwrap();
+    assert_eq!((scsi(&world, "tur"), scsi(&world, "tur")), ("check 6/2a/09".into(), "good".into()));
+    assert_eq!(scsi(&world, "readcap10"), "last_lba 0xfff block 512");
+    for (state, code) in [("standby", "2/04/0b"), ("unavailable", "2/04/0c"), ("offline", "2/04/0c")] {
+        world.write(STATE, state).unwrap();
+        assert_eq!((scsi(&world, "tur"), scsi(&world, "read 0")), (format!("check {code}"), format!("check {code}")));
+    }
+    assert_eq!(scsi(&world, "rtpg"), "group 1 state 14 ports 1");
+    world.write(STATE, "active").unwrap();
+    // The host's own handler has taken the news of the states.
+    assert_eq!((scsi(&world, "tur"), scsi(&world, "read 4095")), ("good".into(), "good".into()));
+    ctl(&world, "store /dev/sdx health=failing").unwrap();
+    assert_eq!(["read 0", "write 0", "sync"].map(|c| scsi(&world, c)), ["check 3/11/00", "check 3/03/00", "good"]);
+    ctl(&world, "store /dev/sdx health=good present=false").unwrap();
+    assert_eq!(["tur", "read 0", "sync"].map(|c| scsi(&world, c)), ["good", "check 3/11/00", "check 3/03/00"]);
+    world.write("devices/d1/active", "0").unwrap();
+    assert_eq!(["tur", "read 0", "sync"].map(|c| scsi(&world, c)), ["good", "check 2/3a/00", "check 2/3a/00"]);
+}
+
+#[test]
+fn a_command_at_a_hanging_store_ends_when_the_store_is_well_again() {
+    let world = with_host("vdisk_blockio", "path=/dev/sdx kind=block size=1048576");
+    ctl(&world, "store /dev/sdx health=hanging").unwrap();
+    let waiting = scsi(&world, "write 0");
+    let id = waiting.strip_prefix("waiting: io ").expect(&waiting).to_owned();
+    // Neither the state nor the opening of the store waits for it.
+    world.write(STATE, "standby").unwrap();
+    world.write(STATE, "active").unwrap();
+    assert_eq!(ctl(&world, &format!("io reply {id}")).unwrap(), "waiting");
+    ctl(&world, "store /dev/sdx health=good").unwrap();
+    world.until(|| ctl(&world, &format!("io reply {id}")).unwrap() == "good");
+}
+
+#[test]
+fn a_command_in_a_transition_is_looked_at_again_once() {
+    let world = with_host("vdisk_blockio", "path=/dev/sdx kind=block size=1048576");
+    world.write(STATE, "transitioning").unwrap();
+    for end in ["active", "transitioning"] {
+        world.write(STATE, "transitioning").unwrap();
+        let waiting = scsi(&world, "read 0");
+        let id = waiting.strip_prefix("waiting: io ").expect(&waiting).to_owned();
+        world.write(STATE, end).unwrap();
+        ctl(&world, "skip 1s").unwrap();
+        let reply = if end == "active" { "good" } else { "check 2/04/0a" };
+        world.until(|| ctl(&world, &format!("io reply {id}")).unwrap() == reply);
+    }
+}
+
+#[test]
+fn a_closed_file_that_meets_a_command_in_an_open_group_crashes_the_kernel() {
+    for command in ["read 0", "write 0", "sync"] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("image");
+        fs::write(&path, [0; 4096]).unwrap();
+        let world = with_host("vdisk_fileio", &format!("path={} kind=regular size=4096", path.display()));
+        world.write(STATE, "standby").unwrap();
+        assert_eq!(scsi(&world, command), "check 2/04/0b", "nobody gets as far as the file");
+        ctl(&world, &format!("store {} present=false", path.display())).unwrap();
+        world.write(STATE, "active").unwrap();
+        assert_eq!((first_line(&world, "devices/d1/active"), scsi(&world, "tur")), ("0".into(), "good".into()));
+        scsi(&world, command);
+        // Nothing works any more, and whoever looks is told.
+        assert_eq!(errno(world.write(STATE, "standby")), Errno::ENOTRECOVERABLE);
+        assert_eq!(errno(world.read("devices/d1/active")), Errno::ENOTRECOVERABLE);
+        let crash = world.mount.with_machine(|machine| machine.crashed().map(str::to_owned)).unwrap();
+        assert!(crash.contains("device d1 of vdisk_fileio"), "{crash}");
+        assert!(sys(&world, ".sim/unknowns").unwrap().contains("the kernel crashed"));
+    }
 }
