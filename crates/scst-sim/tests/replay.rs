@@ -9,7 +9,7 @@ use scst_sim::replay::OUT_OF_SCOPE;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_scst-sim");
 
 /// Kinds of steps that the format's own description lets be left out.
-const MAY_BE_LEFT_OUT: &[&str] = &["far", "far_luns", "far_rescan"];
+const MAY_BE_LEFT_OUT: &[&str] = &["far", "far_luns", "far_rescan", "scsi vpd", "scsi inq5"];
 
 fn recordings() -> Vec<PathBuf> {
     let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/recordings");

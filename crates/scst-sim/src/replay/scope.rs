@@ -8,6 +8,8 @@ pub const OUT_OF_SCOPE: &[(&str, &str)] = &[
     ("far", "the output of a command on the initiator's machine; what the command does to its sessions is carried out"),
     ("far_luns", "the disks that an initiator's kernel made of LUNs it was told of, and keeps when they are gone"),
     ("far_rescan", "a search for disks by the initiator's kernel"),
+    ("scsi vpd", "pages of vital product data: what a host reads of a device's identity and limits"),
+    ("scsi inq5", "the data of INQUIRY: what a host reads of a device's names and versions"),
 ];
 
 /// The kind of a step that has no answer to compare, and why, if it has none.
