@@ -143,6 +143,7 @@ impl Machine {
                 // Nobody is left to find what was asked; those who wait do not know.
                 self.asked.questions.retain(|question| !question.late);
                 self.set_daemon(driver, Daemon::Closing);
+                self.close_all_sessions(driver);
                 self.close_daemon(driver);
             }
         }
@@ -158,6 +159,18 @@ impl Machine {
     fn set_daemon(&mut self, driver: DrvId, daemon: Daemon) {
         if let Some(iscsi) = self.iscsi_mut(driver) {
             iscsi.daemon = daemon;
+        }
+    }
+
+    /// Connections end at once, whatever keeps their targets.
+    fn close_all_sessions(&mut self, driver: DrvId) {
+        let targets = self.scst.driver_by_id(driver).into_iter().flat_map(|driver| driver.targets.values());
+        let sessions: Vec<_> = targets
+            .filter_map(|target| self.scst.targets.get(target))
+            .flat_map(|target| target.sessions.values().copied())
+            .collect();
+        for session in sessions {
+            self.close_session(session);
         }
     }
 
