@@ -160,6 +160,11 @@ impl Identifiers {
         vendor + &product + &text(&self.prod_rev_lvl, PROD_REV_LVL)
     }
 
+    /// The product of INQUIRY.
+    pub(super) fn product(&self) -> String {
+        String::from_utf8_lossy(&self.prod_id.value).trim().to_owned()
+    }
+
     /// Sets `t10_dev_id` from a parameter of `add_device`.
     pub(super) fn set_t10_dev_id(&mut self, value: &[u8]) -> Result<(), Errno> {
         self.t10_dev_id.store_whole(value, T10_DEV_ID)

@@ -4,14 +4,16 @@
 use super::Errno;
 use super::machine::Machine;
 use super::scsi::{Sense, blocks};
-use super::state::{DevId, SessId, Session};
+use super::state::{AddrMethod, DevId, SessId, Session};
 
 /// The unit of a disk's size at a Linux host.
 const SECTOR_SHIFT: u32 = 9;
 
 /// A disk of a Linux host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct FoundDisk {
+    /// The product that the LUN said it was.
+    product: String,
     /// Its size in units of 512 bytes, as it was last read.
     sectors: u64,
     /// The LUN said at its finding that it has target port groups, so the host's ALUA handler looks after it.
@@ -25,17 +27,25 @@ impl Machine {
     /// The host looks for disks: those it does not know yet are found, and have told it all they had to tell.
     pub(super) fn find_disks(&mut self, id: SessId) {
         let Some(session) = self.scst.sessions.get(&id) else { return };
-        let known = |lun: &u64| session.disks.contains_key(lun);
+        // Numbers written in any other way lead Linux to LUN 0 only, behind the stand-in.
+        let plain = self.scst.acgs.get(&session.acg).is_none_or(|acg| acg.addr_method == AddrMethod::Peripheral);
+        let known = |lun: &u64| session.disks.contains_key(lun) || (!plain && *lun != 0);
         let new: Vec<(u64, DevId)> =
             session.luns.iter().filter(|(n, _)| !known(n)).map(|(n, lun)| (*n, lun.device)).collect();
         for (lun, device) in new {
             let alua = self.scst.devices.get(&device).is_some_and(|device| device.group.is_some());
-            let disk = FoundDisk { sectors: self.capacity_in_sectors(device), alua };
+            let disk = FoundDisk { product: self.product(device), sectors: self.capacity_in_sectors(device), alua };
             if let Some(session) = self.scst.sessions.get_mut(&id) {
                 session.disks.insert(lun, disk);
                 forget_attentions(session, lun);
             }
         }
+    }
+
+    fn product(&self, device: DevId) -> String {
+        let device = self.scst.devices.get(&device);
+        let product = device.and_then(|device| device.vdisk.as_ref()).map(|vdisk| vdisk.ids.product());
+        product.unwrap_or_default()
     }
 
     fn capacity_in_sectors(&self, device: DevId) -> u64 {
@@ -82,13 +92,14 @@ impl Machine {
         Ok(())
     }
 
-    /// The numbers of the LUNs that a session's host made disks of.
+    /// The LUNs that a session's host made disks of, by number, with the product each said it was.
     ///
     /// # Errors
     /// ENODEV without such a session.
-    pub fn found_disks(&self, driver: &str, target: &str, session: &str) -> Result<Vec<u64>, Errno> {
+    pub fn found_disks(&self, driver: &str, target: &str, session: &str) -> Result<Vec<(u64, String)>, Errno> {
         let id = self.find_session(driver, target, session).ok_or(Errno::ENODEV)?;
-        Ok(self.scst.sessions.get(&id).map(|session| session.disks.keys().copied().collect()).unwrap_or_default())
+        let disks = self.scst.sessions.get(&id).map(|session| &session.disks).into_iter().flatten();
+        Ok(disks.map(|(lun, disk)| (*lun, disk.product.clone())).collect())
     }
 }
 

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use super::alua::AluaState;
 use super::backing::{Vdisk, VdiskKind};
 use super::machine::Machine;
-use super::state::{DevId, SessId, TargetGroup};
+use super::state::{AddrMethod, DevId, SessId, TargetGroup};
 use super::{Health, HostFile};
 
 /// The size of a physical block unless a disk says otherwise, as a power of two.
@@ -25,6 +25,8 @@ pub enum ScsiCommand {
     ReadCapacity16,
     /// REPORT TARGET PORT GROUPS.
     ReportTargetPortGroups,
+    /// REPORT LUNS.
+    ReportLuns,
     /// READ of one logical block.
     Read(u64),
     /// WRITE of one logical block.
@@ -38,7 +40,7 @@ pub enum ScsiCommand {
 impl FromStr for ScsiCommand {
     type Err = String;
 
-    /// `tur`, `inquiry`, `readcap10`, `readcap16`, `rtpg`, `read LBA`, `write LBA`, `sync`, `caching`.
+    /// `tur`, `inquiry`, `readcap10`, `readcap16`, `rtpg`, `luns`, `read LBA`, `write LBA`, `sync`, `caching`.
     fn from_str(text: &str) -> Result<Self, String> {
         let unknown = || format!("{text:?} is no command this simulator knows");
         let mut words = text.split_whitespace();
@@ -49,6 +51,7 @@ impl FromStr for ScsiCommand {
             "readcap10" => Self::ReadCapacity10,
             "readcap16" => Self::ReadCapacity16,
             "rtpg" => Self::ReportTargetPortGroups,
+            "luns" => Self::ReportLuns,
             "read" => Self::Read(block(words.next())?),
             "write" => Self::Write(block(words.next())?),
             "sync" => Self::SynchronizeCache,
@@ -158,6 +161,10 @@ impl Machine {
     pub(super) fn admit(&mut self, at: (SessId, u64, DevId), command: ScsiCommand, again: bool) -> Admission {
         let check = |sense| Admission::Reply(ScsiReply::Check(sense));
         let (session, lun, device) = at;
+        if command == ScsiCommand::ReportLuns {
+            // The session answers, whatever the device is like.
+            return Admission::Reply(ScsiReply::Good(Some(self.luns_reported(session))));
+        }
         let state = self.state_seen(session, device);
         if !command.passes(state) {
             return match state {
@@ -252,6 +259,22 @@ impl Machine {
         {
             self.host.flushed(&store.identity);
         }
+    }
+
+    /// The LUNs of a session as it tells them: hashed by number, those of one hash in the order they came.
+    fn luns_reported(&self, session: SessId) -> String {
+        const HASHES: u64 = 32;
+        let Some(session) = self.scst.sessions.get(&session) else { return String::new() };
+        let Some(group) = self.scst.acgs.get(&session.acg) else { return String::new() };
+        let method = match group.addr_method {
+            AddrMethod::Peripheral => 0,
+            AddrMethod::Flat => 0x4000,
+            AddrMethod::Lun => 0x8000,
+        };
+        let mut luns: Vec<u64> = session.luns.keys().copied().collect();
+        luns.sort_by_key(|lun| (lun % HASHES, group.luns.get(lun).map(|of_group| of_group.id)));
+        let written = luns.into_iter().map(|lun| if lun == 0 { 0 } else { method | lun });
+        written.map(|lun| format!("{lun:04x}000000000000")).collect::<Vec<_>>().join(" ")
     }
 
     /// The data of a command that needs no store.

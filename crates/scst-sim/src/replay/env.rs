@@ -66,6 +66,7 @@ impl<S: Surface> Player<S> {
             }
             "fc_hosts" => return Ok(format!("{:?}", self.fc_hosts())),
             "in_file" => return Ok(world.has_data(path, env.offset.unwrap_or_default()).to_string()),
+            "disks" => return self.disks(env),
             "initiator_sectors" => return self.initiator_sectors(env),
             "initiator_rescan" => self.initiator_rescan(env)?,
             "scstd" => {

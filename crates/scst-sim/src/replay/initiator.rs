@@ -95,6 +95,17 @@ impl<S: Surface> Player<S> {
         Ok(self.surface.machine(|machine| machine.start_command(&driver, &target, &initiator, number, command, takes)))
     }
 
+    /// The disks that the host has found, by LUN, with the product each of them is.
+    pub(super) fn disks(&mut self, env: &Env) -> Result<String, Misfit> {
+        let port = env.tgt.as_deref().unwrap_or_default();
+        let session = env.ini.as_deref().unwrap_or_default();
+        let (driver, target) = port.split_once('/').ok_or_else(|| Misfit::new("DRIVER/TARGET", port))?;
+        let found = self.surface.machine(|machine| machine.found_disks(driver, target, session));
+        Ok(found.map_or_else(name_of, |found| {
+            format!("{:?}", found.iter().map(|(lun, product)| format!("{lun} {product}")).collect::<Vec<_>>())
+        }))
+    }
+
     /// The size of the disk that the host made of a LUN, as the host knows it.
     pub(super) fn initiator_sectors(&mut self, env: &Env) -> Result<String, Misfit> {
         let Lun { driver, target, initiator, number } = Lun::of(env)?;
