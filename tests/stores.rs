@@ -116,3 +116,283 @@ fn an_older_scst_adds_disks_closed_as_well() {
     alpha.run(&group, "promote").exit(0);
     assert_eq!(alpha.read("devices/dummy_r0/active"), "1");
 }
+
+#[test]
+fn a_store_that_grew_is_served_with_its_size_after_a_failover_and_after_a_reload() {
+    let cluster = sample::serving();
+    let alpha = cluster.node("alpha");
+    let disk = cluster.drbd("r0", 1 << 20);
+    let group = above(&disk);
+    let size = || alpha.read("devices/dummy_r0/size");
+    store(alpha, &disk, "drbd=primary");
+    alpha.run(&group, "reload").exit(0);
+    // Open, and grown: hosts are told by a reload.
+    store(alpha, &disk, "size=2097152");
+    alpha.call(&group).recurring().run("monitor").exit(8);
+    alpha
+        .call(&group)
+        .recurring()
+        .level(10)
+        .run("monitor")
+        .exit(9)
+        .reason_has("dummy_r0: its store has 2097152 bytes, hosts were told 1048576");
+    let written = alpha.run(&group, "reload").exit(0).written();
+    assert_eq!(written, ["devices/dummy_r0/resync_size < 1"]);
+    assert_eq!(size(), "2097152");
+    alpha.run(&group, "reload").exit(0).writes(0);
+    alpha.call(&group).recurring().level(10).run("monitor").exit(8);
+    // Grown while this node was standby, and nobody reloaded.
+    alpha.run(&group, "demote").exit(0);
+    store(alpha, &disk, "drbd=secondary");
+    store(alpha, &disk, "size=3145728");
+    alpha.call(&group).recurring().level(10).run("monitor").exit(1).reason_has("3145728");
+    store(alpha, &disk, "drbd=primary");
+    alpha.run(&group, "promote").exit(0);
+    assert_eq!(size(), "3145728");
+    // Grown and reloaded in standby: a host that looks sees it before the failover.
+    alpha.run(&group, "demote").exit(0);
+    store(alpha, &disk, "drbd=secondary");
+    store(alpha, &disk, "size=4194304");
+    let written = alpha.run(&group, "reload").exit(0).written();
+    assert_eq!(written, ["devices/dummy_r0/size < 4194304"]);
+    alpha.call(&group).recurring().level(10).run("monitor").exit(0).not_logged("WARNING");
+    store(alpha, &disk, "drbd=primary");
+    alpha.run(&group, "promote").exit(0);
+    assert_eq!(size(), "4194304");
+    alpha.run(&group, "promote").exit(0).writes(0);
+}
+
+#[test]
+fn a_store_never_becomes_smaller_without_a_word() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    let disk = cluster.disk("r0", 2 << 20);
+    let group = above(&disk);
+    cluster.configure(&[&group, &sample::ports()]);
+    alpha.run(&group, "start").exit(0);
+    store(alpha, &disk, "size=1048576");
+    let both = "device dummy_r0: its store has 1048576 bytes, hosts were told 2097152";
+    alpha.run(&group, "reload").exit(0).writes(0).logged(both);
+    alpha.call(&group).recurring().level(10).run("monitor").exit(1).reason_has(both);
+    let shown = alpha.tool("status").go().exit(3).stdout().to_owned();
+    assert!(shown.contains(both), "{shown}");
+    alpha.run(&group, "promote").exit(1).reason_has(both);
+    assert_eq!(alpha.state("dummy", "alpha"), "standby");
+    store(alpha, &disk, "size=2097152");
+    alpha.run(&group, "promote").exit(0);
+    store(alpha, &disk, "size=1048576");
+    alpha.run(&group, "reload").exit(0).writes(0).logged(both);
+    alpha.call(&group).recurring().level(10).run("monitor").exit(9).reason_has(both);
+}
+
+#[test]
+fn a_file_that_grew_is_looked_at_again() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    let file = cluster.file("f0", 1 << 20);
+    let device = format!("handler=vdisk_fileio,filename={},virtname=r0,export0=all:1", file.display());
+    let group = group().param("device1", &device);
+    alpha.run(&group, "start").exit(0);
+    cluster.file("f0", 2 << 20);
+    // The size of a closed file cannot be written.
+    alpha.run(&group, "reload").exit(0).writes(0).logged("hosts are told 1048576 bytes, its store has 2097152");
+    alpha.run(&group, "promote").exit(0);
+    assert_eq!(alpha.read("devices/dummy_r0/size"), "2097152");
+}
+
+#[test]
+fn a_demotion_leaves_no_store_open() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    let disk = cluster.disk("r0", 1 << 20);
+    let group = above(&disk);
+    alpha.run(&group, "start").exit(0);
+    alpha.run(&group, "promote").exit(0);
+    // The states of the group do not touch it.
+    alpha.write("devices/dummy_r0/bind_alua_state", "0");
+    alpha.run(&group, "demote").exit(0);
+    assert_eq!(alpha.read("devices/dummy_r0/active"), "0");
+    alpha.run(&group, "demote").exit(0).writes(0);
+    // Nor do they open it: it is opened before the group is.
+    let written = alpha.run(&group, "promote").exit(0).written();
+    let at = |what: &str| written.iter().position(|write| write.contains(what));
+    assert!(
+        at("dummy_r0/active < 1").is_some() && at("dummy_r0/active < 1") < at("target_groups/alpha/state < active"),
+        "{written:#?}"
+    );
+    alpha.run(&group, "demote").exit(0);
+    // Opened by somebody in standby: told by a monitor, closed by a demotion.
+    alpha.call(&group).recurring().run("monitor").exit(0).not_logged("WARNING");
+    alpha.write("devices/dummy_r0/active", "1");
+    alpha
+        .call(&group)
+        .recurring()
+        .run("monitor")
+        .exit(0)
+        .logged("the backing store is open all the same: device dummy_r0");
+    alpha.control("fault op=write path=**/dummy_r0/active action=fail errno=EIO at=1");
+    alpha.run(&group, "demote").exit(1).reason_has("the backing store is still open: device dummy_r0");
+    alpha.run(&group, "demote").exit(0);
+    assert_eq!(alpha.read("devices/dummy_r0/active"), "0");
+}
+
+#[test]
+fn a_demotion_on_an_older_scst_does_not_miss_what_files_do_not_have() {
+    let cluster = sample::nodes().scst(scst_sim::model::ScstVersion::V3_7).up();
+    cluster.node("alpha").run(&sample::ports(), "start").exit(0);
+    let alpha = cluster.node("alpha");
+    let file = cluster.file("f0", 1 << 20);
+    let device = format!("handler=vdisk_fileio,filename={},virtname=r0,export0=all:1", file.display());
+    let group = group().param("device1", &device);
+    for action in ["start", "promote", "demote"] {
+        alpha.run(&group, action).exit(0);
+    }
+    alpha.call(&group).recurring().run("monitor").exit(0).not_logged("WARNING");
+}
+
+#[test]
+fn a_disk_that_vanished_is_seen_at_level_10() {
+    let cluster = sample::serving();
+    let alpha = cluster.node("alpha");
+    let disk = cluster.disk("r0", 1 << 20);
+    let group = above(&disk);
+    cluster.configure(&[&group, &sample::ports()]);
+    alpha.run(&group, "reload").exit(0);
+    store(alpha, &disk, "present=false");
+    let gone = "device dummy_r0: its store";
+    // It costs what it did; only the thorough one looks below.
+    alpha.call(&group).recurring().run("monitor").exit(8);
+    alpha.call(&group).recurring().level(10).run("monitor").exit(9).reason_has(gone);
+    let shown = alpha.tool("status").go().exit(3).stdout().to_owned();
+    assert!(shown.contains(gone), "{shown}");
+    alpha.run(&group, "demote").exit(0);
+    alpha.call(&group).recurring().level(10).run("monitor").exit(1).reason_has(gone);
+    alpha.run(&group, "promote").exit(1).reason_has("backing store could not be opened: device dummy_r0");
+    assert_eq!(alpha.state("dummy", "alpha"), "standby");
+    store(alpha, &disk, "present=true");
+    alpha.run(&group, "promote").exit(0);
+}
+
+#[test]
+fn a_file_that_cannot_be_opened_fails_the_promotion_before_the_state_is_written() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    let file = cluster.file("f0", 1 << 20);
+    let device = format!("handler=vdisk_fileio,filename={},virtname=r0,export0=all:1", file.display());
+    let group = group().param("device1", &device);
+    alpha.run(&group, "start").exit(0);
+    // As a directory it is there, and no file.
+    std::fs::remove_file(&file).unwrap();
+    std::fs::create_dir(&file).unwrap();
+    let promote = alpha.run(&group, "promote").exit(1).reason_has("backing store could not be opened: device dummy_r0");
+    assert!(
+        promote.written().iter().all(|write| !write.contains("target_groups/alpha/state")),
+        "{:?}",
+        promote.written()
+    );
+    std::fs::remove_dir(&file).unwrap();
+    let promote = alpha.run(&group, "promote").exit(1).reason_has("device dummy_r0");
+    assert!(
+        promote.written().iter().all(|write| !write.contains("target_groups/alpha/state")),
+        "{:?}",
+        promote.written()
+    );
+    cluster.file("f0", 1 << 20);
+    alpha.run(&group, "promote").exit(0);
+    assert_eq!(alpha.read("devices/dummy_r0/active"), "1");
+}
+
+#[test]
+fn a_store_that_only_the_promoted_node_has_may_be_absent_in_standby() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    let volume = cluster.disk("lv0", 3 << 20);
+    let device = format!("filename={},virtname=r0,export0=all:1,absent_in_standby=1", volume.display());
+    let sized = group().param("device1", &format!("{device},size=2M"));
+    let group = group().param("device1", &device);
+    let size = || alpha.read("devices/dummy_r0/size");
+    store(alpha, &volume, "present=false");
+    // Nobody knows yet.
+    alpha.run(&group, "start").exit(0).logged("size= says it");
+    assert_eq!(size(), "0");
+    alpha.run(&sized, "reload").exit(0);
+    assert_eq!(size(), "2097152");
+    alpha.call(&sized).recurring().level(10).run("monitor").exit(0).not_logged("WARNING");
+    alpha.call(&sized).level(10).run("validate-all").exit(0);
+    // A promotion insists on it.
+    alpha.run(&sized, "promote").exit(1).reason_has("backing store could not be opened: device dummy_r0");
+    assert_eq!(alpha.state("dummy", "alpha"), "standby");
+    store(alpha, &volume, "present=true");
+    alpha.run(&sized, "promote").exit(0);
+    assert_eq!(size(), "3145728");
+    let kept = || std::fs::read_to_string(alpha.var_lib().join("sizes/dummy_r0")).unwrap();
+    assert!(kept().starts_with("3145728 "), "{}", kept());
+    alpha.run(&sized, "demote").exit(0);
+    store(alpha, &volume, "present=false");
+    alpha.run(&sized, "stop").exit(0);
+    // What this node served last is known also after a reboot.
+    alpha.run(&group, "start").exit(0).not_logged("size= says it");
+    assert_eq!(size(), "3145728");
+    alpha.run(&group, "start").exit(0).writes(0);
+    store(alpha, &volume, "present=true");
+    alpha.run(&group, "promote").exit(0);
+    store(alpha, &volume, "present=false");
+    alpha.run(&group, "reload").kept().reason_has("backing store does not exist");
+    alpha.call(&group).recurring().level(10).run("monitor").exit(9);
+    let file = group.param("device1", &format!("{device},handler=vdisk_fileio"));
+    alpha.run(&file, "validate-all").exit(6).reason_has("absent_in_standby");
+}
+
+#[test]
+fn a_promotion_adds_what_this_node_missed_and_names_what_it_leaves_out() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    let (disk, other) = (cluster.drbd("r0", 1 << 20), cluster.drbd("r1", 1 << 20));
+    alpha.run(&group(), "start").exit(0);
+    let more = above(&disk)
+        .param("device2", &format!("filename={},virtname=r1,export0=all:2", other.display()))
+        .param("device3", "handler=vdisk_nullio,virtname=much-too-long,export0=all:3")
+        .param("device4", "handler=vdisk_nullio,virtname=n,export0=all:4,export1=nobody:9");
+    // Nobody reloaded this node. What cannot be served is a failure of the thorough monitor, and of nothing else.
+    alpha.call(&more).recurring().level(10).run("monitor").exit(1);
+    store(alpha, &disk, "drbd=primary");
+    let promote = alpha.run(&more, "promote").exit(0);
+    promote
+        .logged("was missing: add device dummy_r0")
+        .logged("device3")
+        .logged("no initiator group for export nobody:9")
+        .logged("dummy_r1: open failed");
+    assert_eq!(alpha.read("devices/dummy_r0/active"), "1");
+    assert_eq!(alpha.tree().lines("lun 1"), ["lun 1 dummy_r0"; 2]);
+    assert_eq!(alpha.tree().lines("lun 4"), ["lun 4 dummy_n"; 2]);
+    assert_eq!(alpha.tree().lines("lun 2"), [""; 0]);
+    alpha.call(&more).recurring().run("monitor").exit(8);
+    alpha.call(&more).recurring().level(10).run("monitor").exit(1);
+    // A LUN alone.
+    let right = above(&disk);
+    alpha.run(&right, "reload").exit(0);
+    alpha.run(&right, "demote").exit(0);
+    alpha.write(&format!("targets/qla2x00t/{}/ini_groups/vmwtest/luns/mgmt", sample::ALPHA[1]), "del 1");
+    alpha.run(&right, "promote").exit(0);
+    assert_eq!(alpha.tree().lines("lun 1"), ["lun 1 dummy_r0"; 2]);
+    alpha.run(&right, "promote").exit(0).writes(0);
+    alpha.call(&right).recurring().level(10).run("monitor").exit(8).not_logged("WARNING");
+    alpha.run(&right, "stop").exit(0);
+    assert_eq!(alpha.tree().lines("device"), [""; 0]);
+}
+
+#[test]
+fn what_was_left_out_for_a_mistake_is_missing() {
+    let cluster = sample::serving();
+    let alpha = cluster.node("alpha");
+    let level_10 = |group: &Resource| alpha.call(group).recurring().level(10).run("monitor");
+    let with = |text: &str| group().param("device1", text);
+    level_10(&with("handler=vdisk_nullio,virtname=much-too-long,export0=all:1")).exit(1).reason_has("device left out");
+    let export = with("handler=vdisk_nullio,virtname=n,export0=all:1,export1=x");
+    alpha.run(&export, "reload").exit(0);
+    level_10(&export).exit(1).reason_has("export left out");
+    level_10(&with("handler=vdisk_nullio,virtname=n,export0=all:1,export1=nobody:2"))
+        .exit(1)
+        .reason_has("no initiator group for export nobody:2");
+    level_10(&with("handler=vdisk_nullio,virtname=n,export0=all:1")).exit(8);
+}

@@ -162,6 +162,80 @@ fn d9_a_standby_opens_no_store_and_knows_its_size() {
 }
 
 #[test]
+fn d10_a_store_that_grew_is_served_with_its_size() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    let (group, disk) = with_disk(&cluster);
+    for action in ["start", "promote", "demote"] {
+        alpha.run(&group, action).exit(0);
+    }
+    alpha.control(&format!("store {} size=2097152", disk.display()));
+    alpha.run(&group, "promote").exit(0);
+    assert_eq!(alpha.read("devices/dummy_r0/size"), "2097152");
+}
+
+#[test]
+fn d10_a_store_that_shrank_is_not_served() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    let (group, disk) = with_disk(&cluster);
+    alpha.run(&group, "start").exit(0);
+    alpha.control(&format!("store {} size=524288", disk.display()));
+    alpha.run(&group, "promote").exit(1).reason_has("its store has 524288 bytes, hosts were told 1048576");
+    assert_eq!(seen(&cluster, "alpha")[0], "standby");
+}
+
+#[test]
+fn d11_a_demotion_leaves_no_store_open() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    let (group, _) = with_disk(&cluster);
+    for action in ["start", "promote"] {
+        alpha.run(&group, action).exit(0);
+    }
+    alpha.write("devices/dummy_r0/bind_alua_state", "0");
+    alpha.run(&group, "demote").exit(0);
+    assert_eq!(alpha.read("devices/dummy_r0/active"), "0");
+}
+
+#[test]
+fn d12_a_file_that_cannot_be_opened_is_not_promoted() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    let file = cluster.file("f0", 1 << 20);
+    let device = format!("handler=vdisk_fileio,filename={},virtname=f0,export0=all:1", file.display());
+    let group = group().param("device1", &device);
+    alpha.run(&group, "start").exit(0);
+    fs::remove_file(&file).expect("the file can be removed");
+    fs::create_dir(&file).expect("a directory can be made");
+    let promote = alpha.run(&group, "promote").exit(1).reason_has("device dummy_f0");
+    let written = promote.written();
+    assert!(written.iter().all(|write| !write.contains("target_groups/alpha/state")), "{written:#?}");
+}
+
+#[test]
+fn d13_what_a_node_missed_is_added_before_it_serves() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    alpha.run(&group(), "start").exit(0);
+    let (more, _) = with_disk(&cluster);
+    alpha.run(&more, "promote").exit(0).logged("was missing");
+    assert_eq!(alpha.tree().lines("lun 1"), ["lun 1 dummy_r0"; 2]);
+}
+
+#[test]
+fn d13_a_disk_that_vanished_is_noticed() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    let (group, disk) = with_disk(&cluster);
+    for action in ["start", "promote"] {
+        alpha.run(&group, action).exit(0);
+    }
+    alpha.control(&format!("store {} present=false", disk.display()));
+    alpha.call(&group).recurring().level(10).run("monitor").exit(9).reason_has("device dummy_r0: its store");
+}
+
+#[test]
 fn s2_a_failed_promotion_takes_its_score_back() {
     let cluster = sample::with_ports();
     let alpha = cluster.node("alpha");

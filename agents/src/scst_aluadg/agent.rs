@@ -49,7 +49,7 @@ fn validate_all(host: &Host<'_>) -> Result<ExitCode, Failure> {
     refuse_two_per_node(&host.context.env)?;
     refuse_two_promoted(&host.context.env)?;
     if let Some(params) = params.filter(|_| host.context.env.check_level() >= 10) {
-        missing_backing(host, &params)?;
+        missing_backing(host, &params, false)?;
         let topology = host.topology(params.driver, &Found::Nothing)?;
         host.local_ports(params.driver, &topology, params.missing_ports)?;
     }

@@ -16,6 +16,7 @@ use scst_core::state::Storage;
 
 use super::instance::Instance;
 use super::start::local_state;
+use super::stores;
 use crate::host::{Host, first_failure};
 
 /// Demotes the instance. The promotion score is left alone: changed here, it would make Pacemaker forget a pending restart.
@@ -30,7 +31,11 @@ pub(super) fn demote(host: &Host<'_>) -> Result<ExitCode, Failure> {
     }
     let local = host.node_name(&instance.record)?;
     match local_state(&found, &local) {
-        None | Some(AluaState::Standby | AluaState::Unavailable | AluaState::Offline) => return Ok(ExitCode::Success),
+        None => return Ok(ExitCode::Success),
+        // An earlier demotion may have ended before the last store was closed.
+        Some(AluaState::Standby | AluaState::Unavailable | AluaState::Offline) => {
+            return stores::close_all(host, &instance, &local, host.deadline()).map(|()| ExitCode::Success);
+        }
         Some(AluaState::Active | AluaState::NonOptimized | AluaState::Transitioning) => {}
     }
     let applied = drain(host, &mut instance, &local, &found, host.deadline())
@@ -146,6 +151,6 @@ fn verify(host: &Host<'_>, instance: &Instance, local: &NodeName) -> Result<Exit
         Some(state) if state.is_open() => {
             Err(Failure::generic(format!("target group {local}: state is {state} after writing standby")))
         }
-        _ => Ok(ExitCode::Success),
+        _ => stores::close_all(host, instance, local, host.deadline()).map(|()| ExitCode::Success),
     }
 }

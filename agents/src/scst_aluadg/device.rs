@@ -47,6 +47,10 @@ pub struct DeviceParams {
     pub vend_specific_id: Option<String>,
     /// Why this node cannot have it, if it cannot.
     pub refused: Option<String>,
+    /// Its store exists only where the group is promoted.
+    pub absent_in_standby: bool,
+    /// The capacity in bytes that is announced where the store is absent.
+    pub size: Option<u64>,
 }
 
 /// The initiator groups of an export.

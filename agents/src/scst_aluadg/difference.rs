@@ -5,11 +5,13 @@ use scst_core::cluster::Topology;
 use scst_core::ocf::exit::Failure;
 use scst_core::ocf::param::Finding;
 use scst_core::plan::storage::converge;
+use scst_core::scst::alua::AluaState;
 use scst_core::state::Storage;
 
 use super::instance::Instance;
 use super::params::Params;
-use super::start::{Work, mistakes};
+use super::start::{Work, local_state, mistakes};
+use super::stores;
 use super::wanted::unmatched;
 use crate::host::Host;
 
@@ -34,6 +36,12 @@ pub fn difference(
     let mut sentences = work.missing.clone();
     for (device, export) in unmatched(params, &work.local) {
         sentences.push(format!("device {device}: no initiator group for export {export} on the local ports"));
+    }
+    let serving = local_state(&found, &topology.local.name).is_some_and(AluaState::is_open);
+    for (device, path, store) in stores::look(host, params)? {
+        if !store.is_there() && (serving || !device.absent_in_standby) {
+            sentences.push(format!("device {}: its store {path} does not exist", device.name));
+        }
     }
     let mistakes = mistakes(findings, params, &configured);
     let (wanted, spared) = work.reloaded(&instance, &found, &mistakes, false)?;

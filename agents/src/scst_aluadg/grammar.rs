@@ -84,7 +84,7 @@ pub(super) fn virtname(text: &str) -> Option<String> {
 }
 
 /// The keys of a device besides `exportN`.
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 17] = [
     "virtname",
     "handler",
     "filename",
@@ -100,7 +100,20 @@ const KEYS: [&str; 15] = [
     "blocksize",
     "thin_provisioned",
     "threads_num",
+    "absent_in_standby",
+    "size",
 ];
+
+/// A capacity in bytes, or with K, M, G or T for powers of 1024. Hosts count in blocks of at least 512 bytes.
+fn capacity(text: &str) -> Result<u64, NameError> {
+    let power = text.chars().last().and_then(|last| "KMGT".find(last.to_ascii_uppercase())).map(|place| place + 1);
+    let digits = &text[..text.len() - usize::from(power.is_some())];
+    let number = Some(digits).filter(|digits| digits.bytes().all(|b| b.is_ascii_digit())).and_then(|d| d.parse().ok());
+    let bytes = number.and_then(|n: u64| n.checked_mul(1 << (10 * power.unwrap_or(0))));
+    bytes
+        .filter(|bytes| *bytes > 0 && bytes % 512 == 0 && i64::try_from(*bytes).is_ok())
+        .ok_or(NameError::Form("a size in bytes, or with K, M, G or T, that is a multiple of 512"))
+}
 
 /// The number of an `exportN`; `export01` is no key.
 fn export_number(key: &str) -> Option<u8> {
@@ -173,6 +186,8 @@ impl Reader {
         let blocksize = self.checked("blocksize", BlockSize::parse);
         let thin_provisioned = self.flag("thin_provisioned");
         let threads_num = self.checked("threads_num", ThreadsNum::parse);
+        let absent_in_standby = self.flag("absent_in_standby").unwrap_or(false);
+        let size = self.checked("size", capacity);
         if let Some(id) = t10devid.as_ref().filter(|id| !id.is_plain()) {
             let reason = "holds other characters than letters, digits, - and _; kept";
             self.remarks.push(Remark::new("t10devid", reason).value(id.as_str()));
@@ -197,6 +212,8 @@ impl Reader {
             threads_num,
             vend_specific_id: None,
             refused: None,
+            absent_in_standby,
+            size,
         };
         self.fit_to_handler(&mut device);
         Some(device)
@@ -237,6 +254,13 @@ impl Reader {
         if device.thin_provisioned.is_some() && !handler.has_backing() {
             let reason = format!("is not known to {handler}");
             self.faults.push(Remark::new("thin_provisioned", reason));
+        }
+        if device.absent_in_standby && handler != HandlerName::VdiskBlockio {
+            // A file that is not there cannot be added, and one that is closed must not be read.
+            self.faults.push(Remark::new("absent_in_standby", format_args!("is impossible with {handler}")));
+        } else if device.size.is_some() && !device.absent_in_standby {
+            self.remarks.push(Remark::new("size", "has a meaning only with absent_in_standby=1, ignored"));
+            device.size = None;
         }
     }
 
@@ -542,6 +566,31 @@ mod tests {
             ("threads_num=65", "threads_num \"65\": not a number from 1 to 64"),
             ("thin_provisioned=no", "thin_provisioned \"no\": is neither 0 nor 1"),
             ("handler=vdisk_nullio,thin_provisioned=1", "thin_provisioned: is not known to vdisk_nullio"),
+        ] {
+            let (device, remarks) = with(text);
+            assert_eq!((device, remarks.last().unwrap()), (None, &format!("device4: {fault}, device left out")));
+        }
+    }
+
+    #[test]
+    fn a_store_that_only_the_promoted_node_has_is_a_disk_with_a_size() {
+        let size = |text: &str| capacity(text).ok();
+        assert_eq!(["512", "1K", "3m", "2G", "1T"].map(size), [512, 1 << 10, 3 << 20, 2 << 30, 1 << 40].map(Some));
+        for text in ["", "K", "0", "0G", "511", "1.5G", "1 G", "-512", "1GB", "16777216T", "99999999999999999999", "é"]
+        {
+            assert_eq!(size(text), None, "{text}");
+        }
+        let (device, remarks) = with("absent_in_standby=1,size=10G");
+        let device = device.unwrap();
+        assert_eq!((device.absent_in_standby, device.size, remarks.len()), (true, Some(10 << 30), 0));
+        let (device, remarks) = with("size=10G");
+        assert_eq!((device.unwrap().size, remarks.len()), (None, 1));
+        for (text, fault) in [
+            ("handler=vdisk_fileio,absent_in_standby=1", "absent_in_standby: is impossible with vdisk_fileio"),
+            (
+                "absent_in_standby=1,size=1",
+                "size \"1\": not a size in bytes, or with K, M, G or T, that is a multiple of 512",
+            ),
         ] {
             let (device, remarks) = with(text);
             assert_eq!((device, remarks.last().unwrap()), (None, &format!("device4: {fault}, device left out")));

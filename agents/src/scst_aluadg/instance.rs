@@ -305,15 +305,16 @@ pub(super) fn delete_score(host: &Host<'_>, node: &NodeName) {
     }
 }
 
-/// Every backing file or device that is not there, in one answer. One that does not answer in time counts as one that is not there.
+/// Every backing file or device that is not there, in one answer. One that does not answer in time counts as one that is not there. A store
+/// that only the promoted node has may be absent on the others.
 ///
 /// # Errors
 ///
 /// Exit 5 naming all of them.
-pub(super) fn missing_backing(host: &Host<'_>, params: &Params) -> Result<(), Failure> {
+pub(super) fn missing_backing(host: &Host<'_>, params: &Params, promoted: bool) -> Result<(), Failure> {
     let missing: Vec<String> = stores::look(host, params)?
         .into_iter()
-        .filter(|(_, _, store)| !store.is_there())
+        .filter(|(device, _, store)| !store.is_there() && (promoted || !device.absent_in_standby))
         .map(|(device, filename, _)| format!("{filename} of device {}", device.name))
         .collect();
     if missing.is_empty() {

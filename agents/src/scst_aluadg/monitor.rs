@@ -18,7 +18,7 @@ use super::instance::{Instance, Score, show_score};
 use super::notify::picture;
 use super::params::Params;
 use super::peers::{self, Overdue};
-use super::wanted::{self, LocalPorts};
+use super::{missing, stores, wanted};
 use crate::host::{Host, log_findings};
 use crate::missing_ports::MissingPorts;
 
@@ -54,7 +54,7 @@ pub(super) fn monitor(host: &Host<'_>) -> Result<ExitCode, Failure> {
     let answer = match state {
         AluaState::Active | AluaState::NonOptimized => serving(host, &instance, &members, left_blocked),
         _ if left_blocked.is_some() => Err(Failure::generic(left_blocked.unwrap_or_default())),
-        AluaState::Standby | AluaState::Unavailable | AluaState::Offline => Ok(ExitCode::Success),
+        AluaState::Standby | AluaState::Unavailable | AluaState::Offline => waiting(host, &instance, &members),
         // Seen only beside an action by hand: Pacemaker runs one at a time.
         AluaState::Transitioning if host.store.locked(instance.group.as_str()) => Ok(ExitCode::Success),
         AluaState::Transitioning => {
@@ -104,6 +104,17 @@ fn serving(
         return broken(format!("active, but the backing store is not open: device {}", closed.join(", ")));
     }
     left_blocked.map_or(Ok(ExitCode::Promoted), broken)
+}
+
+/// Unpromoted: no store of ours should be open. It is told and no more, because a device that the shell agents or a hand left open may be
+/// nobody's trouble.
+fn waiting(host: &Host<'_>, instance: &Instance, members: &BTreeSet<DeviceName>) -> Result<ExitCode, Failure> {
+    let open = stores::open(host, instance, members)?;
+    if !open.is_empty() {
+        let open: Vec<_> = open.iter().map(DeviceName::as_str).collect();
+        tracing::warn!("not promoted, and the backing store is open all the same: device {}", open.join(", "));
+    }
+    Ok(ExitCode::Success)
 }
 
 /// A device that a dead run left blocked: its hosts wait for ever.
@@ -210,10 +221,8 @@ fn thorough(host: &Host<'_>, instance: &Instance, local: &NodeName) -> Result<()
     log_findings(&findings);
     let found = instance.storage(host, host.observer())?;
     let (Some(params), Some(group)) = (params, found.group.as_ref()) else { return Ok(()) };
-    let recorded = instance.record.known().map(|record| record.ports.clone()).unwrap_or_default();
     let own = group.target_groups.get(local);
-    let listed = own.into_iter().flat_map(|own| own.members.keys()).map(|port| (port.clone(), 0));
-    let ports: Vec<_> = if recorded.is_empty() { listed.collect() } else { recorded };
+    let ports = missing::ports(instance, own);
     let present = host.observer().port_names(params.driver)?;
     // A port of this machine that is only a name there counts as remote: the kernel does not take the group for ours.
     let right = |port: &TargetName| {
@@ -227,15 +236,18 @@ fn thorough(host: &Host<'_>, instance: &Instance, local: &NodeName) -> Result<()
     if let Some((port, _)) = ports.iter().find(|(port, _)| !right(port) && !may_be_missing(port)) {
         return Err(Failure::generic(format!("port {port} is missing in target group {local}")));
     }
-    let mut groups = BTreeMap::new();
-    for (port, _) in &ports {
-        groups.insert(port.clone(), host.observer().ini_groups(params.driver, port)?);
+    let promoted = own.is_some_and(|own| own.state.is_open());
+    if let Some(wrong) = stores::compare(host, &params, &found, promoted)? {
+        return Err(Failure::new(if promoted { ExitCode::FailedPromoted } else { ExitCode::Generic }, wrong));
     }
     let params = Facts::of(host, &params)?.apply(&params);
-    let wanted = wanted::without_cluster(&params, &LocalPorts { ports, groups }, group);
+    let local_ports = missing::on_ports(host, &params, ports)?;
+    let left_out = missing::left_out(&params, &findings, &local_ports);
+    let wanted = wanted::without_cluster(&params, &local_ports, group);
     let plan = converge(&instance.scope(local, false), &found, &wanted);
     plan.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-    let mut missing = plan.left_out.keys().next().map(|device| format!("device {device} is missing"));
+    let refused = plan.left_out.keys().map(|device| format!("device {device} is missing"));
+    let mut missing = left_out.into_iter().chain(refused).next();
     for step in &plan.steps {
         match step {
             Step::AddDevice { device, .. } => _ = missing.get_or_insert(format!("device {device} is missing")),

@@ -18,8 +18,11 @@ use scst_core::sysfs::wait_until;
 
 use super::demote::step_down;
 use super::instance::{Instance, Score, delete_score};
+use super::missing;
+use super::params::Params;
 use super::peers;
 use super::start::{self, Checked, local_state};
+use super::stores::{self, Members};
 use crate::host::{Host, first_failure};
 
 /// How long a promotion that failed is not tried again after the restart by which Pacemaker answers it, in seconds. Without
@@ -41,6 +44,8 @@ pub(super) fn promote(host: &Host<'_>) -> Result<ExitCode, Failure> {
         delete_score(host, &local);
         if !host.dry_run() {
             if let Err(failure) = step_down(host, &mut instance, &local, &host.deadline().last()) {
+                tracing::error!("stepping back: {failure}");
+            } else if let Err(failure) = stores::close_all(host, &instance, &local, &host.deadline().last()) {
                 tracing::error!("stepping back: {failure}");
             }
             // Where nothing was recorded before, a start that was undone has left nothing to be remembered.
@@ -122,6 +127,11 @@ fn serve(
         host.apply(&states(&scope, &DeviceGroup::default(), &promotion).steps, AfterFailure::End);
         return Ok(());
     };
+    let group = missing::add(host, instance, local, group);
+    let members = Members::of(host, instance, &group)?;
+    if !group.target_groups.get(local).is_some_and(|own| own.state.is_open()) {
+        members.can_serve(host)?;
+    }
     let notify = Notify::from_env(&host.context.env);
     let peers = peers::at_promote(&group, local, notify.lists.as_ref());
     let picture = states(&scope, &group, &peers);
@@ -139,15 +149,21 @@ fn serve(
         tracing::error!("{failed}");
     }
     let mut steps = adopt(host, instance, local, &group)?;
+    steps.extend(members.open_what_does_not_follow());
     steps.extend(states(&scope, &group, &promotion).steps);
     let applied = host.apply(&steps, AfterFailure::End);
     if host.dry_run() {
         return Ok(());
     }
     match first_failure(&applied) {
-        Some(failure) => Err(failure),
-        None => verify(host, instance, local, &group),
+        Some(failure) => return Err(failure),
+        None => verify(host, instance, local, &group)?,
     }
+    members.look_again_at_sizes(host)?;
+    if let (Some(params), _) = Params::parse(&host.context.env) {
+        stores::remember(host, &params)?;
+    }
+    Ok(())
 }
 
 /// Makes local ports links that were added before they existed, with the number the record knows for a port that has none.

@@ -56,6 +56,9 @@ pub(super) fn bring_up(
     let serving = state.is_some_and(AluaState::is_open) && !instance.half_started();
     let score = if serving { Score::Promoted } else { Score::Unpromoted };
     instance.release(host, &mut found)?;
+    if serving {
+        missing_backing(host, params, true)?;
+    }
     work.scope.recreate = !serving;
     let notify = Notify::from_env(&host.context.env);
     // The target groups of peers that a dead start left have a state that nobody wrote: they count as created now.
@@ -63,7 +66,7 @@ pub(super) fn bring_up(
     let lists = notify.lists.as_ref().or_else(|| instance.half_started().then_some(&nobody));
     let states = if serving { States::Kept } else { States::Started(lists) };
     let mut wanted = wanted::storage(&work.params, &work.topology, &work.local, states, &found);
-    stores::measure(host, params, &mut wanted)?;
+    stores::measure(host, &work.params, &found, &mut wanted)?;
     if let Some(conflict) = work.conflict(&found, &wanted)? {
         return Err(conflict);
     }
@@ -140,6 +143,10 @@ fn rearrange(host: &Host<'_>, instance: &mut Instance, mut found: Storage) -> Re
         Err(failure) => return kept(failure),
         Ok(work) => work,
     };
+    let serving = local_state(&found, &work.topology.local.name).is_some_and(AluaState::is_open);
+    if let Err(failure) = missing_backing(host, &params, serving) {
+        return kept(failure);
+    }
     instance.release(host, &mut found)?;
     let mistakes = mistakes(&findings, &params, &instance.configured(host));
     let (wanted, spared) = work.reloaded(instance, &found, &mistakes, alone)?;
@@ -165,6 +172,9 @@ fn rearrange(host: &Host<'_>, instance: &mut Instance, mut found: Storage) -> Re
     }
     work.verify(&plan, &found, &wanted, host.deadline())?;
     work.forget_leftovers(instance, &wanted);
+    if serving {
+        stores::remember(host, &params)?;
+    }
     Ok(ExitCode::Success)
 }
 
@@ -185,7 +195,7 @@ pub(super) fn checked(host: &Host<'_>) -> Result<Checked, Failure> {
         tracing::warn!("the clone does not have notify=true: hosts learn late what the other nodes do");
     }
     let params = params.ok_or_else(|| Failure::configured("no usable configuration"))?;
-    missing_backing(host, &params)?;
+    missing_backing(host, &params, false)?;
     Ok(Checked { params, findings })
 }
 
@@ -293,7 +303,7 @@ impl<'a> Work<'a> {
         };
         peers::finish(&mut wanted, found, &instance.record);
         let spared = mistakes.spare(&mut wanted, found);
-        stores::measure(self.host, &self.params, &mut wanted)?;
+        stores::measure(self.host, &self.params, found, &mut wanted)?;
         Ok((wanted, spared))
     }
 

@@ -1,12 +1,25 @@
 //! The stores below the devices: which are there, how large they are, and whether they can be opened.
 //!
 //! SCST looks at a store when it opens it, and never again by itself. So the agent looks: at the size, which hosts are told also
-//! while the store is closed, and at whether it is there at all.
+//! while the store is closed, at whether it is there at all, and before a group opens at whether a file can be opened. The kernel
+//! accepts a state although a store did not open, and a command that meets a closed file then crashes it (`fileio_exec_read`).
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use scst_core::apply::AfterFailure;
+use scst_core::deadline::Deadline;
 use scst_core::error::Error;
-use scst_core::state::Storage;
+use scst_core::gather::Gather as _;
+use scst_core::ocf::exit::Failure;
+use scst_core::plan::Step;
+use scst_core::plan::storage::shrunk;
+use scst_core::scst::alua::AluaState;
+use scst_core::scst::names::{DeviceName, HandlerName, NodeName};
+use scst_core::state::{Device, DeviceGroup, Storage};
 
+use super::instance::Instance;
 use super::params::{DeviceParams, Params};
+use super::served;
 use crate::backing::{self, Store};
 use crate::host::Host;
 
@@ -19,13 +32,215 @@ pub(super) fn look<'p>(host: &Host<'_>, params: &'p Params) -> Result<Vec<(&'p D
     Ok(with_store.into_iter().zip(stores).map(|((device, path), store)| (device, path, store)).collect())
 }
 
-/// Says in what is wanted how large the stores are.
-pub(super) fn measure(host: &Host<'_>, params: &Params, wanted: &mut Storage) -> Result<(), Error> {
-    for (device, _, store) in look(host, params)? {
-        if let Some(wanted) = wanted.devices.get_mut(&device.name) {
-            // A disk that is not set up yet has no size: that says nothing.
-            wanted.size = store.bytes().filter(|bytes| *bytes > 0);
+/// Says in what is wanted how large the stores are. Of one that is not here: what was configured, or served last, but never less
+/// than hosts are told already.
+pub(super) fn measure(host: &Host<'_>, params: &Params, found: &Storage, wanted: &mut Storage) -> Result<(), Error> {
+    for (device, path, store) in look(host, params)? {
+        let Some(wanted) = wanted.devices.get_mut(&device.name) else { continue };
+        // A disk that is not set up yet has no size: that says nothing.
+        wanted.size = store.bytes().filter(|bytes| *bytes > 0);
+        if !store.is_there() && device.absent_in_standby {
+            let told = found.devices.get(&device.name).and_then(|found| found.size).unwrap_or(0);
+            let announced = device.size.or_else(|| served::recall(host, &device.name, path));
+            wanted.size = announced.filter(|bytes| *bytes > told);
+            if announced.is_none() && told == 0 {
+                tracing::warn!(
+                    "device {}: how large {path} is is not known here before this node was promoted once: until then a host that looks \
+                     sees a disk without blocks; size= says it",
+                    device.name
+                );
+            }
         }
     }
     Ok(())
+}
+
+/// Remembers what a serving node has of stores that a standby does not have.
+pub(super) fn remember(host: &Host<'_>, params: &Params) -> Result<(), Error> {
+    if params.devices.iter().all(|device| !device.absent_in_standby) {
+        return Ok(());
+    }
+    for (device, path, store) in look(host, params)?.into_iter().filter(|(device, ..)| device.absent_in_standby) {
+        if let Some(bytes) = store.bytes().filter(|bytes| *bytes > 0) {
+            served::remember(host, &device.name, path, bytes);
+        }
+    }
+    Ok(())
+}
+
+/// The members that are ours and stand on a store, as the kernel shows them.
+#[derive(Debug)]
+pub(super) struct Members {
+    devices: BTreeMap<DeviceName, Device>,
+    stores: Vec<Store>,
+}
+
+impl Members {
+    /// Looks at them and at their stores.
+    pub(super) fn of(host: &Host<'_>, instance: &Instance, group: &DeviceGroup) -> Result<Self, Error> {
+        let mut devices = BTreeMap::new();
+        for name in group.devices.iter().filter(|device| instance.owns(device)) {
+            if let Some(device) = host.observer().with_store(name)? {
+                devices.insert(name.clone(), device);
+            }
+        }
+        let stores = backing::look(&devices.values().map(path).collect::<Vec<_>>(), host.observer())?;
+        Ok(Self { devices, stores })
+    }
+
+    fn each(&self) -> impl Iterator<Item = (&DeviceName, &Device, Store)> {
+        self.devices.iter().zip(&self.stores).map(|((name, device), store)| (name, device, *store))
+    }
+
+    /// Before the group opens: every store is there and has at least what hosts were told, and every file can be opened.
+    ///
+    /// # Errors
+    ///
+    /// Exit 1 naming all devices that would not open, or one that is too small.
+    pub(super) fn can_serve(&self, host: &Host<'_>) -> Result<(), Failure> {
+        let absent = self.each().filter_map(|(name, device, store)| {
+            let what = match store {
+                Store::Missing => "does not exist",
+                Store::Silent => "does not answer",
+                Store::There(_) => return None,
+            };
+            Some(format!("{name} ({} {what})", path(device)))
+        });
+        let mut closed: Vec<String> = absent.collect();
+        let files = || self.each().filter(|(_, device, store)| is_file(device) && store.is_there());
+        let tries: Vec<_> = files().map(|(_, device, _)| (path(device), device.read_only())).collect();
+        let opened = files().zip(backing::try_to_open(&tries, host.deadline()));
+        closed
+            .extend(opened.filter_map(|((name, device, _), why)| Some(format!("{name} ({}: {})", path(device), why?))));
+        if !closed.is_empty() {
+            return Err(Failure::generic(format!("backing store could not be opened: device {}", closed.join(", "))).with_hint(
+                "the backing device is missing, in use by somebody else, or not writable yet; order it before the promotion",
+            ));
+        }
+        match self.each().find_map(smaller) {
+            Some(reason) => Err(Failure::generic(reason).with_hint(
+                "hosts would lose what lies behind the new end: make the store as large as it was; or unmap the device from its hosts, \
+                 remove it from the configuration and add it again",
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// Opens those that the state of the group does not open, because they do not follow it: the shell agents add files so, and a
+    /// demotion of ours has closed them. Before the state: a closed file must not be met by a command.
+    pub(super) fn open_what_does_not_follow(&self) -> Vec<Step> {
+        let follows = |device: &Device| device.settings.get("bind_alua_state").is_some_and(|on| on == "1");
+        let closed = self.devices.iter().filter(|(_, device)| device.active == Some(false) && !follows(device));
+        closed.map(|(name, _)| Step::Open { device: name.clone() }).collect()
+    }
+
+    /// After the group has opened: the kernel keeps the size that a store had when it was opened first.
+    pub(super) fn look_again_at_sizes(&self, host: &Host<'_>) -> Result<(), Error> {
+        let mut steps = Vec::new();
+        for (name, device, store) in self.each() {
+            let (Some(told), Some(has)) = (device.size, store.bytes()) else { continue };
+            if device.whole_blocks(told) == device.whole_blocks(has) {
+                continue;
+            }
+            // Opened for the first time, it has the right one by now.
+            if host.observer().size(name)?.is_some_and(|now| device.whole_blocks(now) < device.whole_blocks(has)) {
+                steps.push(Step::ResyncSize { device: name.clone() });
+            }
+        }
+        host.apply(&steps, AfterFailure::GoOn);
+        Ok(())
+    }
+}
+
+fn path(device: &Device) -> &str {
+    device.filename.as_deref().unwrap_or_default()
+}
+
+fn is_file(device: &Device) -> bool {
+    device.handler == Some(HandlerName::VdiskFileio)
+}
+
+/// Why hosts cannot be served what they were told.
+fn smaller((name, device, store): (&DeviceName, &Device, Store)) -> Option<String> {
+    let (told, has) = (device.size?, store.bytes()?);
+    (device.whole_blocks(has) < device.whole_blocks(told)).then(|| shrunk(name, told, has))
+}
+
+/// What level 10 says of the stores: the first that is gone, or whose size is not what hosts are told.
+pub(super) fn compare(
+    host: &Host<'_>,
+    params: &Params,
+    found: &Storage,
+    promoted: bool,
+) -> Result<Option<String>, Error> {
+    let mut wrong = Vec::new();
+    let member = |name: &DeviceName| found.group.as_ref().is_some_and(|group| group.devices.contains(name));
+    for (device, path, store) in look(host, params)?.into_iter().filter(|(device, ..)| member(&device.name)) {
+        let Some(there) = found.devices.get(&device.name).filter(|there| there.filename.as_deref() == Some(path))
+        else {
+            continue;
+        };
+        match (store, there.size) {
+            (Store::Missing, _) if device.absent_in_standby && !promoted => {}
+            (Store::Missing, _) => wrong.push(format!("device {}: its store {path} does not exist", device.name)),
+            (Store::Silent, _) => wrong.push(format!("device {}: its store {path} does not answer", device.name)),
+            (Store::There(Some(has)), Some(told)) if there.whole_blocks(has) != there.whole_blocks(told) => {
+                wrong.push(shrunk(&device.name, told, has));
+            }
+            (Store::There(_), _) => {}
+        }
+    }
+    wrong.iter().skip(1).for_each(|wrong| tracing::error!("{wrong}"));
+    Ok(wrong.into_iter().next())
+}
+
+/// The members of ours that say that their store is open.
+pub(super) fn open(
+    host: &Host<'_>,
+    instance: &Instance,
+    members: &BTreeSet<DeviceName>,
+) -> Result<Vec<DeviceName>, Error> {
+    let mut open = Vec::new();
+    for device in members.iter().filter(|device| instance.owns(device)) {
+        if host.observer().says_open(device)? {
+            open.push(device.clone());
+        }
+    }
+    Ok(open)
+}
+
+/// Out of service no store of ours may be open: another node serves it, or DRBD is about to be demoted. The state closes those that
+/// follow it; the others are closed here.
+///
+/// # Errors
+///
+/// Exit 1 naming the devices whose store is still open.
+pub(super) fn close_all(
+    host: &Host<'_>,
+    instance: &Instance,
+    local: &NodeName,
+    deadline: &Deadline,
+) -> Result<(), Failure> {
+    if host.dry_run() {
+        return Ok(());
+    }
+    let observer = host.observer_until(deadline);
+    let members = observer.group_devices(&instance.group)?;
+    let left = open(host, instance, &members)?;
+    if left.is_empty() {
+        return Ok(());
+    }
+    // Looked at once more: a file that is closed under a group in service crashes the kernel.
+    if observer.alua_state(&instance.group, local)?.is_some_and(AluaState::is_open) {
+        return Err(Failure::generic(format!("target group {local}: state is active after writing standby")));
+    }
+    let steps: Vec<_> = left.iter().map(|device| Step::Close { device: device.clone() }).collect();
+    let applied = host.apply_until(&steps, AfterFailure::GoOn, deadline);
+    applied.failed.iter().for_each(|failed| tracing::error!("{failed}"));
+    let left: Vec<_> = open(host, instance, &left.into_iter().gather())?.iter().map(ToString::to_string).collect();
+    if left.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::generic(format!("out of service, but the backing store is still open: device {}", left.join(", ")))
+        .with_hint("what lies below cannot be demoted or given to another node while it is open"))
 }

@@ -38,8 +38,9 @@ port identifiers are node id x 100 + place in the list; node ids up to 654 with 
 and initiator groups must exist before: for Fibre Channel the resource scst_qla2xtgt sets them up and has to be started \
 first; for other drivers the administrator does. If a port is not there, a start fails on that node only.
 
-A start adds the devices, builds the group, and exports the devices as standby. A promotion first puts the other nodes' states \
-right, then activates the own ones, and fails if a backing device could not be opened. A demotion holds new commands back, \
+A start adds the devices, builds the group, and exports the devices as standby; a vdisk_blockio device is not opened for that. A promotion adds \
+what is configured and missing, sees that the backing stores are there, puts the other nodes' states right, then activates the own \
+ones, and fails if a backing store could not be opened or has less than hosts were told. A demotion holds new commands back, \
 waits for those in flight, changes the state and lets the hosts go on; when they do not finish in time, the node stays active \
 and the demotion fails. A stop removes what this resource created, and nothing else.
 
@@ -113,7 +114,8 @@ handler: vdisk_blockio (default) for block devices, vdisk_fileio for files (and 
 for a device without a store, such as a place holder at LUN 0.
 
 filename (required, except for vdisk_nullio): the absolute path of the backing block device or file, the same on every node. It must \
-exist at start; it need not be possible to open it before the promotion (a DRBD secondary). The path can hold neither = nor ; nor a component of two dots.
+exist at start, unless absent_in_standby is 1; it need not be possible to open it before the promotion (a DRBD secondary, with vdisk_blockio). A store \
+that has grown is looked at again by a reload and by a promotion; one that has become smaller is refused. The path can hold neither = nor ; nor a component of two dots.
 
 export0 to export255: initiatorgroup:lun, the LUN under which the hosts of an initiator group see the device. export0 is required. The \
 group all means every initiator group found on the port. Upper and lower case of a group's name are the same. LUNs go from 0 to 16383 \
@@ -141,6 +143,12 @@ thin_provisioned: 1 lets hosts give space back, 0 does not. By default vdisk_blo
 not. Not for vdisk_nullio.
 
 threads_num: how many threads serve the device, 1 to 64. The default is the kernel's. A reload changes it.
+
+absent_in_standby: 1 lets the backing device of a vdisk_blockio device be absent while the group is not promoted on the node, as with LVM above DRBD or \
+the volumes of a ZFS pool. 0 is the default.
+
+size: with absent_in_standby=1, the capacity that hosts are told while the store is absent, in bytes or with K, M, G or T (powers of 1024). \
+By default what this node served last.
 
 t10devid: the T10 vendor identification, up to 25 visible characters; letters, digits, - and _ are safe. By default the kernel makes it \
 from the device's name, the same on every node. Change it only on purpose: hosts know the disk by it. Many hosts look at an identifier \

@@ -130,7 +130,7 @@ fn product_and_simulator_share_no_code() {
 }
 
 /// Files of the product that reach into the file system, and why.
-const OPENERS: [(&str, &str); 7] = [
+const OPENERS: [(&str, &str); 8] = [
     ("crates/scst-core/src/system/kernel_files.rs", "the kernel's"),
     ("crates/scst-core/src/system/machine.rs", "the number of this boot"),
     ("crates/scst-core/src/record.rs", "records and locks below /run"),
@@ -138,6 +138,7 @@ const OPENERS: [(&str, &str); 7] = [
     ("agents/src/host.rs", "creates /var/lib/scst/pr"),
     ("agents/src/backing.rs", "looks at backing files"),
     ("agents/src/reservations.rs", "looks whether the files of persistent reservations are damaged"),
+    ("agents/src/scst_aluadg/served.rs", "remembers below /var/lib/scst/sizes how large an absent store is"),
 ];
 
 #[test]

@@ -240,6 +240,31 @@ impl Observer<'_> {
         }
     }
 
+    /// Whether a device says that its backing store is open; one that says nothing is taken for closed.
+    pub fn says_open(&self, name: &DeviceName) -> Result<bool, Error> {
+        match self.sysfs.value(&format!("{}/active", device::device(name)), self.deadline) {
+            Ok(value) => Ok(value != "0"),
+            Err(error) if error.is_absent() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A device that stands on a store, with what concerns the store alone; `None` for one that stands on none, or is not there.
+    pub fn with_store(&self, name: &DeviceName) -> Result<Option<Device>, Error> {
+        let dir = device::device(name);
+        let link = self.sysfs.optional_link(&format!("{dir}/handler"), self.deadline)?;
+        let handler = link.and_then(|link| HandlerName::parse(link.rsplit('/').next()?).ok());
+        let Some(handler) = handler.filter(|handler| handler.has_backing()) else { return Ok(None) };
+        let mut found = Device { handler: Some(handler), ..Device::default() };
+        found.filename = self.optional(&format!("{dir}/filename"))?;
+        for setting in ["bind_alua_state", "blocksize", "read_only"] {
+            found.settings.extend(self.optional(&format!("{dir}/{setting}"))?.map(|value| (setting, value)));
+        }
+        found.active = self.active(name)?;
+        found.size = self.size(name)?;
+        Ok(Some(found))
+    }
+
     /// The names of all devices.
     pub fn device_names(&self) -> Result<BTreeSet<DeviceName>, Error> {
         let names = self.directories(&device::all())?;

@@ -168,6 +168,12 @@ impl Finding {
         Self::new(Severity::Advice, parameter, reason)
     }
 
+    /// Something that was configured does not come about: a device, or one of its exports. Told by the words with which each such
+    /// finding ends.
+    pub fn leaves_out(&self) -> bool {
+        self.severity >= Severity::Warning && self.reason.ends_with(" left out")
+    }
+
     /// The same with a position.
     #[must_use]
     pub fn at(mut self, position: impl fmt::Display) -> Self {

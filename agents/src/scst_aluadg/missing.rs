@@ -1,0 +1,154 @@
+//! What the configuration has and the kernel lacks. Level 10 tells of it; a promotion adds it before the group opens, because after a
+//! change with a mistake, or one that this node never saw, hosts would miss a disk while everything looks well.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use scst_core::apply::AfterFailure;
+use scst_core::error::Error;
+use scst_core::gather::Gather as _;
+use scst_core::ocf::exit::Failure;
+use scst_core::ocf::param::Finding;
+use scst_core::plan::Step;
+use scst_core::plan::storage::converge;
+use scst_core::scst::alua::AluaState;
+use scst_core::scst::names::{DeviceName, NodeName, TargetName};
+use scst_core::state::{DeviceGroup, Storage, TargetGroup};
+
+use super::here::Facts;
+use super::instance::Instance;
+use super::params::Params;
+use super::stores;
+use super::wanted::{self, LocalPorts, unmatched};
+use crate::host::Host;
+
+/// The ports of this node: as recorded, else as they stand in its target group.
+pub(super) fn ports(instance: &Instance, own: Option<&TargetGroup>) -> Vec<(TargetName, u16)> {
+    let recorded = instance.record.known().map(|record| record.ports.clone()).unwrap_or_default();
+    if !recorded.is_empty() {
+        return recorded;
+    }
+    own.into_iter().flat_map(|own| own.members.keys()).map(|port| (port.clone(), 0)).collect()
+}
+
+/// The initiator groups on these ports.
+pub(super) fn on_ports(host: &Host<'_>, params: &Params, ports: Vec<(TargetName, u16)>) -> Result<LocalPorts, Error> {
+    let mut groups = BTreeMap::new();
+    for (port, _) in &ports {
+        groups.insert(port.clone(), host.observer().ini_groups(params.driver, port)?);
+    }
+    Ok(LocalPorts { ports, groups })
+}
+
+/// Every device and export that hosts do not get because of a mistake, or of an initiator group that is not there.
+pub(super) fn left_out(params: &Params, findings: &[Finding], local: &LocalPorts) -> Vec<String> {
+    let mistakes = findings.iter().filter(|finding| finding.leaves_out()).map(ToString::to_string);
+    let unmatched = unmatched(params, local).into_iter();
+    let unmatched =
+        unmatched.map(|(device, export)| format!("device {device}: no initiator group for export {export}"));
+    mistakes.chain(unmatched).collect()
+}
+
+/// Adds what is missing before the group opens, and names what cannot be added. It never makes a promotion fail: that what is there is
+/// not served would be worse.
+pub(super) fn add(host: &Host<'_>, instance: &mut Instance, local: &NodeName, group: DeviceGroup) -> DeviceGroup {
+    let added = try_to_add(host, instance, local, &group).and_then(|added| {
+        Ok(if added { host.observer().device_group(&instance.group)?.unwrap_or_default() } else { group.clone() })
+    });
+    added.unwrap_or_else(|failure| {
+        tracing::error!("what is missing was not added: {failure}");
+        group
+    })
+}
+
+/// Tells whether anything was done.
+fn try_to_add(
+    host: &Host<'_>,
+    instance: &mut Instance,
+    local: &NodeName,
+    group: &DeviceGroup,
+) -> Result<bool, Failure> {
+    let (params, findings) = Params::parse(&host.context.env);
+    let Some(params) = params.filter(|params| params.group == instance.group) else {
+        tracing::error!("the configuration cannot be used, so nothing that is missing is added");
+        return Ok(false);
+    };
+    let params = Facts::of(host, &params)?.apply(&params);
+    let local_ports = on_ports(host, &params, ports(instance, group.target_groups.get(local)))?;
+    for what in left_out(&params, &findings, &local_ports) {
+        tracing::error!("not served: {what}");
+    }
+    let mut wanted = wanted::without_cluster(&params, &local_ports, group);
+    if !lacks(host, &params, group, &wanted)? {
+        return Ok(false);
+    }
+    let found = instance.storage(host, host.observer())?;
+    // The devices are planned for a group that serves: one that cannot be opened is left out, instead of making the promotion fail.
+    if let Some(own) = wanted.group.as_mut().and_then(|group| group.target_groups.get_mut(local)) {
+        own.state = AluaState::Active;
+    }
+    stores::measure(host, &params, &found, &mut wanted)?;
+    for (device, path, store) in stores::look(host, &params)? {
+        if !store.is_there() && !found.devices.contains_key(&device.name) {
+            tracing::error!("not served: device {}: its store {path} does not exist", device.name);
+            forget(&mut wanted, &device.name);
+        }
+    }
+    for (name, _) in found.devices.iter().filter(|(_, device)| device.handler.is_none()) {
+        tracing::error!("not served: device {name} exists with a handler that is not ours");
+        forget(&mut wanted, name);
+    }
+    let mut scope = instance.scope(local, false);
+    for handler in params.devices.iter().map(|device| device.handler).gather::<BTreeSet<_>>() {
+        scope.parameters.extend(host.observer().handler_parameters(handler)?.map(|known| (handler, known)));
+    }
+    let new: BTreeSet<DeviceName> =
+        wanted.devices.keys().filter(|name| !found.devices.contains_key(*name)).cloned().gather();
+    let adds = |step: &Step| match step {
+        Step::AddDevice { .. } | Step::Join { .. } => true,
+        Step::SetAttribute { device, .. } | Step::Open { device } => new.contains(device),
+        Step::AddLun { at, .. } => !found.luns.contains_key(at),
+        _ => false,
+    };
+    let plan = converge(&scope, &found, &wanted);
+    for (device, why) in &plan.left_out {
+        tracing::error!("not served: device {device}: {why}");
+    }
+    let steps: Vec<Step> = plan.steps.into_iter().filter(adds).collect();
+    // Before the first step, so that a stop knows of them.
+    instance.update(host, |record| record.devices.extend(new));
+    let applied = host.apply_until(&steps, AfterFailure::GoOn, &host.deadline().share(1, 3));
+    for step in &applied.done {
+        tracing::warn!("was missing: {step}");
+    }
+    for failed in &applied.failed {
+        tracing::error!("not served: {failed}");
+    }
+    Ok(!applied.done.is_empty())
+}
+
+/// Whether a device or a LUN is not there: told by listings alone, because a promotion is in a hurry.
+fn lacks(host: &Host<'_>, params: &Params, group: &DeviceGroup, wanted: &Storage) -> Result<bool, Error> {
+    if params.devices.iter().any(|device| !group.devices.contains(&device.name)) {
+        return Ok(true);
+    }
+    let mut tables: BTreeMap<_, BTreeSet<u32>> = BTreeMap::new();
+    for at in wanted.luns.keys() {
+        tables.entry(&at.table).or_default().insert(at.lun);
+    }
+    for (table, luns) in tables {
+        let Some(group) = &table.group else { continue };
+        if !luns.is_subset(&host.observer().luns_in_use(params.driver, &table.port, group)?) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Takes a device out of what is wanted.
+fn forget(wanted: &mut Storage, device: &DeviceName) {
+    wanted.devices.remove(device);
+    wanted.luns.retain(|_, lun| lun.device != *device);
+    if let Some(group) = &mut wanted.group {
+        group.devices.remove(device);
+    }
+}
