@@ -194,3 +194,18 @@ fn a_failed_promotion_drains_before_it_steps_back() {
     assert!(order.windows(2).all(|pair| place(pair[0]) < place(pair[1])), "{written:#?}");
     assert_eq!((alpha.state("dummy", "alpha").as_str(), alpha.read(BLOCK).as_str()), ("standby", "0 0"));
 }
+
+#[test]
+fn a_stop_whose_transition_starts_the_instance_again_leaves_the_score_alone() {
+    let restart = || Lists::new().list("active", &["alpha", "beta"]).list("stop", &["alpha", "beta"]);
+    let cluster = sample::serving();
+    let alpha = cluster.node("alpha");
+    let lists = restart().list("start", &["alpha", "beta"]);
+    alpha.call(&group()).lists(&lists).run("stop").exit(0).programs(0);
+    assert_eq!(score(&cluster, "alpha").as_deref(), Some("10"));
+    alpha.call(&group()).lists(&lists).run("start").exit(0);
+    assert_eq!(score(&cluster, "alpha").as_deref(), Some("5"));
+    // Started elsewhere only.
+    alpha.call(&group()).lists(&restart().list("start", &["beta"])).run("stop").exit(0).ran(&["crm_attribute"]);
+    assert_eq!(score(&cluster, "alpha"), None);
+}

@@ -5,6 +5,7 @@
 
 use scst_core::apply::{AfterFailure, Applied};
 use scst_core::ocf::exit::{ExitCode, Failure};
+use scst_core::ocf::notify::Notify;
 use scst_core::plan::Step;
 use scst_core::plan::storage::converge;
 use scst_core::record::Found;
@@ -40,7 +41,13 @@ pub(super) fn stop(host: &Host<'_>) -> Result<ExitCode, Failure> {
         stop_group(host, &mut instance)?
     };
     if let Some(local) = local.or_else(|| host.node_name(&instance.record).ok()) {
-        delete_score(host, &local);
+        // Where this transition starts the instance again, the start sets the score. Deleted meanwhile it would end the transition, and Pacemaker
+        // would forget that an instance on another node, which has been demoted and not yet stopped, has to be restarted as well.
+        let restarted =
+            Notify::from_env(&host.context.env).lists.is_some_and(|lists| lists.start.contains(local.as_str()));
+        if !restarted {
+            delete_score(host, &local);
+        }
     } else {
         tracing::warn!("the name of this node is not known: its promotion score is not deleted");
     }

@@ -11,6 +11,8 @@ pub(super) struct Machine {
     pub(super) attribute: bool,
     /// Whether SCST and its target driver are loaded at boot, as its service does it; else the agents load them.
     pub(super) loaded: bool,
+    /// What is below its devices, in the simulator's words.
+    pub(super) stores: &'static str,
 }
 
 impl Machine {
@@ -21,6 +23,7 @@ impl Machine {
             ports: ports.iter().map(|port| (*port).to_owned()).collect(),
             attribute: true,
             loaded: false,
+            stores: "",
         }
     }
 
@@ -88,8 +91,8 @@ impl Group {
 pub(super) struct Config {
     pub(super) hosts: Vec<Hosts>,
     pub(super) groups: Vec<Group>,
-    /// Whether every running instance has the score of these agents, which never changes.
-    pub(super) constant_score: bool,
+    /// Whether every running instance has the score of these agents.
+    pub(super) own_scores: bool,
 }
 
 /// The resource of the ports, and the clone around it.
@@ -115,7 +118,7 @@ pub(super) fn ssd() -> Group {
 impl Config {
     /// One host and one device group, as in the sample.
     pub(super) fn standard() -> Self {
-        Self { hosts: vec![VMWTEST], groups: vec![dummy()], constant_score: true }
+        Self { hosts: vec![VMWTEST], groups: vec![dummy()], own_scores: true }
     }
 
     /// The value of the parameter `initiators`.
@@ -270,8 +273,8 @@ pub(super) fn group_resource(group: &Group) -> String {
                 ("promote", "0s", "30s", ""),
                 ("demote", "0s", "120s", ""),
                 ("notify", "0s", "30s", ""),
-                ("monitor", "120s", "30s", "Promoted"),
-                ("monitor", "180s", "30s", "Unpromoted"),
+                ("monitor", "10s", "30s", "Promoted"),
+                ("monitor", "11s", "30s", "Unpromoted"),
             ],
         ),
     )
@@ -282,5 +285,5 @@ pub(super) fn scenario(machine: &Machine) -> String {
     let ports = machine.ports.iter().map(|port| format!("[[port]]\nwwpn = \"{port}\"\n"));
     let loaded =
         if machine.loaded { "modules = [\"scst\", \"scst_disk\", \"scst_vdisk\", \"qla2x00tgt\"]\n" } else { "" };
-    format!("var_lib = \"/var/lib/scst\"\n{loaded}\n{}", ports.collect::<String>())
+    format!("var_lib = \"/var/lib/scst\"\n{loaded}\n{}{}", ports.collect::<String>(), machine.stores)
 }

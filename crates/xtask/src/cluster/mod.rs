@@ -2,7 +2,7 @@
 //!
 //! The stories are grouped in chapters; a chapter is one cluster, which its stories use one after the other. Each chapter is a process of its own in
 //! its own namespaces (`rig`), some side by side. `world` and `config` are what a story works with, `status`, `history` and `runs` what the cluster
-//! says and does, `picture` what the kernels show and must show. Every story ends the same way: nothing failed, and the right picture on every node.
+//! says and does, `picture` and `states` what the kernels show and must show. Every story ends the same way: nothing failed, and the right picture on every node.
 
 mod chapter;
 mod config;
@@ -12,6 +12,7 @@ pub(crate) mod ocf_tester;
 mod picture;
 mod rig;
 mod runs;
+mod states;
 mod status;
 mod stories;
 mod world;

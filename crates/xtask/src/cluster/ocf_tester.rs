@@ -67,7 +67,7 @@ fn agents() -> [(&'static str, Vec<String>); 2] {
 fn test(check: bool) -> Result<ExitCode, Box<dyn Error>> {
     let mut machine = alpha();
     machine.loaded = true;
-    let nothing = Config { hosts: Vec::new(), groups: Vec::new(), constant_score: false };
+    let nothing = Config { hosts: Vec::new(), groups: Vec::new(), own_scores: false };
     let cluster = Cluster::boot(Plan { machines: vec![machine], config: Some(nothing), ..Plan::standard() })?;
     until("a cluster of one node", || {
         let status = cluster.status()?;

@@ -191,11 +191,16 @@ fn wrong_status(cluster: &Cluster, status: &Status) -> Option<String> {
     if !status.failures.is_empty() || !status.marks.is_empty() {
         return Some(format!("the cluster says\n{status}"));
     }
-    let groups = cluster.config.groups.iter().filter(|_| cluster.config.constant_score);
+    let groups = cluster.config.groups.iter().filter(|_| cluster.config.own_scores);
     for group in groups.flat_map(|group| cluster.nodes().into_iter().map(move |node| (group, node))) {
         let (group, node) = group;
-        let wanted = status.role(group.resource, node.name()).map(|_| "5");
-        if status.score(group.resource, node.name()) != wanted {
+        // An instance that was demoted keeps the higher one until its next monitor.
+        let wanted: &[Option<&str>] = match status.role(group.resource, node.name()) {
+            Some("Promoted") => &[Some("10")],
+            Some(_) => &[Some("5"), Some("10")],
+            None => &[None],
+        };
+        if !wanted.contains(&status.score(group.resource, node.name())) {
             return Some(format!("the score of {} on {} is not {wanted:?}\n{status}", group.resource, node.name()));
         }
     }

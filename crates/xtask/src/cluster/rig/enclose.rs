@@ -52,7 +52,10 @@ pub(crate) fn enclose() -> Result<(), Box<dyn Error>> {
         fs::write(path, FENCE_AGENT)?;
         fs::set_permissions(path, fs::Permissions::from_mode(0o755))
     })?;
+    // The inner one first, so that the outer one contains it.
+    shadow("/usr/lib/ocf/resource.d/heartbeat")?;
     shadow("/usr/lib/ocf/resource.d")?;
+    super::stores::install(Path::new("/usr/lib/ocf/resource.d"))?;
     let provider = Path::new(PROVIDER);
     let _ = fs::remove_file(provider);
     fs::create_dir(provider)?;

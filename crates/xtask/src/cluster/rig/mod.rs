@@ -18,6 +18,7 @@ mod corosync;
 mod enclose;
 mod fencing;
 pub(super) mod node;
+pub(super) mod stores;
 mod syslog;
 mod system;
 

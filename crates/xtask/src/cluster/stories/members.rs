@@ -4,7 +4,7 @@ use super::super::chapter::{Chapter, Story};
 use super::super::config::{Cib, Machine, PORTS, dummy};
 use super::super::rig::{Member, write_members};
 use super::super::world::{Cluster, Plan, Told, member};
-use super::planned::set;
+use super::planned::{promoted_on, set};
 
 pub(crate) const CHAPTER: Chapter = Chapter {
     name: "members",
@@ -21,19 +21,6 @@ fn begin() -> Told<Cluster> {
         Machine::new("san10", 2, &["21:00:00:1b:32:0b:52:75", "21:01:00:1b:32:2b:52:75"]),
     ];
     Cluster::boot(Plan { machines, ..Plan::standard() })
-}
-
-/// Moves the promoted role to a node, takes the constraint away, and looks at everything.
-fn promoted_on(cluster: &Cluster, node: &str) -> Told<()> {
-    let group = dummy();
-    if cluster.settles()?.promoted(group.resource).as_deref() != Some(node) {
-        cluster.run(&["crm_resource", "--resource", &group.clone_id(), "--move", "--promoted", "--node", node])?;
-    }
-    cluster.status_is("promoted there", |status| status.promoted(group.resource).as_deref() == Some(node))?;
-    cluster.settles()?;
-    cluster.run(&["crm_resource", "--resource", &group.clone_id(), "--clear"])?;
-    cluster.settles()?;
-    Ok(())
 }
 
 /// A node in standby is shown as unavailable by all others, and by no other name.

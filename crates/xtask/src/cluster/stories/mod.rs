@@ -5,7 +5,9 @@ pub(super) mod losses;
 pub(super) mod members;
 pub(super) mod planned;
 pub(super) mod processes;
+pub(super) mod reloads;
 pub(super) mod sample;
+pub(super) mod stores;
 pub(super) mod trouble;
 pub(super) mod upgrade;
 

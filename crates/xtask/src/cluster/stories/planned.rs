@@ -53,6 +53,19 @@ pub(super) fn set(cluster: &Cluster, resource: &str, name: &str, value: &str) ->
         .map(drop)
 }
 
+/// Moves the promoted role to a node, takes the constraint away, and looks at everything.
+pub(super) fn promoted_on(cluster: &Cluster, node: &str) -> Told<()> {
+    let group = dummy();
+    if cluster.settles()?.promoted(group.resource).as_deref() != Some(node) {
+        cluster.run(&["crm_resource", "--resource", &group.clone_id(), "--move", "--promoted", "--node", node])?;
+    }
+    cluster.status_is("promoted there", |status| status.promoted(group.resource).as_deref() == Some(node))?;
+    cluster.settles()?;
+    cluster.run(&["crm_resource", "--resource", &group.clone_id(), "--clear"])?;
+    cluster.settles()?;
+    Ok(())
+}
+
 /// Settles after a refresh. Pacemaker knows nothing of what runs until the probes have answered, one after the other. It may announce a promotion or a stop
 /// in between and then not carry it out, which leaves a peer between two states until a monitor repairs that, some minutes later. A stop and a start
 /// repair it at once.
@@ -166,6 +179,11 @@ fn changed_after_move(cluster: &mut Cluster) -> Told<()> {
 }
 
 fn restarted(cluster: &mut Cluster) -> Told<()> {
+    restarted_by_name(cluster)
+}
+
+/// Gives the device group another name, and the old one again. Each restarts it on both nodes.
+pub(super) fn restarted_by_name(cluster: &mut Cluster) -> Told<()> {
     let group = dummy().resource;
     for name in ["other", dummy().name] {
         let moment = cluster.moment();

@@ -1,4 +1,4 @@
-//! The sample configuration as users have it, by each of the tools with which a cluster is configured.
+//! The sample configuration as users have it, by each of the tools with which a cluster is configured; and those of our documents.
 //!
 //! In the sample the ports are no clone: they come up on one node, and the device group beside them in any order. So SCST is loaded at boot here, as its
 //! service does it, and the LUNs are sure only after the group has been told to look again, as the sample's text says.
@@ -6,7 +6,7 @@
 use std::fs;
 
 use super::super::chapter::{Chapter, Story};
-use super::super::config::{Cib, Config, PORTS, alpha, beta, dummy};
+use super::super::config::{Cib, Config, Hosts, PORTS, alpha, beta, dummy};
 use super::super::picture;
 use super::super::world::{Cluster, Plan, Told, until};
 use crate::workspace;
@@ -18,12 +18,15 @@ pub(crate) const CHAPTER: Chapter = Chapter {
         Story { name: "the sample, verbatim, loaded by crm configure", tell: by_crm },
         Story { name: "the same, built by pcs", tell: by_pcs },
         Story { name: "the same as plain XML, with the roles of today", tell: by_xml },
+        Story { name: "the configuration of README.md, verbatim, by crm configure", tell: of_readme },
+        Story { name: "the configuration of docs/operations.md, verbatim, by crm configure", tell: of_operations },
+        Story { name: "the same by the commands for pcs, verbatim", tell: of_operations_by_pcs },
     ],
 };
 
-/// Two nodes without any resource.
+/// Two nodes without any resource but the fence device.
 fn begin() -> Told<Cluster> {
-    let mut plan = Plan { config: None, ..Plan::standard() };
+    let mut plan = Plan { config: None, fencing: true, ..Plan::standard() };
     for machine in &mut plan.machines {
         machine.loaded = true;
     }
@@ -58,12 +61,13 @@ fn comes_up(cluster: &mut Cluster, reload: &[&str]) -> Told<()> {
     Ok(())
 }
 
-/// Takes everything out of the configuration; what ran is stopped, and nothing of it may be left in the kernels.
+/// Takes everything but the fence device out of the configuration; what ran is stopped, and nothing of it may be left in the kernels.
 fn erased(cluster: &mut Cluster) -> Told<()> {
-    for scope in ["constraints", "resources", "nodes"] {
-        cluster.run(&["cibadmin", "--replace", "--scope", scope, "--xml-text", &format!("<{scope}/>")])?;
+    let resources = Cib { machines: &[], config: None, fencing: true, filler: 0 }.resources();
+    for (scope, document) in [("constraints", "<constraints/>"), ("resources", &resources), ("nodes", "<nodes/>")] {
+        cluster.run(&["cibadmin", "--replace", "--scope", scope, "--xml-text", document])?;
     }
-    cluster.status_is("nothing that runs", |status| status.roles.is_empty())?;
+    cluster.status_is("nothing that runs", |status| status.roles.keys().all(|(resource, _)| resource == "fence"))?;
     cluster.settles()?;
     Ok(())
 }
@@ -112,7 +116,7 @@ fn by_pcs(cluster: &mut Cluster) -> Told<()> {
 
 fn by_xml(cluster: &mut Cluster) -> Told<()> {
     let config = Config::standard();
-    let cib = Cib { machines: &cluster.machines, config: Some(&config), fencing: false, filler: 0 };
+    let cib = Cib { machines: &cluster.machines, config: Some(&config), fencing: true, filler: 0 };
     for (scope, document) in
         [("nodes", cib.nodes()), ("constraints", "<constraints/>".to_owned()), ("resources", cib.resources())]
     {
@@ -127,5 +131,60 @@ fn by_xml(cluster: &mut Cluster) -> Told<()> {
     if status.with_role(PORTS, "Started").len() != 2 {
         return Err(format!("the ports are not on both nodes\n{status}").into());
     }
-    Ok(())
+    erased(cluster)
+}
+
+/// The first block of code of a document after these words.
+pub(super) fn block(document: &str, after: &str) -> Told<String> {
+    let text = fs::read_to_string(workspace::root().join(document))?;
+    let block = text.split_once(after).and_then(|(_, rest)| rest.split("```").nth(1));
+    let block = block.ok_or_else(|| format!("{document} has no block of code after {after:?}"))?;
+    // Its first line says what language it is.
+    Ok(block.split_once('\n').map_or(block, |(_, code)| code).to_owned())
+}
+
+/// Loads a block by crmsh, and waits until everything runs as it says.
+fn loaded(cluster: &mut Cluster, block: &str) -> Told<()> {
+    let alpha = cluster.node("alpha");
+    let file = alpha.directory().join("block.crm");
+    fs::write(&file, block)?;
+    alpha.run(&["crm", "configure", "load", "update", &file.to_string_lossy()])?;
+    serves(cluster)
+}
+
+fn serves(cluster: &mut Cluster) -> Told<()> {
+    let group = dummy().resource;
+    cluster.status_is("one promoted, one unpromoted, and the ports of both", |status| {
+        status.promoted(group).is_some()
+            && status.with_role(group, "Unpromoted").len() == 1
+            && status.with_role(PORTS, "Started").len() == 2
+    })?;
+    cluster.settles()?;
+    erased(cluster)
+}
+
+fn of_readme(cluster: &mut Cluster) -> Told<()> {
+    loaded(cluster, &block("README.md", "For crmsh, with your WWPNs")?)
+}
+
+/// The hosts of the document.
+pub(super) const DOCUMENTED: [Hosts; 2] = [
+    Hosts { name: "esx1", initiators: &["50:01:43:80:03:b0:23:34", "50:01:43:80:03:b0:23:36"] },
+    Hosts { name: "esx2", initiators: &["50:01:43:80:03:b0:23:44", "50:01:43:80:03:b0:23:46"] },
+];
+
+fn of_operations(cluster: &mut Cluster) -> Told<()> {
+    cluster.config.hosts = DOCUMENTED.to_vec();
+    loaded(cluster, &block("docs/operations.md", "For crmsh, `crm configure load update FILE`")?)
+}
+
+fn of_operations_by_pcs(cluster: &mut Cluster) -> Told<()> {
+    cluster.config.hosts = DOCUMENTED.to_vec();
+    for machine in [alpha(), beta()] {
+        let ports = format!("targetports={}", machine.targetports());
+        cluster.run(&["pcs", "node", "attribute", &machine.name, &ports])?;
+    }
+    let commands = block("docs/operations.md", "For pcs, which takes operations")?;
+    cluster.run(&["sh", "-e", "-c", &commands])?;
+    serves(cluster)
 }

@@ -31,7 +31,7 @@ fn reason_seen(cluster: &mut Cluster) -> Told<()> {
     let (promoted, other) = promoted_and_other(cluster)?;
     let group = dummy().resource;
     let interval = |text: &str| {
-        let change = format!("<op id=\"{group}-monitor-180s\" interval=\"{text}\"/>");
+        let change = format!("<op id=\"{group}-monitor-11s\" interval=\"{text}\"/>");
         cluster.run(&["cibadmin", "--modify", "--xml-text", &change])
     };
     interval("2s")?;
@@ -51,7 +51,7 @@ fn reason_seen(cluster: &mut Cluster) -> Told<()> {
             return Err(format!("{} does not show why: {shown:?}", words.join(" ")).into());
         }
     }
-    interval("180s")?;
+    interval("11s")?;
     cluster.idle()?;
     cluster.run(&["crm_resource", "--cleanup", "--resource", group, "--node", &other]).map(drop)
 }

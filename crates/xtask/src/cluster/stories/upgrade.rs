@@ -24,7 +24,7 @@ pub(crate) const CHAPTER: Chapter = Chapter {
 fn begin() -> Told<Cluster> {
     let stand_in = workspace::root().join("tests/data/cluster/stand-in");
     let mut cluster = Cluster::boot(Plan { agents: Some(stand_in), ..Plan::standard() })?;
-    cluster.config.constant_score = false;
+    cluster.config.own_scores = false;
     Ok(cluster)
 }
 
