@@ -318,9 +318,6 @@ fn damaged_reservations_are_named_with_both_files() {
     for file in &files {
         std::fs::write(file, "rubbish").unwrap();
     }
-    // The kernel's answer to it, as it was recorded.
-    let refuse = || alpha.control("fault op=write path=**/vdisk_blockio/mgmt action=fail errno=EINVAL");
-    refuse();
     let started = alpha.run(&resource, "start").exit(1);
     let started = started.reason_has("device dummy_d0: add failed: persistent reservations damaged in ");
     let started = files.iter().fold(started, |started, file| started.reason_has(file.to_str().unwrap()));
@@ -329,7 +326,7 @@ fn damaged_reservations_are_named_with_both_files() {
     // Where one of them is right, something else is the cause.
     let whole = [0xBBEE_EEAA_EEBB_DD77_u64.to_ne_bytes(), 1_u64.to_ne_bytes(), [1; 8]].concat();
     std::fs::write(&files[1], whole).unwrap();
-    refuse();
+    alpha.control("fault op=write path=**/vdisk_blockio/mgmt action=fail errno=EINVAL");
     let reason = "device dummy_d0: add failed: EINVAL writing";
     alpha.run(&resource, "start").exit(1).reason_has(reason);
     for file in &files {

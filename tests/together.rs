@@ -35,8 +35,10 @@ fn at_once(node: &Node, actions: &[(&Resource, &str)]) {
         let name = group_of(resource);
         for write in &written {
             let ours = write.contains(&format!("{name}_disk")) || write.contains(&format!("{name}/"));
-            // A LUN is taken out by its number, and a group is made and removed by its name alone.
-            let ours = ours || write.contains("/luns/mgmt < del") || write.ends_with(&format!(" {name}"));
+            // A LUN is taken out by its number, those of the last group by one command, and a group is made and removed by its
+            // name alone.
+            let unmaps = ["/luns/mgmt < del ", "/luns/mgmt < clear"].iter().any(|command| write.contains(command));
+            let ours = ours || unmaps || write.ends_with(&format!(" {name}"));
             assert!(ours, "{action} of {name} wrote {write}");
             let last = write.rsplit(' ').next().unwrap_or_default();
             let errno = last.starts_with('E') && last.bytes().all(|b| b.is_ascii_uppercase());
@@ -119,6 +121,22 @@ fn a_failover_does_not_wait_for_a_device_that_another_group_adds() {
     let rule = format!("slow path=*/vdisk_nullio/mgmt data=*add_device?slow* takes={AGES}");
     beside_a_slow_start(&cluster, &rule, fail_over).exit(0);
     cluster.node("alpha").run(&named("slow", 1), "start").exit(0).writes(0);
+}
+
+#[test]
+fn a_table_that_another_group_is_about_to_use_is_not_cleared() {
+    let cluster = sample::with_ports();
+    let rule = format!("slow path=*/vdisk_nullio/mgmt data=*add_device?slow* takes={AGES}");
+    beside_a_slow_start(&cluster, &rule, |alpha, other| {
+        let plan = alpha.call(other).dry_run().run("stop").exit(0).stdout().to_owned();
+        assert_eq!(plan.matches("unmap device other_disk from LUN 2 of ").count(), 2, "{plan}");
+    })
+    .exit(0);
+    let plan = cluster.node("alpha").call(&named("other", 2)).dry_run().run("stop").exit(0).stdout().to_owned();
+    assert_eq!(plan.matches("unmap device other_disk from LUN 2 of ").count(), 2, "{plan}");
+    cluster.node("alpha").run(&named("slow", 1), "stop").exit(0);
+    let plan = cluster.node("alpha").call(&named("other", 2)).dry_run().run("stop").exit(0).stdout().to_owned();
+    assert_eq!(plan.matches("unmap at once LUN 2 of ").count(), 2, "{plan}");
 }
 
 #[test]

@@ -183,11 +183,11 @@ impl Instance {
         if named.is_empty() {
             return Ok(tables);
         }
-        let observer = host.observer();
-        let others = observer.group_names()?.into_iter().filter(|group| *group != self.group);
-        if others.into_iter().any(|group| host.store.locked(group.as_str())) {
+        // A start has no device group yet while it adds its devices: its lock tells of it from the beginning.
+        if host.store.others_locked(self.group.as_str()) {
             return Ok(tables);
         }
+        let observer = host.observer();
         for table in named {
             let luns = observer.luns_in_table(&table)?;
             tables.insert(table, luns);

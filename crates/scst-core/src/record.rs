@@ -336,6 +336,20 @@ impl Store {
         matches!(Flock::lock(file, FlockArg::LockExclusiveNonblock), Err((_, Errno::EWOULDBLOCK)))
     }
 
+    /// Whether an action of this agent holds the lock of anything but `name` at this moment. What cannot be looked at is said to be.
+    pub fn others_locked(&self, name: &str) -> bool {
+        let (before, behind) = (format!("{}-", self.agent), ".lock");
+        let other = |entry: io::Result<fs::DirEntry>| -> io::Result<bool> {
+            let entry = entry?.file_name();
+            let locked = entry.to_str().and_then(|entry| entry.strip_prefix(&before)?.strip_suffix(behind));
+            Ok(locked.is_some_and(|locked| locked != name && self.locked(locked)))
+        };
+        match fs::read_dir(&self.dir) {
+            Ok(mut entries) => entries.any(|entry| other(entry).unwrap_or(true)),
+            Err(error) => error.kind() != io::ErrorKind::NotFound,
+        }
+    }
+
     fn lock_path(&self, name: &str) -> PathBuf {
         self.dir.join(format!("{}-{name}.lock", self.agent))
     }
