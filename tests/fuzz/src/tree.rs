@@ -160,8 +160,12 @@ fn values(text: &str) {
     }
 }
 
-/// What was found as a state that can be wanted as well: a LUN is as writable as its device, and a local port has an id.
+/// What was found as a state that can be wanted as well: a LUN is as writable as its device, a local port has an id, and whether a store is
+/// open follows from the state of the group.
 fn possible(mut found: Storage) -> Storage {
+    for device in found.devices.values_mut() {
+        device.active = None;
+    }
     for lun in found.luns.values_mut() {
         lun.read_only = found.devices.get(&lun.device).is_some_and(Device::read_only);
     }
