@@ -8,6 +8,8 @@ use super::state::{AddrMethod, DevId, SessId, Session};
 
 /// The unit of a disk's size at a Linux host.
 const SECTOR_SHIFT: u32 = 9;
+/// The largest logical block it can use.
+const PAGE_SHIFT: u32 = 12;
 
 /// A disk of a Linux host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,7 +18,7 @@ pub(super) struct FoundDisk {
     product: String,
     /// Its size in units of 512 bytes, as it was last read.
     sectors: u64,
-    /// The LUN said at its finding that it has target port groups, so the host's ALUA handler looks after it.
+    /// The LUN said at its finding which target group it is in, so the host's ALUA handler looks after it.
     alua: bool,
 }
 
@@ -33,7 +35,7 @@ impl Machine {
         let new: Vec<(u64, DevId)> =
             session.luns.iter().filter(|(n, _)| !known(n)).map(|(n, lun)| (*n, lun.device)).collect();
         for (lun, device) in new {
-            let alua = self.scst.devices.get(&device).is_some_and(|device| device.group.is_some());
+            let alua = self.target_group_seen(id, device).is_some();
             let disk = FoundDisk { product: self.product(device), sectors: self.capacity_in_sectors(device), alua };
             if let Some(session) = self.scst.sessions.get_mut(&id) {
                 session.disks.insert(lun, disk);
@@ -50,7 +52,9 @@ impl Machine {
 
     fn capacity_in_sectors(&self, device: DevId) -> u64 {
         let vdisk = self.scst.devices.get(&device).and_then(|device| device.vdisk.as_ref());
-        vdisk.map_or(0, |vdisk| blocks(vdisk) << (vdisk.block_shift - SECTOR_SHIFT))
+        // Blocks larger than a page are nothing that Linux can use.
+        let usable = vdisk.filter(|vdisk| vdisk.block_shift <= PAGE_SHIFT);
+        usable.map_or(0, |vdisk| blocks(vdisk) << (vdisk.block_shift - SECTOR_SHIFT))
     }
 
     /// The host's ALUA handler takes the answer for itself and sends the command again.

@@ -150,7 +150,7 @@ impl Machine {
         self.target_group_seen(session, device).map_or(AluaState::Active, |group| group.state)
     }
 
-    fn target_group_seen(&self, session: SessId, device: DevId) -> Option<&TargetGroup> {
+    pub(super) fn target_group_seen(&self, session: SessId, device: DevId) -> Option<&TargetGroup> {
         let target = self.scst.sessions.get(&session)?.target;
         let group = self.scst.groups.get(&self.scst.devices.get(&device)?.group?)?;
         let mut groups = group.target_groups.values().filter_map(|id| self.scst.target_groups.get(id));
