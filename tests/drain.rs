@@ -2,16 +2,25 @@
 
 use std::time::Duration;
 
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use scst_sim::model::ScstVersion;
+use scst_sim::mount::WriteRecord;
 
-use crate::world::sample::{self, ALPHA, HOST, group};
+use crate::world::sample::{self, ALPHA, HOST, group, ports};
 use crate::world::{Cluster, Node, eventually};
 
 const BLOCK: &str = "devices/dummy_lu0dummy/block";
 
 /// A serving pair; a host has sent alpha a command that does not end by itself. Answers its number.
 fn busy() -> (Cluster, String) {
-    let cluster = sample::serving();
+    busy_on(ScstVersion::V3_11)
+}
+
+fn busy_on(version: ScstVersion) -> (Cluster, String) {
+    let cluster = sample::nodes().scst(version).up();
+    cluster.start(&ports(), &["alpha", "beta"]);
+    cluster.transition(&group()).start(&["alpha", "beta"]).promote(&["alpha"]).carry_out();
     let alpha = cluster.node("alpha");
     alpha.control(&format!("login qla2x00t {} {}", ALPHA[0], HOST[0]));
     let io = send(alpha);
@@ -197,4 +206,129 @@ fn stop_with_a_command_that_never_ends_says_who_holds_what_and_leaves_nothing_op
     eventually("the kernel carries on", || alpha.mount().waiting() == 0);
     alpha.run(&group(), "stop").exit(0);
     assert_eq!(alpha.tree().lines("device"), [""; 0]);
+}
+
+/// Alpha with a demotion that gave up: the device is blocked, and a process waits in the kernel to give that back.
+fn gave_up(version: ScstVersion) -> (Cluster, String) {
+    let (cluster, io) = busy_on(version);
+    let alpha = cluster.node("alpha");
+    alpha.call(&group()).timeout(Duration::from_millis(1500)).run("demote").exit(1);
+    eventually("somebody waits", || alpha.mount().waiting() == 1);
+    assert_eq!(alpha.read(BLOCK), "1 1");
+    (cluster, io)
+}
+
+/// What hosts can do in the end: the device is not blocked, and a command ends.
+fn goes_on(alpha: &Node) {
+    eventually("nobody waits", || alpha.mount().waiting() == 0);
+    assert_eq!(alpha.read(BLOCK), "0 0");
+    finish(alpha, &send(alpha));
+}
+
+const VERSIONS: [ScstVersion; 2] = [ScstVersion::V3_11, ScstVersion::V3_7];
+
+#[test]
+fn a_second_demotion_does_not_take_the_block_of_the_first_for_somebody_elses() {
+    for version in VERSIONS {
+        // The commands end while the second one waits for them.
+        let (cluster, io) = gave_up(version);
+        let alpha = cluster.node("alpha");
+        let demote = alpha.call(&group()).begin("demote");
+        eventually("the second block", || alpha.read(BLOCK) == "2 1");
+        finish(alpha, &io);
+        demote.wait().exit(0);
+        assert_eq!(alpha.state("dummy", "alpha"), "standby");
+        goes_on(alpha);
+        alpha.run(&group(), "promote").exit(0);
+        alpha.call(&group()).recurring().run("monitor").exit(8);
+
+        // The second one gives up as well, and a third one is never made.
+        let (cluster, io) = gave_up(version);
+        let alpha = cluster.node("alpha");
+        alpha.call(&group()).timeout(Duration::from_millis(1500)).run("demote").exit(1);
+        assert_eq!(alpha.read(BLOCK), "1 1");
+        assert_eq!(alpha.mount().waiting(), 1, "one process that waits is enough");
+        alpha.call(&group()).recurring().run("monitor").exit(9).reason_has("still blocked");
+        finish(alpha, &io);
+        goes_on(alpha);
+        alpha.call(&group()).recurring().run("monitor").exit(8);
+        // It is forgotten with that: what blocks the device from now on is somebody else's.
+        alpha.write(BLOCK, "11");
+        alpha.run(&group(), "demote").exit(0);
+        assert_eq!(alpha.read(BLOCK), "1 0");
+    }
+}
+
+#[test]
+fn a_stop_after_a_demotion_that_gave_up_ends_when_the_store_answers() {
+    for version in VERSIONS {
+        let (cluster, io) = gave_up(version);
+        let alpha = cluster.node("alpha");
+        let limit = Duration::from_secs(8);
+        let stop = alpha.call(&group()).timeout(limit).begin("stop");
+        eventually("the drain is given up", || alpha.state("dummy", "alpha") == "unavailable");
+        finish(alpha, &io);
+        stop.wait().exit(0).within(limit);
+        assert_eq!(alpha.tree().lines("device"), [""; 0]);
+        // And at once, when it answers during the drain.
+        let (cluster, io) = gave_up(version);
+        let alpha = cluster.node("alpha");
+        let stop = alpha.call(&group()).begin("stop");
+        eventually("the second block", || alpha.read(BLOCK) == "2 1");
+        finish(alpha, &io);
+        stop.wait().exit(0).within(Duration::from_secs(5));
+        assert_eq!(alpha.tree().lines("device"), [""; 0]);
+    }
+}
+
+#[test]
+fn a_block_whose_return_was_lost_is_seen_and_given_back_by_the_next_action() {
+    for action in ["demote", "stop", "promote", "start", "reload"] {
+        let (cluster, io) = gave_up(ScstVersion::V3_11);
+        let alpha = cluster.node("alpha");
+        kill_writer(alpha);
+        finish(alpha, &io);
+        eventually("the kernel has lost the 0", || alpha.read(BLOCK) == "1 0");
+        alpha.call(&group()).recurring().run("monitor").exit(9).reason_has("left blocked");
+        alpha.run(&group(), action).exit(0);
+        if action == "stop" {
+            assert_eq!(alpha.tree().lines("device"), [""; 0]);
+        } else {
+            assert_eq!(alpha.read(BLOCK), "0 0", "{action}");
+        }
+    }
+    // During the next drain: both blocks are there then, and both are given back.
+    let (cluster, io) = gave_up(ScstVersion::V3_11);
+    let alpha = cluster.node("alpha");
+    kill_writer(alpha);
+    let demote = alpha.call(&group()).begin("demote");
+    eventually("the second block", || alpha.read(BLOCK) == "2 1");
+    finish(alpha, &io);
+    demote.wait().exit(0);
+    assert_eq!(alpha.read(BLOCK), "0 0");
+}
+
+/// Kills whoever waits in a `0`, which nobody should do.
+fn kill_writer(alpha: &Node) {
+    let waiting = |write: &WriteRecord| write.result.is_none() && write.data.starts_with(b"0");
+    let writes = alpha.mount().writes();
+    let last = writes.iter().find(|write| waiting(write)).expect("somebody waits in a 0");
+    let before = alpha.mount().interrupted();
+    kill(Pid::from_raw(last.process.pid.cast_signed()), Signal::SIGKILL).expect("it is there");
+    eventually("the kernel sees the signal", || alpha.mount().interrupted() > before);
+}
+
+#[test]
+fn a_signal_to_the_process_group_of_the_action_does_not_meet_who_waits() {
+    let (cluster, io) = gave_up(ScstVersion::V3_11);
+    let alpha = cluster.node("alpha");
+    let writes = alpha.mount().writes();
+    let waiting = writes.iter().find(|write| write.result.is_none()).expect("somebody waits");
+    let pid = Pid::from_raw(waiting.process.pid.cast_signed());
+    assert_eq!(nix::unistd::getpgid(Some(pid)).ok(), Some(pid), "a group of its own");
+    for signal in [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGINT] {
+        kill(pid, signal).expect("it is there");
+    }
+    finish(alpha, &io);
+    goes_on(alpha);
 }

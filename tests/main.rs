@@ -19,6 +19,7 @@ mod hostile;
 mod metadata;
 mod missing_ports;
 mod monitor;
+mod moves;
 mod notify;
 mod older_scst;
 mod ownership;

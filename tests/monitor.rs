@@ -181,7 +181,7 @@ fn age(node: &Node, seconds: u64) {
 
 #[test]
 fn a_peer_between_two_states_is_given_time() {
-    let cluster = halfway(60);
+    let cluster = halfway(15);
     let alpha = cluster.node("alpha");
     alpha.call(&group()).recurring().run("monitor").exit(8).writes(0).programs(0);
     assert_eq!(alpha.read(PEER), "transitioning");
@@ -226,9 +226,9 @@ fn a_peer_that_a_start_or_reload_finds_between_two_states_is_looked_after_from_t
             assert_eq!(alpha.read(PEER), "transitioning", "{action}, record {nothing_known}");
             alpha.call(&group()).recurring().run("monitor").exit(8).writes(0).programs(0);
             // Said again, it does not begin to wait anew.
-            age(alpha, 100);
+            age(alpha, 10);
             alpha.call(&group()).run(action).exit(0);
-            age(alpha, 60);
+            age(alpha, 15);
             alpha.call(&group()).recurring().run("monitor").exit(8);
             assert_eq!(alpha.read(PEER), "standby", "{action}, record {nothing_known}");
         }

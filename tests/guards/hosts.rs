@@ -76,7 +76,7 @@ fn halfway(ago: u64) -> Cluster {
 
 #[test]
 fn p5_a_lost_notification_is_made_good_and_one_that_may_still_come_is_waited_for() {
-    let cluster = halfway(60);
+    let cluster = halfway(10);
     let alpha = cluster.node("alpha");
     alpha.call(&group()).recurring().run("monitor").exit(8).programs(0).writes(0);
     let cluster = halfway(160);

@@ -1,20 +1,27 @@
 //! Demote: hosts stop using this node without losing a write. Commands are held back and those in flight end before the
 //! state changes.
+//!
+//! Where the same transition promotes another node, it ends in `transitioning`: between `standby` here and `active` there every path
+//! would be standby, and hosts fail all paths at once instead of asking again. `standby` comes when the other node serves.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use scst_core::apply::{AfterFailure, Applied};
 use scst_core::deadline::Deadline;
 use scst_core::error::Error;
 use scst_core::gather::Gather as _;
 use scst_core::ocf::exit::{ExitCode, Failure};
+use scst_core::ocf::notify::Notify;
 use scst_core::plan::Step;
 use scst_core::plan::storage::{self, states};
+use scst_core::record::boot_seconds;
 use scst_core::scst::alua::AluaState;
-use scst_core::scst::names::{DeviceName, EntryName, NodeName};
+use scst_core::scst::device::Owed;
+use scst_core::scst::names::{EntryName, NodeName};
 use scst_core::state::Storage;
 
 use super::instance::Instance;
+use super::peers;
 use super::start::local_state;
 use super::stores;
 use crate::host::{Host, first_failure};
@@ -30,15 +37,19 @@ pub(super) fn demote(host: &Host<'_>) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::Success);
     }
     let local = host.node_name(&instance.record)?;
+    let end = peers::after_demotion(Notify::from_env(&host.context.env).lists.as_ref(), &local);
     match local_state(&found, &local) {
         None => return Ok(ExitCode::Success),
         // An earlier demotion may have ended before the last store was closed.
         Some(AluaState::Standby | AluaState::Unavailable | AluaState::Offline) => {
             return stores::close_all(host, &instance, &local, host.deadline()).map(|()| ExitCode::Success);
         }
+        Some(AluaState::Transitioning) if end == AluaState::Transitioning && instance.moving().is_some() => {
+            return stores::close_all(host, &instance, &local, host.deadline()).map(|()| ExitCode::Success);
+        }
         Some(AluaState::Active | AluaState::NonOptimized | AluaState::Transitioning) => {}
     }
-    let applied = drain(host, &mut instance, &local, &found, host.deadline())
+    let applied = drain(host, &mut instance, &local, &found, end, host.deadline())
         .ok_or_else(|| Failure::generic(format!("record {} could not be written", host.store.path().display())))?;
     if host.dry_run() {
         return Ok(ExitCode::Success);
@@ -49,45 +60,46 @@ pub(super) fn demote(host: &Host<'_>) -> Result<ExitCode, Failure> {
     }
 }
 
-/// Carries the demotion out until `deadline`; also the first half of stopping a promoted instance.
+/// Carries the demotion out until `deadline`, to the state `end`; also the first half of stopping a promoted instance.
 pub(super) fn drain(
     host: &Host<'_>,
     instance: &mut Instance,
     local: &NodeName,
     found: &Storage,
+    end: AluaState,
     deadline: &Deadline,
 ) -> Option<Applied> {
     let scope = instance.scope(local, false);
     let steps = match (local_state(found, local), found.group.as_ref()) {
         // A run died between its two states. Hosts have been told to wait already: nothing is in flight that could fail.
         (Some(AluaState::Transitioning), Some(group)) => {
-            states(&scope, group, &BTreeMap::from([(local.clone(), AluaState::Standby)])).steps
+            states(&scope, group, &BTreeMap::from([(local.clone(), end)])).steps
         }
-        _ => storage::demote(&scope, found),
+        _ => storage::demote(&scope, found, end),
     };
     // Before the first block, so that whoever comes after a kill knows how many blocks are not ours.
     let blocks: BTreeMap<_, _> = steps
         .iter()
         .filter_map(|step| match step {
-            Step::Block { device, before } => Some((device.clone(), *before)),
+            Step::Block { device, before } => Some((device.clone(), Owed { before: *before, returning: false })),
             _ => None,
         })
         .gather();
-    if !instance.update(host, |record| record.blocks = blocks) {
+    let blocked = blocks.keys().cloned().gather::<BTreeSet<_>>();
+    let moving = (end == AluaState::Transitioning).then(boot_seconds);
+    // What is owed already stays as it was counted: the blocks that are seen now may be our own.
+    let remembered = instance.update(host, |record| {
+        for (device, owed) in blocks {
+            record.blocks.entry(device).or_insert(owed);
+        }
+        record.moving = moving;
+    });
+    if !remembered {
         // Blocks that nobody remembers are never given back.
         return None;
     }
     let applied = host.apply_until(&steps, AfterFailure::End, deadline);
-    // An unblock that waits for commands in flight counts as made: the kernel carries it out, and a second one could take
-    // a block of others. A block that was not answered may still come about.
-    let unsure = |device: &DeviceName| {
-        applied.failed.iter().any(|failed| match &failed.step {
-            Step::Unblock { device: other, .. } => other == device,
-            Step::Block { device: other, .. } => other == device && failed.error.errno().is_none(),
-            _ => false,
-        })
-    };
-    instance.update(host, |record| record.blocks.retain(|device, _| unsure(device)));
+    instance.settle_blocks(host, &blocked, &applied);
     Some(applied)
 }
 
@@ -101,7 +113,7 @@ pub(super) fn step_down(
 ) -> Result<(), Failure> {
     let found = instance.with_blocks(host.observer_until(deadline))?;
     if local_state(&found, local).is_some_and(AluaState::is_open)
-        && let Some(applied) = drain(host, instance, local, &found, &deadline.share(1, 2))
+        && let Some(applied) = drain(host, instance, local, &found, AluaState::Standby, &deadline.share(1, 2))
         && let Some(failure) = first_failure(&applied)
     {
         tracing::error!("stepping down: {failure}");
@@ -109,7 +121,7 @@ pub(super) fn step_down(
     close(host, instance, local, deadline)
 }
 
-/// Standby, at once.
+/// Standby with every store closed, at once.
 pub(super) fn close(
     host: &Host<'_>,
     instance: &Instance,
@@ -119,7 +131,10 @@ pub(super) fn close(
     let Some(group) = host.observer_until(deadline).device_group(&instance.group)? else { return Ok(()) };
     let wanted = BTreeMap::from([(local.clone(), AluaState::Standby)]);
     let steps = states(&instance.scope(local, false), &group, &wanted).steps;
-    first_failure(&host.apply_until(&steps, AfterFailure::GoOn, deadline)).map_or(Ok(()), Err)
+    match first_failure(&host.apply_until(&steps, AfterFailure::GoOn, deadline)) {
+        Some(failure) => Err(failure),
+        None => stores::close_all(host, instance, local, deadline),
+    }
 }
 
 /// Adds to a drain that did not end whose commands it waited for.

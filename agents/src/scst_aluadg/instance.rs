@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use scst_core::apply::AfterFailure;
+use scst_core::apply::{AfterFailure, Applied};
 use scst_core::cluster;
 use scst_core::error::Error;
 use scst_core::gather::Gather as _;
@@ -13,6 +13,7 @@ use scst_core::plan::Step;
 use scst_core::plan::storage::{Scope, clear_tables, release};
 use scst_core::record::{Found, Record, boot_seconds};
 use scst_core::scst::alua::AluaState;
+use scst_core::scst::device::Owed;
 use scst_core::scst::names::{DeviceName, Driver, GroupName, NodeName};
 use scst_core::scst::target::LunTable;
 use scst_core::state::{Device, Storage};
@@ -86,12 +87,24 @@ impl Instance {
 
     /// Our devices with everything about them, their LUNs, and the group.
     pub(super) fn storage(&self, host: &Host<'_>, observer: Observer<'_>) -> Result<Storage, Error> {
-        observer.storage(&self.group, &self.named(host), |device| self.owns(device))
+        let found = observer.storage(&self.group, &self.named(host), |device| self.owns(device))?;
+        Ok(self.with_owed(found))
     }
 
     /// The same as far as it takes to remove it.
     pub(super) fn to_remove(&self, host: &Host<'_>, observer: Observer<'_>) -> Result<Storage, Error> {
-        observer.storage_to_remove(&self.group, &self.named(host), |device| self.owns(device))
+        let found = observer.storage_to_remove(&self.group, &self.named(host), |device| self.owns(device))?;
+        Ok(self.with_owed(found))
+    }
+
+    /// Adds what the record knows of blocks.
+    fn with_owed(&self, mut found: Storage) -> Storage {
+        for (device, owed) in self.blocked() {
+            if let Some(found) = found.devices.get_mut(device) {
+                found.owed = Some(*owed);
+            }
+        }
+        found
     }
 
     /// The devices that the configuration names.
@@ -111,7 +124,7 @@ impl Instance {
     pub(super) fn quick(&self, observer: Observer<'_>) -> Result<Storage, Error> {
         let group = observer.device_group(&self.group)?;
         let devices = blocks(observer, self.blocked().keys())?;
-        Ok(Storage { devices, group, ..Storage::default() })
+        Ok(self.with_owed(Storage { devices, group, ..Storage::default() }))
     }
 
     /// The same with the blocks of all devices, which a demotion holds back.
@@ -119,7 +132,7 @@ impl Instance {
         let group = observer.device_group(&self.group)?;
         let members = group.iter().flat_map(|group| group.devices.iter()).filter(|device| self.owns(device));
         let devices = blocks(observer, members.chain(self.blocked().keys()))?;
-        Ok(Storage { devices, group, ..Storage::default() })
+        Ok(self.with_owed(Storage { devices, group, ..Storage::default() }))
     }
 
     /// A start began and died. A fresh target group reads `active`, so what it left may look like a promoted instance.
@@ -127,13 +140,18 @@ impl Instance {
         self.record.known().is_some_and(|record| record.starting)
     }
 
-    /// The devices that a run of ours recorded before blocking them, with the count it found.
-    pub(super) fn blocked(&self) -> &BTreeMap<DeviceName, u32> {
-        static NONE: BTreeMap<DeviceName, u32> = BTreeMap::new();
+    /// Since when hosts are told to wait for another node, for which this one was demoted.
+    pub(super) fn moving(&self) -> Option<u64> {
+        self.record.known().and_then(|record| record.moving)
+    }
+
+    /// The devices that a run of ours recorded before blocking them, and of which the kernel has not shown that the block is gone.
+    pub(super) fn blocked(&self) -> &BTreeMap<DeviceName, Owed> {
+        static NONE: BTreeMap<DeviceName, Owed> = BTreeMap::new();
         self.record.known().map_or(&NONE, |record| &record.blocks)
     }
 
-    /// Gives back what a run that died left blocked, and no more, and forgets it.
+    /// Gives back what earlier runs left blocked, and no more. It stays owed where a process waits in the kernel to give it back.
     pub(super) fn release(&mut self, host: &Host<'_>, found: &mut Storage) -> Result<(), Failure> {
         if self.blocked().is_empty() {
             return Ok(());
@@ -143,17 +161,15 @@ impl Instance {
         if host.dry_run() {
             return Ok(());
         }
-        let stuck = |device: &DeviceName| {
-            let unblocks = applied.failed.iter().map(|failed| &failed.step);
-            unblocks.into_iter().any(|step| matches!(step, Step::Unblock { device: other, .. } if other == device))
-        };
-        for (device, before) in self.blocked().iter().filter(|(device, _)| !stuck(device)) {
-            if let Some(found) = found.devices.get_mut(device) {
-                found.block.count = found.block.count.min(*before);
+        let before = self.blocked().clone();
+        self.settle_blocks(host, &before.keys().cloned().gather(), &applied);
+        for (device, owed) in before {
+            let Some(found) = found.devices.get_mut(&device) else { continue };
+            found.owed = self.blocked().get(&device).copied();
+            if found.owed.is_none() {
+                found.block.count = found.block.count.min(owed.before);
             }
         }
-        // One that was given back is forgotten even if another could not be: what blocks it later is somebody else's.
-        self.update(host, |record| record.blocks.retain(|device, _| stuck(device)));
         first_failure(&applied).map_or(Ok(()), Err)
     }
 
@@ -193,6 +209,30 @@ impl Instance {
             tables.insert(table, luns);
         }
         Ok(tables)
+    }
+
+    /// Remembers what became of blocks that were to be given back, of these devices. One that was given back is forgotten even if
+    /// another could not be: what blocks it later is somebody else's.
+    pub(super) fn settle_blocks(&mut self, host: &Host<'_>, given: &BTreeSet<DeviceName>, applied: &Applied) {
+        // A block that was not answered may still come about.
+        let unsure = |device: &DeviceName| {
+            applied.failed.iter().any(|failed| match &failed.step {
+                Step::Unblock { device: other, .. } => other == device,
+                Step::Block { device: other, .. } => other == device && failed.error.errno().is_none(),
+                _ => false,
+            })
+        };
+        self.update(host, |record| {
+            record.blocks.retain(|device, owed| {
+                owed.returning |= applied.returning.contains(device);
+                !given.contains(device) || unsure(device) || applied.returning.contains(device)
+            });
+        });
+    }
+
+    /// Whether a block of ours is on the device and nobody gives it back.
+    pub(super) fn keeps_blocked(&self, device: &DeviceName) -> bool {
+        self.blocked().get(device).is_some_and(|owed| !owed.returning)
     }
 
     /// Changes the record, starting from an empty one where nothing is known, and writes it if it changed. Tells whether the

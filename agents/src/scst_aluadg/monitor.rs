@@ -10,14 +10,16 @@ use scst_core::plan::Step;
 use scst_core::plan::storage::{converge, states};
 use scst_core::record::boot_seconds;
 use scst_core::scst::alua::AluaState;
+use scst_core::scst::device::Owed;
 use scst_core::scst::names::{DeviceName, NodeName, TargetName};
 use scst_core::state::{DeviceGroup, TargetGroup};
 
+use super::demote::close;
 use super::here::Facts;
 use super::instance::{Instance, Score, show_score};
 use super::notify::picture;
 use super::params::Params;
-use super::peers::{self, Overdue};
+use super::peers::{self, LOST, Overdue};
 use super::{missing, stores, wanted};
 use crate::host::{Host, log_findings};
 use crate::missing_ports::MissingPorts;
@@ -50,20 +52,30 @@ pub(super) fn monitor(host: &Host<'_>) -> Result<ExitCode, Failure> {
         let missing = missing.join(", ");
         return Err(Failure::generic(format!("device group {} is half there: without {missing}", instance.group)));
     }
-    let left_blocked = left_blocked(host, &instance)?;
+    let (left_blocked, given_back) = left_blocked(host, &instance)?;
     let answer = match state {
         AluaState::Active | AluaState::NonOptimized => serving(host, &instance, &members, left_blocked),
         _ if left_blocked.is_some() => Err(Failure::generic(left_blocked.unwrap_or_default())),
         AluaState::Standby | AluaState::Unavailable | AluaState::Offline => waiting(host, &instance, &members),
         // Seen only beside an action by hand: Pacemaker runs one at a time.
         AluaState::Transitioning if host.store.locked(instance.group.as_str()) => Ok(ExitCode::Success),
+        // Hosts wait for the node that is promoted in its place.
+        AluaState::Transitioning if instance.moving().is_some() => waiting(host, &instance, &members),
         AluaState::Transitioning => {
             Err(Failure::generic(format!("target group {local} is transitioning, and nothing is under way")))
         }
     }?;
     if host.context.env.interval_ms() > 0 {
+        forget_blocks(host, &mut instance, &given_back);
         repair(host, &mut instance, &local);
-        keep_score(host, &mut instance, &local, state);
+        if state == AluaState::Transitioning {
+            if let Err(failure) = end_move(host, &mut instance, &local) {
+                tracing::warn!("hosts wait for another node still: {failure}");
+            }
+        } else {
+            // A score that changes aborts the transition that is under way.
+            keep_score(host, &mut instance, &local, state);
+        }
     } else {
         // After a refresh or a restart of the controller nobody knows the score any more.
         show_score(host, &local, Score::of(Some(state)));
@@ -117,15 +129,63 @@ fn waiting(host: &Host<'_>, instance: &Instance, members: &BTreeSet<DeviceName>)
     Ok(ExitCode::Success)
 }
 
-/// A device that a dead run left blocked: its hosts wait for ever.
-fn left_blocked(host: &Host<'_>, instance: &Instance) -> Result<Option<String>, Failure> {
-    for (device, before) in instance.blocked() {
+/// A device that is blocked by us, whose hosts wait, and the devices whose block is seen gone.
+fn left_blocked(host: &Host<'_>, instance: &Instance) -> Result<(Option<String>, BTreeSet<DeviceName>), Failure> {
+    let mut left = None;
+    let mut given_back = BTreeSet::new();
+    for (device, owed) in instance.blocked() {
         let now = host.observer().block(device)?;
-        if now.is_some_and(|now| now.count > *before) && !host.store.locked(instance.group.as_str()) {
-            return Ok(Some(format!("device {device}: left blocked by an action that died")));
+        if now.is_none_or(|now| now.count <= owed.before) {
+            // Without anybody who gives it back it was not taken yet, as far as anybody knows: a write may hang in the kernel.
+            given_back.extend(owed.returning.then(|| device.clone()));
+        } else if !host.store.locked(instance.group.as_str()) {
+            left.get_or_insert(if now.is_some_and(|now| now.pending) && owed.returning {
+                format!("device {device}: still blocked by a demotion that gave up: commands in flight do not end")
+            } else {
+                format!("device {device}: left blocked by an action that died")
+            });
         }
     }
-    Ok(None)
+    Ok((left, given_back))
+}
+
+/// Forgets blocks that are gone: what blocks the device from now on is somebody else's.
+fn forget_blocks(host: &Host<'_>, instance: &mut Instance, given_back: &BTreeSet<DeviceName>) {
+    if given_back.is_empty() || host.store.locked(instance.group.as_str()) {
+        return;
+    }
+    match instance.lock(host) {
+        Ok(_lock) => {
+            let seen = instance.blocked().clone();
+            instance.refresh(host);
+            // Not one that was taken while we waited for the lock.
+            let same = |device: &DeviceName, owed: &Owed| given_back.contains(device) && seen.get(device) == Some(owed);
+            instance.update(host, |record| record.blocks.retain(|device, owed| !same(device, owed)));
+        }
+        Err(failure) => tracing::warn!("blocks that are gone are still remembered: {failure}"),
+    }
+}
+
+/// Hosts were told to wait for another node, which was not promoted after all, or whose notification was lost. Once nothing is under way
+/// any more they need not wait.
+fn end_move(host: &Host<'_>, instance: &mut Instance, local: &NodeName) -> Result<(), Failure> {
+    let over = |instance: &Instance| instance.moving().is_some_and(|at| boot_seconds().saturating_sub(at) > LOST);
+    if !over(instance) || host.store.locked(instance.group.as_str()) {
+        return Ok(());
+    }
+    let roles = cluster::roles(&host.tools, host.deadline(), host.context.env.resource_id())
+        .map_err(|error| Failure::generic(error.to_string()))?;
+    if roles.pending {
+        return Ok(());
+    }
+    let _lock = instance.lock(host)?;
+    instance.refresh(host);
+    let waiting = host.observer().alua_state(&instance.group, local)? == Some(AluaState::Transitioning);
+    if over(instance) && waiting {
+        close(host, instance, local, host.deadline())?;
+        instance.update(host, |record| record.moving = None);
+    }
+    Ok(())
 }
 
 /// Sets the score where the one that was set last is not the one this state has earned: it could not be set, nobody knows of it, or
@@ -183,8 +243,8 @@ fn put_right(host: &Host<'_>, instance: &mut Instance, local: &NodeName, lost: &
     let asked = peers::stuck(&found, lost);
     let mut roles = BTreeMap::new();
     if !asked.is_empty() {
-        roles = cluster::roles(&host.tools, host.deadline(), host.context.env.resource_id())
-            .map_err(|error| Failure::generic(error.to_string()))?;
+        let answer = cluster::roles(&host.tools, host.deadline(), host.context.env.resource_id());
+        roles = answer.map_err(|error| Failure::generic(error.to_string()))?.by_node;
     }
     let _lock = instance.lock(host)?;
     instance.refresh(host);

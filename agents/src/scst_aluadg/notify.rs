@@ -46,13 +46,22 @@ fn follow(host: &Host<'_>, instance: &mut Instance) -> Result<(), Failure> {
         give_way(host, instance, local)?;
     }
     let Some(local) = named.or_else(|| NodeName::parse("-").ok()) else { return Ok(()) };
-    let wanted = peers::notified(&notify, &local);
+    let mut wanted = peers::notified(&notify, &local);
+    let arrived = peers::arrived(&notify, &local) && instance.moving().is_some();
+    if arrived {
+        wanted.insert(local.clone(), AluaState::Standby);
+    }
     if wanted.is_empty() {
         return Ok(());
     }
     let _lock = host.lock_within(instance.group.as_str(), PATIENCE)?;
     instance.refresh(host);
     let found = picture(host, instance, wanted.keys())?;
+    // Hosts were told to wait for the other node, and by nobody else meanwhile to do anything else.
+    let waiting = found.target_groups.get(&local).is_some_and(|own| own.state == AluaState::Transitioning);
+    if !waiting {
+        wanted.remove(&local);
+    }
     if found.target_groups.is_empty() {
         return Ok(());
     }
@@ -73,6 +82,9 @@ fn follow(host: &Host<'_>, instance: &mut Instance) -> Result<(), Failure> {
     let applied = host.apply(&plan.steps, AfterFailure::GoOn);
     for failed in &applied.failed {
         tracing::error!("{failed}");
+    }
+    if arrived && applied.failed.is_empty() {
+        instance.update(host, |record| record.moving = None);
     }
     Ok(())
 }

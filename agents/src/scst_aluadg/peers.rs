@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use scst_core::gather::Gather as _;
-use scst_core::ocf::notify::{Lists, Notify, Operation, PeerRole};
+use scst_core::ocf::notify::{Lists, Notify, NotifyType, Operation, PeerRole};
 use scst_core::record::{Found, Record};
 use scst_core::scst::alua::AluaState;
 use scst_core::scst::names::NodeName;
@@ -15,9 +15,9 @@ use scst_core::state::{DeviceGroup, Storage};
 
 use super::wanted::state_of;
 
-/// How long a peer may stand between two states before its second notification counts as lost, in seconds: longer than
-/// any action of a peer takes.
-pub const LOST: u64 = 150;
+/// How long a node may stand between two states before the cluster is asked whether it still does something there, in seconds. A
+/// longer action is seen in the answer.
+pub const LOST: u64 = 20;
 
 /// What a notification makes of the peers it names.
 pub fn notified(notify: &Notify, local: &NodeName) -> BTreeMap<NodeName, AluaState> {
@@ -33,6 +33,18 @@ pub fn promoted_over(notify: &Notify, local: &NodeName, promoted_max: Option<u32
     promoted_max.unwrap_or(1) == 1
         && !lists.promote.is_empty()
         && ![&lists.promote, &lists.demote, &lists.stop].into_iter().any(named)
+}
+
+/// In which state a demotion of `local` ends: hosts wait while another node is promoted in the same transition.
+pub fn after_demotion(lists: Option<&Lists>, local: &NodeName) -> AluaState {
+    let moves = lists.is_some_and(|lists| lists.moves_from(local.as_str()));
+    if moves { AluaState::Transitioning } else { AluaState::Standby }
+}
+
+/// The transition that this notification ends has promoted another node, so that hosts need not wait for it any more.
+pub fn arrived(notify: &Notify, local: &NodeName) -> bool {
+    let promoted = |lists: &Lists| lists.moves_from(local.as_str());
+    notify.event == Some((NotifyType::Post, Operation::Promote)) && notify.lists.as_ref().is_some_and(promoted)
 }
 
 /// What a promotion makes of the peers. Without lists nothing is known about a peer but that it does not serve any more.

@@ -52,13 +52,17 @@ pub(super) fn promote(host: &Host<'_>) -> Result<ExitCode, Failure> {
             if instance.record.known().is_some() {
                 instance.update(host, |record| {
                     record.failed = Some(boot_seconds());
+                    record.moving = None;
                     record.score = None;
                 });
             }
         }
         return Err(failure);
     }
-    instance.update(host, |record| record.failed = None);
+    instance.update(host, |record| {
+        record.failed = None;
+        record.moving = None;
+    });
     instance.set_score(host, &local, Score::Promoted);
     Ok(ExitCode::Success)
 }

@@ -96,7 +96,10 @@ pub(super) fn bring_up(
     }
     work.issue_lips(&plan.steps);
     work.forget_leftovers(instance, &wanted);
-    instance.update(host, |record| record.starting = false);
+    instance.update(host, |record| {
+        record.starting = false;
+        record.moving = None;
+    });
     Ok((local, score))
 }
 

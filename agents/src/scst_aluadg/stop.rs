@@ -67,7 +67,7 @@ fn stop_group(host: &Host<'_>, instance: &mut Instance) -> Result<Option<NodeNam
     {
         // Half of the time for the commands in flight; then on without them, because the node is fenced otherwise.
         let half = host.deadline().share(1, 2);
-        if let Some(applied) = drain(host, instance, local, &found, &half) {
+        if let Some(applied) = drain(host, instance, local, &found, AluaState::Standby, &half) {
             undrained = busy(host, &applied);
             if let Some(why) = first_failure(&applied) {
                 tracing::warn!("stopping all the same: {why}{}", held_by(&undrained));
@@ -90,13 +90,15 @@ fn stop_group(host: &Host<'_>, instance: &mut Instance) -> Result<Option<NodeNam
         for warning in &plan.warnings {
             tracing::warn!("{warning}");
         }
-        // A device whose block could not be given back must not be touched: the kernel would hang, and every device with it.
-        let stuck = |device: &DeviceName| instance.blocked().contains_key(device);
+        // A device whose block could not be given back must not be touched: the kernel would hang, and every device with it. Where a
+        // process waits to give it back, the plan waits for it.
+        let stuck = |device: &DeviceName| instance.keeps_blocked(device);
         plan.steps.retain(|step| match step {
-            Step::DelLun { device, .. } | Step::AwaitUnmapped { device } | Step::DelDevice { device, .. } => {
-                !stuck(device)
-            }
-            Step::DelGroup { .. } => instance.blocked().is_empty(),
+            Step::DelLun { device, .. }
+            | Step::AwaitUnmapped { device }
+            | Step::AwaitDrained { device }
+            | Step::DelDevice { device, .. } => !stuck(device),
+            Step::DelGroup { .. } => !instance.blocked().keys().any(stuck),
             _ => true,
         });
         let steps = instance.shortened(host, plan.steps);

@@ -3,7 +3,7 @@
 //! A step is done when the kernel says so, or when its effect is seen. The second matters for a command that was queued
 //! (answered EAGAIN after 15 s) or refused because it has been done already: what counts is what is there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use nix::errno::Errno;
 
@@ -11,6 +11,7 @@ use crate::deadline::Deadline;
 use crate::error::{ErrnoName, Error, Verb};
 use crate::observe::Observer;
 use crate::plan::Step;
+use crate::scst::device::Block;
 use crate::scst::names::{DeviceName, Driver, InitiatorGroup, TargetName};
 use crate::scst::target::LunTable;
 use crate::scst::{self, device, device_group, target};
@@ -45,6 +46,8 @@ pub struct Applied {
     pub failed: Vec<Failed>,
     /// Steps whose failure does not matter.
     pub warnings: Vec<Failed>,
+    /// Devices whose block a process waits in the kernel to give back.
+    pub returning: BTreeSet<DeviceName>,
 }
 
 /// Carries `steps` out.
@@ -69,14 +72,16 @@ pub fn apply(steps: &[Step], sysfs: &Sysfs, deadline: &Deadline, after: AfterFai
                 let seen = await_drained(step, device, Observer { sysfs, deadline });
                 vec![seen.map(|count| _ = drained.insert(device, count))]
             }
-            // Our block alone was seen there a moment ago, and nothing pending: that need not be looked at again.
-            Step::Unblock { device, before } if drained.get(device) == Some(&(before + 1)) => {
-                let last = deadline.last();
-                let answer = write(step, sysfs, &last);
-                vec![settle(step, answer, sysfs, &last)]
-            }
             // Also when nothing failed: a signal or the end of the time may come just before it.
-            _ if step.always() => vec![one(step, sysfs, &deadline.last())],
+            Step::Unblock { device, before, returning } => {
+                let last = deadline.last();
+                let known = drained.get(device).map(|count| Block { count: *count, pending: false });
+                let given = unblock(step, known, *before, *returning, Observer { sysfs, deadline: &last });
+                if given == Ok(Given::Later) {
+                    applied.returning.insert(device.clone());
+                }
+                vec![given.map(drop)]
+            }
             _ => vec![one(step, sysfs, deadline)],
         };
         for (step, result) in now.iter().zip(results) {
@@ -147,7 +152,6 @@ fn one(step: &Step, sysfs: &Sysfs, deadline: &Deadline) -> Result<(), Error> {
                 Ok(observer.mapped(device)?.is_empty().then_some(()))
             });
         }
-        Step::Unblock { device, before } => return unblock(step, device, *before, observer),
         Step::DelIniGroup { driver, port, group } => return delete_ini_group(step, *driver, port, group, observer),
         Step::ClearTable { table, luns } => return clear_table(step, table, luns, observer),
         _ => {}
@@ -235,19 +239,55 @@ fn await_queued(step: &Step, observer: Observer<'_>) -> Result<(), Error> {
     })
 }
 
-/// Gives a block back, if the one above `before` is still there.
+/// What became of our blocks of a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Given {
+    /// The kernel shows no more blocks than those of others.
+    Back,
+    /// A process waits in the kernel to give the last one back.
+    Later,
+}
+
+/// Gives blocks back until the kernel shows no more than `before`, looking again after each write: nobody counts writes.
 ///
-/// While commands in flight are still waited for, the kernel makes the write wait for them too, and a waiting writer of
-/// `block` cannot be killed: a process with such a thread does not end before they do. So the write is then made by a
-/// process of its own, which is left behind.
-fn unblock(step: &Step, device: &DeviceName, before: u32, observer: Observer<'_>) -> Result<(), Error> {
+/// While commands in flight are still waited for, the kernel makes the write that takes the last block away wait for them too, and a
+/// waiting writer of `block` cannot be killed: a process with such a thread does not end before they do, and with SCST 3.11 a signal makes
+/// the write go for nothing. So it is then made by a process of its own, which is left behind and gets no signal of ours; and not where
+/// one waits already, because the second could take a block that somebody else has taken meanwhile.
+fn unblock(
+    step: &Step,
+    known: Option<Block>,
+    before: u32,
+    returning: bool,
+    observer: Observer<'_>,
+) -> Result<Given, Error> {
     let Observer { sysfs, deadline } = observer;
-    let Some(now) = observer.block(device)?.filter(|now| now.count > before) else { return Ok(()) };
-    if !now.pending {
-        return settle(step, write(step, sysfs, deadline), sysfs, deadline);
-    }
+    let Step::Unblock { device, .. } = step else { return Ok(Given::Back) };
     let (path, value) = step.command().unwrap_or_default();
-    sysfs.write_apart(&path, &value)
+    let mut known = known;
+    loop {
+        let now = match known.take() {
+            Some(known) => Some(known),
+            None => observer.block(device)?,
+        };
+        let Some(now) = now.filter(|now| now.count > before) else { return Ok(Given::Back) };
+        let last = now.count == 1;
+        if !now.pending {
+            settle(step, write(step, sysfs, deadline), sysfs, deadline)?;
+        } else if last && returning {
+            return Ok(Given::Later);
+        } else {
+            sysfs.write_apart(&path, &value)?;
+            if last {
+                return Ok(Given::Later);
+            }
+        }
+        // Carried out at once, whoever wrote it.
+        let fewer = wait_until(&format!("device {device} being blocked less often"), deadline, || {
+            Ok(observer.block(device)?.is_none_or(|then| then.count < now.count).then_some(()))
+        });
+        fewer?;
+    }
 }
 
 /// Unmaps all LUNs of a table at once. Somebody may have mapped one there since the plan was made: then ours go one by one.
@@ -399,7 +439,7 @@ fn seen(step: &Step, observer: Observer<'_>) -> Result<bool, Error> {
             Ok(observer.luns_in_table(table)?.iter().all(|lun| !luns.contains_key(lun)))
         }
         Step::Block { device, before } => counted(device, observer, |count| count > *before),
-        Step::Unblock { device, before } => counted(device, observer, |count| count <= *before),
+        Step::Unblock { device, before, .. } => counted(device, observer, |count| count <= *before),
         Step::AwaitUnmapped { .. } | Step::AwaitDrained { .. } | Step::ResyncSize { .. } | Step::IssueLip { .. } => {
             Ok(true)
         }

@@ -115,9 +115,18 @@ fn promotion_score(
     Ok(())
 }
 
+/// What the cluster believes the instances of a resource do.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Roles {
+    /// The role on each node that runs one.
+    pub by_node: BTreeMap<String, PeerRole>,
+    /// An action of an instance is under way, on whatever node.
+    pub pending: bool,
+}
+
 /// Asks what the cluster believes each node's instance of the resource `instance` does. A node that is not in the answer runs
 /// none.
-pub fn roles(tools: &Tools, deadline: &Deadline, instance: &str) -> Result<BTreeMap<String, PeerRole>, ClusterError> {
+pub fn roles(tools: &Tools, deadline: &Deadline, instance: &str) -> Result<Roles, ClusterError> {
     let xml = tools.run("crm_mon", &["-1", "--output-as=xml"], limit(deadline))?;
     parse_roles(&xml, instance).map_err(|error| CommandError::unreadable("crm_mon", &error).into())
 }
@@ -187,8 +196,8 @@ fn within(path: &[String], parents: &[&str]) -> bool {
 /// # Errors
 ///
 /// Why it is no such answer.
-pub fn parse_roles(xml: &str, instance: &str) -> Result<BTreeMap<String, PeerRole>, String> {
-    let mut roles = BTreeMap::new();
+pub fn parse_roles(xml: &str, instance: &str) -> Result<Roles, String> {
+    let mut roles = Roles::default();
     let mut current: Option<PeerRole> = None;
     let mut complete = false;
     walk(xml, |event| {
@@ -206,11 +215,14 @@ pub fn parse_roles(xml: &str, instance: &str) -> Result<BTreeMap<String, PeerRol
                 // During an action the role is still the old one, or already the new one.
                 let pending = attribute(element, "pending")?.is_some_and(|task| task != "Monitoring");
                 let role = if pending { "pending".to_owned() } else { role };
-                current = if ours && matches!(event, Event::Start(_)) { peer_role(&role) } else { None };
+                let role = if ours { peer_role(&role) } else { None };
+                // An instance that is being started for the first time stands on no node yet.
+                roles.pending |= role == Some(PeerRole::Changing);
+                current = role.filter(|_| matches!(event, Event::Start(_)));
             }
             "node" => {
                 if let (Some(role), Some(name)) = (current, attribute(element, "name")?) {
-                    roles.insert(name, role);
+                    roles.by_node.insert(name, role);
                 }
             }
             _ => {}
@@ -354,14 +366,14 @@ mod tests {
         );
         let found = parse_roles(&xml, "dg").unwrap();
         assert_eq!(
-            found,
+            found.by_node,
             BTreeMap::from([("alpha".to_owned(), PeerRole::Promoted), ("beta".to_owned(), PeerRole::Running)])
         );
         let old = xml.replace("\"Promoted", "\"Master").replace("Unpromoted", "Slave");
         assert_eq!(parse_roles(&old, "dg").unwrap(), found);
         let unique = status(r#"<resource id="dg:1" role="Slave"><node name="beta"/></resource>"#);
-        assert_eq!(parse_roles(&unique, "dg:0").unwrap().len(), 1);
-        assert!(parse_roles(&status(""), "dg").unwrap().is_empty());
+        assert_eq!(parse_roles(&unique, "dg:0").unwrap().by_node.len(), 1);
+        assert_eq!(parse_roles(&status(""), "dg").unwrap(), Roles::default());
         assert!(parse_roles("<pacemaker-result/>", "dg").is_err());
     }
 

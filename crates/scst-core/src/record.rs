@@ -17,6 +17,7 @@ use nix::fcntl::{Flock, FlockArg, OFlag};
 
 use crate::deadline::Deadline;
 use crate::scst::alua::AluaState;
+use crate::scst::device::Owed;
 use crate::scst::names::{DeviceName, GroupName, InitiatorGroup, NodeName, TargetName};
 use crate::sysfs::wait_until;
 
@@ -50,10 +51,12 @@ pub struct Record {
     pub ini_groups: BTreeSet<InitiatorGroup>,
     /// The devices we created.
     pub devices: BTreeSet<DeviceName>,
-    /// Devices we are about to block, or have blocked, with the count before.
-    pub blocks: BTreeMap<DeviceName, u32>,
+    /// Devices we are about to block, or have blocked, until the kernel shows that the block is gone.
+    pub blocks: BTreeMap<DeviceName, Owed>,
     /// A start has begun and not ended: what is there is no instance yet, whatever state the kernel gave its target group.
     pub starting: bool,
+    /// Since when hosts are told to wait for another node, for which this one was demoted, in seconds since this machine booted.
+    pub moving: Option<u64>,
     /// When the last promotion failed, in seconds since this machine booted.
     pub failed: Option<u64>,
     /// The promotion score that was set last; `None`: none that is known to be set.
@@ -440,10 +443,12 @@ impl Record {
                 ["missing", name, id] => record.missing.push((TargetName::seen(name).ok()?, id.parse().ok()?)),
                 ["ini_group", name] => _ = record.ini_groups.insert(InitiatorGroup::seen(name).ok()?),
                 ["device", name] => _ = record.devices.insert(DeviceName::seen(name).ok()?),
-                ["block", name, before] => {
-                    record.blocks.insert(DeviceName::seen(name).ok()?, before.parse().ok()?);
+                ["block", name, before, rest @ ..] if matches!(rest, [] | ["returning"]) => {
+                    let owed = Owed { before: before.parse().ok()?, returning: !rest.is_empty() };
+                    record.blocks.insert(DeviceName::seen(name).ok()?, owed);
                 }
                 ["starting"] => record.starting = true,
+                ["moving", at] => record.moving = Some(at.parse().ok()?),
                 ["failed", at] => record.failed = Some(at.parse().ok()?),
                 ["score", score] => record.score = Some(score.parse().ok()?),
                 ["boot", boot] => (*boot).clone_into(&mut record.boot),
@@ -464,6 +469,7 @@ impl Record {
             self.peers.clear();
             self.starting = false;
             self.failed = None;
+            self.moving = None;
             // The cluster keeps it until the node reboots.
             self.score = None;
             boot.clone_into(&mut self.boot);
@@ -498,11 +504,14 @@ impl Record {
         for device in &self.devices {
             line(format_args!("device {device}"));
         }
-        for (device, before) in &self.blocks {
-            line(format_args!("block {device} {before}"));
+        for (device, Owed { before, returning }) in &self.blocks {
+            line(format_args!("block {device} {before}{}", if *returning { " returning" } else { "" }));
         }
         if self.starting {
             line(format_args!("starting"));
+        }
+        if let Some(at) = self.moving {
+            line(format_args!("moving {at}"));
         }
         if let Some(at) = self.failed {
             line(format_args!("failed {at}"));
@@ -540,8 +549,9 @@ mod tests {
             missing: vec![(TargetName::seen("21:00:00:24:ff:60:d0:11").unwrap(), 102)],
             ini_groups: [InitiatorGroup::seen("ESX1").unwrap()].into(),
             devices: [DeviceName::seen("dummy_lu0").unwrap()].into(),
-            blocks: [(DeviceName::seen("dummy_lu0").unwrap(), 2)].into(),
+            blocks: [(DeviceName::seen("dummy_lu0").unwrap(), Owed { before: 2, returning: true })].into(),
             starting: true,
+            moving: Some(12330),
             failed: Some(12340),
             score: Some(10),
             boot: this_boot(),
@@ -668,7 +678,7 @@ mod tests {
         let old = Record { boot: "old".into(), ..sample() };
         let now = old.of_this_boot("now");
         assert!(now.blocks.is_empty() && now.peers.is_empty());
-        assert_eq!((now.failed, now.score), (None, None));
+        assert_eq!((now.moving, now.failed, now.score), (None, None, None));
         assert_eq!(now.devices, sample().devices);
     }
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::scst::alua::AluaState;
-use crate::scst::device::Block;
+use crate::scst::device::{Block, Owed};
 use crate::scst::names::{DeviceName, HandlerName, InitiatorGroup, InitiatorName, NodeName, TargetName};
 use crate::scst::target::LunTable;
 
@@ -83,6 +83,8 @@ pub struct Device {
     pub refused: Option<String>,
     /// How often it is blocked. Only found.
     pub block: Block,
+    /// The block of ours among these that is still to be given back. Only found, out of the record.
+    pub owed: Option<Owed>,
     /// Its backing store is open; `None` where the kernel has no such attribute. Only found.
     pub active: Option<bool>,
     /// Its capacity in bytes. Found: what hosts are told; wanted: what its backing store has, where that is known.

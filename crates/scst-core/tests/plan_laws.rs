@@ -11,7 +11,7 @@ use proptest::sample::select;
 use scst_core::plan::storage::{Scope, clear_tables, converge, demote, release};
 use scst_core::plan::{Plan, Step, ports};
 use scst_core::scst::alua::AluaState;
-use scst_core::scst::device::Block;
+use scst_core::scst::device::{Block, Owed};
 use scst_core::scst::names::{
     DeviceName, Driver, GroupName, HandlerName, InitiatorGroup, InitiatorName, NodeName, TargetName,
 };
@@ -384,8 +384,8 @@ proptest! {
 
     #[test]
     fn neither_a_demotion_nor_a_release_touches_a_store(found in found(), taken in btree_map(select(vec!["g_a", "g_b"]), 0..3u32, 0..=2)) {
-        let taken: BTreeMap<_, _> = taken.into_iter().map(|(name, before)| (DeviceName::seen(name).unwrap(), before)).collect();
-        let steps = demote(&scope(false), &found).into_iter().chain(release(&found, &taken));
+        let taken: BTreeMap<_, _> = taken.into_iter().map(|(name, before)| (DeviceName::seen(name).unwrap(), Owed { before, returning: false })).collect();
+        let steps = demote(&scope(false), &found, AluaState::Standby).into_iter().chain(release(&found, &taken));
         for step in steps {
             let touches = matches!(step, Step::Open { .. } | Step::Close { .. } | Step::SetAttribute { .. } | Step::ResyncSize { .. });
             prop_assert!(!touches, "{}", step);
@@ -483,10 +483,10 @@ proptest! {
 
     #[test]
     fn only_our_own_blocks_are_given_back(found in found(), taken in btree_map(select(vec!["g_a", "g_b"]), 0..3u32, 0..=2)) {
-        let taken: BTreeMap<_, _> = taken.into_iter().map(|(name, before)| (DeviceName::seen(name).unwrap(), before)).collect();
+        let taken: BTreeMap<_, _> = taken.into_iter().map(|(name, before)| (DeviceName::seen(name).unwrap(), Owed { before, returning: false })).collect();
         let steps = release(&found, &taken);
         let devices: BTreeSet<_> = steps.iter().map(|step| match step {
-            Step::Unblock { device, before } => {
+            Step::Unblock { device, before, .. } => {
                 assert!(found.devices[device].block.count > *before);
                 device.clone()
             }
@@ -497,7 +497,7 @@ proptest! {
 
     #[test]
     fn a_demotion_gives_back_every_block_it_takes_and_changes_the_state_between(found in found()) {
-        let steps = demote(&scope(false), &found);
+        let steps = demote(&scope(false), &found, AluaState::Standby);
         let blocked: Vec<_> = steps.iter().filter_map(|step| match step {
             Step::Block { device, .. } => Some(device),
             _ => None,

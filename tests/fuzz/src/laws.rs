@@ -24,6 +24,7 @@ use scst_core::ocf::param::{Finding, Severity};
 use scst_core::plan::storage::{Scope, converge, demote, release};
 use scst_core::plan::{Step, ports};
 use scst_core::record::Record;
+use scst_core::scst::alua::AluaState;
 use scst_core::scst::names::{Driver, GroupName, InitiatorGroup, NodeName, TargetName};
 use scst_core::state::{IniGroup, Port, Ports, Storage};
 
@@ -151,7 +152,7 @@ pub fn device(data: &[u8]) {
     }
     check(&start);
     check(&converge(&scope, &wanted, &nothing).steps);
-    check(&demote(&scope, &wanted));
+    check(&demote(&scope, &wanted, AluaState::Standby));
     group_wanted::unmatched(&params, &local);
 }
 
@@ -223,8 +224,8 @@ pub fn record(data: &[u8]) {
         assert_eq!(Record::parse(&record.text()).as_ref(), Some(&record), "{text:?}");
         check(&release(&Storage::default(), &record.blocks));
         let mut found = Storage::default();
-        for (device, before) in &record.blocks {
-            let block = scst_core::scst::device::Block { count: before.saturating_add(1), pending: false };
+        for (device, owed) in &record.blocks {
+            let block = scst_core::scst::device::Block { count: owed.before.saturating_add(1), pending: false };
             found.devices.insert(device.clone(), scst_core::state::Device { block, ..Default::default() });
         }
         check(&release(&found, &record.blocks));

@@ -14,7 +14,7 @@ use scst_core::observe::Observer;
 use scst_core::plan::storage::{adopt_ports, converge, demote, release, states};
 use scst_core::plan::{Step, ports};
 use scst_core::scst::alua::AluaState;
-use scst_core::scst::device::{Block, parameters_listed};
+use scst_core::scst::device::{Block, Owed, parameters_listed};
 use scst_core::scst::names::{DeviceName, Driver, HandlerName};
 use scst_core::scst::target::LunTable;
 use scst_core::state::{Device, Port, Storage};
@@ -184,8 +184,8 @@ fn look(observer: Observer<'_>) {
         check(&converge(&scope, &found, &nothing).steps);
         let found = possible(found);
         assert_eq!(converge(&scope, &found, &found).steps, []);
-        check(&demote(&scope, &found));
-        check(&release(&found, &found.devices.keys().map(|device| (device.clone(), 0)).collect()));
+        check(&demote(&scope, &found, AluaState::Standby));
+        check(&release(&found, &found.devices.keys().map(|device| (device.clone(), Owed::default())).collect()));
         // What a start that is undone puts back.
         check(&converge(&scope, &nothing, &found).steps);
         if let Some(group) = &found.group {

@@ -208,8 +208,8 @@ impl Group {
             if self.role == Role::Promoted && device.active == Some(false) {
                 self.faults.push(format!("device {name}: the backing store is not open"));
             }
-            let before = record.and_then(|record| record.blocks.get(name));
-            if before.is_some_and(|before| device.block.count > *before) && !at_work {
+            let before = record.and_then(|record| record.blocks.get(name)).map(|owed| owed.before);
+            if before.is_some_and(|before| device.block.count > before) && !at_work {
                 self.faults.push(format!("device {name}: left blocked by an action that died"));
             } else if device.block.count > 0 && before.is_none() {
                 self.remarks.push(format!("device {name}: blocked by somebody else"));

@@ -105,16 +105,26 @@ impl Notify {
             (NotifyType::Pre, Operation::Start) => Vec::new(),
             // Who is about to be promoted runs until its own post-promote says more.
             (NotifyType::Post, Operation::Start) => {
-                lists.running_after().into_iter().map(|node| (node.clone(), lists.role_at_start(&node))).collect()
+                let running = lists.running_after().into_iter();
+                // Hosts wait for the node that is promoted next.
+                let settled = running.filter(|node| !(lists.demote.contains(node) && lists.moves_from(node)));
+                settled.map(|node| (node.clone(), lists.role_at_start(&node))).collect()
             }
             (NotifyType::Pre, Operation::Promote) => all(&lists.promote, PeerRole::Changing),
-            (NotifyType::Post, Operation::Promote) => all(&lists.promote, PeerRole::Promoted),
+            // For whoever was demoted in the same transition hosts need not wait any more.
+            (NotifyType::Post, Operation::Promote) => {
+                let demoted = lists.demote.difference(&lists.promote);
+                let demoted = demoted.map(|node| (node.clone(), lists.role_at_start(node))).collect();
+                [all(&lists.promote, PeerRole::Promoted), demoted].concat()
+            }
             (NotifyType::Pre, Operation::Demote) => all(&lists.demote, PeerRole::Changing),
             // Who stays promoted beside the demoted may never have been announced: two halves of a cluster have each promoted
             // one, and are one again. A node that was fenced is in the list as well, and in that of the stopped.
             (NotifyType::Post, Operation::Demote) => {
                 let stay = lists.promoted_after_demotes().difference(&lists.stop).cloned().gather();
-                [all(&lists.demote, PeerRole::Running), all(&stay, PeerRole::Promoted)].concat()
+                let left = |node: &String| if lists.moves_from(node) { PeerRole::Changing } else { PeerRole::Running };
+                let demoted = lists.demote.iter().map(|node| (node.clone(), left(node))).collect();
+                [demoted, all(&stay, PeerRole::Promoted)].concat()
             }
             (NotifyType::Pre, Operation::Stop) => all(&lists.stop, PeerRole::Changing),
             (NotifyType::Post, Operation::Stop) => all(&lists.stop, PeerRole::Stopped),
@@ -155,6 +165,11 @@ impl Lists {
     /// Who stays promoted through the transition's demotes: promoted - demote.
     pub fn promoted_after_demotes(&self) -> BTreeSet<String> {
         self.promoted.difference(&self.demote).cloned().gather()
+    }
+
+    /// Whether the transition promotes another node than this one.
+    pub fn moves_from(&self, node: &str) -> bool {
+        self.promote.iter().any(|promoted| promoted != node)
     }
 
     /// What a starting instance takes `peer` for.

@@ -88,8 +88,8 @@ pub enum Step {
     Block { device: DeviceName, before: u32 },
     /// Wait until the commands in flight have ended.
     AwaitDrained { device: DeviceName },
-    /// Give back the block above `before`.
-    Unblock { device: DeviceName, before: u32 },
+    /// Give back the blocks above `before`. `returning`: a process waits in the kernel to give one back already.
+    Unblock { device: DeviceName, before: u32, returning: bool },
     /// Have initiators look at a port's LUNs again.
     IssueLip { port: TargetName, host: FcHostName },
 }
@@ -188,7 +188,9 @@ impl Step {
         match self {
             Self::DelGroup { .. } => true,
             Self::DelDevice { device, .. } => match failed {
-                Self::AwaitUnmapped { device: other } | Self::Unblock { device: other, .. } => device == other,
+                Self::AwaitUnmapped { device: other }
+                | Self::AwaitDrained { device: other }
+                | Self::Unblock { device: other, .. } => device == other,
                 _ => failed.unmaps(device),
             },
             Self::AwaitUnmapped { device } => failed.unmaps(device),

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Plan, Step};
 use crate::gather::Gather as _;
 use crate::scst::alua::AluaState;
+use crate::scst::device::Owed;
 use crate::scst::names::{DeviceName, Driver, GroupName, HandlerName, NodeName, TargetName};
 use crate::scst::target::LunTable;
 use crate::scst::values::{AttributeValue, ParameterValue};
@@ -115,24 +116,37 @@ pub fn clear_tables(steps: Vec<Step>, tables: &BTreeMap<LunTable, BTreeSet<u32>>
     shorter.collect()
 }
 
-/// The steps that give back what a dead run left blocked: one block per device, if the count is above the recorded one.
-pub fn release(found: &Storage, taken: &BTreeMap<DeviceName, u32>) -> Vec<Step> {
-    taken
-        .iter()
-        .filter(|(device, before)| found.devices.get(*device).is_some_and(|found| found.block.count > **before))
-        .map(|(device, before)| Step::Unblock { device: device.clone(), before: *before })
+/// The steps that give back what is owed: one per device that is blocked more often than it was by others.
+pub fn release(found: &Storage, owed: &BTreeMap<DeviceName, Owed>) -> Vec<Step> {
+    owed.iter()
+        .filter(|(device, owed)| found.devices.get(*device).is_some_and(|found| found.block.count > owed.before))
+        .map(|(device, owed)| unblock(device, *owed))
         .collect()
 }
 
+fn unblock(device: &DeviceName, owed: Owed) -> Step {
+    Step::Unblock { device: device.clone(), before: owed.before, returning: owed.returning }
+}
+
 /// The steps that take an active group out of service without failing a write: hold commands back, let those in flight
-/// end, then change the state.
-pub fn demote(scope: &Scope, found: &Storage) -> Vec<Step> {
-    let blocks = || found.devices.iter().map(|(name, device)| (name.clone(), device.block.count));
-    let mut steps: Vec<Step> = blocks().map(|(device, before)| Step::Block { device, before }).collect();
+/// end, then change the state. It ends in `end`, which is `standby` or, for hosts that are to wait for another node, `transitioning`.
+///
+/// The kernel does not ask for this order: it changes the state, and closes the stores, at once, also while a block waits for commands in
+/// flight (`scst_tg.c`). That is why the drain comes first all the same: a command that is in a store which was closed under it, and
+/// which another node may open by now, fails or writes behind that node's back.
+///
+/// What a device is blocked by while one of our blocks is still owed says nothing about others: the count before the first of ours does.
+pub fn demote(scope: &Scope, found: &Storage, end: AluaState) -> Vec<Step> {
+    let nothing = |device: &Device| Owed { before: device.block.count, returning: false };
+    let blocks = || found.devices.iter().map(|(name, device)| (name, device.owed.unwrap_or_else(|| nothing(device))));
+    let mut steps: Vec<Step> =
+        blocks().map(|(device, owed)| Step::Block { device: device.clone(), before: owed.before }).collect();
     steps.extend(found.devices.keys().map(|device| Step::AwaitDrained { device: device.clone() }));
     steps.push(set_state(scope, &scope.local, AluaState::Transitioning));
-    steps.push(set_state(scope, &scope.local, AluaState::Standby));
-    steps.extend(blocks().map(|(device, before)| Step::Unblock { device, before }));
+    if end != AluaState::Transitioning {
+        steps.push(set_state(scope, &scope.local, end));
+    }
+    steps.extend(blocks().map(|(device, owed)| unblock(device, owed)));
     steps
 }
 
@@ -259,6 +273,10 @@ impl<'a> DevicePlan<'a> {
             };
             if self.mapped.contains(*name) {
                 plan.steps.push(Step::AwaitUnmapped { device: (*name).clone() });
+            }
+            // A device that is still blocked hangs the kernel. A process that waits to give ours back may have been killed for nothing.
+            if let Some(owed) = device.owed {
+                plan.steps.extend([Step::AwaitDrained { device: (*name).clone() }, unblock(name, owed)]);
             }
             plan.steps.push(Step::DelDevice { handler, device: (*name).clone() });
         }

@@ -42,6 +42,18 @@ impl Block {
     }
 }
 
+/// A block of ours that the kernel has not shown to be gone.
+///
+/// Nobody counts writes: a `0` that waits for commands in flight is carried out later, and in SCST 3.11 not at all if a signal meets its
+/// writer meanwhile, while the kernel reports success. What is known is how often others blocked the device before we did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Owed {
+    /// The blocks of others, counted when none of ours was there.
+    pub before: u32,
+    /// A process waits in the kernel to give ours back.
+    pub returning: bool,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -58,7 +58,9 @@ impl System for Machine {
     fn write_apart(&self, operation: &Operation) -> io::Result<()> {
         let mut shell = Command::new("/bin/sh");
         // One `printf`, one write(2).
-        shell.args(["-c", r#"printf '%s\n' "$1" > "$2""#, "sh", operation.data.as_deref().unwrap_or_default()]);
+        // A signal that is ignored does not meet a write that waits in the kernel; one that is caught or kills makes it go for nothing.
+        let script = r#"trap '' HUP INT QUIT USR1 USR2 PIPE ALRM TERM; printf '%s\n' "$1" > "$2""#;
+        shell.args(["-c", script, "sh", operation.data.as_deref().unwrap_or_default()]);
         shell.arg(&operation.path);
         // Nobody must wait for its end: no pipe of ours is kept open, and a signal to our group does not meet it.
         shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);

@@ -107,6 +107,11 @@ impl CibFile {
         self.change(|cib| cib.set_role(node, resource, role)).map(drop)
     }
 
+    /// Records that an operation of a resource (`promote`, say) is under way on the node, or that none is.
+    pub fn set_pending(&self, node: &str, resource: &str, operation: Option<&str>) -> io::Result<()> {
+        self.change(|cib| cib.set_pending(node, resource, operation)).map(drop)
+    }
+
     /// Adds a promotable clone of one primitive, `CLONE` of `RESOURCE`, of the agent `class:provider:type`.
     pub fn add_promotable(&self, clone: &str, resource: &str, agent: &str) -> io::Result<()> {
         self.change(|cib| {
@@ -277,14 +282,7 @@ impl Cib {
 
     fn set_role(&mut self, node: &str, resource: &str, role: Role) {
         let Some(node) = self.node(node) else { return };
-        let id = node.id.clone();
-        let state = self.state_made(&node);
-        let resources = state.child_where("lrm", |_| true, || Element::new("lrm").with("id", &id));
-        let history = resources.child_made("lrm_resources").child_where(
-            "lrm_resource",
-            |element| element.get("id") == Some(resource),
-            || Element::new("lrm_resource").with("id", resource),
-        );
+        let history = self.history(&node, resource);
         let last_call = history.children.iter().filter_map(|op| op.get("call-id")?.parse::<u32>().ok()).max();
         for (call, operation) in (last_call.unwrap_or_default() + 1..).zip(role.operations()) {
             let op = Element::new("lrm_rsc_op")
@@ -299,6 +297,35 @@ impl Cib {
             history.children.retain(|old| old.get("id") != op.get("id"));
             history.children.push(op);
         }
+    }
+
+    /// The operations of a resource on a node.
+    fn history(&mut self, node: &Node, resource: &str) -> &mut Element {
+        let state = self.state_made(node);
+        let resources = state.child_where("lrm", |_| true, || Element::new("lrm").with("id", &node.id));
+        resources.child_made("lrm_resources").child_where(
+            "lrm_resource",
+            |element| element.get("id") == Some(resource),
+            || Element::new("lrm_resource").with("id", resource),
+        )
+    }
+
+    /// As the controller records an operation before it runs.
+    fn set_pending(&mut self, node: &str, resource: &str, operation: Option<&str>) {
+        let Some(node) = self.node(node) else { return };
+        let history = self.history(&node, resource);
+        history.children.retain(|op| op.get("op-status") != Some("-1"));
+        history.children.extend(operation.map(|operation| {
+            Element::new("lrm_rsc_op")
+                .with("id", format!("{resource}_{operation}_0"))
+                .with("operation_key", format!("{resource}_{operation}_0"))
+                .with("operation", operation)
+                .with("on_node", &node.name)
+                .with("call-id", "-1")
+                .with("rc-code", "193")
+                .with("op-status", "-1")
+                .with("interval", "0")
+        }));
     }
 }
 

@@ -63,7 +63,7 @@ fn picture(cib: &Cib) -> Vec<Element> {
     let all: Vec<_> = resources(cib).into_iter().map(|resource| (resource.instances(cib, &nodes), resource)).collect();
     let mut section = Element::new("resources");
     for (instances, resource) in &all {
-        let elements = instances.iter().map(|(role, node)| instance(resource, *role, *node));
+        let elements = instances.iter().map(|(role, node)| instance(cib, resource, *role, *node));
         match resource.clone {
             Some(clone) => {
                 let mut element = clone_element(clone, resource);
@@ -113,11 +113,13 @@ fn clone_element(clone: &Element, resource: &Resource<'_>) -> Element {
     element
 }
 
-fn instance(resource: &Resource<'_>, role: Role, node: Option<&Node>) -> Element {
+fn instance(cib: &Cib, resource: &Resource<'_>, role: Role, node: Option<&Node>) -> Element {
+    // What an operation under way makes of it stands in the place of the role.
+    let pending = node.and_then(|node| resource.pending(cib, node));
     let mut element = Element::new("resource")
         .with("id", resource.primitive.get("id").unwrap_or_default())
         .with("resource_agent", resource.agent())
-        .with("role", role.name());
+        .with("role", pending.unwrap_or_else(|| role.name()));
     if let Some(role) = resource.target_role() {
         element.set("target_role", role);
     }

@@ -25,17 +25,33 @@ impl Resource<'_> {
         parts.collect::<Vec<_>>().join(":")
     }
 
+    /// The state that an operation under way gives the instance on a node, in `crm_mon`'s words.
+    pub(super) fn pending(&self, cib: &Cib, node: &Node) -> Option<&'static str> {
+        let history = self.history(cib, node)?;
+        let operation = history.all("lrm_rsc_op").find(|op| op.get("op-status") == Some("-1"))?;
+        match operation.get("operation")? {
+            "start" => Some("Starting"),
+            "stop" => Some("Stopping"),
+            "promote" => Some("Promoting"),
+            "demote" => Some("Demoting"),
+            _ => None,
+        }
+    }
+
+    fn history<'c>(&self, cib: &'c Cib, node: &Node) -> Option<&'c Element> {
+        let id = self.primitive.get("id").unwrap_or_default();
+        let resources = cib.state(&node.name)?.child("lrm")?.child("lrm_resources")?;
+        // With globally unique clones the history carries the instance's number.
+        resources.all("lrm_resource").find(|history| {
+            let name = history.get("id").unwrap_or_default();
+            name == id || name.strip_prefix(id).is_some_and(|rest| rest.starts_with(':'))
+        })
+    }
+
     /// Each instance with its role and its node: those that run first, and the promoted ones before the others.
     pub(super) fn instances<'n>(&self, cib: &Cib, nodes: &'n [Node]) -> Vec<(Role, Option<&'n Node>)> {
-        let id = self.primitive.get("id").unwrap_or_default();
         let role = |node: &Node| {
-            let resources = cib.state(&node.name)?.child("lrm")?.child("lrm_resources")?;
-            // With globally unique clones the history carries the instance's number.
-            let of_ours = |history: &&Element| {
-                let name = history.get("id").unwrap_or_default();
-                name == id || name.strip_prefix(id).is_some_and(|rest| rest.starts_with(':'))
-            };
-            let role = Role::of(resources.all("lrm_resource").find(of_ours)?, self.promotable());
+            let role = Role::of(self.history(cib, node)?, self.promotable());
             (role != Role::Stopped && node.member).then_some(role)
         };
         let mut running: Vec<_> = nodes.iter().filter_map(|node| Some((role(node)?, Some(node)))).collect();

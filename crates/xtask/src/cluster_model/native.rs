@@ -177,7 +177,7 @@ impl Run<'_> {
                 let standby = BTreeMap::from([(self.local().clone(), AluaState::Standby)]);
                 states(&self.scope(false), group, &standby).steps
             }
-            Some(_) => demote(&self.scope(false), &self.state.kernel.storage),
+            Some(_) => demote(&self.scope(false), &self.state.kernel.storage, AluaState::Standby),
         };
         // The blocks are recorded and forgotten again; what stays is that there is a record.
         self.update(|_| ());

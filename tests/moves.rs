@@ -1,0 +1,224 @@
+//! A planned move: hosts wait from the demotion of one node to the promotion of the other, and never longer than that is under way.
+
+use scst_sim::model::ScstVersion;
+
+use crate::world::sample::{self, group, ports};
+use crate::world::{Cluster, Lists, Node, Outcome};
+
+/// The states that a node's hosts are shown: of alpha, of beta.
+fn seen(cluster: &Cluster, node: &str) -> [String; 2] {
+    ["alpha", "beta"].map(|target_group| cluster.node(node).state("dummy", target_group))
+}
+
+/// The lists of the transition that moves the group from alpha to beta.
+fn lists() -> Lists {
+    Lists::new()
+        .list("active", &["alpha", "beta"])
+        .list("promoted", &["alpha"])
+        .list("demote", &["alpha"])
+        .list("promote", &["beta"])
+}
+
+fn monitor(node: &Node) -> Outcome {
+    node.call(&group()).recurring().run("monitor")
+}
+
+fn notify(cluster: &Cluster, when: &'static str, operation: &'static str, lists: &Lists) {
+    for node in ["alpha", "beta"] {
+        let call = cluster.node(node).call(&group()).lists(&lists.clone().event(when, operation));
+        call.run("notify").exit(0).programs(0);
+    }
+}
+
+/// A pair whose CIB knows the clone, with alpha demoted for beta.
+fn halfway() -> Cluster {
+    let cluster = sample::serving();
+    let clone = cluster.cib().add_promotable("ms_scst_dg_dummy", group().id(), "ocf:onesty:scst_aluadg");
+    clone.expect("the CIB can be changed");
+    notify(&cluster, "pre", "demote", &lists());
+    cluster.node("alpha").call(&group()).lists(&lists()).run("demote").exit(0).programs(0);
+    cluster
+        .cib()
+        .set_role("alpha", group().id(), scst_sim::stand_in::Role::Unpromoted)
+        .expect("the CIB can be changed");
+    notify(&cluster, "post", "demote", &lists());
+    cluster
+}
+
+/// Moves what a node remembers of itself and of its peers so many seconds into the past.
+fn age(node: &Node, seconds: u64) {
+    let record = node.record(&group()).expect("a running instance has a record");
+    let aged = record.lines().map(|line| match line.rsplit_once(' ') {
+        Some((what, at)) if line.starts_with("moving ") || line.starts_with("peer ") => {
+            format!("{what} {}", at.parse::<u64>().expect("a stamp").saturating_sub(seconds))
+        }
+        _ => line.to_owned(),
+    });
+    let aged: Vec<String> = aged.collect();
+    node.set_record(&group(), &(aged.join("\n") + "\n"));
+}
+
+#[test]
+fn hosts_wait_until_the_other_node_is_promoted() {
+    for version in [ScstVersion::V3_11, ScstVersion::V3_7] {
+        let cluster = sample::nodes().scst(version).up();
+        cluster.start(&ports(), &["alpha", "beta"]);
+        cluster.transition(&group()).start(&["alpha", "beta"]).promote(&["alpha"]).carry_out();
+        let (alpha, beta) = (cluster.node("alpha"), cluster.node("beta"));
+        notify(&cluster, "pre", "demote", &lists());
+        alpha.call(&group()).lists(&lists()).run("demote").exit(0).programs(0).wrote(&[
+            "devices/dummy_lu0dummy/block < 11",
+            "device_groups/dummy/target_groups/alpha/state < transitioning",
+            "devices/dummy_lu0dummy/block < 0",
+        ]);
+        alpha.call(&group()).lists(&lists()).run("demote").exit(0).writes(0);
+        notify(&cluster, "post", "demote", &lists());
+        assert_eq!(seen(&cluster, "alpha"), ["transitioning", "standby"]);
+        assert_eq!(seen(&cluster, "beta"), ["transitioning", "standby"]);
+        // It is no failure, neither in a monitor nor in a probe, and the score is left alone: a change would abort the transition.
+        monitor(alpha).exit(0).writes(0).programs(0);
+        alpha.call(&group()).run("monitor").exit(0).writes(0);
+        notify(&cluster, "pre", "promote", &lists());
+        assert_eq!(seen(&cluster, "alpha"), ["transitioning", "transitioning"]);
+        beta.call(&group()).lists(&lists()).run("promote").exit(0);
+        notify(&cluster, "post", "promote", &lists());
+        assert_eq!(seen(&cluster, "alpha"), ["standby", "active"]);
+        assert_eq!(seen(&cluster, "beta"), ["standby", "active"]);
+        monitor(alpha).exit(0).ran(&["crm_attribute"]);
+        monitor(alpha).exit(0).writes(0).programs(0);
+        monitor(beta).exit(8).writes(0).programs(0);
+    }
+}
+
+#[test]
+fn a_demotion_without_another_promotion_ends_in_standby() {
+    for lists in [lists().list("promote", &[]), lists().list("promote", &["alpha"])] {
+        let cluster = sample::serving();
+        cluster.node("alpha").call(&group()).lists(&lists).run("demote").exit(0);
+        notify(&cluster, "post", "demote", &lists);
+        assert_eq!(seen(&cluster, "alpha"), ["standby", "standby"]);
+        assert_eq!(seen(&cluster, "beta"), ["standby", "standby"]);
+    }
+}
+
+#[test]
+fn a_store_is_closed_while_hosts_wait() {
+    let cluster = sample::with_ports();
+    let disk = cluster.disk("r0", 1 << 20);
+    let group = group().param("device1", &format!("filename={},virtname=r0,export0=all:1", disk.display()));
+    cluster.transition(&group).start(&["alpha", "beta"]).promote(&["alpha"]).carry_out();
+    let alpha = cluster.node("alpha");
+    assert_eq!(alpha.read("devices/dummy_r0/active"), "1");
+    alpha.call(&group).lists(&lists()).run("demote").exit(0);
+    assert_eq!(
+        (alpha.state("dummy", "alpha").as_str(), alpha.read("devices/dummy_r0/active").as_str()),
+        ("transitioning", "0")
+    );
+}
+
+#[test]
+fn stop_start_and_a_promotion_back_end_the_waiting() {
+    for (action, ends) in
+        [("stop", None), ("start", Some("standby")), ("promote", Some("active")), ("demote", Some("standby"))]
+    {
+        let cluster = halfway();
+        let alpha = cluster.node("alpha");
+        alpha.run(&group(), action).exit(0);
+        match ends {
+            None => assert!(!alpha.exists("device_groups/dummy")),
+            Some(state) => assert_eq!(alpha.state("dummy", "alpha"), state, "{action}"),
+        }
+        // What waited is over: transitioning by another hand is a failure again.
+        if ends.is_some() {
+            alpha.write("device_groups/dummy/target_groups/alpha/state", "transitioning");
+            monitor(alpha).exit(1).reason_has("transitioning");
+        }
+    }
+}
+
+#[test]
+fn a_promotion_that_was_lost_ends_the_waiting_once_nothing_is_under_way() {
+    let cluster = halfway();
+    let (alpha, beta) = (cluster.node("alpha"), cluster.node("beta"));
+    age(alpha, 15);
+    age(beta, 15);
+    monitor(alpha).exit(0).writes(0).programs(0);
+    monitor(beta).exit(0).writes(0).programs(0);
+    age(alpha, 10);
+    age(beta, 10);
+    cluster.cib().set_pending("beta", group().id(), Some("promote")).expect("the CIB can be changed");
+    monitor(alpha).exit(0).writes(0).ran(&["crm_mon"]);
+    assert_eq!(alpha.state("dummy", "alpha"), "transitioning");
+    cluster.cib().set_pending("beta", group().id(), None).expect("the CIB can be changed");
+    monitor(alpha).exit(0).ran(&["crm_mon"]).wrote(&["device_groups/dummy/target_groups/alpha/state < standby"]);
+    monitor(beta).exit(0).ran(&["crm_mon"]).wrote(&["device_groups/dummy/target_groups/alpha/state < standby"]);
+    monitor(alpha).exit(0).ran(&["crm_attribute"]);
+    monitor(alpha).exit(0).writes(0).programs(0);
+    assert_eq!(seen(&cluster, "alpha"), ["standby", "standby"]);
+    assert_eq!(seen(&cluster, "beta"), ["standby", "standby"]);
+    // A cluster that cannot be asked leaves it as it is, and is no failure of this node.
+    let cluster = halfway();
+    let alpha = cluster.node("alpha");
+    age(alpha, 30);
+    alpha.call(&group()).recurring().without_cluster().run("monitor").exit(0).writes(0).logged("crm_mon");
+}
+
+#[test]
+fn a_promotion_that_fails_or_is_planned_anew_ends_the_waiting() {
+    let cluster = halfway();
+    let beta = cluster.node("beta");
+    beta.control("fault op=write path=**/target_groups/beta/state action=fail errno=EIO");
+    beta.call(&group()).lists(&lists()).run("promote").exit(1).reason_has("EIO");
+    notify(&cluster, "post", "promote", &lists());
+    assert_eq!(cluster.node("alpha").state("dummy", "alpha"), "standby");
+    // The transition was aborted after the demotion: the next one knows of a promotion only.
+    let cluster = halfway();
+    let anew = Lists::new().list("active", &["alpha", "beta"]).list("promote", &["beta"]);
+    notify(&cluster, "pre", "promote", &anew);
+    assert_eq!(seen(&cluster, "alpha"), ["transitioning", "transitioning"]);
+    cluster.node("beta").call(&group()).lists(&anew).run("promote").exit(0);
+    notify(&cluster, "post", "promote", &anew);
+    assert_eq!(seen(&cluster, "alpha"), ["standby", "active"]);
+    assert_eq!(seen(&cluster, "beta"), ["standby", "active"]);
+}
+
+#[test]
+fn a_demotion_for_a_move_that_does_not_drain_stays_active_and_one_that_died_recovers() {
+    use crate::world::sample::{ALPHA, HOST};
+    let cluster = sample::serving();
+    let alpha = cluster.node("alpha");
+    alpha.control(&format!("login qla2x00t {} {}", ALPHA[0], HOST[0]));
+    let io = alpha.control(&format!("io start qla2x00t {} {} 0", ALPHA[0], HOST[0]));
+    let limit = std::time::Duration::from_millis(1500);
+    alpha.call(&group()).lists(&lists()).timeout(limit).run("demote").exit(1);
+    assert_eq!(alpha.state("dummy", "alpha"), "active");
+    alpha.control(&format!("io finish {io}"));
+    crate::world::eventually("the device is unblocked", || alpha.read("devices/dummy_lu0dummy/block") == "0 0");
+    monitor(alpha).exit(8);
+    alpha.call(&group()).lists(&lists()).run("demote").exit(0);
+    assert_eq!(alpha.state("dummy", "alpha"), "transitioning");
+}
+
+#[test]
+fn a_node_that_stops_in_the_same_transition_ends_unavailable() {
+    let cluster = sample::serving();
+    cluster.transition(&group()).demote(&["alpha"]).stop(&["alpha"]).promote(&["beta"]).carry_out();
+    assert_eq!(seen(&cluster, "beta"), ["unavailable", "active"]);
+}
+
+#[test]
+fn a_node_of_the_shell_version_that_demotes_at_once_is_followed() {
+    // It writes standby itself, and hears nothing of ours: what counts is what is published here.
+    let cluster = sample::serving();
+    let beta = cluster.node("beta");
+    let old = lists().names(crate::world::Names::Master);
+    let notified = |when, operation| {
+        beta.call(&group()).lists(&old.clone().event(when, operation)).run("notify").exit(0);
+        beta.state("dummy", "alpha")
+    };
+    assert_eq!(notified("pre", "demote"), "transitioning");
+    assert_eq!(notified("post", "demote"), "transitioning");
+    beta.call(&group()).lists(&old).run("promote").exit(0);
+    assert_eq!(notified("post", "promote"), "standby");
+    assert_eq!(seen(&cluster, "beta"), ["standby", "active"]);
+}
