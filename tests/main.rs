@@ -39,4 +39,5 @@ mod takeover;
 mod three_nodes;
 mod together;
 mod two_groups;
+mod unfinished;
 mod world;

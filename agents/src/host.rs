@@ -392,6 +392,17 @@ pub fn kept(failure: Failure) -> Result<ExitCode, Failure> {
     Err(Failure { code: ExitCode::Success, ..failure })
 }
 
+/// The answer of a reload that took nothing from hosts and could not do everything: success, because Pacemaker would stop what runs for
+/// it and fence the node where the same reason keeps it from stopping. The reason all the same, as an error.
+///
+/// # Errors
+///
+/// Always, with exit code 0.
+pub fn unfinished(failure: Failure) -> Result<ExitCode, Failure> {
+    tracing::error!("the reload is not finished, and took nothing from hosts: the next monitor or reload goes on");
+    Err(Failure { code: ExitCode::Success, ..failure })
+}
+
 /// The plan of a state that has been reached is empty.
 pub fn nothing_left(steps: &[Step]) -> Result<(), Failure> {
     match steps.first() {

@@ -313,6 +313,12 @@ impl Outcome {
         self.ended(0, 1).writes(0).logged("ERROR")
     }
 
+    /// It took nothing from hosts and could not do everything: exit code 0, with the reason on stderr and in the log as an error.
+    #[track_caller]
+    pub(crate) fn unfinished(self) -> Self {
+        self.ended(0, 1).logged("the reload is not finished")
+    }
+
     #[track_caller]
     fn ended(self, code: i32, expected: usize) -> Self {
         assert_eq!(self.code, Some(code), "{}", self.describe());

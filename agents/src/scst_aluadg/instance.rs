@@ -145,6 +145,11 @@ impl Instance {
         self.record.known().and_then(|record| record.moving)
     }
 
+    /// A reload has not made everything effective.
+    pub(super) fn unfinished(&self) -> bool {
+        self.record.known().is_some_and(|record| record.unfinished)
+    }
+
     /// The devices that a run of ours recorded before blocking them, and of which the kernel has not shown that the block is gone.
     pub(super) fn blocked(&self) -> &BTreeMap<DeviceName, Owed> {
         static NONE: BTreeMap<DeviceName, Owed> = BTreeMap::new();
@@ -324,7 +329,9 @@ pub(super) fn show_score(host: &Host<'_>, node: &NodeName, score: Score) -> bool
         return true;
     }
     let resource = host.context.env.resource_id();
-    let set = cluster::set_promotion_score(&host.tools, host.deadline(), node.as_str(), resource, value);
+    // Also where the time of a reload is over: until the next monitor nothing else keeps Pacemaker from promoting another node.
+    let deadline = host.deadline().last();
+    let set = cluster::set_promotion_score(&host.tools, &deadline, node.as_str(), resource, value);
     if let Err(error) = &set {
         tracing::warn!("promotion score not set, the next recurring monitor tries again: {error}");
     }

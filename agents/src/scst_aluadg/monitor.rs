@@ -20,6 +20,7 @@ use super::instance::{Instance, Score, show_score};
 use super::notify::picture;
 use super::params::Params;
 use super::peers::{self, LOST, Overdue};
+use super::start::finish_reload;
 use super::{missing, stores, wanted};
 use crate::host::{Host, log_findings};
 use crate::missing_ports::MissingPorts;
@@ -67,6 +68,9 @@ pub(super) fn monitor(host: &Host<'_>) -> Result<ExitCode, Failure> {
     }?;
     if host.context.env.interval_ms() > 0 {
         forget_blocks(host, &mut instance, &given_back);
+        if let Err(failure) = finish_reload(host, &mut instance) {
+            tracing::warn!("the last reload is still not finished: {failure}");
+        }
         repair(host, &mut instance, &local);
         if state == AluaState::Transitioning {
             if let Err(failure) = end_move(host, &mut instance, &local) {

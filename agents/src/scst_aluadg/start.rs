@@ -25,6 +25,7 @@ use super::stores;
 use super::wanted::{self, LocalPorts, Mistakes, States, unmatched};
 use crate::host::{
     Host, Module, first_failure, kept, nothing_left, refuse_errors, refuse_two_per_node, refuse_two_promoted,
+    unfinished,
 };
 
 /// Starts the instance, unpromoted.
@@ -98,6 +99,7 @@ pub(super) fn bring_up(
     work.forget_leftovers(instance, &wanted);
     instance.update(host, |record| {
         record.starting = false;
+        record.unfinished = false;
         record.moving = None;
     });
     Ok((local, score))
@@ -116,30 +118,78 @@ pub(super) fn reload(host: &Host<'_>) -> Result<ExitCode, Failure> {
     }
     let local = host.node_name(&instance.record)?;
     let state = local_state(&found, &local);
-    let outcome = rearrange(host, &mut instance, found);
+    let mut took = false;
+    let outcome = match rearrange(host, &mut instance, found, Nodes::Asked, host.deadline(), &mut took) {
+        // Without hosts that miss anything there is no reason to stop what runs.
+        Err(failure) if failure.code == ExitCode::Generic && !took && !host.dry_run() => {
+            instance.update(host, |record| record.unfinished = true);
+            unfinished(failure)
+        }
+        outcome => outcome,
+    };
     // Whatever came of it, and also where nothing was changed: Pacemaker notes a reload that succeeds as a start.
     instance.set_score(host, &local, Score::of(state));
     outcome
 }
 
-/// What a reload does to an instance that is there.
-fn rearrange(host: &Host<'_>, instance: &mut Instance, mut found: Storage) -> Result<ExitCode, Failure> {
+/// Goes on with a reload that could not do everything, as far as the cluster need not be asked for it.
+pub(super) fn finish_reload(host: &Host<'_>, instance: &mut Instance) -> Result<(), Failure> {
+    // Whoever holds the lock is at work, perhaps at this.
+    if !instance.unfinished() || host.store.locked(instance.group.as_str()) {
+        return Ok(());
+    }
+    let _lock = instance.lock(host)?;
+    instance.refresh(host);
+    let found = instance.storage(host, host.observer())?;
+    if !instance.unfinished() || found.group.is_none() {
+        return Ok(());
+    }
+    // A monitor that does not answer in time makes the instance fail.
+    let until = host.deadline().share(1, 3);
+    rearrange(host, instance, found, Nodes::Recorded, &until, &mut false).map(drop)
+}
+
+/// Where a reload knows the nodes and their ports from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Nodes {
+    /// From the cluster.
+    Asked,
+    /// This node from its record, and of the others nothing: their target groups stay as they are.
+    Recorded,
+}
+
+/// What a reload does to an instance that is there, until `until`. `took`: hosts miss something that they are meant to have.
+fn rearrange(
+    host: &Host<'_>,
+    instance: &mut Instance,
+    mut found: Storage,
+    nodes: Nodes,
+    until: &Deadline,
+    took: &mut bool,
+) -> Result<ExitCode, Failure> {
     let Checked { params, findings } = match checked(host) {
         Ok(checked) => checked,
         Err(failure) => return kept(failure),
     };
-    let (topology, alone) = match host.topology(params.driver, &instance.record) {
-        Ok(topology) => (topology, false),
-        // The cluster could not be asked: that says nothing about the configuration, and what the record knows is enough
-        // for devices and LUNs.
-        Err(failure) if failure.code == ExitCode::Generic => match Host::recorded_topology(&instance.record) {
-            Some(topology) => {
-                tracing::error!("target groups stay as they are: {failure}");
-                (topology, true)
-            }
-            None => return Err(failure),
+    let recorded = || Host::recorded_topology(&instance.record).map(|topology| (topology, true));
+    let (topology, alone) = match nodes {
+        Nodes::Recorded => match recorded() {
+            Some(recorded) => recorded,
+            None => return Ok(ExitCode::Success),
         },
-        Err(failure) => return kept(failure),
+        Nodes::Asked => match host.topology(params.driver, &instance.record) {
+            Ok(topology) => (topology, false),
+            // The cluster could not be asked: that says nothing about the configuration, and what the record knows is enough
+            // for devices and LUNs.
+            Err(failure) if failure.code == ExitCode::Generic => match recorded() {
+                Some(recorded) => {
+                    tracing::error!("target groups stay as they are: {failure}");
+                    recorded
+                }
+                None => return Err(failure),
+            },
+            Err(failure) => return kept(failure),
+        },
     };
     let work = match Work::new(host, &params, instance, topology) {
         Err(failure) if failure.code == ExitCode::Generic => return Err(failure),
@@ -166,15 +216,17 @@ fn rearrange(host: &Host<'_>, instance: &mut Instance, mut found: Storage) -> Re
     }
     work.remember(instance, &found, &wanted);
     let plan = Plan { steps: instance.shortened(host, plan.steps), ..plan };
-    let applied = host.apply(&plan.steps, AfterFailure::GoOn);
+    let applied = host.apply_until(&plan.steps, AfterFailure::GoOn, until);
     if host.dry_run() {
         return Ok(ExitCode::Success);
     }
     if let Some(failure) = first_failure(&applied) {
+        *took = applied.took_from_hosts(&plan.steps);
         return Err(failure);
     }
-    work.verify(&plan, &found, &wanted, host.deadline())?;
+    work.verify(&plan, &found, &wanted, until)?;
     work.forget_leftovers(instance, &wanted);
+    instance.update(host, |record| record.unfinished = false);
     if serving {
         stores::remember(host, &params)?;
     }

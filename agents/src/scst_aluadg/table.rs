@@ -42,7 +42,7 @@ A start adds the devices, builds the group, and exports the devices as standby; 
 what is configured and missing, sees that the backing stores are there, puts the other nodes' states right, then activates the own \
 ones, and fails if a backing store could not be opened or has less than hosts were told. A demotion holds new commands back, \
 waits for those in flight, changes the state and lets the hosts go on; when they do not finish in time, the node stays active \
-and the demotion fails. A stop removes what this resource created, and nothing else.
+and the demotion fails. When another node is promoted in its place, hosts are told to wait until that has happened. A stop removes what this resource created, and nothing else.
 
 A change of devices is carried out while everything runs: devices and exports are added and removed, the others are not touched. A \
 changed setting of an existing device that can be given only when the device is added waits for a restart of the resource, or until \

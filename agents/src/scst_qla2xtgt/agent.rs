@@ -10,7 +10,7 @@ use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::ocf::param::{AgentTable, Severity};
 use scst_core::ocf::run::{Agent, Context};
 use scst_core::plan::{Step, ports::plan};
-use scst_core::record::Found;
+use scst_core::record::{Found, Record};
 use scst_core::scst::names::{EntryName, InitiatorGroup, TargetName};
 use scst_core::state::{Port, Ports};
 
@@ -20,7 +20,7 @@ use super::table::TABLE;
 use super::wanted;
 use crate::host::{
     Host, Module, first_failure, held_by, kept, log_findings, nothing_left, refuse_errors, refuse_two_per_node,
-    validate,
+    unfinished, validate,
 };
 use crate::missing_ports::{Local, MissingPorts};
 
@@ -230,6 +230,11 @@ fn monitor(host: &Host<'_>) -> Result<ExitCode, Failure> {
     }
     name_missing(host, &record, &absent)?;
     let Some(fault) = faults.first() else {
+        if let Some(record) = record.known().filter(|record| record.unfinished && host.context.env.interval_ms() > 0)
+            && let Err(failure) = finish_reload(host, &ours, record)
+        {
+            tracing::warn!("the last reload is still not finished: {failure}");
+        }
         if host.context.env.check_level() >= 10 {
             return thorough(host, &ours, &record);
         }
@@ -381,18 +386,54 @@ fn reload(host: &Host<'_>) -> Result<ExitCode, Failure> {
     }
     let mut groups = group_names(&wanted);
     groups.extend(owned(&ours, &found));
-    host.remember(&ours::record(&topology.local, &local, groups));
+    host.remember(&ours::record(&topology.local, &local, groups.clone()));
     let applied = host.apply(&steps, AfterFailure::GoOn);
     if host.dry_run() {
         return Ok(ExitCode::Success);
     }
+    let left = match first_failure(&applied) {
+        Some(failure) if applied.took_from_hosts(&steps) => return Err(failure),
+        Some(failure) => Err(failure),
+        None if steps.is_empty() => Ok(found),
+        None => host.observer().ports_listed(DRIVER, &found, &wanted).map_err(Failure::from),
+    };
+    match left.and_then(|now| nothing_left(&todo(&now)).map(|()| now)) {
+        Err(failure) => {
+            let record = ours::record(&topology.local, &local, groups);
+            host.remember(&Record { unfinished: true, ..record });
+            unfinished(failure)
+        }
+        Ok(now) => {
+            host.remember(&ours::record(&topology.local, &local, group_names(&now)));
+            Ok(ExitCode::Success)
+        }
+    }
+}
+
+/// Goes on with a reload that could not do everything. The ports are those of the record: the cluster is not asked.
+fn finish_reload(host: &Host<'_>, ours: &Ours<'_>, record: &Record) -> Result<(), Failure> {
+    // Whoever holds the lock is at work, perhaps at this.
+    if host.store.locked(LOCK) {
+        return Ok(());
+    }
+    let _lock = host.lock(LOCK)?;
+    let (params, findings) = Params::parse(&host.context.env);
+    let (Some(params), Some(ports), Some(id)) = (params, ours.recorded(), record.node_id) else { return Ok(()) };
+    let names: Vec<_> = ports.iter().map(|(name, _)| name.clone()).collect();
+    let found = ours.ports(host.observer(), &names, |group| ours.configured.contains(group))?;
+    let wanted = wanted::reloaded(wanted::started(&params, id, ports)?, &found);
+    let mistyped = findings.iter().any(|finding| finding.severity >= Severity::Warning);
+    let mut steps = plan(DRIVER, &found, &wanted);
+    steps.retain(|step| !(mistyped && step.takes_from_hosts()));
+    // A monitor that does not answer in time makes the instance fail.
+    let applied = host.apply_until(&steps, AfterFailure::GoOn, &host.deadline().share(1, 3));
     if let Some(failure) = first_failure(&applied) {
         return Err(failure);
     }
-    let now = if steps.is_empty() { found } else { host.observer().ports_listed(DRIVER, &found, &wanted)? };
-    nothing_left(&todo(&now))?;
-    host.remember(&ours::record(&topology.local, &local, group_names(&now)));
-    Ok(ExitCode::Success)
+    let mut groups = group_names(&wanted);
+    groups.extend(if mistyped { owned(ours, &found) } else { BTreeSet::new() });
+    host.remember(&Record { ini_groups: groups, unfinished: false, ..record.clone() });
+    Ok(())
 }
 
 /// A port that came into `targetports`, or into the machine, since the start comes up with the next start: reload does not touch

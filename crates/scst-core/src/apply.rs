@@ -50,6 +50,15 @@ pub struct Applied {
     pub returning: BTreeSet<DeviceName>,
 }
 
+impl Applied {
+    /// Something is gone that hosts had and are meant to have: a step of `plan` took it away, and the one that gives it back was not done.
+    pub fn took_from_hosts(&self, plan: &[Step]) -> bool {
+        let begun = |step: &Step| self.done.contains(step) || self.failed.iter().any(|failed| failed.step == *step);
+        let left = plan.iter().filter(|step| !self.done.contains(step));
+        left.into_iter().any(|given| plan.iter().any(|taken| taken.makes_room_for(given) && begun(taken)))
+    }
+}
+
 /// Carries `steps` out.
 pub fn apply(steps: &[Step], sysfs: &Sysfs, deadline: &Deadline, after: AfterFailure) -> Applied {
     let mut applied = Applied::default();

@@ -55,6 +55,8 @@ pub struct Record {
     pub blocks: BTreeMap<DeviceName, Owed>,
     /// A start has begun and not ended: what is there is no instance yet, whatever state the kernel gave its target group.
     pub starting: bool,
+    /// A reload has not made everything effective: the next one, or a recurring monitor, goes on.
+    pub unfinished: bool,
     /// Since when hosts are told to wait for another node, for which this one was demoted, in seconds since this machine booted.
     pub moving: Option<u64>,
     /// When the last promotion failed, in seconds since this machine booted.
@@ -448,6 +450,7 @@ impl Record {
                     record.blocks.insert(DeviceName::seen(name).ok()?, owed);
                 }
                 ["starting"] => record.starting = true,
+                ["unfinished"] => record.unfinished = true,
                 ["moving", at] => record.moving = Some(at.parse().ok()?),
                 ["failed", at] => record.failed = Some(at.parse().ok()?),
                 ["score", score] => record.score = Some(score.parse().ok()?),
@@ -468,6 +471,7 @@ impl Record {
             self.blocks.clear();
             self.peers.clear();
             self.starting = false;
+            self.unfinished = false;
             self.failed = None;
             self.moving = None;
             // The cluster keeps it until the node reboots.
@@ -510,6 +514,9 @@ impl Record {
         if self.starting {
             line(format_args!("starting"));
         }
+        if self.unfinished {
+            line(format_args!("unfinished"));
+        }
         if let Some(at) = self.moving {
             line(format_args!("moving {at}"));
         }
@@ -551,6 +558,7 @@ mod tests {
             devices: [DeviceName::seen("dummy_lu0").unwrap()].into(),
             blocks: [(DeviceName::seen("dummy_lu0").unwrap(), Owed { before: 2, returning: true })].into(),
             starting: true,
+            unfinished: true,
             moving: Some(12330),
             failed: Some(12340),
             score: Some(10),

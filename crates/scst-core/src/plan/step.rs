@@ -261,6 +261,24 @@ impl Step {
         )
     }
 
+    /// The step takes away what `given` gives back in another form: until then hosts are without it.
+    pub fn makes_room_for(&self, given: &Self) -> bool {
+        match (self, given) {
+            (Self::DelLun { at, .. }, Self::AddLun { at: new, .. }) => at == new,
+            (Self::ClearTable { table, luns }, Self::AddLun { at, .. }) => {
+                *table == at.table && luns.contains_key(&at.lun)
+            }
+            (Self::DelDevice { device, .. }, Self::AddDevice { device: new, .. })
+            | (Self::Leave { device, .. }, Self::Join { device: new, .. }) => device == new,
+            (Self::DelMember { port, .. }, Self::AddMember { port: new, .. })
+            | (Self::Disable { port, .. }, Self::Enable { port: new, .. }) => port == new,
+            (Self::DelInitiator { port, initiator, .. }, Self::AddInitiator { port: at, initiator: new, .. }) => {
+                port == at && initiator == new
+            }
+            _ => false,
+        }
+    }
+
     /// Neighbouring steps of this kind may be written at the same moment: they concern different hardware.
     pub fn side_by_side(&self) -> bool {
         matches!(self, Self::Enable { .. } | Self::Disable { .. })

@@ -1,0 +1,76 @@
+//! A reload that cannot do everything: what runs is not stopped for it, and what is missing comes later by itself.
+
+use std::time::Duration;
+
+use crate::world::sample::{self, ALPHA, HOST, group, ports};
+
+const LUNS: &str = "**/ini_groups/vmwtest/luns/mgmt";
+
+#[test]
+fn a_device_that_cannot_be_mapped_is_mapped_by_the_next_monitor_or_reload() {
+    for finisher in ["monitor", "reload"] {
+        let cluster = sample::serving();
+        let alpha = cluster.node("alpha");
+        let grown = group().param("device1", "handler=vdisk_nullio,virtname=lu1,export0=all:1");
+        alpha.control(&format!("fault op=write path={LUNS} repeat=true action=fail errno=EIO"));
+        alpha.run(&grown, "reload").unfinished().reason_has("LUN 1").reason_has("EIO");
+        assert_eq!(alpha.tree().lines("lun 0").len(), 2, "what hosts have stays");
+        // As long as it cannot be finished, nothing fails for it.
+        alpha.call(&grown).recurring().run("monitor").exit(8).programs(0).logged("not finished");
+        // A probe changes nothing.
+        alpha.run(&grown, "monitor").exit(8).writes(0);
+        alpha.control("disarm");
+        match finisher {
+            "monitor" => alpha.call(&grown).recurring().run("monitor").exit(8).programs(0).not_logged("ERROR"),
+            _ => alpha.run(&grown, "reload").exit(0),
+        };
+        assert_eq!(alpha.tree().lines("lun 1 dummy_lu1").len(), 2, "{finisher}");
+        alpha.call(&grown).recurring().level(10).run("monitor").exit(8).writes(0).programs(0);
+        assert_eq!(cluster.score("alpha", &group()).as_deref(), Some("10"));
+    }
+}
+
+#[test]
+fn a_reload_that_took_something_from_hosts_fails() {
+    let cluster = sample::serving();
+    let alpha = cluster.node("alpha");
+    // LUN 0 is another device from now on; the old one is unmapped, the new one cannot be mapped.
+    let replaced = group().param("device0", "handler=vdisk_nullio,virtname=other,export0=all:0");
+    alpha.control(&format!("fault op=write path={LUNS} at=3 repeat=true action=fail errno=EIO"));
+    let reloaded = alpha.run(&replaced, "reload");
+    assert!(
+        reloaded.written().iter().any(|write| write.contains("< del 0") || write.contains("< clear")),
+        "{reloaded:?}"
+    );
+    reloaded.exit(1).reason_has("EIO");
+}
+
+#[test]
+fn an_initiator_group_that_is_held_is_deleted_when_it_is_free() {
+    for finisher in ["monitor", "reload"] {
+        let cluster = sample::with_ports();
+        let alpha = cluster.node("alpha");
+        let both = ports().param("initiators", &format!("vmwtest={};other={}", HOST[0], HOST[1]));
+        let one = ports().param("initiators", &format!("vmwtest={}", HOST[0]));
+        alpha.run(&both, "reload").exit(0);
+        alpha.control("fault op=write path=**/ini_groups/mgmt repeat=true action=fail errno=EBUSY");
+        alpha.call(&one).timeout(Duration::from_secs(3)).run("reload").unfinished().reason_has("initiator group other");
+        alpha
+            .call(&one)
+            .recurring()
+            .timeout(Duration::from_secs(3))
+            .run("monitor")
+            .exit(0)
+            .programs(0)
+            .logged("not finished");
+        alpha.control("disarm");
+        match finisher {
+            "monitor" => alpha.call(&one).recurring().run("monitor").exit(0).programs(0).not_logged("ERROR"),
+            _ => alpha.run(&one, "reload").exit(0),
+        };
+        for port in ALPHA {
+            assert!(!alpha.exists(&format!("targets/qla2x00t/{port}/ini_groups/other")), "{finisher}");
+        }
+        alpha.call(&one).recurring().run("monitor").exit(0).writes(0);
+    }
+}
