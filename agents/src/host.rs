@@ -44,7 +44,7 @@ impl<'a> Host<'a> {
     /// The world of `agent` in this context.
     pub fn new(context: &'a Context, agent: &'static str) -> Self {
         let env = &context.env;
-        let store = Store::new(env.rsctmp(), agent, env.resource_id());
+        let store = Store::new(Arc::clone(&context.system), env.rsctmp(), agent, env.resource_id());
         Self {
             context,
             sysfs: Sysfs::new(Arc::clone(&context.system), env.sysfs_root()),
@@ -56,6 +56,11 @@ impl<'a> Host<'a> {
     /// The end of the run.
     pub fn deadline(&self) -> &Deadline {
         &self.context.deadline
+    }
+
+    /// Seconds since this machine booted: unlike the time of day it never jumps.
+    pub fn boot_seconds(&self) -> u64 {
+        self.context.system.now().as_secs()
     }
 
     /// A look at the kernel's tree.

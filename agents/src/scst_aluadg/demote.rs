@@ -14,7 +14,6 @@ use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::ocf::notify::Notify;
 use scst_core::plan::Step;
 use scst_core::plan::storage::{self, states};
-use scst_core::record::boot_seconds;
 use scst_core::scst::alua::AluaState;
 use scst_core::scst::device::Owed;
 use scst_core::scst::names::{EntryName, NodeName};
@@ -86,7 +85,7 @@ pub(super) fn drain(
         })
         .gather();
     let blocked = blocks.keys().cloned().gather::<BTreeSet<_>>();
-    let moving = (end == AluaState::Transitioning).then(boot_seconds);
+    let moving = (end == AluaState::Transitioning).then(|| host.boot_seconds());
     // What is owed already stays as it was counted: the blocks that are seen now may be our own.
     let remembered = instance.update(host, |record| {
         for (device, owed) in blocks {

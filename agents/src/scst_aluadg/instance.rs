@@ -11,7 +11,7 @@ use scst_core::ocf::action::Action;
 use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::plan::Step;
 use scst_core::plan::storage::{Scope, clear_tables, release};
-use scst_core::record::{Found, Record, boot_seconds};
+use scst_core::record::{Found, Record};
 use scst_core::scst::alua::AluaState;
 use scst_core::scst::device::Owed;
 use scst_core::scst::names::{DeviceName, Driver, GroupName, NodeName};
@@ -257,7 +257,7 @@ impl Instance {
 
     /// Remembers which states were written for peers, and when.
     pub(super) fn stamp(&mut self, host: &Host<'_>, local: &NodeName, written: &BTreeMap<NodeName, AluaState>) {
-        let now = boot_seconds();
+        let now = host.boot_seconds();
         self.update(host, |record| peers::stamp(record, local, written, now));
     }
 

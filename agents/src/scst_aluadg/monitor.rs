@@ -8,7 +8,6 @@ use scst_core::gather::Gather as _;
 use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::plan::Step;
 use scst_core::plan::storage::{converge, states};
-use scst_core::record::boot_seconds;
 use scst_core::scst::alua::AluaState;
 use scst_core::scst::device::Owed;
 use scst_core::scst::names::{DeviceName, NodeName, TargetName};
@@ -173,7 +172,7 @@ fn forget_blocks(host: &Host<'_>, instance: &mut Instance, given_back: &BTreeSet
 /// Hosts were told to wait for another node, which was not promoted after all, or whose notification was lost. Once nothing is under way
 /// any more they need not wait.
 fn end_move(host: &Host<'_>, instance: &mut Instance, local: &NodeName) -> Result<(), Failure> {
-    let over = |instance: &Instance| instance.moving().is_some_and(|at| boot_seconds().saturating_sub(at) > LOST);
+    let over = |instance: &Instance| instance.moving().is_some_and(|at| host.boot_seconds().saturating_sub(at) > LOST);
     if !over(instance) || host.store.locked(instance.group.as_str()) {
         return Ok(());
     }
@@ -211,7 +210,7 @@ fn keep_score(host: &Host<'_>, instance: &mut Instance, local: &NodeName, state:
 
 /// A peer that has stood between two states for too long: its second notification was lost. Only then the cluster is asked.
 fn repair(host: &Host<'_>, instance: &mut Instance, local: &NodeName) {
-    let outcome = match peers::overdue(&instance.record, boot_seconds()) {
+    let outcome = match peers::overdue(&instance.record, host.boot_seconds()) {
         Overdue::Peers(lost) if lost.is_empty() => Ok(()),
         Overdue::Peers(lost) => put_right(host, instance, local, &lost),
         Overdue::Unknown => learn(host, instance, local),
@@ -253,7 +252,7 @@ fn put_right(host: &Host<'_>, instance: &mut Instance, local: &NodeName, lost: &
     let _lock = instance.lock(host)?;
     instance.refresh(host);
     // While the cluster answered, a notification may have come after all: only what is still overdue is put right.
-    let Overdue::Peers(lost) = peers::overdue(&instance.record, boot_seconds()) else { return Ok(()) };
+    let Overdue::Peers(lost) = peers::overdue(&instance.record, host.boot_seconds()) else { return Ok(()) };
     let found = picture(host, instance, lost.iter())?;
     let known: Vec<&NodeName> = peers::stuck(&found, &lost)
         .into_iter()

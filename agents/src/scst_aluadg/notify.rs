@@ -54,9 +54,16 @@ fn follow(host: &Host<'_>, instance: &mut Instance) -> Result<(), Failure> {
     if wanted.is_empty() {
         return Ok(());
     }
+    let superseded = peers::superseded(&notify, &local, host.context.env.promoted_max());
     let _lock = host.lock_within(instance.group.as_str(), PATIENCE)?;
     instance.refresh(host);
-    let found = picture(host, instance, wanted.keys())?;
+    let named = wanted.keys().chain(superseded.iter().filter(|node| !wanted.contains_key(*node)));
+    let found = picture(host, instance, named)?;
+    for node in superseded {
+        if found.target_groups.get(&node).is_some_and(|there| there.state.is_open()) {
+            wanted.entry(node).or_insert(AluaState::Standby);
+        }
+    }
     // Hosts were told to wait for the other node, and by nobody else meanwhile to do anything else.
     let waiting = found.target_groups.get(&local).is_some_and(|own| own.state == AluaState::Transitioning);
     if !waiting {

@@ -35,6 +35,19 @@ pub fn promoted_over(notify: &Notify, local: &NodeName, promoted_max: Option<u32
         && ![&lists.promote, &lists.demote, &lists.stop].into_iter().any(named)
 }
 
+/// The peers that a promotion leaves unpromoted, where one instance may be promoted: none of them serves after it, also one that stepped
+/// down without a demotion of which anybody was notified.
+pub fn superseded(notify: &Notify, local: &NodeName, promoted_max: Option<u32>) -> BTreeSet<NodeName> {
+    let (Some((NotifyType::Post, Operation::Promote)), Some(lists)) = (notify.event, &notify.lists) else {
+        return BTreeSet::new();
+    };
+    if promoted_max.unwrap_or(1) != 1 || lists.promote.is_empty() {
+        return BTreeSet::new();
+    }
+    let others = lists.active.iter().filter(|node| !lists.promote.contains(*node) && *node != local.as_str());
+    others.filter_map(|node| NodeName::parse(node).ok()).gather()
+}
+
 /// In which state a demotion of `local` ends: hosts wait while another node is promoted in the same transition.
 pub fn after_demotion(lists: Option<&Lists>, local: &NodeName) -> AluaState {
     let moves = lists.is_some_and(|lists| lists.moves_from(local.as_str()));

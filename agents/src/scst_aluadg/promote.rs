@@ -10,7 +10,6 @@ use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::ocf::notify::Notify;
 use scst_core::plan::Step;
 use scst_core::plan::storage::{adopt_ports, states};
-use scst_core::record::boot_seconds;
 use scst_core::scst::alua::AluaState;
 use scst_core::scst::names::{DeviceName, GroupName, NodeName};
 use scst_core::state::{DeviceGroup, Storage};
@@ -51,7 +50,7 @@ pub(super) fn promote(host: &Host<'_>) -> Result<ExitCode, Failure> {
             // Where nothing was recorded before, a start that was undone has left nothing to be remembered.
             if instance.record.known().is_some() {
                 instance.update(host, |record| {
-                    record.failed = Some(boot_seconds());
+                    record.failed = Some(host.boot_seconds());
                     record.moving = None;
                     record.score = None;
                 });
@@ -78,9 +77,9 @@ fn hold_back(host: &Host<'_>, instance: &Instance) -> Result<(), Failure> {
     let local = host.node_name_offline(&instance.record);
     let other = lists.promoted.iter().any(|node| local.as_ref().is_none_or(|local| local.as_str() != node));
     let again = at.saturating_add(HOLD_BACK);
-    if !other && boot_seconds() < again {
+    if !other && host.boot_seconds() < again {
         tracing::warn!("waiting a while: the last promotion failed, and the resource was restarted for it");
-        let over = || Ok((boot_seconds() >= again).then_some(()));
+        let over = || Ok((host.boot_seconds() >= again).then_some(()));
         match wait_until("some time after a promotion that failed", &host.deadline().share(1, 2), over) {
             Ok(()) | Err(Error::NotSeen { .. }) => {}
             Err(error) => return Err(error.into()),

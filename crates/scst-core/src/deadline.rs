@@ -39,6 +39,11 @@ impl Deadline {
         Self { system, end, last: end, cancelled }
     }
 
+    /// What lies outside the run.
+    pub fn system(&self) -> &dyn System {
+        &*self.system
+    }
+
     /// Time since this machine booted.
     pub fn now(&self) -> Duration {
         self.system.now()

@@ -11,7 +11,7 @@ use nix::errno::Errno;
 
 use crate::ocf::exit::{ExitCode, Failure};
 
-/// The operations on the kernel's tree.
+/// The operations on the kernel's tree, and on the stores below its devices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {
     /// Reading an attribute.
@@ -22,6 +22,12 @@ pub enum Verb {
     List,
     /// Reading the target of a link.
     Link,
+    /// Looking what is at a path, without opening it.
+    Look,
+    /// Opening a file to read, and closing it again.
+    OpenToRead,
+    /// Opening a file to read and write, and closing it again.
+    OpenToWrite,
 }
 
 impl fmt::Display for Verb {
@@ -31,6 +37,8 @@ impl fmt::Display for Verb {
             Self::Write => "writing",
             Self::List => "listing",
             Self::Link => "reading link",
+            Self::Look => "looking at",
+            Self::OpenToRead | Self::OpenToWrite => "opening",
         })
     }
 }

@@ -7,25 +7,21 @@
 //! The format is a line per fact, `word value…`, after a first line with the version.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg, OFlag};
 
 use crate::deadline::Deadline;
 use crate::scst::alua::AluaState;
 use crate::scst::device::Owed;
 use crate::scst::names::{DeviceName, GroupName, InitiatorGroup, NodeName, TargetName};
 use crate::sysfs::wait_until;
+use crate::system::{Lock, Locked, System};
 
 /// The first line of a record.
 const VERSION: &str = "scst-ocf record 1";
-
-/// More than any record needs: 256 devices, 99 groups and all peers are some 20 KiB.
-const LIMIT: u64 = 1 << 20;
 
 /// The instance of a run by hand that names none. No resource is called so: what it has started belongs to the one that comes first.
 const NOBODY: &str = "default";
@@ -94,6 +90,7 @@ impl Found {
 /// The records and locks of one agent.
 #[derive(Debug, Clone)]
 pub struct Store {
+    system: Arc<dyn System>,
     dir: PathBuf,
     agent: &'static str,
     instance: String,
@@ -102,8 +99,8 @@ pub struct Store {
 
 impl Store {
     /// The records below `dir` of the agent's instance, which may be the clone's id, as somebody at a terminal gives it.
-    pub fn new(dir: PathBuf, agent: &'static str, instance: &str) -> Self {
-        Self { dir, agent, instance: file_name(instance), of_resource: false }
+    pub fn new(system: Arc<dyn System>, dir: PathBuf, agent: &'static str, instance: &str) -> Self {
+        Self { system, dir, agent, instance: file_name(instance), of_resource: false }
     }
 
     /// The same where the instance is certainly the resource's id: records of other instances are those of other resources.
@@ -128,12 +125,12 @@ impl Store {
 
     /// The record of this instance, whatever group it names.
     pub fn own(&self) -> Found {
-        read(&self.path())
+        self.read_at(&self.path())
     }
 
     /// Where the record is, or would be made. The file of this instance may belong to another group, and is then left alone.
     fn find(&self, group: Option<&GroupName>) -> (PathBuf, Found) {
-        let own = read(&self.path());
+        let own = self.read_at(&self.path());
         let concerns = |record: &Record| group.is_none() || record.group.is_none() || record.group.as_ref() == group;
         let is_own = match &own {
             Found::Known(record) => concerns(record),
@@ -148,13 +145,13 @@ impl Store {
             return inherited;
         }
         let path = self.home(group);
-        let found = read(&path);
+        let found = self.read_at(&path);
         (path, found)
     }
 
     /// Where a record of this instance is made: the instance's file, or a further one while that belongs to another group.
     fn home(&self, group: Option<&GroupName>) -> PathBuf {
-        match (read(&self.path()), group) {
+        match (self.read_at(&self.path()), group) {
             (Found::Known(record), Some(group)) if record.group.as_ref().is_some_and(|other| other != group) => {
                 self.file(&format!("{}-{group}", self.instance))
             }
@@ -187,13 +184,15 @@ impl Store {
     /// Every record but the one in the file of this instance, with the instance and the path.
     fn files(&self) -> Vec<(String, PathBuf, Found)> {
         let prefix = format!("{}-", self.agent);
-        let files = fs::read_dir(&self.dir).into_iter().flatten().flatten().map(|file| file.path());
-        let named = files.filter(|path| *path != self.path()).filter_map(|path| {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let instance = name.strip_prefix(&prefix)?.strip_suffix(".state")?.to_owned();
-            let found = read(&path);
-            Some((instance, path, found))
-        });
+        let named =
+            self.system.list_files(&self.dir).into_iter().flatten().filter(|path| *path != self.path()).filter_map(
+                |path| {
+                    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                    let instance = name.strip_prefix(&prefix)?.strip_suffix(".state")?.to_owned();
+                    let found = self.read_at(&path);
+                    Some((instance, path, found))
+                },
+            );
         named.collect()
     }
 
@@ -225,7 +224,7 @@ impl Store {
 
     /// Writes the record: a new file, renamed into place, so that a reader or a crash never sees half of one.
     pub fn write(&self, record: &Record) -> io::Result<()> {
-        let record = Record { boot: this_boot(), ..record.clone() };
+        let record = Record { boot: self.system.boot(), ..record.clone() };
         self.replace(record.group.as_ref(), &record.text())
     }
 
@@ -238,11 +237,8 @@ impl Store {
     /// forgets it.
     pub fn keep_failure(&self, group: &GroupName, at: Option<u64>) -> io::Result<()> {
         match at {
-            Some(at) => {
-                self.make_dir()?;
-                self.replace_file(&self.failure(group), &format!("{} {at}\n", this_boot()))
-            }
-            None => match self.refuse_link().and_then(|()| fs::remove_file(self.failure(group))) {
+            Some(at) => self.system.replace_file(&self.failure(group), &format!("{} {at}\n", self.system.boot())),
+            None => match self.system.remove_file(&self.failure(group)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
                 _ => Ok(()),
             },
@@ -251,9 +247,9 @@ impl Store {
 
     /// When the promotion of `group` before the last stop failed, in seconds since this machine booted, if it did.
     pub fn failure_kept(&self, group: &GroupName) -> Option<u64> {
-        let text = read_text(&self.failure(group)).ok()?;
+        let text = self.system.read_file(&self.failure(group)).ok()?;
         let (boot, at) = text.trim_end().split_once(' ')?;
-        at.parse().ok().filter(|_| boot == this_boot())
+        at.parse().ok().filter(|_| boot == self.system.boot())
     }
 
     fn failure(&self, group: &GroupName) -> PathBuf {
@@ -261,45 +257,24 @@ impl Store {
     }
 
     fn replace(&self, group: Option<&GroupName>, text: &str) -> io::Result<()> {
-        self.make_dir()?;
         let (path, _) = self.find(group);
         let nobodys = self.file(NOBODY);
         if !self.of_resource || path != nobodys || self.instance == NOBODY {
-            return self.replace_file(&path, text);
+            return self.system.replace_file(&path, text);
         }
         // From now on it is this resource's, and no other takes it over.
-        self.replace_file(&self.home(group), text)?;
-        fs::remove_file(&nobodys)
-    }
-
-    fn replace_file(&self, path: &Path, text: &str) -> io::Result<()> {
-        let new = self.dir.join(format!(".{}-{}.{}.new", self.agent, self.instance, std::process::id()));
-        let _ = fs::remove_file(&new);
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true).mode(0o600).custom_flags(OFlag::O_NOFOLLOW.bits());
-        let written = options.open(&new).and_then(|mut file| file.write_all(text.as_bytes()));
-        let renamed = written.and_then(|()| {
-            // Whatever else has this name is replaced by the rename; a directory is not ours to delete.
-            if fs::symlink_metadata(path).is_ok_and(|found| found.is_dir()) {
-                fs::rename(path, new.with_extension("old"))?;
-            }
-            fs::rename(&new, path)
-        });
-        if renamed.is_err() {
-            let _ = fs::remove_file(&new);
-        }
-        renamed
+        self.system.replace_file(&self.home(group), text)?;
+        self.system.remove_file(&nobodys)
     }
 
     /// Removes the record of `group`, under whatever instance.
     pub fn remove(&self, group: Option<&GroupName>) -> io::Result<()> {
-        self.refuse_link()?;
         loop {
             let (path, found) = self.find(group);
             if found == Found::Nothing {
                 return Ok(());
             }
-            fs::remove_file(&path)?;
+            self.system.remove_file(&path)?;
             // By hand the next one would be another resource's.
             if group.is_none() {
                 return Ok(());
@@ -309,14 +284,8 @@ impl Store {
 
     /// Takes the lock of `name` (a device group, or the ports), waiting until the deadline. It is given back when the
     /// value is dropped or the process ends.
-    pub fn lock(&self, name: &str, deadline: &Deadline) -> Result<Flock<File>, crate::error::Error> {
+    pub fn lock(&self, name: &str, deadline: &Deadline) -> Result<Box<dyn Lock>, crate::error::Error> {
         let path = self.lock_path(name);
-        let open = || {
-            self.make_dir()?;
-            let mut options = OpenOptions::new();
-            options.write(true).create(true).truncate(false).mode(0o600).custom_flags(OFlag::O_NOFOLLOW.bits());
-            options.open(&path)
-        };
         let failed = |error: io::Error| crate::error::Error::Kernel {
             verb: crate::error::Verb::Write,
             path: path.clone(),
@@ -324,33 +293,28 @@ impl Store {
             errno: crate::error::ErrnoName(error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)),
         };
         wait_until(&format!("the end of another action on {name}"), deadline, || {
-            match Flock::lock(open().map_err(failed)?, FlockArg::LockExclusiveNonblock) {
-                Ok(lock) => Ok(Some(lock)),
-                Err((_, Errno::EWOULDBLOCK | Errno::EINTR)) => Ok(None),
-                Err((_, errno)) => Err(failed(errno.into())),
+            match self.system.lock_file(&path, true).map_err(failed)? {
+                Locked::Taken(lock) => Ok(Some(lock)),
+                Locked::ByAnother => Ok(None),
             }
         })
     }
 
     /// Whether an action holds the lock of `name` at this moment. Creates nothing.
     pub fn locked(&self, name: &str) -> bool {
-        let Ok(file) = OpenOptions::new().write(true).custom_flags(OFlag::O_NOFOLLOW.bits()).open(self.lock_path(name))
-        else {
-            return false;
-        };
-        matches!(Flock::lock(file, FlockArg::LockExclusiveNonblock), Err((_, Errno::EWOULDBLOCK)))
+        matches!(self.system.lock_file(&self.lock_path(name), false), Ok(Locked::ByAnother))
     }
 
     /// Whether an action of this agent holds the lock of anything but `name` at this moment. What cannot be looked at is said to be.
     pub fn others_locked(&self, name: &str) -> bool {
         let (before, behind) = (format!("{}-", self.agent), ".lock");
-        let other = |entry: io::Result<fs::DirEntry>| -> io::Result<bool> {
-            let entry = entry?.file_name();
-            let locked = entry.to_str().and_then(|entry| entry.strip_prefix(&before)?.strip_suffix(behind));
-            Ok(locked.is_some_and(|locked| locked != name && self.locked(locked)))
+        let other = |path: &PathBuf| {
+            let file = path.file_name().and_then(|name| name.to_str());
+            let locked = file.and_then(|file| file.strip_prefix(&before)?.strip_suffix(behind));
+            locked.is_some_and(|locked| locked != name && self.locked(locked))
         };
-        match fs::read_dir(&self.dir) {
-            Ok(mut entries) => entries.any(|entry| other(entry).unwrap_or(true)),
+        match self.system.list_files(&self.dir) {
+            Ok(files) => files.iter().any(other),
             Err(error) => error.kind() != io::ErrorKind::NotFound,
         }
     }
@@ -359,23 +323,13 @@ impl Store {
         self.dir.join(format!("{}-{name}.lock", self.agent))
     }
 
-    /// A link in the place of the directory that is not root's leads to files that are somebody else's.
-    fn refuse_link(&self) -> io::Result<()> {
-        match fs::symlink_metadata(&self.dir) {
-            // One that root has made is where this machine keeps them.
-            Ok(found) if found.is_symlink() && found.uid() != 0 => Err(Errno::ELOOP.into()),
-            _ => Ok(()),
+    fn read_at(&self, path: &Path) -> Found {
+        match self.system.read_file(path) {
+            Ok(text) => Record::parse(&text)
+                .map_or(Found::Unknown, |record| Found::Known(record.of_this_boot(&self.system.boot()))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Found::Nothing,
+            Err(_) => Found::Unknown,
         }
-    }
-
-    fn make_dir(&self) -> io::Result<()> {
-        self.refuse_link()?;
-        if self.dir.is_dir() {
-            return Ok(());
-        }
-        fs::create_dir_all(&self.dir)?;
-        // As the distribution makes it; creating it with this mode would be at the mercy of the umask.
-        fs::set_permissions(&self.dir, fs::Permissions::from_mode(0o1755))
     }
 }
 
@@ -394,36 +348,6 @@ fn file_name(instance: &str) -> String {
     let hash = format!("-{hash:016x}");
     let end = name.floor_char_boundary(LONGEST_INSTANCE - hash.len());
     format!("{}{hash}", &name[..end])
-}
-
-/// Seconds since this machine booted: unlike the time of day it never jumps.
-pub fn boot_seconds() -> u64 {
-    let uptime = fs::read_to_string("/proc/uptime").unwrap_or_default();
-    uptime.split('.').next().and_then(|seconds| seconds.parse().ok()).unwrap_or(0)
-}
-
-/// Which boot of the machine this is.
-fn this_boot() -> String {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
-}
-
-fn read(path: &Path) -> Found {
-    match read_text(path) {
-        Ok(text) => {
-            Record::parse(&text).map_or(Found::Unknown, |record| Found::Known(record.of_this_boot(&this_boot())))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Found::Nothing,
-        Err(_) => Found::Unknown,
-    }
-}
-
-fn read_text(path: &Path) -> io::Result<String> {
-    // Non-blocking, because a FIFO in the place of a record must not hold an action up.
-    let flags = (OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits();
-    let mut text = String::new();
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-    file.take(LIMIT).read_to_string(&mut text)?;
-    Ok(text)
 }
 
 impl Record {
@@ -539,7 +463,8 @@ impl Record {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
     use std::sync::Arc;
     use std::time::Duration;
 
@@ -562,17 +487,17 @@ mod tests {
             moving: Some(12330),
             failed: Some(12340),
             score: Some(10),
-            boot: this_boot(),
+            boot: crate::system::Machine::system().boot(),
             peers: [(NodeName::parse("beta").unwrap(), (AluaState::Transitioning, 12345))].into(),
         }
     }
 
     fn known(record: Record) -> Found {
-        Found::Known(Record { boot: this_boot(), ..record })
+        Found::Known(Record { boot: crate::system::Machine::system().boot(), ..record })
     }
 
     fn store(dir: &Path, instance: &str) -> Store {
-        Store::new(dir.to_owned(), "scst_aluadg", instance)
+        Store::new(crate::system::Machine::system(), dir.to_owned(), "scst_aluadg", instance)
     }
 
     #[test]
@@ -640,7 +565,8 @@ mod tests {
     #[test]
     fn what_somebody_started_by_hand_belongs_to_the_resource_that_comes_first() {
         let dir = tempfile::tempdir().unwrap();
-        let ports = |instance| Store::new(dir.path().to_owned(), "scst_qla2xtgt", instance);
+        let ports =
+            |instance| Store::new(crate::system::Machine::system(), dir.path().to_owned(), "scst_qla2xtgt", instance);
         let record = || Record { group: None, ..sample() };
         ports("default").write(&record()).unwrap();
         assert_eq!(ports("rsc").of_resource().read(None), known(record()));

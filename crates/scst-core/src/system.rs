@@ -1,4 +1,4 @@
-//! What an action reaches outside itself, as one narrow interface: kernel files, other programs and the clock.
+//! What an action reaches outside itself, as one narrow interface: kernel files, other programs, files of its own and the clock.
 //!
 //! [`Machine`] is this computer, and what the binaries use. A simulation implements [`System`] with a model of the kernel and a
 //! clock of its own, and runs the same actions on it. Which one it is, is decided once, where a run begins
@@ -6,6 +6,7 @@
 
 mod kernel_files;
 mod machine;
+mod own_files;
 mod worker;
 
 use std::fmt;
@@ -28,7 +29,7 @@ pub trait System: fmt::Debug + Send + Sync {
     /// Which boot of the machine this is: a text that is another one after the next boot.
     fn boot(&self) -> String;
 
-    /// Begins one operation on a kernel file, which may sleep in the kernel for as long as it likes.
+    /// Begins one operation on a kernel file, or on a store below a device, which may sleep in the kernel for as long as it likes.
     ///
     /// # Errors
     ///
@@ -51,7 +52,54 @@ pub trait System: fmt::Debug + Send + Sync {
     ///
     /// The program could not be started; [`io::ErrorKind::TimedOut`]: it did not end in time.
     fn run_program(&self, program: &Path, arguments: &[&str], limit: Duration) -> io::Result<Ended>;
+
+    /// The text of a file of our own.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::NotFound`]: there is none; anything else: it cannot be read as text.
+    fn read_file(&self, path: &Path) -> io::Result<String>;
+
+    /// Puts a file of our own into place, as a whole, with its directory where that is missing.
+    ///
+    /// # Errors
+    ///
+    /// What the file system answers; then the file is as it was.
+    fn replace_file(&self, path: &Path, text: &str) -> io::Result<()>;
+
+    /// Removes a file of our own.
+    ///
+    /// # Errors
+    ///
+    /// What the file system answers.
+    fn remove_file(&self, path: &Path) -> io::Result<()>;
+
+    /// The files in a directory of ours.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::NotFound`]: there is no such directory; anything else: it cannot be read.
+    fn list_files(&self, directory: &Path) -> io::Result<Vec<PathBuf>>;
+
+    /// Takes the lock that a file of our own is, without waiting. `make`: make the file where it is missing.
+    ///
+    /// # Errors
+    ///
+    /// What the file system answers.
+    fn lock_file(&self, path: &Path, make: bool) -> io::Result<Locked>;
 }
+
+/// Whether a lock was taken.
+#[derive(Debug)]
+pub enum Locked {
+    /// It is ours until the value is dropped, or the process ends.
+    Taken(Box<dyn Lock>),
+    /// Another process has it.
+    ByAnother,
+}
+
+/// A lock that is held.
+pub trait Lock: fmt::Debug + Send {}
 
 /// An operation on a kernel file that may not have ended. Dropped before its end, it is left behind.
 pub trait Pending: fmt::Debug {
@@ -59,7 +107,7 @@ pub trait Pending: fmt::Debug {
     fn answer(&mut self, time: Duration) -> Option<io::Result<Output>>;
 }
 
-/// One operation on a kernel file.
+/// One operation on a kernel file or a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operation {
     /// What is done.
@@ -79,6 +127,19 @@ pub enum Output {
     Text(String),
     /// The entries of a directory, sorted by name.
     Entries(Vec<Entry>),
+    /// What is at a path.
+    Store(StoreKind),
+}
+
+/// What a path of a store leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreKind {
+    /// A regular file of so many bytes.
+    File(u64),
+    /// A block device of this number (`st_rdev` of stat(2)).
+    Disk(u64),
+    /// Something else.
+    Other,
 }
 
 /// One entry of a directory.

@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn post_start_shows_who_is_being_demoted_as_running_only() {
+    fn post_start_leaves_out_who_is_being_demoted_for_another() {
         let lists = [
             ("type", "post"),
             ("operation", "start"),
@@ -248,7 +248,9 @@ mod tests {
             ("stop_uname", " "),
         ];
         let running = |node: &str| (node.to_owned(), PeerRole::Running);
-        assert_eq!(notify(&lists).changes("gamma"), [running("alpha"), running("beta")]);
+        assert_eq!(notify(&lists).changes("gamma"), [running("beta")]);
+        let stays = lists.map(|(name, value)| if name == "promote_uname" { (name, " ") } else { (name, value) });
+        assert_eq!(notify(&stays).changes("gamma"), [running("alpha"), running("beta")]);
     }
 
     #[test]

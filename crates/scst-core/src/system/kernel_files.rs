@@ -1,4 +1,4 @@
-//! Operations on kernel files, each made once.
+//! Operations on kernel files and stores, each made once.
 //!
 //! One `write(2)` is one command. It is never repeated: after EINTR the kernel carries the command out all the same
 //! (`scst_sysfs.c` hands it to a thread of its own).
@@ -6,6 +6,7 @@
 use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::Path;
 
 use nix::dir::{Dir, Type};
@@ -13,7 +14,7 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 
-use super::{Entry, EntryKind, Operation, Output};
+use super::{Entry, EntryKind, Operation, Output, StoreKind};
 use crate::error::Verb;
 
 /// The longest text an attribute can hold: one page.
@@ -29,6 +30,12 @@ pub(super) fn perform(operation: &Operation) -> io::Result<Output> {
         Verb::Link => {
             let target = fs::read_link(path)?;
             Ok(Output::Text(String::from_utf8_lossy(target.as_os_str().as_bytes()).into_owned()))
+        }
+        Verb::Look => Ok(Output::Store(store_kind(&fs::metadata(path)?))),
+        Verb::OpenToRead => Ok(Output::Store(store_kind(&fs::File::open(path)?.metadata()?))),
+        Verb::OpenToWrite => {
+            let file = fs::OpenOptions::new().read(true).write(true).open(path)?;
+            Ok(Output::Store(store_kind(&file.metadata()?)))
         }
     }
 }
@@ -81,6 +88,14 @@ fn list(path: &Path) -> io::Result<Vec<Entry>> {
     }
     entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     Ok(entries)
+}
+
+fn store_kind(found: &fs::Metadata) -> StoreKind {
+    match found.file_type() {
+        kind if kind.is_block_device() => StoreKind::Disk(found.rdev()),
+        kind if kind.is_file() => StoreKind::File(found.len()),
+        _ => StoreKind::Other,
+    }
 }
 
 fn kind_of(kind: fs::FileType) -> EntryKind {

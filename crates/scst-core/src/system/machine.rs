@@ -13,7 +13,7 @@ use nix::time::{ClockId, clock_gettime};
 
 use super::kernel_files::perform;
 use super::worker::Worker;
-use super::{Ended, Operation, Output, Pending, System};
+use super::{Ended, Locked, Operation, Output, Pending, System, own_files};
 
 /// More output than the largest CIB; what comes after is not read.
 const MAX_OUTPUT: u64 = 64 << 20;
@@ -97,6 +97,26 @@ impl System for Machine {
             None => Vec::new(),
         };
         Ok(Ended { failure, stdout, stderr })
+    }
+
+    fn read_file(&self, path: &Path) -> io::Result<String> {
+        own_files::read(path)
+    }
+
+    fn replace_file(&self, path: &Path, text: &str) -> io::Result<()> {
+        own_files::replace(path, text)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        own_files::remove(path)
+    }
+
+    fn list_files(&self, directory: &Path) -> io::Result<Vec<PathBuf>> {
+        own_files::list(directory)
+    }
+
+    fn lock_file(&self, path: &Path, make: bool) -> io::Result<Locked> {
+        own_files::lock(path, make)
     }
 }
 

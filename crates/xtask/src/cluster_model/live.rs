@@ -8,9 +8,10 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use scst_core::ocf::notify::PeerRole;
-use scst_core::record::{Found, Record, boot_seconds};
+use scst_core::record::{Found, Record};
 use scst_core::scst::alua::AluaState;
 use scst_core::scst::names::NodeName;
+use scst_core::system::Machine;
 use scst_sim::host::Files;
 use scst_sim::mount::{Mount, Pace, Setup};
 use scst_sim::stand_in::cib::CibFile;
@@ -39,7 +40,7 @@ pub(super) fn live(calls: usize, seed: u64) -> Result<Option<String>, Box<dyn Er
         return Err(reason.into());
     }
     workspace::build_binaries()?;
-    if boot_seconds() < 2 * LONG {
+    if Machine::system().now().as_secs() < 2 * LONG {
         return Err("this machine has booted too lately for stamps that are old".into());
     }
     let world = World::new()?;
@@ -131,7 +132,8 @@ impl World {
             let only = |a: &BTreeSet<String>, b| a.difference(b).cloned().collect::<Vec<_>>();
             return Ok(Some(format!("machine {:#?}, model {:#?}", only(&real, &small), only(&small, &real))));
         }
-        let (real, small) = (remembered(self.record().as_ref(), boot_seconds()), known(&model.record));
+        let (real, small) =
+            (remembered(self.record().as_ref(), Machine::system().now().as_secs()), known(&model.record));
         Ok((real != small).then(|| format!("record {real:#?}, model {small:#?}")))
     }
 
