@@ -17,6 +17,7 @@ mod guards;
 mod metadata;
 mod mounts;
 mod release;
+mod simulate;
 mod style;
 mod workspace;
 
@@ -49,6 +50,8 @@ enum Task {
     Faults(faults::Options),
     /// Searches the life of clusters of two to four nodes for a story that breaks a law: as any user, without SCST
     Model(cluster_model::Options),
+    /// Plays whole clusters in one process, with the agents' own code, from seeds: as any user, without SCST
+    Simulate(simulate::Options),
     /// Takes each guard of the product out, in a copy, and sees the story about it fail: some 20 minutes, needs root and
     /// /dev/fuse
     Guards(guards::Options),
@@ -91,6 +94,7 @@ fn run(task: Task) -> Result<ExitCode, Box<dyn Error>> {
         Task::Test(options) => check::run(&options),
         Task::Faults(options) => faults::run(&options),
         Task::Model(options) => cluster_model::run(&options),
+        Task::Simulate(options) => simulate::run(&options),
         Task::Guards(options) => guards::run(&options),
         Task::Cluster(options) => cluster::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),

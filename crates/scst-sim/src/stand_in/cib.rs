@@ -2,11 +2,12 @@
 //!
 //! The file is a CIB as `cibadmin --query` prints it; a `<configuration>` with `<nodes>` is enough. What the commands
 //! change goes into its status section, where Pacemaker has it too. Writers take turns (flock) and replace the file in
-//! one step (rename), so a reader sees the old or the new one.
+//! one step (rename), so a reader sees the old or the new one. Within one process it can be kept in memory instead.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use nix::fcntl::{Flock, FlockArg};
 
@@ -14,40 +15,29 @@ use super::role::Role;
 use super::xml::Element;
 
 /// A CIB file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct CibFile {
     path: PathBuf,
+    /// What it says, where it is kept in memory.
+    kept: Option<Arc<Mutex<Element>>>,
 }
 
 impl CibFile {
     /// The CIB at a path, which need not exist yet.
     pub fn at(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+        Self { path: path.into(), kept: None }
     }
 
     /// Writes a CIB with these nodes (name, id) and nothing else.
     pub fn create(path: impl Into<PathBuf>, nodes: &[(&str, &str)]) -> io::Result<Self> {
         let file = Self::at(path);
-        let mut list = Element::new("nodes");
-        for (name, id) in nodes {
-            list.children.push(Element::new("node").with("id", *id).with("uname", *name));
-        }
-        let configuration = Element::new("configuration")
-            .and(Element::new("crm_config"))
-            .and(list)
-            .and(Element::new("resources"))
-            .and(Element::new("constraints"));
-        let root = Element::new("cib")
-            .with("crm_feature_set", "3.16.1")
-            .with("validate-with", "pacemaker-3.9")
-            .with("epoch", "1")
-            .with("num_updates", "0")
-            .with("admin_epoch", "0")
-            .with("have-quorum", "1")
-            .and(configuration)
-            .and(Element::new("status"));
-        file.replace(&root)?;
+        file.replace(&fresh(nodes))?;
         Ok(file)
+    }
+
+    /// A CIB with these nodes (name, id) and nothing else, in memory: clones are the same one.
+    pub fn in_memory(nodes: &[(&str, &str)]) -> Self {
+        Self { path: PathBuf::new(), kept: Some(Arc::new(Mutex::new(fresh(nodes)))) }
     }
 
     /// Where it is.
@@ -57,6 +47,9 @@ impl CibFile {
 
     /// What it says now.
     pub fn load(&self) -> io::Result<Cib> {
+        if let Some(kept) = &self.kept {
+            return Ok(Cib { root: kept.lock().unwrap_or_else(PoisonError::into_inner).clone() });
+        }
         let text = std::fs::read_to_string(&self.path)?;
         let root = Element::parse(&text).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         Ok(Cib { root })
@@ -64,6 +57,13 @@ impl CibFile {
 
     /// Changes it, one writer at a time.
     pub fn change<R>(&self, change: impl FnOnce(&mut Cib) -> R) -> io::Result<R> {
+        if let Some(kept) = &self.kept {
+            let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut cib = Cib { root: std::mem::replace(&mut *kept, Element::new("cib")) };
+            let result = change(&mut cib);
+            *kept = cib.root;
+            return Ok(result);
+        }
         let mut lock = self.path.clone().into_os_string();
         lock.push(".lock");
         let lock = OpenOptions::new().create(true).append(true).open(lock)?;
@@ -327,6 +327,28 @@ impl Cib {
                 .with("interval", "0")
         }));
     }
+}
+
+/// A CIB with these nodes (name, id) and nothing else.
+fn fresh(nodes: &[(&str, &str)]) -> Element {
+    let mut list = Element::new("nodes");
+    for (name, id) in nodes {
+        list.children.push(Element::new("node").with("id", *id).with("uname", *name));
+    }
+    let configuration = Element::new("configuration")
+        .and(Element::new("crm_config"))
+        .and(list)
+        .and(Element::new("resources"))
+        .and(Element::new("constraints"));
+    Element::new("cib")
+        .with("crm_feature_set", "3.16.1")
+        .with("validate-with", "pacemaker-3.9")
+        .with("epoch", "1")
+        .with("num_updates", "0")
+        .with("admin_epoch", "0")
+        .with("have-quorum", "1")
+        .and(configuration)
+        .and(Element::new("status"))
 }
 
 fn name_and_value(nvpair: &Element) -> Option<(&str, &str)> {

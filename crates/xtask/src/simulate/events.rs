@@ -1,0 +1,192 @@
+//! What happens to a cluster: changes of the configuration, nodes that go and come, time, and faults.
+
+use std::time::Duration;
+
+use nix::errno::Errno;
+use scst_core::ocf::action::Action;
+
+use scst_sim::model::Slow;
+
+use super::pacemaker::Cluster;
+use super::world::{Fault, disk_of};
+
+/// Something happens while the cluster is at rest.
+pub(super) fn at_rest(cluster: &mut Cluster) {
+    let (count, kind, node) = draw(cluster, 31);
+    match kind {
+        0..=4 => change(cluster),
+        5 | 6 => {
+            let on = !cluster.standby.contains(&node) && cluster.standby.len() + 1 < count;
+            cluster.set_standby(node, on);
+        }
+        7 | 8 => prefer(cluster, node),
+        9 => lose(cluster, node),
+        10..=12 => boot(cluster),
+        13 => cluster.refresh(),
+        14..=18 => fault(cluster, node),
+        19..=21 => command(cluster, node),
+        22 => disks(cluster),
+        23 => slow(cluster, node),
+        26 => full(cluster, node),
+        24 | 25 => {
+            let r = cluster.stage.lock().world.lot.below(cluster.resources.len());
+            cluster.reload_by_hand(r, node);
+        }
+        _ => {
+            let time = cluster.stage.lock().world.lot.below(40) as u64;
+            cluster.pass(Duration::from_secs(time));
+        }
+    }
+}
+
+/// Something may happen between two actions of a transition.
+pub(super) fn between(cluster: &mut Cluster) {
+    let (_, kind, node) = draw(cluster, 60);
+    if kind <= 13 {
+        cluster.stage.lock().world.disturbed = true;
+    }
+    match kind {
+        0..=2 => change(cluster),
+        3 => prefer(cluster, node),
+        4 => lose(cluster, node),
+        5..=7 => fault(cluster, node),
+        8..=12 => command(cluster, node),
+        13 => disks(cluster),
+        _ => {}
+    }
+}
+
+/// How many nodes there are, a number below `kinds`, and a node.
+fn draw(cluster: &Cluster, kinds: usize) -> (usize, usize, usize) {
+    let mut state = cluster.stage.lock();
+    let count = state.world.nodes.len();
+    (count, state.world.lot.below(kinds), state.world.lot.below(count))
+}
+
+/// A reloadable parameter changes: a device comes or goes, a LUN moves, or only the word `reload`.
+fn change(cluster: &mut Cluster) {
+    let groups = cluster.resources.len() - 1;
+    let (r, kind, number) = {
+        let mut state = cluster.stage.lock();
+        (1 + state.world.lot.below(groups), state.world.lot.below(4), state.world.lot.below(1000))
+    };
+    let there = cluster.resources[r].params.contains_key("device2");
+    match kind {
+        0 if there => cluster.configure(r, "device2", None),
+        0 => {
+            let lun = 40 + 10 * r;
+            let disk = disk_of(cluster.resources[r].group.as_deref().unwrap_or_default(), 2);
+            let device = format!("virtname=lu2,handler=vdisk_blockio,filename={disk},export0=esx1:{lun}");
+            cluster.configure(r, "device2", Some(device));
+        }
+        1 => {
+            let lun = 60 + 10 * r + number % 3;
+            let disk = disk_of(cluster.resources[r].group.as_deref().unwrap_or_default(), 1);
+            let device = format!("virtname=lu1,handler=vdisk_blockio,filename={disk},export0=esx1:{lun}");
+            cluster.configure(r, "device1", Some(device));
+        }
+        _ => cluster.configure(r, "reload", Some(number.to_string())),
+    }
+}
+
+fn prefer(cluster: &mut Cluster, node: usize) {
+    let groups = cluster.resources.len() - 1;
+    let (r, anywhere) = {
+        let mut state = cluster.stage.lock();
+        (1 + state.world.lot.below(groups), state.world.lot.once_in(3))
+    };
+    cluster.prefer(r, (!anywhere).then_some(node));
+}
+
+/// A node is lost, unless it is the last one.
+fn lose(cluster: &mut Cluster, node: usize) {
+    let (alone, powered, cut) = {
+        let mut state = cluster.stage.lock();
+        let others =
+            state.world.nodes.iter().enumerate().filter(|(other, there)| *other != node && there.powered && !there.cut);
+        (others.count() == 0, state.world.nodes[node].powered, cluster.fencing && state.world.lot.once_in(3))
+    };
+    if powered && !alone {
+        cluster.lose(node, cut);
+    }
+}
+
+/// A host sends a command, which its disk answers soon, or late, or not before the disks are well again.
+fn command(cluster: &mut Cluster, node: usize) {
+    let mut state = cluster.stage.lock();
+    let group = state.world.groups.clone();
+    let group = state.world.lot.one_of(&group).clone();
+    state.world.disturbed = true;
+    let takes = match state.world.lot.below(12) {
+        0 => {
+            state.world.untold = true;
+            None
+        }
+        1 => Some(Duration::from_secs(8)),
+        ms => Some(Duration::from_millis(20 * ms as u64)),
+    };
+    if state.world.nodes[node].powered && state.world.state(node, &group, node).as_deref() == Some("active") {
+        state.world.happened(format!(
+            "a host of {group} on {} sends a command that takes {takes:?}",
+            super::world::NODES[node]
+        ));
+        state.world.host_command(node, &group, takes);
+    }
+}
+
+/// One of the next commands on a node takes its time.
+fn slow(cluster: &mut Cluster, node: usize) {
+    let mut state = cluster.stage.lock();
+    let takes = Duration::from_secs(*state.world.lot.one_of(&[1, 10, 20]));
+    state.world.disturbed = true;
+    state.world.untold = true;
+    let path = *state.world.lot.one_of(&["*mgmt", "*/state", "*/handlers/*/mgmt", "*/luns/mgmt"]);
+    state.world.happened(format!("a command to {path} on {} takes {takes:?}", super::world::NODES[node]));
+    let slow = Slow {
+        path: path.into(),
+        data: b"*".to_vec(),
+        takes,
+        holds_mutex: takes > Duration::from_secs(5),
+        times: Some(1),
+    };
+    state.world.nodes[node].machine.slow_down(slow);
+}
+
+/// Nothing can be written below a node's `/run` any more, or again.
+fn full(cluster: &mut Cluster, node: usize) {
+    let mut state = cluster.stage.lock();
+    let errno = *state.world.lot.one_of(&[Errno::ENOSPC, Errno::EROFS]);
+    let there = &mut state.world.nodes[node];
+    there.full = if there.full.is_some() { None } else { Some(errno) };
+    let text = format!("writing below /run of {}: {:?}", super::world::NODES[node], there.full);
+    state.world.disturbed = true;
+    state.world.happened(text);
+}
+
+/// The disks answer everything.
+fn disks(cluster: &mut Cluster) {
+    let mut state = cluster.stage.lock();
+    state.world.happened("the disks answer".to_owned());
+    state.world.disks_answer();
+}
+
+/// A node that is off comes back.
+fn boot(cluster: &mut Cluster) {
+    let off = cluster.stage.lock().world.nodes.iter().position(|node| !node.powered);
+    if let Some(node) = off {
+        cluster.boot(node);
+    }
+}
+
+/// Something will go wrong in one of the next actions of a node.
+fn fault(cluster: &mut Cluster, node: usize) {
+    let mut state = cluster.stage.lock();
+    let actions =
+        [Action::Start, Action::Stop, Action::Promote, Action::Demote, Action::Notify, Action::Reload, Action::Monitor];
+    let any = state.world.lot.once_in(2);
+    let action = *state.world.lot.one_of(&actions);
+    let most = *state.world.lot.one_of(&[6, 30, 120]);
+    let operation = 1 + state.world.lot.below(most);
+    let fault = *state.world.lot.one_of(&Fault::ALL);
+    state.world.arm(node, (!any).then_some(action), u32::try_from(operation).expect("a small number"), fault);
+}

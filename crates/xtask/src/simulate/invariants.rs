@@ -1,0 +1,219 @@
+//! What must hold, after every write and at rest.
+
+#![expect(
+    clippy::needless_range_loop,
+    reason = "a node is its number: its name, its machine and its instances are looked up by it"
+)]
+
+use std::collections::BTreeMap;
+
+use scst_core::ocf::action::Action;
+use scst_sim::model::Kind;
+
+use super::pacemaker::{Cluster, Role};
+use super::world::{FOREIGN, NODES, PORTS, World, port};
+
+impl World {
+    /// A write reached a node's kernel: what must hold at every moment is looked at.
+    pub(super) fn written(&mut self, node: usize, action: Option<Action>, path: &str, data: &str) {
+        if self.violation.is_some() {
+            return;
+        }
+        if path.ends_with("/state") {
+            self.happened(format!("      {} {} := {data}", NODES[node], path.trim_start_matches("kernel/scst_tgt/")));
+            self.one_serves();
+            self.drained(node, action, path, data);
+        }
+    }
+
+    /// A node stops serving a group only when no command is in flight; a stop cannot wait for ever.
+    fn drained(&mut self, node: usize, action: Option<Action>, path: &str, data: &str) {
+        let group = path.split('/').nth(3).unwrap_or_default().to_owned();
+        if !path.ends_with(&format!("/{}/state", NODES[node])) {
+            return;
+        }
+        let now = self.state(node, &group, node).unwrap_or_default();
+        let before = self.nodes[node].states.insert(group.clone(), now);
+        if before.as_deref() == Some("active") && data != "active" && action != Some(Action::Stop) {
+            let commands = self.in_flight(node, &group);
+            if commands > 0 {
+                self.violated(format!(
+                    "{} leaves the state in which it serves {group} with {commands} commands in flight",
+                    NODES[node]
+                ));
+            }
+        }
+    }
+
+    /// Never two nodes whose own target group is open.
+    fn one_serves(&mut self) {
+        for group in self.groups.clone() {
+            let mut open = Vec::new();
+            for node in 0..self.nodes.len() {
+                if self.nodes[node].powered
+                    && matches!(self.state(node, &group, node).as_deref(), Some("active"))
+                    && self.has_luns(node, &group)
+                {
+                    open.push(NODES[node]);
+                }
+            }
+            if open.len() > 1 && self.unheard {
+                // Between a reload and the next monitor the cluster takes the promoted instance for another one. What keeps a second
+                // one from being promoted then is this instance's ear for it.
+                self.over = Some("promoted beside one that did not hear of it, right after a reload");
+            } else if open.len() > 1 {
+                self.violated(format!("group {group} is active on {} at the same time", open.join(" and ")));
+            }
+        }
+    }
+
+    fn has_luns(&self, node: usize, group: &str) -> bool {
+        let table = format!("targets/qla2x00t/{}/ini_groups/esx1/luns", port(node, 0));
+        let luns = self.names(node, &table, Kind::Dir);
+        let prefix = format!("{group}_");
+        luns.iter().any(|lun| {
+            let link = format!("kernel/scst_tgt/{table}/{lun}/device");
+            let device = self.nodes[node].machine.readlink(link.as_bytes()).unwrap_or_default();
+            String::from_utf8_lossy(&device).rsplit('/').next().is_some_and(|name| name.starts_with(&prefix))
+        })
+    }
+
+    /// Nothing went wrong: every instance that runs says the truth of every node, and all nodes have the same ids for the same things.
+    pub(super) fn undisturbed(&mut self, cluster: &Cluster) {
+        if self.disturbed {
+            return;
+        }
+        for group in self.groups.clone() {
+            let mut ids = BTreeMap::new();
+            for node in 0..self.nodes.len() {
+                if !self.nodes[node].powered || !matches!(cluster.role(&group, node), Role::Unpromoted | Role::Promoted)
+                {
+                    continue;
+                }
+                self.unblocked(node, &group);
+                for peer in 0..self.nodes.len() {
+                    let seen = self.state(node, &group, peer);
+                    let truth = if self.nodes[peer].powered { self.state(peer, &group, peer) } else { None };
+                    let truth = truth.unwrap_or_else(|| "unavailable".to_owned());
+                    if seen.as_ref() != Some(&truth) {
+                        let seen = seen.as_deref().unwrap_or("nothing");
+                        self.violated(format!(
+                            "{} says of {} in {group}: {seen}, and the truth is {truth}",
+                            NODES[node], NODES[peer]
+                        ));
+                    }
+                    let at = format!("device_groups/{group}/target_groups/{}", NODES[peer]);
+                    let mut known = vec![self.value(node, &format!("{at}/group_id"))];
+                    known.extend((0..PORTS).map(|n| self.value(node, &format!("{at}/{}/rel_tgt_id", port(peer, n)))));
+                    let agreed = ids.entry(peer).or_insert_with(|| known.clone());
+                    if *agreed != known {
+                        let text = format!(
+                            "{} has the ids {known:?} of {} in {group}, others {agreed:?}",
+                            NODES[node], NODES[peer]
+                        );
+                        self.violated(text);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Nothing that does not belong to the cluster has gone.
+    pub(super) fn foreign_untouched(&mut self) {
+        for node in 0..self.nodes.len() {
+            if !self.nodes[node].powered {
+                continue;
+            }
+            for path in FOREIGN {
+                let path = path.replace("PORT", &port(node, 0));
+                if !self.exists(node, &path) {
+                    self.violated(format!("{path} of {} was not the cluster's, and is gone", NODES[node]));
+                }
+            }
+        }
+    }
+
+    /// A stop that said 0 has left nothing.
+    pub(super) fn stopped(&mut self, node: usize, group: &str) {
+        if self.exists(node, &format!("device_groups/{group}")) {
+            self.violated(format!("stop of {group} on {} said 0 and left the device group", NODES[node]));
+        }
+        let prefix = format!("{group}_");
+        if let Some(left) = self.names(node, "devices", Kind::Dir).into_iter().find(|name| name.starts_with(&prefix)) {
+            self.violated(format!("stop of {group} on {} said 0 and left device {left}", NODES[node]));
+        }
+    }
+
+    /// What a monitor answered is true.
+    pub(super) fn monitored(&mut self, node: usize, group: &str, exit: u8) {
+        let state = self.state(node, group, node);
+        let fits = match exit {
+            8 | 9 => state.as_deref() == Some("active"),
+            0 => matches!(state.as_deref(), Some("standby" | "unavailable" | "transitioning")),
+            7 => state.is_none(),
+            _ => true,
+        };
+        if !fits {
+            let state = state.unwrap_or_else(|| "none".to_owned());
+            self.violated(format!("monitor of {group} on {} answers {exit}, the state is {state}", NODES[node]));
+        }
+    }
+
+    /// No device stays blocked.
+    pub(super) fn unblocked(&mut self, node: usize, group: &str) {
+        let prefix = format!("{group}_");
+        for device in self.names(node, "devices", Kind::Dir).into_iter().filter(|name| name.starts_with(&prefix)) {
+            let block = self.value(node, &format!("devices/{device}/block")).unwrap_or_default();
+            if !block.starts_with("0 ") {
+                self.violated(format!("device {device} of {} stays blocked: {block}", NODES[node]));
+            }
+        }
+    }
+
+    /// Faults have ended and the cluster is at rest: every group is served by one node, and everybody says the truth.
+    pub(super) fn at_rest(&mut self, cluster: &Cluster) {
+        for group in self.groups.clone() {
+            let mut serving = Vec::new();
+            for node in 0..self.nodes.len() {
+                self.unblocked(node, &group);
+                for peer in 0..self.nodes.len() {
+                    let (seen, truth) = (self.state(node, &group, peer), self.state(peer, &group, peer));
+                    let excused = self.untold && seen.as_deref() != Some("transitioning");
+                    if seen != truth && !excused {
+                        self.violated(format!(
+                            "at rest {} says of {} in {group}: {}, and the truth is {}",
+                            NODES[node],
+                            NODES[peer],
+                            seen.as_deref().unwrap_or("nothing"),
+                            truth.as_deref().unwrap_or("nothing")
+                        ));
+                    }
+                }
+                match self.state(node, &group, node).as_deref() {
+                    Some("active") => serving.push(node),
+                    Some("standby") => {}
+                    other => {
+                        self.violated(format!(
+                            "at rest {group} is {} on {}",
+                            other.unwrap_or("not there"),
+                            NODES[node]
+                        ));
+                    }
+                }
+            }
+            if serving.len() != 1 {
+                let names: Vec<&str> = serving.iter().map(|node| NODES[*node]).collect();
+                self.violated(format!("at rest {group} is served by {names:?}"));
+            }
+            for node in serving {
+                let believed = cluster.role(&group, node);
+                if believed != Role::Promoted {
+                    self.violated(format!(
+                        "at rest {group} is active on {}, and the cluster believes {believed:?}",
+                        NODES[node]
+                    ));
+                }
+            }
+        }
+    }
+}

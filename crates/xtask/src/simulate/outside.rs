@@ -1,0 +1,317 @@
+//! What an action reaches outside itself, as the simulation has it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use scst_core::error::Verb;
+use scst_core::ocf::action::Action;
+use scst_core::system::{Ended, Entry, EntryKind, Lock, Locked, Operation, Output, Pending, System};
+use scst_sim::model::{Kind, Ticket, Written};
+
+use super::stage::{Stage, TaskId, die};
+use super::world::{Fault, World};
+
+/// How long an operation on a kernel file takes.
+const OPERATION: Duration = Duration::from_micros(20);
+
+/// How long a program of the cluster takes.
+const PROGRAM: Duration = Duration::from_millis(12);
+
+/// One operation in so many lets another action go first.
+const INTERLEAVE: usize = 12;
+
+/// The outside of one action.
+pub(super) struct Outside {
+    stage: Arc<Stage>,
+    node: usize,
+    task: TaskId,
+}
+
+impl std::fmt::Debug for Outside {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Outside").field("node", &self.node).field("task", &self.task).finish_non_exhaustive()
+    }
+}
+
+impl Outside {
+    pub(super) fn new(stage: Arc<Stage>, node: usize, task: TaskId) -> Self {
+        Self { stage, node, task }
+    }
+
+    /// What goes wrong with the operation that begins now.
+    fn fault(&self) -> Option<Fault> {
+        let mut state = self.stage.lock();
+        let task = state.tasks.get_mut(&self.task).expect("its own task");
+        task.operations += 1;
+        let operation = task.operations;
+        let (_, fault) = task.fault.take_if(|(at, _)| *at == operation)?;
+        task.faulted = true;
+        let label = task.label.clone();
+        state.world.happened(format!("    {fault:?} at operation {operation} of {label}"));
+        state.world.count_fault(fault);
+        Some(fault)
+    }
+
+    fn interleave(&self) {
+        let others = {
+            let mut state = self.stage.lock();
+            state.world.now += OPERATION;
+            state.tasks.len() > 1 && state.world.lot.once_in(INTERLEAVE)
+        };
+        if others {
+            self.stage.sleep(self.task, Duration::ZERO);
+        }
+    }
+}
+
+impl System for Outside {
+    fn now(&self) -> Duration {
+        let state = self.stage.lock();
+        state.world.uptime(self.node)
+    }
+
+    fn sleep(&self, time: Duration) {
+        self.stage.sleep(self.task, time);
+    }
+
+    fn boot(&self) -> String {
+        self.stage.lock().world.nodes[self.node].boot.to_string()
+    }
+
+    fn begin(&self, operation: Operation) -> io::Result<Box<dyn Pending>> {
+        self.interleave();
+        let fault = self.fault();
+        match fault {
+            Some(Fault::KillBefore) => die(),
+            Some(Fault::Fails(errno)) => return Ok(Box::new(Answered(Some(Err(errno.into()))))),
+            Some(Fault::Term) => self.stage.terminate(self.task),
+            Some(Fault::Hangs) => {
+                return Ok(Box::new(InKernel {
+                    stage: Arc::clone(&self.stage),
+                    task: self.task,
+                    node: self.node,
+                    wait: Wait::Forever,
+                }));
+            }
+            _ => {}
+        }
+        let mut state = self.stage.lock();
+        let action = state.tasks[&self.task].action;
+        let answer = perform(&mut state.world, self.node, &operation, Some((self.task, action)));
+        drop(state);
+        if fault == Some(Fault::KillAfter) {
+            die();
+        }
+        Ok(match answer {
+            Answer::Now(answer) => Box::new(Answered(Some(answer))),
+            Answer::Later(ticket) => Box::new(InKernel {
+                stage: Arc::clone(&self.stage),
+                task: self.task,
+                node: self.node,
+                wait: Wait::For(ticket),
+            }),
+        })
+    }
+
+    fn write_apart(&self, operation: &Operation) -> io::Result<()> {
+        let mut state = self.stage.lock();
+        // A process of its own: nothing that happens to the action meets it.
+        perform(&mut state.world, self.node, operation, None);
+        Ok(())
+    }
+
+    fn find_program(&self, _: &[PathBuf], name: &str) -> Option<PathBuf> {
+        Some(PathBuf::from(name))
+    }
+
+    fn run_program(&self, program: &Path, arguments: &[&str], limit: Duration) -> io::Result<Ended> {
+        self.stage.sleep(self.task, PROGRAM);
+        let mut state = self.stage.lock();
+        if state.world.cluster_hangs {
+            drop(state);
+            self.stage.sleep(self.task, limit);
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        Ok(state.world.program(self.node, &program.to_string_lossy(), arguments))
+    }
+
+    fn read_file(&self, path: &Path) -> io::Result<String> {
+        let state = self.stage.lock();
+        state.world.nodes[self.node].run.get(path).cloned().ok_or_else(|| Errno::ENOENT.into())
+    }
+
+    fn replace_file(&self, path: &Path, text: &str) -> io::Result<()> {
+        let mut state = self.stage.lock();
+        state.world.may_write(self.node)?;
+        state.world.nodes[self.node].run.insert(path.to_owned(), text.to_owned());
+        Ok(())
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        let mut state = self.stage.lock();
+        state.world.may_write(self.node)?;
+        state.world.nodes[self.node].run.remove(path).map(drop).ok_or_else(|| Errno::ENOENT.into())
+    }
+
+    fn list_files(&self, directory: &Path) -> io::Result<Vec<PathBuf>> {
+        let state = self.stage.lock();
+        let node = &state.world.nodes[self.node];
+        let files = node.run.keys().chain(node.locks.keys());
+        Ok(files.filter(|path| path.parent() == Some(directory)).cloned().collect())
+    }
+
+    fn lock_file(&self, path: &Path, make: bool) -> io::Result<Locked> {
+        let mut state = self.stage.lock();
+        let locks = &mut state.world.nodes[self.node].locks;
+        if locks.get(path).is_some_and(|holder| *holder != 0) {
+            return Ok(Locked::ByAnother);
+        }
+        if !locks.contains_key(path) {
+            if !make {
+                return Err(Errno::ENOENT.into());
+            }
+            state.world.may_write(self.node)?;
+        }
+        state.world.nodes[self.node].locks.insert(path.to_owned(), self.task);
+        let held = Held { stage: Arc::clone(&self.stage), node: self.node, task: self.task, path: path.to_owned() };
+        Ok(Locked::Taken(Box::new(held)))
+    }
+}
+
+/// A lock that an action has; the kernel takes it back when the action dies.
+struct Held {
+    stage: Arc<Stage>,
+    node: usize,
+    task: TaskId,
+    path: PathBuf,
+}
+
+impl std::fmt::Debug for Held {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Held").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl Lock for Held {}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let mut state = self.stage.lock();
+        // After a reboot there is no such file any more, or another one.
+        if let Some(holder) =
+            state.world.nodes[self.node].locks.get_mut(&self.path).filter(|holder| **holder == self.task)
+        {
+            *holder = 0;
+        }
+    }
+}
+
+enum Answer {
+    Now(io::Result<Output>),
+    Later(Ticket),
+}
+
+/// Carries an operation out on the node's kernel; `task` is whose writer waits, if it must.
+fn perform(world: &mut World, node: usize, operation: &Operation, task: Option<(TaskId, Action)>) -> Answer {
+    let path = operation.path.strip_prefix("/sys").unwrap_or(&operation.path);
+    let path = path.as_os_str().as_encoded_bytes().to_vec();
+    let now = world.uptime(node);
+    let machine = &mut world.nodes[node].machine;
+    machine.advance(now);
+    let text = |bytes: Vec<u8>| Output::Text(String::from_utf8_lossy(&bytes).into_owned());
+    let answer = match operation.verb {
+        Verb::Read => machine.open(&path, true, false).and_then(|handle| machine.read(&handle)).map(text),
+        Verb::Link => machine.readlink(&path).map(text),
+        Verb::List => machine.list(&path).map(|entries| {
+            let mut entries: Vec<Entry> = entries.into_iter().filter_map(entry).collect();
+            entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+            Output::Entries(entries)
+        }),
+        // Every store is there, and can be opened.
+        Verb::Look | Verb::OpenToRead | Verb::OpenToWrite => {
+            world.nodes[node].store(&operation.path).map(Output::Store)
+        }
+        Verb::Write => {
+            world.writes += 1;
+            let data = format!("{}\n", operation.data.as_deref().unwrap_or_default());
+            let written = match machine.open(&path, false, true) {
+                Ok(handle) => machine.write(&handle, data.as_bytes()),
+                Err(errno) => Written::Done(Err(errno)),
+            };
+            world.written(node, task.map(|(_, action)| action), &String::from_utf8_lossy(&path), data.trim_end());
+            match written {
+                Written::Done(result) => result.map(|_| Output::Written),
+                Written::Waiting(ticket) => {
+                    if let Some((task, _)) = task {
+                        world.nodes[node].waiting.push((task, ticket));
+                    }
+                    return Answer::Later(ticket);
+                }
+            }
+        }
+    };
+    Answer::Now(answer.map_err(io::Error::from))
+}
+
+fn entry((name, kind): (Vec<u8>, Kind)) -> Option<Entry> {
+    let kind = match kind {
+        Kind::Dir => EntryKind::Dir,
+        Kind::Link => EntryKind::Link,
+        Kind::File => EntryKind::File,
+    };
+    Some(Entry { name: String::from_utf8(name).ok()?, kind })
+}
+
+/// An operation that was answered at once.
+#[derive(Debug)]
+struct Answered(Option<io::Result<Output>>);
+
+impl Pending for Answered {
+    fn answer(&mut self, _: Duration) -> Option<io::Result<Output>> {
+        self.0.take()
+    }
+}
+
+/// An operation that sleeps in the kernel.
+struct InKernel {
+    stage: Arc<Stage>,
+    task: TaskId,
+    node: usize,
+    wait: Wait,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Wait {
+    For(Ticket),
+    Forever,
+}
+
+impl std::fmt::Debug for InKernel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("InKernel").field("wait", &self.wait).finish_non_exhaustive()
+    }
+}
+
+impl Pending for InKernel {
+    fn answer(&mut self, time: Duration) -> Option<io::Result<Output>> {
+        let poll = |wait| match wait {
+            Wait::Forever => None,
+            Wait::For(ticket) => {
+                let mut state = self.stage.lock();
+                let now = state.world.uptime(self.node);
+                let machine = &mut state.world.nodes[self.node].machine;
+                machine.advance(now);
+                machine.poll(ticket)
+            }
+        };
+        let mut answer = poll(self.wait);
+        if answer.is_none() {
+            self.stage.sleep(self.task, time);
+            answer = poll(self.wait);
+        }
+        answer.map(|result: Result<usize, Errno>| result.map(|_| Output::Written).map_err(io::Error::from))
+    }
+}

@@ -1,0 +1,247 @@
+//! Actions as threads of which one runs at a time, on a clock that only the simulation moves.
+//!
+//! An action is the product's own code in a thread of its own. It runs only while it has the turn, and gives the turn back where it
+//! sleeps, waits for the kernel or ends, and sometimes before an operation, so that actions interleave in every way. Who has
+//! the turn next is drawn by lot: one seed is one history.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use scst_core::deadline::Deadline;
+use scst_core::ocf::action::Action;
+use scst_core::ocf::env::Env;
+use scst_core::ocf::run::{Agent, Context};
+use scst_core::system::System;
+
+use super::outside::Outside;
+use super::world::World;
+
+/// One action under way.
+pub(super) type TaskId = u32;
+
+/// The world, and whose turn it is.
+pub(super) struct Stage {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+pub(super) struct State {
+    pub(super) world: World,
+    pub(super) tasks: BTreeMap<TaskId, Task>,
+    next: TaskId,
+    /// Who runs; nobody while the simulation decides.
+    turn: Option<TaskId>,
+}
+
+/// An action, as far as the simulation is concerned.
+pub(super) struct Task {
+    pub(super) node: usize,
+    /// Which resource and action, for the history.
+    pub(super) label: String,
+    pub(super) action: Action,
+    /// It does nothing before this time.
+    wake: Duration,
+    /// When it is killed.
+    pub(super) end: Duration,
+    /// It is to die at the next opportunity.
+    pub(super) killed: bool,
+    pub(super) cancelled: Arc<AtomicBool>,
+    /// Operations on kernel files so far.
+    pub(super) operations: u32,
+    /// Something went wrong in it.
+    pub(super) faulted: bool,
+    /// When it began.
+    pub(super) begun: Duration,
+    /// What goes wrong in it, and at which operation.
+    pub(super) fault: Option<(u32, super::world::Fault)>,
+    pub(super) outcome: Option<Outcome>,
+}
+
+/// How an action ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Outcome {
+    /// Its exit code; `None`: it was killed.
+    pub(super) exit: Option<u8>,
+    /// Its exit reason.
+    pub(super) reason: String,
+    /// It panicked.
+    pub(super) panicked: bool,
+}
+
+/// What a killed action unwinds with.
+struct Killed;
+
+/// The running action dies, as by SIGKILL.
+pub(super) fn die() -> ! {
+    resume_unwind(Box::new(Killed))
+}
+
+impl Stage {
+    pub(super) fn new(world: World) -> Arc<Self> {
+        let state = State { world, tasks: BTreeMap::new(), next: 1, turn: None };
+        Arc::new(Self { state: Mutex::new(state), changed: Condvar::new() })
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins an action.
+    pub(super) fn begin(
+        self: &Arc<Self>,
+        node: usize,
+        agent: &'static (dyn Agent + Sync),
+        action: Action,
+        label: String,
+        env: Env,
+    ) -> TaskId {
+        let timeout = env.timeout();
+        let cancelled = Arc::new(AtomicBool::new(false));
+        let mut state = self.lock();
+        let id = state.next;
+        state.next += 1;
+        let now = state.world.now;
+        let fault = state.world.armed(node, action);
+        state.tasks.insert(
+            id,
+            Task {
+                node,
+                label,
+                action,
+                wake: now,
+                end: now + timeout,
+                killed: false,
+                cancelled: Arc::clone(&cancelled),
+                operations: 0,
+                faulted: false,
+                begun: now,
+                fault,
+                outcome: None,
+            },
+        );
+        drop(state);
+        let scene = Arc::clone(self);
+        thread::Builder::new()
+            .stack_size(1 << 20)
+            .spawn(move || {
+                let outcome = catch_unwind(AssertUnwindSafe(|| {
+                    scene.wait_for_turn(id);
+                    let system: Arc<dyn System> = Arc::new(Outside::new(Arc::clone(&scene), node, id));
+                    let deadline = Deadline::for_timeout(Arc::clone(&system), timeout, Arc::clone(&cancelled));
+                    let context = Context { env, system, deadline, dry_run: false, cancelled };
+                    agent.run(action, &context)
+                }));
+                let outcome = match outcome {
+                    Ok(Ok(code)) => Outcome { exit: Some(code.number()), reason: String::new(), panicked: false },
+                    Ok(Err(failure)) => {
+                        Outcome { exit: Some(failure.code.number()), reason: failure.reason, panicked: false }
+                    }
+                    Err(payload) if payload.is::<Killed>() => {
+                        Outcome { exit: None, reason: "killed".to_owned(), panicked: false }
+                    }
+                    Err(payload) => {
+                        let words = payload.downcast_ref::<String>().cloned().unwrap_or_default();
+                        Outcome { exit: None, reason: words, panicked: true }
+                    }
+                };
+                let mut state = scene.lock();
+                state.world.process_ended(id);
+                state.tasks.get_mut(&id).expect("a task stays until it is taken").outcome = Some(outcome);
+                state.turn = None;
+                scene.changed.notify_all();
+            })
+            .expect("a thread");
+        id
+    }
+
+    /// Waits for the turn; dies instead if the action was killed meanwhile.
+    fn wait_for_turn(&self, id: TaskId) {
+        let state = self.changed.wait_while(self.lock(), |state| state.turn != Some(id));
+        let state = state.unwrap_or_else(PoisonError::into_inner);
+        let killed = state.tasks[&id].killed;
+        drop(state);
+        if killed {
+            resume_unwind(Box::new(Killed));
+        }
+    }
+
+    /// The running action sleeps for `time`; other actions and the clock go on.
+    pub(super) fn sleep(&self, id: TaskId, time: Duration) {
+        let mut state = self.lock();
+        let wake = state.world.now + time;
+        state.tasks.get_mut(&id).expect("its own task").wake = wake;
+        state.turn = None;
+        self.changed.notify_all();
+        drop(state);
+        self.wait_for_turn(id);
+    }
+
+    /// Runs actions until one has ended, or until `until`; answers those that have ended, in the order of their beginning.
+    pub(super) fn run(&self, until: Duration) -> Vec<(TaskId, Task)> {
+        loop {
+            let mut state = self.lock();
+            let ended: Vec<TaskId> =
+                state.tasks.iter().filter(|(_, task)| task.outcome.is_some()).map(|(id, _)| *id).collect();
+            if !ended.is_empty() || state.world.violation.is_some() || state.world.over.is_some() {
+                return ended.into_iter().filter_map(|id| Some((id, state.tasks.remove(&id)?))).collect();
+            }
+            let now = state.world.now;
+            let late = state.tasks.values_mut().find(|task| task.end <= now && !task.killed);
+            if let Some(task) = late {
+                task.killed = true;
+                task.wake = now;
+                let (node, label) = (task.node, task.label.clone());
+                state.world.outlived(node, &label);
+            }
+            let ready: Vec<TaskId> =
+                state.tasks.iter().filter(|(_, task)| task.wake <= now || task.killed).map(|(id, _)| *id).collect();
+            if ready.is_empty() {
+                let next =
+                    state.tasks.values().map(|task| task.wake.min(task.end)).chain(state.world.next_event()).min();
+                let Some(next) = next.filter(|next| *next <= until) else {
+                    state.world.advance(until);
+                    return Vec::new();
+                };
+                state.world.advance(next);
+                continue;
+            }
+            let id = *state.world.lot.one_of(&ready);
+            state.turn = Some(id);
+            self.changed.notify_all();
+            let waited = self.changed.wait_while(state, |state| state.turn.is_some());
+            drop(waited.unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+
+    /// SIGTERM to an action.
+    pub(super) fn terminate(&self, id: TaskId) {
+        self.lock().tasks[&id].cancelled.store(true, Ordering::Relaxed);
+    }
+
+    /// SIGKILL to every action on a node, whose ends are not answered by [`Stage::run`] any more.
+    pub(super) fn kill_all(&self, node: Option<usize>) {
+        loop {
+            let mut state = self.lock();
+            let ids: Vec<TaskId> = state
+                .tasks
+                .iter()
+                .filter(|(_, task)| node.is_none_or(|node| task.node == node))
+                .map(|(id, _)| *id)
+                .collect();
+            let Some(id) = ids.first().copied() else { return };
+            let task = state.tasks.get_mut(&id).expect("just found");
+            task.killed = true;
+            if task.outcome.is_none() {
+                state.turn = Some(id);
+                self.changed.notify_all();
+                let waited = self.changed.wait_while(state, |state| state.turn.is_some());
+                state = waited.unwrap_or_else(PoisonError::into_inner);
+            }
+            state.tasks.remove(&id);
+        }
+    }
+}
