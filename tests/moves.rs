@@ -183,6 +183,24 @@ fn a_promotion_that_fails_or_is_planned_anew_ends_the_waiting() {
 }
 
 #[test]
+fn a_third_node_learns_that_a_move_is_over_also_when_its_transition_was_planned_anew() {
+    let cluster = sample::nodes().node("gamma", 3).port("21:00:00:24:ff:00:00:03").up();
+    cluster.start(&ports(), &["alpha", "beta", "gamma"]);
+    cluster.transition(&group()).start(&["alpha", "beta", "gamma"]).promote(&["alpha"]).carry_out();
+    let gamma = cluster.node("gamma");
+    let all = ["alpha", "beta", "gamma"];
+    let notified = |when, operation, lists: Lists| {
+        gamma.call(&group()).lists(&lists.event(when, operation)).run("notify").exit(0).programs(0);
+        ["alpha", "beta"].map(|node| gamma.state("dummy", node))
+    };
+    assert_eq!(notified("pre", "demote", lists().list("active", &all)), ["transitioning", "standby"]);
+    assert_eq!(notified("post", "demote", lists().list("active", &all)), ["transitioning", "standby"]);
+    let anew = || Lists::new().list("active", &all).list("promote", &["beta"]);
+    assert_eq!(notified("pre", "promote", anew()), ["transitioning", "transitioning"]);
+    assert_eq!(notified("post", "promote", anew()), ["standby", "active"]);
+}
+
+#[test]
 fn a_demotion_for_a_move_that_does_not_drain_stays_active_and_one_that_died_recovers() {
     use crate::world::sample::{ALPHA, HOST};
     let cluster = sample::serving();

@@ -11,7 +11,7 @@ use scst_core::apply::AfterFailure;
 use scst_core::error::Error;
 use scst_core::gather::Gather as _;
 use scst_core::ocf::exit::{ExitCode, Failure};
-use scst_core::ocf::notify::Notify;
+use scst_core::ocf::notify::{Lists, Notify};
 use scst_core::plan::storage::states;
 use scst_core::scst::alua::AluaState;
 use scst_core::scst::names::NodeName;
@@ -59,8 +59,13 @@ fn follow(host: &Host<'_>, instance: &mut Instance) -> Result<(), Failure> {
     instance.refresh(host);
     let named = wanted.keys().chain(superseded.iter().filter(|node| !wanted.contains_key(*node)));
     let found = picture(host, instance, named)?;
+    // Nor does anybody wait for one that runs: the demotion may have been part of another transition, which was aborted.
+    let running = notify.lists.as_ref().map(Lists::running_after).unwrap_or_default();
+    let over = |node: &NodeName, state: AluaState| {
+        state.is_open() || (state == AluaState::Transitioning && running.contains(node.as_str()))
+    };
     for node in superseded {
-        if found.target_groups.get(&node).is_some_and(|there| there.state.is_open()) {
+        if found.target_groups.get(&node).is_some_and(|there| over(&node, there.state)) {
             wanted.entry(node).or_insert(AluaState::Standby);
         }
     }

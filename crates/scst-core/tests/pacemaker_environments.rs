@@ -71,7 +71,7 @@ const MEANINGS: &[(&str, &[(&str, Says)])] = &[
         &[
             ("node1-notify-pre-demote", CHANGING),
             ("node2-notify-pre-demote", Nothing),
-            ("node1-notify-post-demote", RUNNING),
+            ("node1-notify-post-demote", CHANGING),
             ("node2-notify-post-demote", Nothing),
             ("node1-notify-pre-stop", CHANGING),
             ("node2-notify-pre-stop", Nothing),
@@ -96,12 +96,12 @@ const MEANINGS: &[(&str, &[(&str, Says)])] = &[
         "A6-power-loss-of-promoted-fenced",
         &[
             ("node2-notify-pre-demote", CHANGING),
-            ("node2-notify-post-demote", RUNNING),
+            ("node2-notify-post-demote", CHANGING),
             ("node2-notify-pre-stop", CHANGING),
             ("node2-notify-post-stop", STOPPED),
             ("node2-notify-pre-promote", Nothing),
             ("node2-promote", STOPPED),
-            ("node2-notify-post-promote", Nothing),
+            ("node2-notify-post-promote", STOPPED),
         ],
     ),
     // node1 boots again while node2 serves.
@@ -166,7 +166,7 @@ const MEANINGS: &[(&str, &[(&str, Says)])] = &[
         &[
             ("node1-notify-pre-demote", CHANGING),
             ("node2-notify-pre-demote", Nothing),
-            ("node1-notify-post-demote", RUNNING),
+            ("node1-notify-post-demote", CHANGING),
             ("node2-notify-post-demote", Nothing),
             ("node1-notify-pre-stop", CHANGING),
             ("node2-notify-pre-stop", Nothing),

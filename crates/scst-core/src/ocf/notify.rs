@@ -105,10 +105,10 @@ impl Notify {
             (NotifyType::Pre, Operation::Start) => Vec::new(),
             // Who is about to be promoted runs until its own post-promote says more.
             (NotifyType::Post, Operation::Start) => {
-                let running = lists.running_after().into_iter();
-                // Hosts wait for the node that is promoted next.
-                let settled = running.filter(|node| !(lists.demote.contains(node) && lists.moves_from(node)));
-                settled.map(|node| (node.clone(), lists.role_at_start(&node))).collect()
+                // Hosts of a node that was demoted for a move wait for the node that is promoted next.
+                let moves = |node: &String| lists.demote.contains(node) && lists.moves_from(node);
+                let role = |node: &String| if moves(node) { PeerRole::Changing } else { lists.role_at_start(node) };
+                lists.running_after().into_iter().map(|node| (node.clone(), role(&node))).collect()
             }
             (NotifyType::Pre, Operation::Promote) => all(&lists.promote, PeerRole::Changing),
             // For whoever was demoted in the same transition hosts need not wait any more.
@@ -236,8 +236,8 @@ mod tests {
     }
 
     #[test]
-    fn post_start_leaves_out_who_is_being_demoted_for_another() {
-        let lists = [
+    fn post_start_shows_who_is_being_demoted_as_running_or_on_the_move() {
+        let mut lists = [
             ("type", "post"),
             ("operation", "start"),
             ("active_uname", "alpha beta"),
@@ -247,10 +247,34 @@ mod tests {
             ("start_uname", "gamma"),
             ("stop_uname", " "),
         ];
-        let running = |node: &str| (node.to_owned(), PeerRole::Running);
-        assert_eq!(notify(&lists).changes("gamma"), [running("beta")]);
-        let stays = lists.map(|(name, value)| if name == "promote_uname" { (name, " ") } else { (name, value) });
-        assert_eq!(notify(&stays).changes("gamma"), [running("alpha"), running("beta")]);
+        let (alpha, beta) = ("alpha".to_owned(), "beta".to_owned());
+        // Hosts wait for beta.
+        let waits = [(alpha.clone(), PeerRole::Changing), (beta.clone(), PeerRole::Running)];
+        assert_eq!(notify(&lists).changes("gamma"), waits);
+        lists[5] = ("promote_uname", " ");
+        let settled = [(alpha, PeerRole::Running), (beta, PeerRole::Running)];
+        assert_eq!(notify(&lists).changes("gamma"), settled);
+    }
+
+    #[test]
+    fn a_move_ends_with_the_promotion_for_everybody_who_was_demoted_in_it() {
+        let mut lists = [
+            ("type", "post"),
+            ("operation", "demote"),
+            ("active_uname", "alpha beta gamma"),
+            ("promoted_uname", "alpha"),
+            ("demote_uname", "alpha"),
+            ("promote_uname", "beta"),
+            ("stop_uname", " "),
+        ];
+        let changes = |lists: &[(&str, &str)]| notify(lists).changes("gamma");
+        assert_eq!(changes(&lists), [("alpha".to_owned(), PeerRole::Changing)]);
+        lists[1] = ("operation", "promote");
+        let arrived = |role| [("beta".to_owned(), PeerRole::Promoted), ("alpha".to_owned(), role)];
+        assert_eq!(changes(&lists), arrived(PeerRole::Running));
+        // Who was stopped as well has said so by then.
+        lists[6] = ("stop_uname", "alpha");
+        assert_eq!(changes(&lists), arrived(PeerRole::Stopped));
     }
 
     #[test]
