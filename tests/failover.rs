@@ -262,6 +262,24 @@ fn a_device_that_does_not_open_fails_the_promotion_and_drops_the_score() {
 }
 
 #[test]
+fn a_promotion_of_a_serving_instance_that_fails_takes_nothing_from_hosts() {
+    let cluster = sample::with_ports();
+    let disk = cluster.disk("r0", 1 << 20);
+    let device = format!("filename={},virtname=r0,export0=all:1", disk.display());
+    let group = group().param("device1", &device);
+    let alpha = cluster.node("alpha");
+    alpha.run(&group, "start").exit(0);
+    alpha.run(&group, "promote").exit(0);
+    alpha.write("devices/dummy_r0/active", "0");
+    alpha.control(&format!("store {} present=false", disk.display()));
+    // The cluster has lost sight of the instance, after a reload, and promotes it again.
+    alpha.run(&group, "promote").exit(1).reason("backing store could not be opened: device dummy_r0");
+    assert_eq!(seen(&cluster, "alpha")[0], "active");
+    assert_eq!(cluster.score("alpha", &group).as_deref(), Some("10"));
+    alpha.run(&group, "monitor").exit(9);
+}
+
+#[test]
 fn a_standby_node_adds_a_device_that_cannot_be_opened_there() {
     let cluster = sample::with_ports();
     let disk = cluster.disk("r0", 1 << 20);

@@ -35,9 +35,17 @@ pub(super) fn promote(host: &Host<'_>) -> Result<ExitCode, Failure> {
     let _lock = instance.lock(host)?;
     instance.refresh(host);
     let local = host.node_name(&instance.record)?;
-    let outcome =
-        stand_up(host, &mut instance, &local).and_then(|found| serve(host, &mut instance, &local, found.group));
+    let mut served = false;
+    let outcome = stand_up(host, &mut instance, &local).and_then(|found| {
+        served = local_state(&found, &local).is_some_and(AluaState::is_open);
+        serve(host, &mut instance, &local, found.group)
+    });
     if let Err(failure) = outcome {
+        // Hosts were writing through this node all the time, and one device that fails is no reason to take the others from them. Pacemaker
+        // demotes the instance next, and that demotion waits for the commands in flight.
+        if served {
+            return Err(failure);
+        }
         // With a score left, Pacemaker would promote the only candidate again at once, without end. First of all, because
         // what comes after may use up the time.
         delete_score(host, &local);
