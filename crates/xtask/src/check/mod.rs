@@ -44,6 +44,8 @@ pub(crate) enum Part {
     Replay,
     /// The same through a real mount
     Mount,
+    /// Whole clusters in one process, with the agents' own code: the same histories each time
+    Simulate,
     /// The demo: every state as it must be
     Demo,
     /// The package: installed, upgraded and removed in an empty root
@@ -61,7 +63,7 @@ pub(crate) enum Part {
 impl Part {
     /// Whether it works without root, FUSE and packages.
     fn is_light(self) -> bool {
-        matches!(self, Self::Format | Self::Clippy | Self::Unit | Self::Replay)
+        matches!(self, Self::Format | Self::Clippy | Self::Unit | Self::Replay | Self::Simulate)
     }
 
     fn name(self) -> String {
@@ -122,6 +124,7 @@ fn run_part(part: Part, tally: &mut Tally) -> Result<bool, Box<dyn Error>> {
         }
         Part::Replay => replay(tally, &[]),
         Part::Mount => replay(tally, &["--mount"]),
+        Part::Simulate => itself(&["simulate", "--from", "1", "--histories", "300"], tally),
         Part::Demo => itself(&["demo"], tally),
         // Only root can install it.
         Part::Package => itself_as_root(&["dist", "--quick"], tally),

@@ -26,7 +26,8 @@ impl World {
         }
     }
 
-    /// A node stops serving a group only when no command is in flight; a stop cannot wait for ever.
+    /// A node stops serving a group only when no command is in flight; a stop cannot wait for ever, and where a block cannot be recorded there is
+    /// no drain.
     fn drained(&mut self, node: usize, action: Option<Action>, path: &str, data: &str) {
         let group = path.split('/').nth(3).unwrap_or_default().to_owned();
         if !path.ends_with(&format!("/{}/state", NODES[node])) {
@@ -34,7 +35,11 @@ impl World {
         }
         let now = self.state(node, &group, node).unwrap_or_default();
         let before = self.nodes[node].states.insert(group.clone(), now);
-        if before.as_deref() == Some("active") && data != "active" && action != Some(Action::Stop) {
+        if before.as_deref() == Some("active")
+            && data != "active"
+            && action != Some(Action::Stop)
+            && self.nodes[node].full.is_none()
+        {
             let commands = self.in_flight(node, &group);
             if commands > 0 {
                 self.violated(format!(

@@ -39,6 +39,10 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 180)]
     seconds: u64,
 
+    /// So many histories, however long that takes
+    #[arg(long, conflicts_with = "seconds")]
+    histories: Option<u64>,
+
     /// How many events a history has
     #[arg(long, default_value_t = 40)]
     events: usize,
@@ -50,6 +54,10 @@ pub(crate) struct Options {
     /// The first seed; by default it is made of the time
     #[arg(long)]
     from: Option<u64>,
+
+    /// The binaries are built already
+    #[arg(long, hide = true)]
+    built: bool,
 }
 
 /// One history, played.
@@ -84,7 +92,11 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     let mut counts = BTreeMap::<String, u64>::new();
     let mut histories = 0_u64;
     let mut failed = None;
-    while started.elapsed() < Duration::from_secs(options.seconds) && failed.is_none() {
+    let goes_on = |played: u64| match options.histories {
+        Some(histories) => played < histories,
+        None => started.elapsed() < Duration::from_secs(options.seconds),
+    };
+    while goes_on(histories) && failed.is_none() {
         let seed = first + histories;
         let played = play(seed, options.events)?;
         histories += 1;

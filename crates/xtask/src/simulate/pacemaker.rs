@@ -579,6 +579,7 @@ impl Cluster {
             self.happened(format!("transition: {} {}", self.resources[r].id, parts.join(", ")));
         }
         self.stage.lock().world.unheard = false;
+        self.misled(plans);
         self.reload(plans, members);
         if !self.goes_on() {
             return;
@@ -608,6 +609,22 @@ impl Cluster {
         }
         if !self.violated() {
             self.first_monitors(members);
+        }
+    }
+
+    /// Between a reload and the next monitor the lists name a serving instance as an unpromoted one, and peers say so too until the next
+    /// notification about it.
+    fn misled(&self, plans: &[Plan]) {
+        let mut state = self.stage.lock();
+        for (resource, plan) in self.resources.iter().zip(plans) {
+            let Some(group) = resource.group.as_ref().filter(|_| !plan.is_empty()) else { continue };
+            for (node, instance) in resource.instances.iter().enumerate() {
+                let serves = state.world.state(node, group, node).as_deref() == Some("active");
+                if serves && instance.role == Role::Unpromoted {
+                    state.world.untold = true;
+                    state.world.disturbed = true;
+                }
+            }
         }
     }
 
