@@ -124,7 +124,7 @@ fn run_part(part: Part, tally: &mut Tally) -> Result<bool, Box<dyn Error>> {
         }
         Part::Replay => replay(tally, &[]),
         Part::Mount => replay(tally, &["--mount"]),
-        Part::Simulate => itself(&["simulate", "--from", "1", "--histories", "300"], tally),
+        Part::Simulate => itself(&["simulate", "--from", "1", "--histories", "150"], tally),
         Part::Demo => itself(&["demo"], tally),
         // Only root can install it.
         Part::Package => itself_as_root(&["dist", "--quick"], tally),

@@ -86,8 +86,10 @@ pub(super) enum Ports {
     Down,
     /// The ports are up, there are no LUNs.
     Up,
-    /// The ports are up, every initiator group has the device as LUN 0, and the cluster has the node's promotion score.
-    Serving,
+    /// The ports are up, every initiator group has the device as LUN 0, and the cluster has the score of an unpromoted instance.
+    Standby,
+    /// The same with the score of the promoted instance.
+    Promoted,
 }
 
 impl Ports {
@@ -102,9 +104,9 @@ impl Ports {
             Self::Bare => vec!["SCST is not loaded".to_owned()],
             Self::Down => each_port(&|_| "disabled".to_owned()),
             Self::Up => each_port(&|id| format!("enabled, id {id}, {group}: no LUN")),
-            Self::Serving => {
+            Self::Standby | Self::Promoted => {
                 let mut lines = each_port(&|id| format!("enabled, id {id}, {group}: LUN 0 dummy_lu0dummy"));
-                lines.push("promotion score 5".to_owned());
+                lines.push(format!("promotion score {}", if self == Self::Promoted { 10 } else { 5 }));
                 lines
             }
         }
@@ -218,7 +220,7 @@ pub(super) const STORY: &[Act] = &[
             ],
             ..NOTHING
         }],
-        ports: [Ports::Serving, Ports::Serving],
+        ports: [Ports::Standby, Ports::Standby],
     },
     Act {
         title: "alpha is promoted",
@@ -235,11 +237,11 @@ pub(super) const STORY: &[Act] = &[
             ],
             ..NOTHING
         }],
-        ports: [Ports::Serving, Ports::Serving],
+        ports: [Ports::Promoted, Ports::Standby],
     },
     Act {
         title: "alpha goes to standby, beta takes over",
-        watch: "alpha drains its devices and steps down before beta steps up: never two active nodes",
+        watch: "alpha drains its devices and tells its hosts to wait before beta steps up: never two active nodes, and no path that fails meanwhile",
         power: STEADY,
         transitions: &[
             Transition {
@@ -250,9 +252,9 @@ pub(super) const STORY: &[Act] = &[
                 promote: "beta",
                 calls: &[
                     group("alpha beta", "pre-demote", "0 0", "AS TS"),
-                    group("alpha", "demote", "0", "SS TS"),
-                    group("alpha beta", "post-demote", "0 0", "SS SS"),
-                    group("alpha beta", "pre-stop", "0 0", "SS TS"),
+                    group("alpha", "demote", "0", "TS TS"),
+                    group("alpha beta", "post-demote", "0 0", "TS TS"),
+                    group("alpha beta", "pre-stop", "0 0", "TS TS"),
                     group("alpha", "stop", "0", "-- TS"),
                     group("beta", "post-stop", "0", "-- US"),
                 ],
@@ -271,7 +273,7 @@ pub(super) const STORY: &[Act] = &[
                 ..NOTHING
             },
         ],
-        ports: [Ports::Down, Ports::Serving],
+        ports: [Ports::Down, Ports::Promoted],
     },
     Act {
         title: "alpha returns",
@@ -290,7 +292,7 @@ pub(super) const STORY: &[Act] = &[
             ],
             ..NOTHING
         }],
-        ports: [Ports::Serving, Ports::Serving],
+        ports: [Ports::Standby, Ports::Promoted],
     },
     Act {
         title: "beta loses its power and is fenced, alpha takes over",
@@ -305,7 +307,7 @@ pub(super) const STORY: &[Act] = &[
             fenced: true,
             calls: &[
                 group("alpha", "pre-demote", "0", "ST off"),
-                group("alpha", "post-demote", "0", "SS off"),
+                group("alpha", "post-demote", "0", "ST off"),
                 group("alpha", "pre-stop", "0", "ST off"),
                 group("alpha", "post-stop", "0", "SU off"),
                 group("alpha", "pre-promote", "0", "SU off"),
@@ -315,7 +317,7 @@ pub(super) const STORY: &[Act] = &[
             ],
             ..NOTHING
         }],
-        ports: [Ports::Serving, Ports::Off],
+        ports: [Ports::Promoted, Ports::Off],
     },
     Act {
         title: "beta boots again",
@@ -336,7 +338,7 @@ pub(super) const STORY: &[Act] = &[
             ],
             ..NOTHING
         }],
-        ports: [Ports::Serving, Ports::Serving],
+        ports: [Ports::Promoted, Ports::Standby],
     },
     Act {
         title: "everything stops",

@@ -134,6 +134,7 @@ pub(super) fn run() -> Result<Outcome, Box<dyn Error>> {
     let mut all = Outcome::default();
     for version in [ScstVersion::V3_11, ScstVersion::V3_7] {
         for (event, there) in EVENTS.iter().enumerate() {
+            println!("{version:?}: {}: {} cases before, {} failed", there.name, all.cases, all.failed.len());
             for (action, node) in there.actions.iter().flat_map(|action| [(*action, 0), (*action, 1)]) {
                 'operations: for operation in 1.. {
                     for fault in Fault::ALL {
