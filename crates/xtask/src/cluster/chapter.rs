@@ -35,6 +35,8 @@ pub(super) const CHAPTERS: &[Chapter] = &[
     stories::planned::CHAPTER,
     stories::upgrade::CHAPTER,
     stories::stores::DRBD,
+    stories::stores::LVM,
+    stories::stores::ZFS,
     stories::trouble::CHAPTER,
     stories::reloads::CHAPTER,
     stories::members::CHAPTER,

@@ -5,6 +5,7 @@
 
 use std::error::Error;
 use std::fs;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -19,6 +20,10 @@ use super::world::{Cluster, Plan, Told};
 struct Taken {
     all: u64,
     ours: u64,
+    /// No node was active.
+    pause: u64,
+    /// The kernels of both nodes said standby, so that hosts had no path that they would wait for.
+    standby: u64,
 }
 
 /// How a role gets to the other node.
@@ -42,6 +47,8 @@ pub(super) fn measure(agents: &str, runs: usize) -> Result<ExitCode, Box<dyn Err
             ("in all", (|taken| taken.all) as fn(&Taken) -> u64),
             ("Pacemaker's part", |taken| taken.all - taken.ours),
             ("the agents' part", |taken| taken.ours),
+            ("no node active", |taken| taken.pause),
+            ("both standby", |taken| taken.standby),
         ] {
             let mut times: Vec<u64> = taken.iter().map(part).collect();
             times.sort_unstable();
@@ -55,9 +62,11 @@ pub(super) fn measure(agents: &str, runs: usize) -> Result<ExitCode, Box<dyn Err
 fn failover(cluster: &mut Cluster, way: Way) -> Told<Taken> {
     let (promoted, other) = promoted_and_other(cluster)?;
     let clone = dummy().clone_id();
-    let node = cluster.node(&other);
-    let state = node.path(&format!("/sys/kernel/scst_tgt/device_groups/dummy/target_groups/{other}/state"));
-    let state = state.ok_or("the other node has no power")?;
+    let state = |node: &str| {
+        let path = format!("/sys/kernel/scst_tgt/device_groups/dummy/target_groups/{node}/state");
+        cluster.node(node).path(&path).ok_or("no power")
+    };
+    let (before, after) = (state(&promoted)?, state(&other)?);
     let moment = cluster.moment();
     cluster.stay_down.store(true, Ordering::Relaxed);
     let (began, started) = (now(), Instant::now());
@@ -69,13 +78,25 @@ fn failover(cluster: &mut Cluster, way: Way) -> Told<Taken> {
         }
         Way::PowerLoss => cluster.node(&promoted).cut_power()?,
     }
-    while !fs::read_to_string(&state).is_ok_and(|text| text.starts_with("active")) {
+    let shows = |file: &Path, state: &str| fs::read_to_string(file).is_ok_and(|text| text.starts_with(state));
+    let (mut gone, mut standby) = (None, Duration::ZERO);
+    let mut last = Instant::now();
+    while !shows(&after, "active") {
+        if gone.is_none() && !shows(&before, "active") {
+            gone = Some(Instant::now());
+        }
+        if shows(&before, "standby") && shows(&after, "standby") {
+            standby += last.elapsed();
+        }
+        last = Instant::now();
         if started.elapsed() > Duration::from_mins(1) {
             return Err(format!("{other} is not active within a minute").into());
         }
         std::thread::sleep(Duration::from_millis(1));
     }
     let all = u64::try_from(started.elapsed().as_millis())?;
+    let pause = u64::try_from(gone.map_or(Duration::ZERO, |gone| gone.elapsed()).as_millis())?;
+    let standby = u64::try_from(standby.as_millis())?;
     if let Some(mut command) = command {
         command.wait()?;
     }
@@ -88,7 +109,7 @@ fn failover(cluster: &mut Cluster, way: Way) -> Told<Taken> {
     }
     cluster.status_is("both run", |status| status.with_role(dummy().resource, "Unpromoted").len() == 1)?;
     cluster.settles()?;
-    Ok(Taken { all, ours })
+    Ok(Taken { all, ours, pause, standby })
 }
 
 /// The time of day in milliseconds, as the logs have it: UTC.

@@ -99,3 +99,15 @@ pub(super) fn never_two_active(what: &str, samples: &[Sample]) -> Told<()> {
         _ => Ok(()),
     }
 }
+
+/// Fails if at any moment all nodes said standby, or one node said so of all: hosts then fail all their paths instead of waiting.
+pub(super) fn never_all_standby(what: &str, samples: &[Sample]) -> Told<()> {
+    let all = |states: &[&str]| states.iter().all(|state| *state == "standby");
+    for sample in samples {
+        let told = sample.seen_by.iter().any(|states| all(&states.iter().map(String::as_str).collect::<Vec<_>>()));
+        if all(&sample.own()) || told {
+            return Err(format!("{what}: all paths standby after {} ms: {sample:?}", sample.at.as_millis()).into());
+        }
+    }
+    Ok(())
+}

@@ -128,12 +128,13 @@ impl Cluster {
                         fencer.done(&wish);
                         continue;
                     }
+                    // Told before it boots: a node that hears that it has been fenced ends itself.
                     let fulfilled = node.cut_power().and_then(|()| {
+                        fencer.done(&wish);
                         if wish.boot && !stay_down.load(Ordering::Relaxed) { node.boot() } else { Ok(()) }
                     });
-                    match fulfilled {
-                        Ok(()) => fencer.done(&wish),
-                        Err(error) => println!("cannot fence {}: {error}", wish.node),
+                    if let Err(error) = fulfilled {
+                        println!("cannot fence {}: {error}", wish.node);
                     }
                 }
                 std::thread::sleep(Duration::from_millis(20));

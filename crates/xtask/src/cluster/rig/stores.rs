@@ -1,7 +1,7 @@
 //! What stands below the devices: stand-ins for the resource agents of DRBD, ZFS and LVM, which change a store of the node's simulated SCST.
 //!
 //! They have the names and parameters of those that they stand for, so that the configurations of our documents can be played as they are. A store is in
-//! use on one node at a time: they refuse it while another node with power has it, and the simulator refuses to take it from a device that is open.
+//! use on one node at a time: they refuse it while another node with power has it, and refuse to take it from a device that is open.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -12,6 +12,10 @@ pub(super) const NAMES: [&str; 3] = ["linbit/drbd", "heartbeat/ZFS", "heartbeat/
 
 /// The device of the DRBD resource r10.
 pub(crate) const DRBD: &str = "/run/drbd10";
+/// The volume of the pool tank.
+pub(crate) const ZVOL: &str = "/run/zvol-tank";
+/// The volume of the volume group hosts.
+pub(crate) const VOLUME: &str = "/run/lv-hosts";
 
 /// The simulated stores in the simulator's words: DRBD a secondary, the volumes not there.
 pub(crate) const SCENARIO: &str = r#"
@@ -63,7 +67,10 @@ bring() {
 }
 take() {
     [ -e "$mine" ] || return 0
-    echo "store $path $down" >/sys/.sim/ctl || why "$path: $down refused: it is open"
+    for device in /sys/kernel/scst_tgt/devices/*; do
+        [ "$(head -n 1 "$device/filename" 2>/dev/null)" != "$path" ] || [ "$(head -n 1 "$device/active")" = 0 ] || why "$path is open"
+    done
+    echo "store $path $down" >/sys/.sim/ctl || why "$path: $down refused"
     rm -f "$mine"
 }
 promotable=${OCF_RESKEY_CRM_meta_promoted_max:-0}

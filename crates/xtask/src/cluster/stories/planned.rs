@@ -2,6 +2,7 @@
 
 use super::super::chapter::{Chapter, Story};
 use super::super::config::{Device, ESX2, PORTS, dummy, group_constraints, group_resource, ssd};
+use super::super::states::{never_all_standby, never_two_active};
 use super::super::world::{Cluster, Plan, Told, until};
 
 pub(crate) const CHAPTER: Chapter = Chapter {
@@ -21,6 +22,7 @@ pub(crate) const CHAPTER: Chapter = Chapter {
         Story { name: "a new initiator group, and the group told to look again", tell: new_initiator_group },
         Story { name: "two groups promoted on different nodes", tell: two_groups },
         Story { name: "cleanup, refresh and the probes after it change nothing", tell: looked_again },
+        Story { name: "a peer that was left between two states is put right by a monitor", tell: left_between },
     ],
 };
 
@@ -66,18 +68,6 @@ pub(super) fn promoted_on(cluster: &Cluster, node: &str) -> Told<()> {
     Ok(())
 }
 
-/// Settles after a refresh. Pacemaker knows nothing of what runs until the probes have answered, one after the other. It may announce a promotion or a stop
-/// in between and then not carry it out, which leaves a peer between two states until a monitor repairs that, some minutes later. A stop and a start
-/// repair it at once.
-pub(super) fn settles_after_refresh(cluster: &Cluster) -> Told<()> {
-    cluster.idle()?;
-    let status = cluster.status()?;
-    if cluster.wrong_picture(&status).is_some_and(|wrong| wrong.contains("transitioning")) {
-        stopped_and_started(cluster)?;
-    }
-    cluster.settles().map(drop)
-}
-
 fn standby(cluster: &mut Cluster) -> Told<()> {
     let (promoted, other) = promoted_and_other(cluster)?;
     let group = dummy().resource;
@@ -101,9 +91,14 @@ fn moved(cluster: &mut Cluster) -> Told<()> {
     let (promoted, other) = promoted_and_other(cluster)?;
     let (group, clone) = (dummy().resource, dummy().clone_id());
     let moment = cluster.moment();
+    let sampling = cluster.sample(dummy().name)?;
     cluster.run(&["crm_resource", "--resource", &clone, "--move", "--promoted", "--node", &other])?;
-    cluster.status_is("the other one promoted", |status| status.promoted(group).as_ref() == Some(&other))?;
-    cluster.settles()?;
+    let there = cluster.status_is("the other one promoted", |status| status.promoted(group).as_ref() == Some(&other));
+    let settled = there.and_then(|()| cluster.settles());
+    let samples = sampling.end()?;
+    settled?;
+    never_two_active("a move", &samples)?;
+    never_all_standby("a move", &samples)?;
     cluster.run(&["crm_resource", "--resource", &clone, "--clear"])?;
     cluster.settles()?;
     same(
@@ -132,10 +127,6 @@ fn target_role(cluster: &mut Cluster) -> Told<()> {
 }
 
 fn stopped(cluster: &mut Cluster) -> Told<()> {
-    stopped_and_started(cluster)
-}
-
-fn stopped_and_started(cluster: &Cluster) -> Told<()> {
     let (group, clone) = (dummy().resource, dummy().clone_id());
     let meta = ["crm_resource", "--resource", &clone, "--meta"];
     cluster.run(&[&meta[..], &["--set-parameter", "target-role", "--parameter-value", "Stopped"]].concat())?;
@@ -172,7 +163,7 @@ fn changed_after_move(cluster: &mut Cluster) -> Told<()> {
     cluster.idle()?;
     set(cluster, group, "reload", "after the move")?;
     cluster.config.groups[0].devices.push(device);
-    settles_after_refresh(cluster)?;
+    cluster.settles()?;
     cluster.run(&["crm_resource", "--resource", group, "--delete-parameter", "device7"])?;
     cluster.config.groups[0].devices.pop();
     Ok(())
@@ -270,7 +261,35 @@ fn looked_again(cluster: &mut Cluster) -> Told<()> {
         cluster.status_is("the same roles as before", |status| status.roles == before.roles)?;
         cluster.idle()?;
         same(&words.join(" "), cluster.changes_since(&moment)?, &[])?;
-        settles_after_refresh(cluster)?;
+        cluster.settles()?;
     }
     Ok(())
+}
+
+/// Announces, by the notification that comes before it, something that is then not carried out. A refresh can do that, when the probes have answered.
+fn announced(cluster: &Cluster, to: &str, operation: &str, of: &str) -> Told<()> {
+    let agent = format!("{}/scst_aluadg", super::super::rig::PROVIDER);
+    let device = format!("OCF_RESKEY_device0={}", dummy().devices[0].parameter());
+    let instance = format!("OCF_RESOURCE_INSTANCE={}", dummy().resource);
+    let meta = |name: &str, value: &str| format!("OCF_RESKEY_CRM_meta_{name}={value}");
+    let mut words =
+        ["env", "OCF_ROOT=/usr/lib/ocf", &instance, "OCF_RESKEY_groupname=dummy"].map(str::to_owned).to_vec();
+    words.extend(["OCF_RESKEY_tgtdriver=qla2x00t".to_owned(), device, meta("on_node", to), meta("notify", "true")]);
+    words.extend([meta("notify_type", "pre"), meta("notify_operation", operation)]);
+    words.extend([meta("notify_active_uname", "alpha beta"), meta(&format!("notify_{operation}_uname"), of)]);
+    words.extend([agent, "notify".to_owned()]);
+    cluster.run_on(to, &words.iter().map(String::as_str).collect::<Vec<_>>()).map(drop)
+}
+
+fn left_between(cluster: &mut Cluster) -> Told<()> {
+    let (promoted, other) = promoted_and_other(cluster)?;
+    let moment = cluster.moment();
+    announced(cluster, &other, "demote", &promoted)?;
+    announced(cluster, &promoted, "stop", &other)?;
+    let status = cluster.status()?;
+    if !cluster.wrong_picture(&status).is_some_and(|wrong| wrong.contains("transitioning")) {
+        return Err("what was announced is not shown".into());
+    }
+    cluster.settles()?;
+    same("two pictures put right", cluster.changes_since(&moment)?, &[])
 }

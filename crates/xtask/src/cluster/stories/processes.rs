@@ -4,7 +4,7 @@ use super::super::chapter::{Chapter, Story};
 use super::super::config::{PORTS, dummy};
 use super::super::runs::{Run, Since, Starter};
 use super::super::world::{Cluster, Plan, Told, until};
-use super::planned::{promoted_and_other, set, settles_after_refresh};
+use super::planned::{promoted_and_other, set};
 
 pub(crate) const CHAPTER: Chapter = Chapter {
     name: "processes",
@@ -175,7 +175,7 @@ fn monitors(cluster: &mut Cluster) -> Told<()> {
             return Err(format!("probes on {node}: {probes:#?}").into());
         }
     }
-    settles_after_refresh(cluster)
+    cluster.settles().map(drop)
 }
 
 fn by_hand(cluster: &mut Cluster) -> Told<()> {

@@ -7,7 +7,7 @@ use super::super::chapter::{Chapter, Story};
 use super::super::config::{Device, dummy};
 use super::super::states::never_two_active;
 use super::super::world::{Cluster, Plan, Told, until};
-use super::planned::{promoted_on, restarted_by_name, set, settles_after_refresh};
+use super::planned::{promoted_on, restarted_by_name, set};
 
 pub(crate) const CHAPTER: Chapter = Chapter {
     name: "reloads",
@@ -90,7 +90,7 @@ fn restarted(cluster: &mut Cluster) -> Told<()> {
         promoted_on(cluster, promoted)?;
         // Or the restart would pass by the instance that was demoted last.
         cluster.run(&["crm_resource", "--refresh", "--resource", dummy().resource])?;
-        settles_after_refresh(cluster)?;
+        cluster.settles()?;
         cluster.run(&[&limit[..], &["--update", "1"]].concat())?;
         restarted_by_name(cluster)?;
         cluster.run(&[&limit[..], &["--delete"]].concat())?;

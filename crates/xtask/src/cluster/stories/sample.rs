@@ -6,7 +6,7 @@
 use std::fs;
 
 use super::super::chapter::{Chapter, Story};
-use super::super::config::{Cib, Config, Hosts, PORTS, alpha, beta, dummy};
+use super::super::config::{Cib, Config, Hosts, Machine, PORTS, alpha, beta, dummy};
 use super::super::picture;
 use super::super::world::{Cluster, Plan, Told, until};
 use crate::workspace;
@@ -62,12 +62,22 @@ fn comes_up(cluster: &mut Cluster, reload: &[&str]) -> Told<()> {
 }
 
 /// Takes everything but the fence device out of the configuration; what ran is stopped, and nothing of it may be left in the kernels.
-fn erased(cluster: &mut Cluster) -> Told<()> {
+pub(super) fn erased(cluster: &mut Cluster) -> Told<()> {
     let resources = Cib { machines: &[], config: None, fencing: true, filler: 0 }.resources();
-    for (scope, document) in [("constraints", "<constraints/>"), ("resources", &resources), ("nodes", "<nodes/>")] {
-        cluster.run(&["cibadmin", "--replace", "--scope", scope, "--xml-text", document])?;
-    }
+    let replace = |scope: &str, document: &str| {
+        cluster.run(&["cibadmin", "--replace", "--scope", scope, "--xml-text", document]).map(drop)
+    };
+    // Stopped while the constraints are there: without them a store could be taken from a device that is open.
+    let stop = ["crm_attribute", "--type", "crm_config", "--name", "stop-all-resources"];
+    cluster.run(&[&stop[..], &["--update", "true"]].concat())?;
     cluster.status_is("nothing that runs", |status| status.roles.keys().all(|(resource, _)| resource == "fence"))?;
+    cluster.idle()?;
+    replace("constraints", "<constraints/>")?;
+    replace("resources", &resources)?;
+    cluster.run(&[&stop[..], &["--delete"]].concat())?;
+    cluster.idle()?;
+    // Last: a stop deletes its score by the name of the node.
+    replace("nodes", "<nodes/>")?;
     cluster.settles()?;
     Ok(())
 }
@@ -134,10 +144,10 @@ fn by_xml(cluster: &mut Cluster) -> Told<()> {
     erased(cluster)
 }
 
-/// The first block of code of a document after these words.
-pub(super) fn block(document: &str, after: &str) -> Told<String> {
+/// The block of code of a document that is so far after these words, 1 for the first.
+pub(super) fn block(document: &str, after: &str, place: usize) -> Told<String> {
     let text = fs::read_to_string(workspace::root().join(document))?;
-    let block = text.split_once(after).and_then(|(_, rest)| rest.split("```").nth(1));
+    let block = text.split_once(after).and_then(|(_, rest)| rest.split("```").nth(2 * place - 1));
     let block = block.ok_or_else(|| format!("{document} has no block of code after {after:?}"))?;
     // Its first line says what language it is.
     Ok(block.split_once('\n').map_or(block, |(_, code)| code).to_owned())
@@ -164,7 +174,7 @@ fn serves(cluster: &mut Cluster) -> Told<()> {
 }
 
 fn of_readme(cluster: &mut Cluster) -> Told<()> {
-    loaded(cluster, &block("README.md", "For crmsh, with your WWPNs")?)
+    loaded(cluster, &block("README.md", "For crmsh, with your WWPNs", 1)?)
 }
 
 /// The hosts of the document.
@@ -175,16 +185,19 @@ pub(super) const DOCUMENTED: [Hosts; 2] = [
 
 fn of_operations(cluster: &mut Cluster) -> Told<()> {
     cluster.config.hosts = DOCUMENTED.to_vec();
-    loaded(cluster, &block("docs/operations.md", "For crmsh, `crm configure load update FILE`")?)
+    loaded(cluster, &block("docs/operations.md", "For crmsh, `crm configure load update FILE`", 1)?)
 }
 
 fn of_operations_by_pcs(cluster: &mut Cluster) -> Told<()> {
     cluster.config.hosts = DOCUMENTED.to_vec();
-    for machine in [alpha(), beta()] {
-        let ports = format!("targetports={}", machine.targetports());
-        cluster.run(&["pcs", "node", "attribute", &machine.name, &ports])?;
-    }
-    let commands = block("docs/operations.md", "For pcs, which takes operations")?;
-    cluster.run(&["sh", "-e", "-c", &commands])?;
+    by_commands(cluster, &block("docs/operations.md", "For pcs, which takes operations", 1)?)?;
     serves(cluster)
+}
+
+/// Runs a block of commands, after those that set the nodes' ports.
+pub(super) fn by_commands(cluster: &Cluster, commands: &str) -> Told<()> {
+    let attribute =
+        |machine: &Machine| format!("pcs node attribute {} targetports={}\n", machine.name, machine.targetports());
+    let attributes: String = cluster.machines.iter().map(attribute).collect();
+    cluster.run(&["sh", "-e", "-c", &(attributes + commands)]).map(drop)
 }

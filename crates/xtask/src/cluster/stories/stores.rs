@@ -6,25 +6,110 @@ use super::super::chapter::{Chapter, Story};
 use super::super::config::dummy;
 use super::super::rig::stores;
 use super::super::states::never_two_active;
+use super::super::status::Status;
 use super::super::world::{Cluster, Plan, Told, until};
-use super::sample::{DOCUMENTED, block};
+use super::sample::{DOCUMENTED, block, by_commands, erased};
+
+/// What stands below the group.
+struct Layout {
+    /// The resource on whose node the group is promoted.
+    resource: &'static str,
+    /// What a move names.
+    moved: &'static str,
+    store: &'static str,
+    /// The size of the store in bytes, which hosts of both nodes are told.
+    size: &'static str,
+    /// What the parameter of the device has besides.
+    keys: &'static str,
+    /// Words of docs/operations.md before each block that configures it.
+    blocks: &'static [&'static str],
+}
+
+const ABOVE_DRBD: Layout = Layout {
+    resource: "drbd_r10",
+    moved: "ms_drbd_r10",
+    store: stores::DRBD,
+    size: "1048576",
+    keys: "",
+    blocks: &["One DRBD resource below each group"],
+};
+
+const ABOVE_LVM: Layout = Layout {
+    resource: "vg_hosts",
+    moved: "ms_drbd_r10",
+    store: stores::VOLUME,
+    size: "4194304",
+    keys: ",absent_in_standby=1,size=4M",
+    blocks: &["One DRBD resource below each group", "lead the promotion:"],
+};
+
+const ABOVE_ZFS: Layout = Layout {
+    resource: "pool_tank",
+    moved: "pool_tank",
+    store: stores::ZVOL,
+    size: "2097152",
+    keys: ",absent_in_standby=1,size=2M",
+    blocks: &["The volumes of a pool"],
+};
 
 pub(crate) const DRBD: Chapter = Chapter {
     name: "drbd",
-    begin: || above(stores::DRBD, "One DRBD resource below each group"),
+    begin: || above(&ABOVE_DRBD),
     stories: &[
         Story { name: "started on both nodes, promoted where DRBD is", tell: serves },
-        Story { name: "moved by the name of the DRBD clone, there and back", tell: moved_by_drbd },
+        Story { name: "moved by the name of the DRBD clone, there and back", tell: moved_there_and_back },
         Story { name: "a move by the name of the group moves nothing", tell: not_moved_by_group },
         Story { name: "power loss of the promoted node, and its return", tell: lost },
+        Story { name: "the same by the commands for pcs, and moved", tell: by_pcs },
     ],
 };
 
-/// What stands below the group, by its name in the configuration.
-const DRBD_CLONE: &str = "ms_drbd_r10";
+pub(crate) const LVM: Chapter = Chapter {
+    name: "lvm",
+    begin: || above(&ABOVE_LVM),
+    stories: &[
+        Story { name: "started on both nodes, the store only where the group is promoted", tell: serves },
+        Story { name: "moved by the name of the DRBD clone, there and back", tell: moved_there_and_back },
+        Story { name: "power loss of the promoted node, and its return", tell: lost },
+        Story { name: "the same by the commands for pcs, and moved", tell: by_pcs },
+    ],
+};
 
-/// Loads the documented configuration of ports and group, the device on a store, together with the documented block about that store.
-fn above(store: &str, words: &str) -> Told<Cluster> {
+pub(crate) const ZFS: Chapter = Chapter {
+    name: "zfs",
+    begin: || above(&ABOVE_ZFS),
+    stories: &[
+        Story { name: "started on both nodes, the store only where the group is promoted", tell: serves },
+        Story { name: "moved by the name of the pool, there and back", tell: moved_there_and_back },
+        Story { name: "power loss of the promoted node, and its return", tell: lost },
+        Story { name: "the same by the commands for pcs, and moved", tell: by_pcs },
+    ],
+};
+
+/// The layout of a cluster that runs.
+fn layout(status: &Status) -> &'static Layout {
+    let runs = |layout: &&Layout| status.roles.keys().any(|(resource, _)| resource == layout.resource);
+    [&ABOVE_LVM, &ABOVE_ZFS].into_iter().find(runs).unwrap_or(&ABOVE_DRBD)
+}
+
+/// The documented configuration of ports and group, the device on a store, together with the documented blocks about that store: those for crmsh, or those
+/// for pcs, which follow them.
+fn configuration(layout: &Layout, words: &str, place: usize) -> Told<String> {
+    let group = block("docs/operations.md", words, 1)?;
+    let device = "handler=vdisk_nullio,virtname=lu0dummy,dummy=1,export0=all:0";
+    let configured = format!("filename={},virtname=lu0dummy,export0=all:0{}", layout.store, layout.keys);
+    if !group.contains(device) {
+        return Err(format!("no device {device:?} in\n{group}").into());
+    }
+    let mut text = group.replace(device, &configured);
+    for words in layout.blocks {
+        text.push_str(&block("docs/operations.md", words, place)?);
+    }
+    Ok(text)
+}
+
+/// A cluster that is configured so by crmsh.
+fn above(layout: &Layout) -> Told<Cluster> {
     let mut plan = Plan { config: None, fencing: true, ..Plan::standard() };
     for machine in &mut plan.machines {
         machine.stores = stores::SCENARIO;
@@ -32,18 +117,25 @@ fn above(store: &str, words: &str) -> Told<Cluster> {
     let mut cluster = Cluster::boot(plan)?;
     cluster.settles()?;
     cluster.config.hosts = DOCUMENTED.to_vec();
-    let group = block("docs/operations.md", "For crmsh, `crm configure load update FILE`")?;
-    let device = "handler=vdisk_nullio,virtname=lu0dummy,dummy=1,export0=all:0";
-    let configured = format!("filename={store},virtname=lu0dummy,export0=all:0");
-    if !group.contains(device) {
-        return Err(format!("no device {device:?} in\n{group}").into());
-    }
     let alpha = cluster.node("alpha");
     let file = alpha.directory().join("stores.crm");
-    fs::write(&file, group.replace(device, &configured) + &block("docs/operations.md", words)?)?;
+    fs::write(&file, configuration(layout, "For crmsh, `crm configure load update FILE`", 1)?)?;
     alpha.run(&["crm", "configure", "load", "update", &file.to_string_lossy()])?;
     cluster.status_is("one promoted", |status| status.promoted(dummy().resource).is_some())?;
     Ok(cluster)
+}
+
+/// The same by pcs, in the place of what runs.
+fn by_pcs(cluster: &mut Cluster) -> Told<()> {
+    let layout = layout(&cluster.status()?);
+    erased(cluster)?;
+    let commands = configuration(layout, "For pcs, which takes operations", 2)?.replace("pcs ", "pcs -f /run/new.xml ");
+    // In one step, as the document says: the group would be promoted before its constraints are there.
+    by_commands(cluster, &format!("pcs cluster cib /run/new.xml\n{commands}pcs cluster cib-push /run/new.xml\n"))?;
+    cluster.status_is("one promoted", |status| {
+        status.promoted(dummy().resource).is_some() && status.with_role(dummy().resource, "Unpromoted").len() == 1
+    })?;
+    moved(cluster)
 }
 
 /// Where the group is promoted, and the other node; what is below is promoted on the same one, and the store is open there alone.
@@ -51,15 +143,16 @@ fn promoted_and_other(cluster: &Cluster) -> Told<(String, String)> {
     let status = cluster.settles()?;
     let group = dummy().resource;
     let promoted = status.promoted(group).ok_or_else(|| format!("not one is promoted\n{status}"))?;
-    if status.promoted("drbd_r10").as_ref() != Some(&promoted) {
-        return Err(format!("DRBD is not promoted where the group is\n{status}").into());
+    let below = layout(&status);
+    if !matches!(status.role(below.resource, &promoted), Some("Promoted" | "Started")) {
+        return Err(format!("{} is not where the group is promoted\n{status}", below.resource).into());
     }
     let mut other = String::new();
     for node in cluster.nodes().iter().filter(|node| node.is_on()) {
         let place = node.path("/sys/kernel/scst_tgt/devices/dummy_lu0dummy").ok_or("no power")?;
         let read = |name: &str| fs::read_to_string(place.join(name)).unwrap_or_default();
         let shown = [read("active"), read("size")].map(|text| text.lines().next().unwrap_or_default().to_owned());
-        let wanted = [if node.name() == promoted { "1" } else { "0" }, "1048576"];
+        let wanted = [if node.name() == promoted { "1" } else { "0" }, below.size];
         if shown != wanted {
             return Err(format!("active and size on {} are {shown:?} instead of {wanted:?}", node.name()).into());
         }
@@ -74,10 +167,12 @@ fn serves(cluster: &mut Cluster) -> Told<()> {
     promoted_and_other(cluster).map(drop)
 }
 
-fn moved(cluster: &Cluster, name: &str) -> Told<()> {
+fn moved(cluster: &Cluster) -> Told<()> {
     let (promoted, other) = promoted_and_other(cluster)?;
+    let name = layout(&cluster.status()?).moved;
+    let role: &[&str] = if name.starts_with("ms_") { &["--promoted"] } else { &[] };
     let sampling = cluster.sample(dummy().name)?;
-    cluster.run(&["crm_resource", "--resource", name, "--move", "--promoted", "--node", &other])?;
+    cluster.run(&[&["crm_resource", "--resource", name, "--move", "--node", &other], role].concat())?;
     let there = cluster.status_is("moved", |status| status.promoted(dummy().resource).as_ref() == Some(&other));
     let settled = there.and_then(|()| promoted_and_other(cluster));
     never_two_active(&format!("moved from {promoted}"), &sampling.end()?)?;
@@ -87,9 +182,9 @@ fn moved(cluster: &Cluster, name: &str) -> Told<()> {
     if still == other { Ok(()) } else { Err(format!("the role went back to {still}").into()) }
 }
 
-fn moved_by_drbd(cluster: &mut Cluster) -> Told<()> {
-    moved(cluster, DRBD_CLONE)?;
-    moved(cluster, DRBD_CLONE)
+fn moved_there_and_back(cluster: &mut Cluster) -> Told<()> {
+    moved(cluster)?;
+    moved(cluster)
 }
 
 fn not_moved_by_group(cluster: &mut Cluster) -> Told<()> {
