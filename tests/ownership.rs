@@ -1,7 +1,7 @@
 //! What is ours beside another resource of the same agent, and beside what others set up on the ports of the node.
 
 use crate::world::sample::{self, ALPHA, HOST, group, ports};
-use crate::world::{Cluster, Resource, World};
+use crate::world::{Cluster, Lists, Resource, World};
 
 const STRANGER: &str = "21:00:00:24:ff:60:d0:77";
 
@@ -102,35 +102,93 @@ fn by_the_clones_id_the_ports_are_the_same() {
     alpha.run(&ports(), "start").exit(0).writes(0);
 }
 
+/// A second resource with the device group of the first.
+fn same_group() -> Resource {
+    group().called("scst_dg_two").param("device0", "handler=vdisk_nullio,virtname=x,export0=all:3")
+}
+
 #[test]
-fn a_second_resource_with_the_same_device_group_does_not_start_and_changes_nothing() {
+fn a_second_resource_with_the_same_device_group_is_refused_and_sees_what_the_group_does() {
     let cluster = in_use();
-    let alpha = cluster.node("alpha");
-    let before = alpha.tree();
-    let two = group().called("scst_dg_two").param("device0", "handler=vdisk_nullio,virtname=x,export0=all:3");
+    let (alpha, beta) = (cluster.node("alpha"), cluster.node("beta"));
+    let two = same_group();
+    cluster.configure(&[&group(), &two]);
     let reason = "device group dummy belongs to resource scst_dg_dummy on this node";
+    let before = [alpha.tree(), beta.tree()];
     for resource in [&two, &group().called("scst_dg_two")] {
-        alpha.run(resource, "monitor").exit(7).reason(reason);
-        for action in ["start", "promote"] {
-            alpha.run(resource, action).exit(2).reason(reason).writes(0);
+        for (node, code) in [(alpha, 8), (beta, 0)] {
+            node.run(resource, "monitor").exit(code).writes(0).logged(reason);
+            node.call(resource).recurring().run("monitor").exit(code).writes(0);
+            for action in ["start", "promote"] {
+                node.run(resource, action).exit(2).reason(reason).writes(0);
+                node.call(resource).without_cluster().run(action).exit(1).reason(reason).writes(0);
+            }
+            node.run(resource, "reload").kept().reason(reason);
+            node.run(resource, "notify").exit(0).writes(0);
+            assert_eq!(node.record(resource), None);
         }
-        alpha.run(resource, "reload").exit(7).writes(0);
-        for action in ["demote", "notify", "stop"] {
-            alpha.run(resource, action).exit(0).writes(0);
-        }
+        // The first resource runs, and nothing serves where the second one says that it is stopped.
+        beta.run(resource, "stop").exit(0).writes(0);
     }
-    assert_eq!(cluster.score("alpha", &two), None);
-    assert_eq!(alpha.tree(), before);
+    assert_eq!([alpha.tree(), beta.tree()], before);
+    beta.run(&group(), "monitor").exit(0);
     alpha.run(&group(), "monitor").exit(8);
     // It ran under another name, which it gives up without touching the first.
     let other = two.param("groupname", "other");
-    alpha.run(&other, "start").exit(0);
+    beta.run(&other, "start").exit(0);
+    beta.run(&two, "stop").exit(0);
+    assert_eq!(beta.tree(), before[1]);
+    // A group that serves is never left behind by a stop that succeeds.
     alpha.run(&two, "stop").exit(0);
-    assert_eq!(alpha.tree(), before);
-    // The first is gone.
-    alpha.run(&group(), "stop").exit(0);
+    assert!(!alpha.exists("device_groups/dummy"));
     alpha.run(&two, "start").exit(0);
     alpha.run(&two, "stop").exit(0);
+}
+
+#[test]
+fn a_resource_that_was_created_anew_under_another_id_goes_on_with_its_group() {
+    for leave in ["stop", "demote", "notify", "reload", "promote"] {
+        let cluster = in_use();
+        let (alpha, beta) = (cluster.node("alpha"), cluster.node("beta"));
+        let anew = group().called("scst_dg_anew");
+        cluster.configure(&[&anew]);
+        let before = alpha.tree();
+        alpha.run(&anew, "monitor").exit(8).writes(0);
+        beta.run(&anew, "monitor").exit(0).writes(0);
+        assert_eq!(["alpha", "beta"].map(|node| cluster.score(node, &anew)), [Some("10".into()), Some("5".into())]);
+        match leave {
+            "stop" => {
+                for node in [alpha, beta] {
+                    node.run(&anew, "stop").exit(0);
+                    assert!(!node.exists("device_groups/dummy"));
+                    assert_eq!([node.record(&group()), node.record(&anew)], [None, None]);
+                }
+                cluster.start(&anew, &["alpha", "beta"]);
+                cluster.promote(&anew, "alpha");
+                assert_eq!(alpha.tree(), before);
+            }
+            "demote" => {
+                alpha.run(&anew, "demote").exit(0);
+                assert_eq!(alpha.state("dummy", "alpha"), "standby");
+                alpha.run(&anew, "monitor").exit(0);
+            }
+            "notify" => {
+                let lists = Lists::new().list("active", &["alpha", "beta"]).list("promote", &["beta"]);
+                alpha.call(&anew).lists(&lists.event("pre", "promote")).run("notify").exit(0).programs(0);
+                assert_eq!(alpha.state("dummy", "alpha"), "standby");
+            }
+            "reload" => {
+                let grown = anew.param("device1", "handler=vdisk_nullio,virtname=lu1,export0=all:1");
+                alpha.run(&grown, "reload").exit(0);
+                assert_eq!(alpha.tree().lines("lun 1 dummy_lu1").len(), 2);
+            }
+            _ => {
+                alpha.run(&anew, "demote").exit(0);
+                beta.run(&anew, "promote").exit(0);
+                assert_eq!(beta.state("dummy", "beta"), "active");
+            }
+        }
+    }
 }
 
 /// Alpha with its ports and one more that is not listed, which somebody has enabled with a number of alpha's range.

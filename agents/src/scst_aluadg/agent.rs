@@ -22,8 +22,8 @@ impl Agent for Aluadg {
     }
 
     fn run(&self, action: Action, context: &Context) -> Result<ExitCode, Failure> {
-        let host = Host::new(context, TABLE.name);
-        if let Some(answer) = instance::of_another(&host, action) {
+        let mut host = Host::new(context, TABLE.name);
+        if let Some(answer) = instance::of_another(&mut host, action) {
             return answer;
         }
         match action {

@@ -11,7 +11,7 @@ use scst_core::ocf::action::Action;
 use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::plan::Step;
 use scst_core::plan::storage::{Scope, clear_tables, release};
-use scst_core::record::{Found, Record};
+use scst_core::record::{Found, Record, file_name};
 use scst_core::scst::alua::AluaState;
 use scst_core::scst::device::Owed;
 use scst_core::scst::names::{DeviceName, Driver, GroupName, NodeName};
@@ -20,7 +20,7 @@ use scst_core::state::{Device, Storage};
 
 use super::params::{Params, StopParams};
 use super::{peers, stores};
-use crate::host::{Host, first_failure};
+use crate::host::{Host, first_failure, kept};
 
 /// The promotion score of an instance, by what the kernel says it does.
 ///
@@ -292,18 +292,58 @@ impl Instance {
     }
 }
 
-/// The answer of an action on a group that another resource has on this node, which this action must not touch. A stop goes on,
-/// because this resource may have had another group.
-pub(super) fn of_another(host: &Host<'_>, action: Action) -> Option<Result<ExitCode, Failure>> {
+/// What an action does about a group whose record stands under the id of another resource: a second resource with the same groupname, or
+/// this one was created anew under another id while the group was there. Two resources with one group are a mistake that start, promote
+/// and reload refuse. What the group does is another matter: the cluster must see it, and must be able to end it, or it promotes another
+/// node over one that serves. `None`: the action goes on, on the record that there is.
+pub(super) fn of_another(host: &mut Host<'_>, action: Action) -> Option<Result<ExitCode, Failure>> {
+    if matches!(action, Action::ValidateAll | Action::MetaData | Action::Usage) {
+        return None;
+    }
     let group = Params::for_stop(&host.context.env).group?;
-    let reason = format!("device group {group} belongs to resource {} on this node", host.store.holder(&group)?);
-    match action {
-        Action::Start | Action::Promote => Some(Err(Failure::args(reason).with_hint(
+    let holder = host.store.holder(&group)?;
+    let reason = format!("device group {group} belongs to resource {holder} on this node");
+    let refused = || {
+        Failure::args(reason.clone()).with_hint(
             "give one of the two another groupname; a record of a resource that is not configured any more can be deleted",
-        ))),
-        Action::Monitor | Action::Reload => Some(Err(Failure::not_running(reason))),
-        Action::Demote | Action::Notify => Some(Ok(ExitCode::Success)),
-        Action::Stop | Action::ValidateAll | Action::MetaData | Action::Usage => None,
+        )
+    };
+    let refusal = match action {
+        Action::Reload if host.observer().group_exists(&group).is_ok_and(|there| !there) => None,
+        Action::Start | Action::Promote | Action::Reload => match is_shown(host, &holder) {
+            Ok(false) => None,
+            Ok(true) => Some(refused()),
+            Err(error) => Some(Failure { code: ExitCode::Generic, ..refused() }.with_hint(error.to_string())),
+        },
+        // A stop that leaves a group alone says that nothing serves here.
+        Action::Stop if !may_serve(host, &group) && is_shown(host, &holder).unwrap_or(false) => return None,
+        _ => None,
+    };
+    match refusal {
+        Some(failure) if action == Action::Reload && failure.code == ExitCode::Args => Some(kept(failure)),
+        Some(failure) => Some(Err(failure)),
+        None => {
+            if action != Action::Notify {
+                tracing::warn!("{reason}");
+            }
+            host.store = host.store.clone().of_group();
+            None
+        }
+    }
+}
+
+/// Whether the cluster has a resource of this id, running or not.
+fn is_shown(host: &Host<'_>, holder: &str) -> Result<bool, cluster::ClusterError> {
+    let roles = cluster::roles(&host.tools, host.deadline(), host.context.env.resource_id())?;
+    Ok(roles.shown.iter().any(|id| file_name(id) == holder))
+}
+
+/// Whether hosts may be using this node's paths, as far as the kernel can be asked.
+fn may_serve(host: &Host<'_>, group: &GroupName) -> bool {
+    let Some(local) = host.node_name_offline(&Found::Nothing) else { return true };
+    match host.observer().alua_state(group, &local) {
+        Ok(state) => state.is_some_and(|state| state.is_open() || state == AluaState::Transitioning),
+        Err(_) => true,
     }
 }
 

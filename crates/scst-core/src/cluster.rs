@@ -10,7 +10,7 @@ mod configuration;
 mod topology;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use quick_xml::events::{BytesStart, Event};
@@ -122,6 +122,8 @@ pub struct Roles {
     pub by_node: BTreeMap<String, PeerRole>,
     /// An action of an instance is under way, on whatever node.
     pub pending: bool,
+    /// The ids of all resources that the cluster shows, also of those that run nowhere.
+    pub shown: BTreeSet<String>,
 }
 
 /// Asks what the cluster believes each node's instance of the resource `instance` does. A node that is not in the answer runs
@@ -210,7 +212,9 @@ pub fn parse_roles(xml: &str, instance: &str) -> Result<Roles, String> {
         match element.name().as_ref() {
             "resources" => complete = true,
             "resource" => {
-                let ours = attribute(element, "id")?.is_some_and(|id| same_resource(&id, instance));
+                let id = attribute(element, "id")?;
+                let ours = id.as_ref().is_some_and(|id| same_resource(id, instance));
+                roles.shown.extend(id.map(|id| plain(&id)));
                 let role = attribute(element, "role")?.unwrap_or_default();
                 // During an action the role is still the old one, or already the new one.
                 let pending = attribute(element, "pending")?.is_some_and(|task| task != "Monitoring");
@@ -237,11 +241,15 @@ pub fn parse_roles(xml: &str, instance: &str) -> Result<Roles, String> {
 
 /// Whether an id of the status is an instance of `instance`: anonymous instances have no suffix there, unique ones `:0`.
 fn same_resource(id: &str, instance: &str) -> bool {
-    let plain = |id: &str| match id.rsplit_once(':') {
+    plain(id) == plain(instance)
+}
+
+/// An id without the number of an instance.
+fn plain(id: &str) -> String {
+    match id.rsplit_once(':') {
         Some((name, number)) if number.bytes().all(|b| b.is_ascii_digit()) => name.to_owned(),
         _ => id.to_owned(),
-    };
-    plain(id) == plain(instance)
+    }
 }
 
 /// A role in both languages of Pacemaker. `None`: not running.

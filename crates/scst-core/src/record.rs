@@ -23,6 +23,25 @@ use crate::system::{Lock, Locked, System};
 /// The first line of a record.
 const VERSION: &str = "scst-ocf record 1";
 
+/// The first words of its lines.
+const WORDS: [&str; 15] = [
+    "node",
+    "id",
+    "group",
+    "port",
+    "missing",
+    "ini_group",
+    "device",
+    "block",
+    "starting",
+    "unfinished",
+    "moving",
+    "failed",
+    "score",
+    "boot",
+    "peer",
+];
+
 /// The instance of a run by hand that names none. No resource is called so: what it has started belongs to the one that comes first.
 const NOBODY: &str = "default";
 
@@ -107,6 +126,12 @@ impl Store {
     #[must_use]
     pub fn of_resource(self) -> Self {
         Self { of_resource: true, ..self }
+    }
+
+    /// The same where the record of a group is this instance's own under whatever id it stands.
+    #[must_use]
+    pub fn of_group(self) -> Self {
+        Self { of_resource: false, ..self }
     }
 
     /// The file of this instance.
@@ -335,7 +360,7 @@ impl Store {
 
 /// An instance as a part of a file's name. One that is too long for it, which XML allows, is cut, and told from others with the
 /// same beginning by a hash of the whole.
-fn file_name(instance: &str) -> String {
+pub fn file_name(instance: &str) -> String {
     // An instance is an XML id and cannot hold these; by hand anything can be said.
     let name: String = instance.chars().map(|c| if c == '/' || c.is_control() { '_' } else { c }).collect();
     if name.len() <= LONGEST_INSTANCE {
@@ -350,8 +375,14 @@ fn file_name(instance: &str) -> String {
     format!("{}{hash}", &name[..end])
 }
 
+/// Whether a line that begins so may have been written by a later version.
+fn is_of_a_later_version(word: &str) -> bool {
+    !word.is_empty() && !WORDS.contains(&word) && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+}
+
 impl Record {
-    /// Reads the text of a record. A file that was cut off, or that holds a line nobody wrote, is no record.
+    /// Reads the text of a record. A file that was cut off, or that holds a line nobody wrote, is no record. A line with a word that
+    /// is not known here was written by a later version, and is passed over: what the others say holds all the same.
     pub fn parse(text: &str) -> Option<Self> {
         let body = text.strip_suffix("end\n")?;
         let mut lines = body.lines();
@@ -383,6 +414,7 @@ impl Record {
                     let state = AluaState::parse(state)?;
                     record.peers.insert(NodeName::parse(name).ok()?, (state, at.parse().ok()?));
                 }
+                [word, ..] if is_of_a_later_version(word) => {}
                 _ => return None,
             }
         }
@@ -635,6 +667,24 @@ mod tests {
         store.write(&Record::default()).unwrap();
         assert!(fs::read_to_string(&elsewhere).unwrap().contains("alpha"), "the link's target is untouched");
         assert_eq!(store.read(None), known(Record::default()));
+    }
+
+    #[test]
+    fn a_line_of_a_later_version_is_passed_over_and_a_broken_line_of_ours_is_not() {
+        let with = |line: &str| sample().text().replace("starting\n", &format!("starting\n{line}\n"));
+        for line in ["serial dummy_lu0 7", "later"] {
+            assert_eq!(Record::parse(&with(line)), Some(sample()), "{line}");
+        }
+        for line in ["score", "score x", "starting now", "device", "block dummy_lu0 2 never", "", " later", "\0\0"] {
+            assert_eq!(Record::parse(&with(line)), None, "{line:?}");
+        }
+        // Each word that is written is known: without what belongs to it, it is damage.
+        let text = sample().text();
+        let words =
+            text.lines().filter_map(|line| line.split(' ').next()).filter(|word| !["scst-ocf", "end"].contains(word));
+        for word in words {
+            assert!(WORDS.contains(&word), "{word}");
+        }
     }
 
     #[test]
