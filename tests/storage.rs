@@ -175,6 +175,23 @@ fn a_loop_initialisation_comes_once_per_port_and_only_after_a_change() {
 }
 
 #[test]
+fn a_start_that_fails_above_half_of_one_does_not_leave_the_node_serving() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    // The kernel gives a new target group the state active.
+    alpha.control("fault op=write path=**/target_groups/alpha/state action=kill when=before at=1");
+    assert!(alpha.run(&group(), "start").was_killed());
+    assert_eq!(alpha.state("dummy", "alpha"), "active");
+    alpha.control("fault op=write path=**/luns/mgmt action=fail errno=EIO at=1");
+    let failed = alpha.run(&group(), "start").exit(1);
+    let written = failed.written();
+    assert!(written.iter().all(|write| !write.ends_with("/state < active")), "{written:#?}");
+    assert_eq!(alpha.state("dummy", "alpha"), "standby");
+    alpha.run(&group(), "start").exit(0);
+    assert_eq!(alpha.state("dummy", "alpha"), "standby");
+}
+
+#[test]
 fn a_start_that_fails_undoes_its_own_steps() {
     let cluster = sample::with_ports();
     let alpha = cluster.node("alpha");

@@ -287,6 +287,15 @@ fn log_warnings(plan: &Plan) {
     }
 }
 
+/// Takes back what a target group says of serving: this node is in standby, and of the others nothing is known.
+fn nobody_serves(storage: &mut Storage, local: &NodeName) {
+    for (node, group) in storage.group.iter_mut().flat_map(|group| &mut group.target_groups) {
+        if group.state.is_open() {
+            group.state = if node == local { AluaState::Standby } else { AluaState::Unavailable };
+        }
+    }
+}
+
 /// The state of our own target group.
 pub(super) fn local_state(found: &Storage, local: &NodeName) -> Option<AluaState> {
     found.group.as_ref().and_then(|group| group.target_groups.get(local)).map(|group| group.state)
@@ -445,6 +454,10 @@ impl<'a> Work<'a> {
         let scope = Scope { recreate: false, ..self.scope.clone() };
         let mut before = before.clone();
         self.facts.forget_made(&mut before);
+        // A start that died left the states that the kernel gives to new target groups: nobody has decided them.
+        if record.known().is_some_and(|record| record.starting) {
+            nobody_serves(&mut before, &self.topology.local.name);
+        }
         let before = &before;
         let undone = instance.storage(self.host, observer).and_then(|now| {
             let plan = converge(&scope, &now, before);
