@@ -100,6 +100,38 @@ fn a_block_size_that_the_store_cannot_have_leaves_the_device_out_and_the_others_
 }
 
 #[test]
+fn a_block_size_that_was_guessed_without_the_store_is_looked_at_before_the_group_opens() {
+    for version in [ScstVersion::V3_7, ScstVersion::V3_11] {
+        let cluster = sample::nodes().scst(version).up();
+        cluster.start(&ports(), &["alpha", "beta"]);
+        let alpha = cluster.node("alpha");
+        let path = cluster.dir().join("d0");
+        let control = |words: &str| alpha.control(&format!("store {} {words}", path.display()));
+        let absent = disk(&cluster, "absent_in_standby=1,size=1M");
+        alpha.run(&absent, "validate-all").exit(0).logged("device1: without its store nobody knows the block size");
+        control("present=false");
+        alpha.run(&absent, "start").exit(0);
+        assert_eq!(alpha.read("devices/dummy_d0/blocksize"), "512", "{version:?}");
+        control("present=true");
+        control("logical_block=4096");
+        let promote = alpha.run(&absent, "promote").exit(1);
+        let promote = promote
+            .reason_has("device dummy_d0: its store has logical blocks of 4096 bytes, more than its blocksize 512");
+        let written = promote.written();
+        assert!(written.iter().all(|write| !write.contains("target_groups/alpha/state")), "{version:?}: {written:#?}");
+        // With the store in place, or told, the next start makes it right.
+        alpha.run(&absent, "stop").exit(0);
+        let told = disk(&cluster, "absent_in_standby=1,size=1M,blocksize=4096");
+        alpha.run(&told, "validate-all").exit(0).not_logged("nobody knows the block size");
+        control("present=false");
+        alpha.run(&told, "start").exit(0);
+        control("present=true");
+        alpha.run(&told, "promote").exit(0);
+        assert_eq!(alpha.read("devices/dummy_d0/blocksize"), "4096", "{version:?}");
+    }
+}
+
+#[test]
 fn another_block_size_waits_until_the_device_is_added_again() {
     let cluster = sample::serving();
     let alpha = cluster.node("alpha");

@@ -170,8 +170,23 @@ fn d10_a_store_that_grew_is_served_with_its_size() {
         alpha.run(&group, action).exit(0);
     }
     alpha.control(&format!("store {} size=2097152", disk.display()));
-    alpha.run(&group, "promote").exit(0);
+    let written = alpha.run(&group, "promote").exit(0).written();
+    let at = |what: &str| written.iter().position(|write| write.ends_with(what));
+    assert!(at("dummy_r0/size < 2097152").is_some() && at("dummy_r0/size < 2097152") < at("alpha/state < active"));
     assert_eq!(alpha.read("devices/dummy_r0/size"), "2097152");
+}
+
+#[test]
+fn d10_a_file_that_grew_is_looked_at_again() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    let file = cluster.file("f0", 1 << 20);
+    let device = format!("handler=vdisk_fileio,filename={},virtname=f0,export0=all:1", file.display());
+    let group = group().param("device1", &device);
+    alpha.run(&group, "start").exit(0);
+    cluster.file("f0", 2 << 20);
+    alpha.run(&group, "promote").exit(0);
+    assert_eq!(alpha.read("devices/dummy_f0/size"), "2097152");
 }
 
 #[test]

@@ -82,11 +82,8 @@ impl Facts {
         });
         device.refused = match (unknown, store) {
             (Some((key, _)), _) => Some(not_known(device.handler, key)),
-            // SCST 3.11 would not open it, and 3.7 would hand on commands that the store cannot carry out.
-            (None, Some(store)) if device.handler == HandlerName::VdiskBlockio && store > size.bytes() => {
-                Some(format!("its store has logical blocks of {store} bytes, more than its blocksize {size}"))
-            }
-            _ => None,
+            (None, Some(store)) => blocks_too_large(device.handler, store, size.bytes()),
+            (None, None) => None,
         };
         if self.setup_id != 0 {
             let t10 = identity::t10_dev_id(&device.name);
@@ -96,6 +93,13 @@ impl Facts {
         }
         device
     }
+}
+
+/// Why a device cannot have blocks of `size` bytes above a store whose logical blocks have `store`: SCST 3.11 would not open it, and 3.7
+/// would hand on commands that the store cannot carry out.
+pub(super) fn blocks_too_large(handler: HandlerName, store: u64, size: u64) -> Option<String> {
+    (handler == HandlerName::VdiskBlockio && store > size)
+        .then(|| format!("its store has logical blocks of {store} bytes, more than its blocksize {size}"))
 }
 
 #[cfg(test)]

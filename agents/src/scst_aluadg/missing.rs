@@ -88,7 +88,7 @@ fn try_to_add(
     }
     stores::measure(host, &params, &found, &mut wanted)?;
     for (device, path, store) in stores::look(host, &params)? {
-        if !store.is_there() && !found.devices.contains_key(&device.name) {
+        if !store.is_there() && !group.devices.contains(&device.name) {
             tracing::error!("not served: device {}: its store {path} does not exist", device.name);
             forget(&mut wanted, &device.name);
         }
@@ -101,11 +101,18 @@ fn try_to_add(
     for handler in params.devices.iter().map(|device| device.handler).gather::<BTreeSet<_>>() {
         scope.parameters.extend(host.observer().handler_parameters(handler)?.map(|known| (handler, known)));
     }
-    let new: BTreeSet<DeviceName> =
-        wanted.devices.keys().filter(|name| !found.devices.contains_key(*name)).cloned().gather();
+    let joining: BTreeSet<&DeviceName> = wanted.devices.keys().filter(|name| !group.devices.contains(*name)).gather();
+    let seen: BTreeSet<&DeviceName> = found.luns.values().map(|lun| &lun.device).gather();
+    // Not there yet, or left by a run that did not finish: what no host sees can be made right, or added again.
+    let loose = |device: &DeviceName| joining.contains(device) && !seen.contains(device);
     let adds = |step: &Step| match step {
         Step::AddDevice { .. } | Step::Join { .. } => true,
-        Step::SetAttribute { device, .. } | Step::Open { device } => new.contains(device),
+        // What joins closed would be served closed, or from a store that opens later and that nobody has looked at.
+        Step::Open { device } => joining.contains(device),
+        Step::SetAttribute { device, .. }
+        | Step::AwaitDrained { device }
+        | Step::Unblock { device, .. }
+        | Step::DelDevice { device, .. } => loose(device),
         Step::AddLun { at, .. } => !found.luns.contains_key(at),
         _ => false,
     };
@@ -115,7 +122,7 @@ fn try_to_add(
     }
     let steps: Vec<Step> = plan.steps.into_iter().filter(adds).collect();
     // Before the first step, so that a stop knows of them.
-    instance.update(host, |record| record.devices.extend(new));
+    instance.update(host, |record| record.devices.extend(joining.iter().copied().cloned()));
     let applied = host.apply_until(&steps, AfterFailure::GoOn, &host.deadline().share(1, 3));
     for step in &applied.done {
         tracing::warn!("was missing: {step}");

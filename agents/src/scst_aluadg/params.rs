@@ -87,6 +87,9 @@ impl Params {
             let reason = "no device of this group is at LUN 0, which hosts ask for the others; give them one";
             findings.push(Finding::advice("device0", reason));
         }
+        let guessed = self.devices.iter().filter(|device| device.absent_in_standby && device.blocksize.is_none());
+        let reason = "without its store nobody knows the block size, and 512 is taken; say blocksize= where absent_in_standby is 1";
+        findings.extend(guessed.map(|device| Finding::advice(&device.parameter(), reason)));
         // A host knows the disk by what the kernel makes of its name, and a place holder by nothing.
         let named = |device: &&DeviceParams| !device.dummy && device.naa_id.is_none();
         let named = self.devices.iter().filter(named).filter(|d| d.usn.is_none() || d.t10devid.is_none());
@@ -393,6 +396,13 @@ mod tests {
         assert_eq!(found[0], "device0: export1 \"esx:256\": many hosts do not look at a LUN over 255");
         assert!(found[1].starts_with("device0: no device of this group is at LUN 0"), "{found:?}");
         assert!(found[2].starts_with("device0: is known to hosts by its name (so are device3): "), "{found:?}");
+        let absent = |more: &str| disk(&format!("export0=all:0,naa_id=5000000000000001,absent_in_standby=1{more}"));
+        assert_eq!(advice(&[("device0", &absent(",blocksize=512"))]), [""; 0]);
+        let found = advice(&[("device0", &absent(""))]);
+        assert!(
+            found[0].starts_with("device0: without its store nobody knows the block size, and 512 is taken"),
+            "{found:?}"
+        );
     }
 
     #[test]

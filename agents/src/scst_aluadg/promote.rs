@@ -159,6 +159,7 @@ fn serve(
     for failed in &applied.failed {
         tracing::error!("{failed}");
     }
+    members.announce_sizes(host);
     let mut steps = adopt(host, instance, local, &group)?;
     steps.extend(members.open_what_does_not_follow());
     steps.extend(states(&scope, &group, &promotion).steps);
@@ -170,9 +171,12 @@ fn serve(
         Some(failure) => return Err(failure),
         None => verify(host, instance, local, &group)?,
     }
-    members.look_again_at_sizes(host)?;
-    if let (Some(params), _) = Params::parse(&host.context.env) {
-        stores::remember(host, &params)?;
+    // The node serves: what is told and remembered of sizes from here on is no reason to undo that.
+    members.look_again_at_sizes(host);
+    if let (Some(params), _) = Params::parse(&host.context.env)
+        && let Err(error) = stores::remember(host, &params)
+    {
+        tracing::warn!("the sizes of the stores are not remembered: {error}");
     }
     Ok(())
 }

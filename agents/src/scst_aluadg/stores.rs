@@ -12,11 +12,12 @@ use scst_core::error::Error;
 use scst_core::gather::Gather as _;
 use scst_core::ocf::exit::Failure;
 use scst_core::plan::Step;
-use scst_core::plan::storage::shrunk;
+use scst_core::plan::storage::{set_size, shrunk};
 use scst_core::scst::alua::AluaState;
 use scst_core::scst::names::{DeviceName, HandlerName, NodeName};
 use scst_core::state::{Device, DeviceGroup, Storage};
 
+use super::here;
 use super::instance::Instance;
 use super::params::{DeviceParams, Params};
 use super::served;
@@ -117,6 +118,18 @@ impl Members {
                 "the backing device is missing, in use by somebody else, or not writable yet; order it before the promotion",
             ));
         }
+        let paths: Vec<_> = self.devices.values().map(path).collect();
+        let blocks = backing::block_sizes(&paths, host.observer())?;
+        let coarser = |((name, device, _), blocks): ((&DeviceName, &Device, Store), Option<u64>)| {
+            let why = here::blocks_too_large(device.handler?, blocks?, device.block_size())?;
+            Some(format!("device {name}: {why}"))
+        };
+        if let Some(reason) = self.each().zip(blocks).find_map(coarser) {
+            return Err(Failure::generic(reason).with_hint(
+                "this node did not see the store when it added the device; stop the resource here and start it with the store in place, or \
+                 with blocksize= said",
+            ));
+        }
         match self.each().find_map(smaller) {
             Some(reason) => Err(Failure::generic(reason).with_hint(
                 "hosts would lose what lies behind the new end: make the store as large as it was; or unmap the device from its hosts, \
@@ -134,21 +147,35 @@ impl Members {
         closed.map(|(name, _)| Step::Open { device: name.clone() }).collect()
     }
 
+    /// Before the group opens: hosts send at that moment what they held back, and a disk that was open before opens with the size it
+    /// had then, or with one that was written since. The size of a closed file cannot be written.
+    pub(super) fn announce_sizes(&self, host: &Host<'_>) {
+        let closed = |device: &Device| device.active == Some(false) && !is_file(device);
+        let grown = self.each().filter(|(_, device, _)| closed(device)).filter_map(|(name, device, store)| {
+            let (told, has) = (device.whole_blocks(device.size?), device.whole_blocks(store.bytes()?));
+            set_size(name, has).filter(|_| told < has)
+        });
+        let applied = host.apply_until(&grown.collect::<Vec<_>>(), AfterFailure::GoOn, &host.deadline().share(1, 3));
+        applied.failed.iter().for_each(|failed| tracing::error!("{failed}"));
+    }
+
     /// After the group has opened: the kernel keeps the size that a store had when it was opened first.
-    pub(super) fn look_again_at_sizes(&self, host: &Host<'_>) -> Result<(), Error> {
+    pub(super) fn look_again_at_sizes(&self, host: &Host<'_>) {
         let mut steps = Vec::new();
         for (name, device, store) in self.each() {
             let (Some(told), Some(has)) = (device.size, store.bytes()) else { continue };
             if device.whole_blocks(told) == device.whole_blocks(has) {
                 continue;
             }
-            // Opened for the first time, it has the right one by now.
-            if host.observer().size(name)?.is_some_and(|now| device.whole_blocks(now) < device.whole_blocks(has)) {
-                steps.push(Step::ResyncSize { device: name.clone() });
+            match host.observer().size(name) {
+                // Opened for the first time, or told before, it has the right one by now.
+                Ok(now) if now.is_none_or(|now| device.whole_blocks(now) >= device.whole_blocks(has)) => {}
+                Ok(_) => steps.push(Step::ResyncSize { device: name.clone() }),
+                Err(error) => tracing::error!("device {name}: whether hosts are told its size is not known: {error}"),
             }
         }
-        host.apply(&steps, AfterFailure::GoOn);
-        Ok(())
+        let applied = host.apply(&steps, AfterFailure::GoOn);
+        applied.failed.iter().for_each(|failed| tracing::error!("{failed}"));
     }
 }
 

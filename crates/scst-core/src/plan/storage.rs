@@ -28,7 +28,8 @@ pub struct Scope {
     pub local: NodeName,
     /// The driver whose initiator groups we map into.
     pub driver: Driver,
-    /// Whether a device whose settings differ is deleted and added again. Not under a running instance.
+    /// Whether a device whose settings differ is deleted and added again although it is a member of the group or mapped. Not under a
+    /// running instance.
     pub recreate: bool,
     /// The relative target ids that the local ports have; a port that is not named here is taken to have its own.
     pub port_ids: BTreeMap<TargetName, u32>,
@@ -225,7 +226,10 @@ impl<'a> DevicePlan<'a> {
                 continue;
             };
             let differences = differences(device, wanted);
-            let anew = scope.recreate && differences.iter().any(|d| !left_alone(d));
+            let member = found.group.as_ref().is_some_and(|group| group.devices.contains(name));
+            // What no host sees and no group opens was left by a run that did not finish, perhaps on the store of a mistake.
+            let may_go = scope.recreate || !(member || plan.mapped.contains(name));
+            let anew = may_go && differences.iter().any(|d| !left_alone(d));
             if anew && device.handler.is_some() {
                 plan.removed.insert(name);
                 continue;
@@ -422,7 +426,9 @@ fn in_service(scope: &Scope, wanted: &Storage) -> bool {
     own.is_some_and(|own| own.state.is_open())
 }
 
-fn set_size(device: &DeviceName, bytes: u64) -> Option<Step> {
+/// Tells hosts that a device has that many bytes, a multiple of its block size; nothing for none. Of a disk that is not open, the kernel
+/// keeps it when it opens, unless that is the first time.
+pub fn set_size(device: &DeviceName, bytes: u64) -> Option<Step> {
     let value = AttributeValue::parse(&bytes.to_string()).ok().filter(|_| bytes > 0)?;
     Some(Step::SetAttribute { device: device.clone(), attribute: "size", value })
 }
