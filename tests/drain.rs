@@ -8,7 +8,7 @@ use scst_sim::model::ScstVersion;
 use scst_sim::mount::WriteRecord;
 
 use crate::world::sample::{self, ALPHA, HOST, group, ports};
-use crate::world::{Cluster, Node, eventually};
+use crate::world::{Cluster, Lists, Node, eventually};
 
 const BLOCK: &str = "devices/dummy_lu0dummy/block";
 
@@ -142,6 +142,22 @@ fn what_a_killed_demote_left_blocked_is_seen_and_released_by_the_next_action() {
             alpha.run(&group(), "monitor").exit(8);
         }
     }
+}
+
+#[test]
+fn a_notification_gives_a_block_back_only_where_that_takes_no_other_process() {
+    let (cluster, io) = killed(0);
+    let alpha = cluster.node("alpha");
+    let notify = |when| {
+        let lists = Lists::new().list("active", &["alpha", "beta"]).list("stop", &["beta"]).event(when, "stop");
+        alpha.call(&group()).lists(&lists).run("notify").exit(0)
+    };
+    notify("pre").wrote(&["device_groups/dummy/target_groups/beta/state < transitioning"]);
+    assert!(alpha.mount().writes().iter().all(|write| write.process.name != "sh"));
+    finish(alpha, &io);
+    let given = ["devices/dummy_lu0dummy/block < 0", "device_groups/dummy/target_groups/beta/state < unavailable"];
+    notify("post").wrote(&given);
+    assert_eq!(alpha.read(BLOCK), "0 0");
 }
 
 #[test]

@@ -84,7 +84,7 @@ fn hosts_wait_until_the_other_node_is_promoted() {
         notify(&cluster, "post", "promote", &lists());
         assert_eq!(seen(&cluster, "alpha"), ["standby", "active"]);
         assert_eq!(seen(&cluster, "beta"), ["standby", "active"]);
-        monitor(alpha).exit(0).ran(&["crm_attribute"]);
+        monitor(alpha).exit(0).ran(&["crm_mon", "crm_attribute"]);
         monitor(alpha).exit(0).writes(0).programs(0);
         monitor(beta).exit(8).writes(0).programs(0);
     }
@@ -152,7 +152,7 @@ fn a_promotion_that_was_lost_ends_the_waiting_once_nothing_is_under_way() {
     cluster.cib().set_pending("beta", group().id(), None).expect("the CIB can be changed");
     monitor(alpha).exit(0).ran(&["crm_mon"]).wrote(&["device_groups/dummy/target_groups/alpha/state < standby"]);
     monitor(beta).exit(0).ran(&["crm_mon"]).wrote(&["device_groups/dummy/target_groups/alpha/state < standby"]);
-    monitor(alpha).exit(0).ran(&["crm_attribute"]);
+    monitor(alpha).exit(0).ran(&["crm_mon", "crm_attribute"]);
     monitor(alpha).exit(0).writes(0).programs(0);
     assert_eq!(seen(&cluster, "alpha"), ["standby", "standby"]);
     assert_eq!(seen(&cluster, "beta"), ["standby", "standby"]);
@@ -161,6 +161,25 @@ fn a_promotion_that_was_lost_ends_the_waiting_once_nothing_is_under_way() {
     let alpha = cluster.node("alpha");
     age(alpha, 30);
     alpha.call(&group()).recurring().without_cluster().run("monitor").exit(0).writes(0).logged("crm_mon");
+}
+
+#[test]
+fn hosts_wait_also_for_what_has_to_be_promoted_before_the_group() {
+    let cluster = halfway();
+    let cib = cluster.cib();
+    cib.add_promotable("ms_drbd", "drbd", "ocf:linbit:drbd").expect("the CIB can be changed");
+    cib.set_role("beta", "drbd", scst_sim::stand_in::Role::Unpromoted).expect("the CIB can be changed");
+    cib.set_pending("beta", "drbd", Some("promote")).expect("the CIB can be changed");
+    for node in ["alpha", "beta"] {
+        age(cluster.node(node), 25);
+        monitor(cluster.node(node)).exit(0).writes(0).ran(&["crm_mon"]);
+        assert_eq!(seen(&cluster, node), ["transitioning", "standby"]);
+    }
+    cib.set_pending("beta", "drbd", None).expect("the CIB can be changed");
+    for node in ["alpha", "beta"] {
+        let ended = monitor(cluster.node(node)).exit(0).ran(&["crm_mon"]);
+        ended.wrote(&["device_groups/dummy/target_groups/alpha/state < standby"]);
+    }
 }
 
 #[test]

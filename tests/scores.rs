@@ -39,12 +39,29 @@ fn a_recurring_monitor_lowers_the_score_of_a_demoted_instance_once() {
     let alpha = cluster.node("alpha");
     alpha.run(&group(), "demote").exit(0).programs(0);
     assert_eq!(score(&cluster, "alpha").as_deref(), Some("10"));
-    monitor(alpha).exit(0).writes(0).ran(&["crm_attribute"]);
+    monitor(alpha).exit(0).writes(0).ran(&["crm_mon", "crm_attribute"]);
     assert_eq!(score(&cluster, "alpha").as_deref(), Some("5"));
     monitor(alpha).exit(0).writes(0).programs(0);
     alpha.run(&group(), "promote").exit(0);
     assert_eq!(score(&cluster, "alpha").as_deref(), Some("10"));
     monitor(alpha).exit(8).writes(0).programs(0);
+}
+
+#[test]
+fn the_score_is_not_lowered_while_anything_is_pending_or_the_cluster_cannot_be_asked() {
+    let cluster = sample::serving();
+    let alpha = cluster.node("alpha");
+    let cib = cluster.cib();
+    cib.add_promotable("ms_drbd", "drbd", "ocf:linbit:drbd").expect("the CIB can be changed");
+    cib.set_role("beta", "drbd", scst_sim::stand_in::Role::Unpromoted).expect("the CIB can be changed");
+    cib.set_pending("beta", "drbd", Some("promote")).expect("the CIB can be changed");
+    alpha.run(&group(), "demote").exit(0);
+    monitor(alpha).exit(0).ran(&["crm_mon"]);
+    alpha.call(&group()).recurring().env("STAND_IN_FAIL", "crm_mon:1").run("monitor").exit(0).logged("not lowered yet");
+    assert_eq!(score(&cluster, "alpha").as_deref(), Some("10"));
+    cib.set_pending("beta", "drbd", None).expect("the CIB can be changed");
+    monitor(alpha).exit(0).ran(&["crm_mon", "crm_attribute"]);
+    assert_eq!(score(&cluster, "alpha").as_deref(), Some("5"));
 }
 
 #[test]
@@ -108,7 +125,7 @@ fn a_node_that_serves_gives_way_when_another_one_is_promoted_over_it() {
             "{event}"
         );
         assert_eq!((alpha.state("dummy", "alpha").as_str(), alpha.read(BLOCK).as_str()), ("standby", "0 0"));
-        monitor(alpha).exit(0).ran(&["crm_attribute"]);
+        monitor(alpha).exit(0).ran(&["crm_mon", "crm_attribute"]);
         assert_eq!(score(&cluster, "alpha").as_deref(), Some("5"));
     }
 }
@@ -136,6 +153,42 @@ fn a_node_gives_way_also_when_its_commands_do_not_end_or_an_action_hangs() {
     assert_eq!(alpha.state("dummy", "alpha"), "standby");
     alpha.control("release");
     drop(reload.wait());
+    assert_eq!(alpha.state("dummy", "alpha"), "standby");
+}
+
+#[test]
+fn a_node_gives_way_also_when_something_cannot_be_looked_at() {
+    let faults = [
+        ("devices/dummy_lu0dummy/block", "fail errno=EIO"),
+        ("devices/dummy_lu0dummy/block", "hang"),
+        ("target_groups/alpha/state", "fail errno=EIO"),
+        ("target_groups/alpha/state", "hang"),
+        ("target_groups/beta/state", "fail errno=EIO"),
+    ];
+    for (path, action) in faults {
+        let cluster = sample::serving();
+        let alpha = cluster.node("alpha");
+        alpha.control(&format!("fault op=read path=**/{path} repeat=true action={action}"));
+        let limit = Duration::from_secs(4);
+        let lists = over_alpha().event("pre", "promote");
+        alpha.call(&group()).lists(&lists).timeout(limit).run("notify").exit(0).programs(0).within(limit);
+        alpha.control("disarm");
+        alpha.control("release");
+        assert_eq!(alpha.state("dummy", "alpha"), "standby", "{path} {action}");
+        assert_eq!(alpha.read(BLOCK), "0 0", "{path} {action}");
+    }
+}
+
+#[test]
+fn a_failed_promotion_steps_back_also_when_something_cannot_be_looked_at() {
+    let cluster = sample::with_ports();
+    let disk = cluster.disk("r0", 1 << 20);
+    let group = group().param("device1", &format!("filename={},virtname=r0,export0=all:1", disk.display()));
+    let alpha = cluster.node("alpha");
+    alpha.run(&group, "start").exit(0);
+    alpha.declare(&disk, "kind=block size=1048576 open_error=EIO");
+    alpha.control(&format!("fault op=read path=**/{BLOCK} repeat=true action=fail errno=EIO"));
+    alpha.run(&group, "promote").exit(1).reason_has("dummy_r0").logged("without a drain");
     assert_eq!(alpha.state("dummy", "alpha"), "standby");
 }
 
@@ -205,6 +258,15 @@ fn a_stop_whose_transition_starts_the_instance_again_leaves_the_score_alone() {
     assert_eq!(score(&cluster, "alpha").as_deref(), Some("10"));
     alpha.call(&group()).lists(&lists).run("start").exit(0);
     assert_eq!(score(&cluster, "alpha").as_deref(), Some("5"));
+    // It serves again in the same transition, which a lower score in between would end.
+    let cluster = sample::serving();
+    let alpha = cluster.node("alpha");
+    let lists = lists.list("demote", &["alpha"]).list("promote", &["alpha"]);
+    alpha.call(&group()).lists(&lists).run("stop").exit(0).programs(0);
+    alpha.call(&group()).lists(&lists).run("start").exit(0).ran(&["cibadmin"]);
+    assert_eq!(score(&cluster, "alpha").as_deref(), Some("10"));
+    alpha.call(&group()).lists(&lists).run("promote").exit(0);
+    assert_eq!(score(&cluster, "alpha").as_deref(), Some("10"));
     // Started elsewhere only.
     alpha.call(&group()).lists(&restart().list("start", &["beta"])).run("stop").exit(0).ran(&["crm_attribute"]);
     assert_eq!(score(&cluster, "alpha"), None);

@@ -17,7 +17,7 @@ use scst_core::plan::storage::{self, states};
 use scst_core::scst::alua::AluaState;
 use scst_core::scst::device::Owed;
 use scst_core::scst::names::{EntryName, NodeName};
-use scst_core::state::Storage;
+use scst_core::state::{DeviceGroup, Storage};
 
 use super::instance::Instance;
 use super::peers;
@@ -103,37 +103,50 @@ pub(super) fn drain(
 }
 
 /// Takes the instance out of service whatever it takes: a promotion that failed, or another node that is promoted over this one. The
-/// drain gets half of the time until `deadline`; then on without it, because what follows is worse than a write that fails.
+/// drain, with the look before it, gets half of the time until `deadline`; then on without it, because what follows is worse than a
+/// write that fails.
 pub(super) fn step_down(
     host: &Host<'_>,
     instance: &mut Instance,
     local: &NodeName,
     deadline: &Deadline,
 ) -> Result<(), Failure> {
-    let found = instance.with_blocks(host.observer_until(deadline))?;
-    if local_state(&found, local).is_some_and(AluaState::is_open)
-        && let Some(applied) = drain(host, instance, local, &found, AluaState::Standby, &deadline.share(1, 2))
-        && let Some(failure) = first_failure(&applied)
-    {
-        tracing::error!("stepping down: {failure}");
+    let half = deadline.share(1, 2);
+    match instance.with_blocks(host.observer_until(&half)) {
+        Ok(found) => {
+            if local_state(&found, local).is_some_and(AluaState::is_open)
+                && let Some(applied) = drain(host, instance, local, &found, AluaState::Standby, &half)
+                && let Some(failure) = first_failure(&applied)
+            {
+                tracing::error!("stepping down: {failure}");
+            }
+        }
+        // Two nodes that write to one disk destroy it, whatever could not be looked at.
+        Err(error) => tracing::error!("stepping down without a drain: {error}"),
     }
     close(host, instance, local, deadline)
 }
 
-/// Standby with every store closed, at once.
+/// Standby with every store closed, at once. Where the state cannot be read, it is written all the same.
 pub(super) fn close(
     host: &Host<'_>,
     instance: &Instance,
     local: &NodeName,
     deadline: &Deadline,
 ) -> Result<(), Failure> {
-    let Some(group) = host.observer_until(deadline).device_group(&instance.group)? else { return Ok(()) };
+    let write = match host.observer_until(&deadline.share(1, 2)).alua_state(&instance.group, local) {
+        Ok(state) => state.is_some_and(|state| state != AluaState::Standby),
+        Err(error) => {
+            tracing::error!("target group {local}: writing standby to a state that cannot be read: {error}");
+            true
+        }
+    };
     let wanted = BTreeMap::from([(local.clone(), AluaState::Standby)]);
-    let steps = states(&instance.scope(local, false), &group, &wanted).steps;
-    match first_failure(&host.apply_until(&steps, AfterFailure::GoOn, deadline)) {
-        Some(failure) => Err(failure),
-        None => stores::close_all(host, instance, local, deadline),
-    }
+    let steps =
+        if write { states(&instance.scope(local, false), &DeviceGroup::default(), &wanted).steps } else { Vec::new() };
+    let written = first_failure(&host.apply_until(&steps, AfterFailure::GoOn, deadline));
+    let closed = stores::close_all(host, instance, local, deadline);
+    written.map_or(closed, Err)
 }
 
 /// Adds to a drain that did not end whose commands it waited for.

@@ -279,6 +279,11 @@ impl Instance {
         self.record.known().is_some_and(|record| record.failed.is_none() && record.score != Some(score.value()))
     }
 
+    /// Whether this score is lower than the one that was set last.
+    pub(super) fn score_falls(&self, score: Score) -> bool {
+        self.record.known().and_then(|record| record.score).is_some_and(|set| set > score.value())
+    }
+
     /// What plans of this instance need to know.
     pub(super) fn scope(&self, local: &NodeName, recreate: bool) -> Scope {
         Scope {

@@ -76,7 +76,6 @@ pub(super) fn monitor(host: &Host<'_>) -> Result<ExitCode, Failure> {
                 tracing::warn!("hosts wait for another node still: {failure}");
             }
         } else {
-            // A score that changes aborts the transition that is under way.
             keep_score(host, &mut instance, &local, state);
         }
     } else {
@@ -196,7 +195,21 @@ fn end_move(host: &Host<'_>, instance: &mut Instance, local: &NodeName) -> Resul
 fn keep_score(host: &Host<'_>, instance: &mut Instance, local: &NodeName, state: AluaState) {
     let score = Score::of(Some(state));
     // Whoever holds the lock changes what is looked at here.
-    if !instance.lacks_score(score) || host.store.locked(instance.group.as_str()) || !show_score(host, local, score) {
+    if !instance.lacks_score(score) || host.store.locked(instance.group.as_str()) {
+        return;
+    }
+    // The transition that is under way may be about to promote another node in place of this one: it goes first.
+    if instance.score_falls(score) {
+        match cluster::roles(&host.tools, host.deadline(), host.context.env.resource_id()) {
+            Ok(roles) if roles.pending => return,
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!("the promotion score is not lowered yet: {error}");
+                return;
+            }
+        }
+    }
+    if !show_score(host, local, score) {
         return;
     }
     match instance.lock(host) {
@@ -243,11 +256,15 @@ fn learn(host: &Host<'_>, instance: &mut Instance, local: &NodeName) -> Result<(
 
 fn put_right(host: &Host<'_>, instance: &mut Instance, local: &NodeName, lost: &[NodeName]) -> Result<(), Failure> {
     let found = picture(host, instance, lost.iter())?;
-    let asked = peers::stuck(&found, lost);
+    let mut asked = peers::stuck(&found, lost);
     let mut roles = BTreeMap::new();
     if !asked.is_empty() {
         let answer = cluster::roles(&host.tools, host.deadline(), host.context.env.resource_id());
-        roles = answer.map_err(|error| Failure::generic(error.to_string()))?.by_node;
+        let answer = answer.map_err(|error| Failure::generic(error.to_string()))?;
+        if peers::may_be_moving(&answer) {
+            asked.clear();
+        }
+        roles = answer.by_node;
     }
     let _lock = instance.lock(host)?;
     instance.refresh(host);

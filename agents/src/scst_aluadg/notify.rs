@@ -78,10 +78,7 @@ fn follow(host: &Host<'_>, instance: &mut Instance) -> Result<(), Failure> {
         return Ok(());
     }
     if !instance.blocked().is_empty() {
-        let mut blocked = instance.quick(host.observer())?;
-        if let Err(failure) = instance.release(host, &mut blocked) {
-            tracing::error!("{failure}");
-        }
+        give_back(host, instance);
     }
     let plan = states(&instance.scope(&local, false), &found, &wanted);
     for warning in &plan.warnings {
@@ -101,11 +98,25 @@ fn follow(host: &Host<'_>, instance: &mut Instance) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Gives back what an action that died left blocked. Where commands are still in flight it stays owed until the next action that is no
+/// notification: giving it back would take a process of its own.
+fn give_back(host: &Host<'_>, instance: &mut Instance) {
+    let given = instance.quick(host.observer()).map_err(Failure::from).and_then(|mut found| {
+        let pending = found.devices.values().any(|device| device.block.pending);
+        if pending { Ok(()) } else { instance.release(host, &mut found) }
+    });
+    if let Err(failure) = given {
+        tracing::error!("{failure}");
+    }
+}
+
 /// The second line against two active nodes: the cluster promotes another node and believes that this one does not serve. It will go
 /// on whatever is answered here, so this node ends in standby within this notification.
 fn give_way(host: &Host<'_>, instance: &mut Instance, local: &NodeName) -> Result<(), Failure> {
-    if !host.observer().alua_state(&instance.group, local)?.is_some_and(AluaState::is_open) {
-        return Ok(());
+    match host.observer_until(&host.deadline().share(1, 4)).alua_state(&instance.group, local) {
+        Ok(state) if !state.is_some_and(AluaState::is_open) => return Ok(()),
+        Ok(_) => {}
+        Err(error) => tracing::error!("whether this node serves cannot be read: {error}"),
     }
     tracing::error!(
         "another node is being promoted while this one serves: the cluster has lost sight of it, stepping down"

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use scst_core::cluster::Roles;
 use scst_core::gather::Gather as _;
 use scst_core::ocf::notify::{Lists, Notify, NotifyType, Operation, PeerRole};
 use scst_core::record::{Found, Record};
@@ -132,6 +133,12 @@ pub fn overdue(record: &Found, now: u64) -> Overdue {
 pub fn stuck<'a>(found: &DeviceGroup, lost: &'a [NodeName]) -> Vec<&'a NodeName> {
     let state = |node| found.target_groups.get(node).map(|there| there.state);
     lost.iter().filter(|node| state(*node) == Some(AluaState::Transitioning)).collect()
+}
+
+/// No node serves, and something is under way that may end in a promotion: hosts wait for it, and would fail all paths at once if every
+/// one of them read standby.
+pub fn may_be_moving(roles: &Roles) -> bool {
+    roles.pending && !roles.by_node.values().any(|role| *role == PeerRole::Promoted)
 }
 
 /// What the cluster's answer makes of peers that are stuck. Who is still at it, says the cluster, is left: its notification

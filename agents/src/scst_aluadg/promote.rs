@@ -52,8 +52,6 @@ pub(super) fn promote(host: &Host<'_>) -> Result<ExitCode, Failure> {
         if !host.dry_run() {
             if let Err(failure) = step_down(host, &mut instance, &local, &host.deadline().last()) {
                 tracing::error!("stepping back: {failure}");
-            } else if let Err(failure) = stores::close_all(host, &instance, &local, &host.deadline().last()) {
-                tracing::error!("stepping back: {failure}");
             }
             // Where nothing was recorded before, a start that was undone has left nothing to be remembered.
             if instance.record.known().is_some() {

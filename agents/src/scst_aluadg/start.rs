@@ -35,7 +35,13 @@ pub(super) fn start(host: &Host<'_>) -> Result<ExitCode, Failure> {
     let _lock = instance.lock(host)?;
     instance.refresh(host);
     let (local, score) = bring_up(host, &params, &mut instance)?;
-    instance.set_score(host, &local, score);
+    // Where this transition promotes the instance next, the promotion sets the score. The stop before has kept it, and to lower it now would
+    // end the transition.
+    let lists = Notify::from_env(&host.context.env).lists;
+    let promoted_next = lists.is_some_and(|lists| lists.promote.contains(local.as_str()));
+    if score == Score::Promoted || !promoted_next {
+        instance.set_score(host, &local, score);
+    }
     Ok(ExitCode::Success)
 }
 

@@ -120,7 +120,8 @@ fn promotion_score(
 pub struct Roles {
     /// The role on each node that runs one.
     pub by_node: BTreeMap<String, PeerRole>,
-    /// An action of an instance is under way, on whatever node.
+    /// An action other than a monitor is under way, of whatever resource on whatever node: what this resource waits for may stand
+    /// behind it in the same transition.
     pub pending: bool,
     /// The ids of all resources that the cluster shows, also of those that run nowhere.
     pub shown: BTreeSet<String>,
@@ -219,10 +220,10 @@ pub fn parse_roles(xml: &str, instance: &str) -> Result<Roles, String> {
                 // During an action the role is still the old one, or already the new one.
                 let pending = attribute(element, "pending")?.is_some_and(|task| task != "Monitoring");
                 let role = if pending { "pending".to_owned() } else { role };
-                let role = if ours { peer_role(&role) } else { None };
+                let role = peer_role(&role);
                 // An instance that is being started for the first time stands on no node yet.
                 roles.pending |= role == Some(PeerRole::Changing);
-                current = role.filter(|_| matches!(event, Event::Start(_)));
+                current = role.filter(|_| ours && matches!(event, Event::Start(_)));
             }
             "node" => {
                 if let (Some(role), Some(name)) = (current, attribute(element, "name")?) {
@@ -383,6 +384,25 @@ mod tests {
         assert_eq!(parse_roles(&unique, "dg:0").unwrap().by_node.len(), 1);
         assert_eq!(parse_roles(&status(""), "dg").unwrap(), Roles::default());
         assert!(parse_roles("<pacemaker-result/>", "dg").is_err());
+    }
+
+    #[test]
+    fn an_action_of_any_resource_is_pending_and_changes_the_role_of_this_one_only() {
+        let store = |attributes: &str| {
+            let dg = r#"<resource id="dg" role="Unpromoted"><node name="beta" id="2"/></resource>"#;
+            status(&format!(r#"<resource id="drbd" {attributes}><node name="beta" id="2"/></resource>{dg}"#))
+        };
+        for (attributes, pending) in [
+            (r#"role="Unpromoted""#, false),
+            (r#"role="Unpromoted" pending="Promoting""#, true),
+            (r#"role="Promoting""#, true),
+            (r#"role="Unpromoted" pending="Monitoring""#, false),
+            (r#"role="Stopped" pending="Starting""#, true),
+        ] {
+            let found = parse_roles(&store(attributes), "dg").unwrap();
+            assert_eq!(found.pending, pending, "{attributes}");
+            assert_eq!(found.by_node, BTreeMap::from([("beta".to_owned(), PeerRole::Running)]), "{attributes}");
+        }
     }
 
     proptest! {
