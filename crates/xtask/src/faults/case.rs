@@ -25,10 +25,11 @@ pub(super) struct Case {
 }
 
 impl Case {
-    /// The action was to start a device group, and the node has no score.
+    /// The action was to start a device group, and the node has no score. A promotion sets it at its end, long after its start.
     fn begins_unscored(&self, picture: &str) -> bool {
         let starts = self.story.agent == Agent::Group && self.story.base == Base::Off;
-        starts && picture.lines().any(|line| line.trim_end() == "score")
+        let serves = self.story.action == "promote" && truth::monitor(self.story.agent, self.story.base, picture) == 8;
+        starts && !serves && picture.lines().any(|line| line.trim_end() == "score")
     }
 }
 
@@ -230,9 +231,10 @@ impl Bench {
             };
             let answer = self.run(&monitor)?;
             // The first monitor finishes a reload that could not, and answers for what it has made of it.
-            let truth = match unfinished(case, &outcome) {
-                true => truth::monitor(self.agent, case.story.base, &self.world.picture()?),
-                false => truth,
+            let truth = if unfinished(case, &outcome) {
+                truth::monitor(self.agent, case.story.base, &self.world.picture()?)
+            } else {
+                truth
             };
             if answer.code != Some(truth) {
                 wrong.push(format!("monitor says {}, the truth is {truth}, of\n{picture}", answer.brief()));
