@@ -97,8 +97,8 @@ fn a_device_group_answers_by_the_state_of_its_own_target_group() {
     monitor().exit(8);
     for state in ["standby", "unavailable", "offline"] {
         alpha.write(LOCAL, state);
-        // It does not serve any more: the higher score goes, once.
-        let programs: &[&str] = if state == "standby" { &["crm_attribute"] } else { &[] };
+        // It does not serve any more: the higher score goes, once, unless the cluster has something pending that would be aborted by it.
+        let programs: &[&str] = if state == "standby" { &["crm_mon", "crm_attribute"] } else { &[] };
         monitor().exit(0).writes(0).ran(programs);
     }
     alpha.write(LOCAL, "transitioning");
