@@ -206,7 +206,6 @@ fn recover(cluster: &mut Cluster) {
     let count = {
         let mut state = cluster.stage.lock();
         state.world.disarm();
-        state.world.cluster_hangs = false;
         state.world.disks_answer();
         state.world.nodes.iter_mut().for_each(|node| node.full = None);
         state.world.happened("all faults end".to_owned());

@@ -599,7 +599,7 @@ impl Cluster {
             {
                 return;
             }
-            if !self.phase_of_groups(plans, action, operation, members, lost) {
+            if !self.phase(plans, action, operation, members, lost) {
                 return;
             }
             let changed = scores != (1..self.resources.len()).map(|r| self.scores(r)).collect::<Vec<_>>();
@@ -669,18 +669,6 @@ impl Cluster {
             }
             self.note(r, node);
         }
-    }
-
-    /// The same operation of all groups, side by side.
-    fn phase_of_groups(
-        &mut self,
-        plans: &[Plan],
-        action: Action,
-        operation: &str,
-        members: &BTreeSet<usize>,
-        lost: &BTreeSet<usize>,
-    ) -> bool {
-        self.phase(plans, action, operation, members, lost)
     }
 
     /// One operation of some resources, with its notifications before and after. False: the transition ends here.

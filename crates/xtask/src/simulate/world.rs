@@ -140,7 +140,6 @@ impl Node {
 }
 
 /// Everything.
-#[expect(clippy::struct_excessive_bools, reason = "what happened to a history are facts independent of each other")]
 pub(super) struct World {
     pub(super) now: Duration,
     pub(super) lot: Lot,
@@ -148,8 +147,6 @@ pub(super) struct World {
     pub(super) cib: CibFile,
     /// The device groups.
     pub(super) groups: Vec<String>,
-    /// The cluster's commands do not answer.
-    pub(super) cluster_hangs: bool,
     /// What goes wrong in the next action of this kind on this node, at which operation.
     armed: Option<(usize, Option<Action>, u32, Fault)>,
     /// Something went wrong or came between since everybody was last seen to say the truth.
@@ -186,7 +183,6 @@ impl World {
             nodes: Vec::new(),
             cib,
             groups: groups.iter().map(|group| (*group).to_owned()).collect(),
-            cluster_hangs: false,
             armed: None,
             disturbed: false,
             untold: false,
@@ -387,10 +383,7 @@ impl World {
     /// Whether there is a reason for an action to fail on this node that began at `begun`, beside what went wrong in it.
     pub(super) fn has_cause(&self, node: usize, begun: Duration) -> bool {
         let node = &self.nodes[node];
-        self.cluster_hangs
-            || node.full.is_some()
-            || begun <= node.faulted
-            || node.commands.iter().any(|command| command.hangs)
+        node.full.is_some() || begun <= node.faulted || node.commands.iter().any(|command| command.hangs)
     }
 
     /// A host sends a command to a disk of a group, on a node that has it open.
