@@ -7,8 +7,9 @@ use scst_core::ocf::action::Action;
 
 use scst_sim::model::Slow;
 
+use super::faults::Fault;
 use super::pacemaker::Cluster;
-use super::world::{Fault, disk_of};
+use super::world::disk_of;
 
 /// Something happens while the cluster is at rest.
 pub(super) fn at_rest(cluster: &mut Cluster) {

@@ -10,9 +10,10 @@ use std::time::Duration;
 use scst_core::ocf::action::Action;
 use scst_sim::model::ScstVersion;
 
+use super::faults::Fault;
 use super::pacemaker::Cluster;
 use super::stage::Stage;
-use super::world::{Fault, World, disk_of};
+use super::world::{World, disk_of};
 use super::{Played, recover};
 
 /// Something that happens to a cluster at rest, of which `alpha` serves.

@@ -7,8 +7,11 @@
 
 mod events;
 mod exhaustive;
+mod faults;
+mod hosts;
 mod invariants;
 mod lot;
+mod node;
 mod outside;
 mod pacemaker;
 #[cfg(test)]

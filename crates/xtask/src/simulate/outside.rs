@@ -11,8 +11,9 @@ use scst_core::ocf::action::Action;
 use scst_core::system::{Ended, Entry, EntryKind, Lock, Locked, Operation, Output, Pending, System};
 use scst_sim::model::{Kind, Ticket, Written};
 
+use super::faults::Fault;
 use super::stage::{Stage, TaskId, die};
-use super::world::{Fault, World};
+use super::world::World;
 
 /// How long an operation on a kernel file takes.
 const OPERATION: Duration = Duration::from_micros(20);

@@ -57,7 +57,7 @@ pub(super) struct Task {
     /// When it began.
     pub(super) begun: Duration,
     /// What goes wrong in it, and at which operation.
-    pub(super) fault: Option<(u32, super::world::Fault)>,
+    pub(super) fault: Option<(u32, super::faults::Fault)>,
     pub(super) outcome: Option<Outcome>,
 }
 

@@ -1,32 +1,30 @@
-//! The machines of a history, their cluster's memory, and what goes wrong.
-//!
-//! Every node is the simulator's machine, with ports, disks and hosts. Beside what the cluster configures, each has things that
-//! belong to nobody here: another initiator group with a LUN, another device, another device group.
+//! Everything that a history consists of: the machines, the clock, the cluster's memory, and what has happened.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::sys::stat::makedev;
 use scst_core::ocf::action::Action;
-use scst_core::system::{Ended, StoreKind};
-use scst_sim::host::{EntryKind, FileEntry, Files};
-use scst_sim::model::{FcPort, FileKind, Host as _, Kind, Machine, ScstVersion, Ticket, Written};
+use scst_core::system::Ended;
+use scst_sim::host::Files;
+use scst_sim::model::{Machine, ScstVersion};
 use scst_sim::stand_in::cib::CibFile;
 use scst_sim::stand_in::{self, World as StandIns};
 
+use super::faults::Fault;
 use super::lot::Lot;
+use super::node::Node;
 use super::stage::TaskId;
 
 /// Names of nodes; a node's id is its place, from 1.
 pub(super) const NODES: [&str; 4] = ["alpha", "beta", "gamma", "delta"];
 
 /// Disks of a group.
-const DISKS: usize = 3;
+pub(super) const DISKS: usize = 3;
 
 /// The major number of all disks.
-const MAJOR: u64 = 4000;
+pub(super) const MAJOR: u64 = 4000;
 
 /// Ports of a node.
 pub(super) const PORTS: usize = 2;
@@ -45,73 +43,6 @@ pub(super) const FOREIGN: [&str; 4] = [
     "targets/qla2x00t/PORT/ini_groups/backup/luns/0",
 ];
 
-/// What goes wrong in an action.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fault {
-    /// The kernel answers with this errno and does nothing.
-    Fails(Errno),
-    /// The operation never ends.
-    Hangs,
-    /// SIGKILL before the operation.
-    KillBefore,
-    /// SIGKILL after the operation.
-    KillAfter,
-    /// SIGTERM before the operation.
-    Term,
-}
-
-impl Fault {
-    pub(super) const ALL: [Self; 8] = [
-        Self::Fails(Errno::EIO),
-        Self::Fails(Errno::EBUSY),
-        Self::Fails(Errno::ENOENT),
-        Self::Fails(Errno::EINVAL),
-        Self::Hangs,
-        Self::KillBefore,
-        Self::KillAfter,
-        Self::Term,
-    ];
-}
-
-/// One machine.
-pub(super) struct Node {
-    pub(super) machine: Machine,
-    files: Files,
-    /// How often it has booted.
-    pub(super) boot: u32,
-    /// When it booted last.
-    booted: Duration,
-    pub(super) powered: bool,
-    /// Cut off from the others, which have not fenced it.
-    pub(super) cut: bool,
-    /// Operations of actions that sleep in its kernel.
-    pub(super) waiting: Vec<(TaskId, Ticket)>,
-    /// The agents' own files below `/run`.
-    pub(super) run: BTreeMap<PathBuf, String>,
-    /// The files among them that are locks, and who has each; 0: nobody.
-    pub(super) locks: BTreeMap<PathBuf, TaskId>,
-    /// Nothing can be written below `/run`.
-    pub(super) full: Option<Errno>,
-    /// When the last action ended in which something went wrong.
-    pub(super) faulted: Duration,
-    /// The own state of each group as it was when the last write ended.
-    pub(super) states: BTreeMap<String, String>,
-    /// Commands of hosts in flight: the machine's id and the device group that they went to.
-    pub(super) commands: Vec<Command>,
-}
-
-/// A command of a host.
-#[derive(Debug, Clone)]
-pub(super) struct Command {
-    /// The machine's number for it.
-    pub(super) id: u64,
-    pub(super) group: String,
-    /// It met a blocked device, which holds it back.
-    held: bool,
-    /// Its disk does not answer it before that ends.
-    hangs: bool,
-}
-
 /// A call of an agent.
 #[cfg(test)]
 #[derive(Debug, Clone)]
@@ -124,21 +55,6 @@ pub(super) struct Call {
     pub(super) lists: Vec<(String, String)>,
 }
 
-impl Node {
-    /// What is at the path of a store.
-    pub(super) fn store(&self, path: &Path) -> Result<StoreKind, Errno> {
-        let found = self.files.file(path.as_os_str().as_encoded_bytes())?;
-        Ok(match found.kind {
-            FileKind::Block => {
-                let place = path.to_str().and_then(|path| path.rsplit('#').next()?.parse().ok()).unwrap_or_default();
-                StoreKind::Disk(makedev(MAJOR, place))
-            }
-            FileKind::Regular => StoreKind::File(found.size),
-            _ => StoreKind::Other,
-        })
-    }
-}
-
 /// Everything.
 pub(super) struct World {
     pub(super) now: Duration,
@@ -148,7 +64,7 @@ pub(super) struct World {
     /// The device groups.
     pub(super) groups: Vec<String>,
     /// What goes wrong in the next action of this kind on this node, at which operation.
-    armed: Option<(usize, Option<Action>, u32, Fault)>,
+    pub(super) armed: Option<(usize, Option<Action>, u32, Fault)>,
     /// Something went wrong or came between since everybody was last seen to say the truth.
     pub(super) disturbed: bool,
     /// A notification was lost, failed, or may have given up behind a hanging action of its group: what nobody was told of stays as it
@@ -169,7 +85,7 @@ pub(super) struct World {
     pub(super) violation: Option<String>,
     /// Actions and faults by kind, for the report.
     pub(super) counts: BTreeMap<String, u64>,
-    version: ScstVersion,
+    pub(super) version: ScstVersion,
 }
 
 impl World {
@@ -225,89 +141,6 @@ impl World {
         self.now.saturating_sub(self.nodes[node].booted)
     }
 
-    /// A node comes up, with nothing below `/run`, and the things that are not the cluster's.
-    pub(super) fn boot(&mut self, node: usize) {
-        let files = Files::new();
-        for (path, kind) in [("/var/lib/scst/pr", EntryKind::Dir), ("/dev/other", EntryKind::Block)] {
-            files.declare(&entry(path, kind)).expect("an absolute path");
-        }
-        for (place, group) in self.groups.iter().enumerate() {
-            for disk in 0..DISKS {
-                let number = Some(format!("{MAJOR}:{}", DISKS * place + disk));
-                let disk = FileEntry { number, ..entry(&disk_of(group, disk), EntryKind::Block) };
-                files.declare(&disk).expect("an absolute path");
-            }
-        }
-        let mut machine = Machine::new(self.version, Box::new(files.clone()));
-        for (n, host) in (0..PORTS).zip(1..) {
-            let wwpn = port(node, n);
-            machine.plug(FcPort {
-                host,
-                wwnn: format!("20{}", &wwpn[2..]),
-                wwpn,
-                state: "Online".to_owned(),
-                speed: "16 Gbit".to_owned(),
-                target_capable: true,
-                gen32: false,
-            });
-        }
-        for module in ["scst", "scst_vdisk", "scst_disk", "qla2x00tgt"] {
-            machine.modprobe(module, "").expect("a known module");
-        }
-        let there = &mut self.nodes[node];
-        there.run.clear();
-        there.locks.clear();
-        there.full = None;
-        there.machine = machine;
-        there.files = files;
-        there.boot += 1;
-        there.booted = self.now;
-        there.powered = true;
-        there.cut = false;
-        there.waiting.clear();
-        there.states.clear();
-        there.commands.clear();
-        self.command(node, "handlers/vdisk_nullio/mgmt", "add_device other_disk");
-        self.command(node, "device_groups/mgmt", "create other");
-        let table = format!("targets/qla2x00t/{}/ini_groups", port(node, 0));
-        self.command(node, &format!("{table}/mgmt"), "create backup");
-        self.command(node, &format!("{table}/backup/luns/mgmt"), "add other_disk 0");
-        self.happened(format!("{} boots", NODES[node]));
-    }
-
-    /// A command that nobody's action gives.
-    fn command(&mut self, node: usize, path: &str, value: &str) {
-        let machine = &mut self.nodes[node].machine;
-        let path = format!("{SCST}/{path}");
-        let handle = machine.open(path.as_bytes(), false, true).unwrap_or_else(|error| panic!("{path}: {error}"));
-        let answer = machine.write(&handle, value.as_bytes());
-        assert!(matches!(answer, Written::Done(Ok(_))), "{value} to {path}: {answer:?}");
-    }
-
-    /// The first line of an attribute, if it is there.
-    pub(super) fn value(&mut self, node: usize, path: &str) -> Option<String> {
-        let machine = &mut self.nodes[node].machine;
-        let handle = machine.open(format!("{SCST}/{path}").as_bytes(), true, false).ok()?;
-        let text = machine.read(&handle).ok()?;
-        Some(String::from_utf8_lossy(&text).lines().next().unwrap_or_default().to_owned())
-    }
-
-    /// The names in a directory; none where there is no such directory.
-    pub(super) fn names(&self, node: usize, path: &str, kind: Kind) -> Vec<String> {
-        let entries = self.nodes[node].machine.list(format!("{SCST}/{path}").as_bytes()).unwrap_or_default();
-        let named = entries.into_iter().filter(|(_, found)| *found == kind);
-        named.map(|(name, _)| String::from_utf8_lossy(&name).into_owned()).collect()
-    }
-
-    pub(super) fn exists(&self, node: usize, path: &str) -> bool {
-        self.nodes[node].machine.lookup(format!("{SCST}/{path}").as_bytes()).is_ok()
-    }
-
-    /// What a node's hosts are told of `of` in a group.
-    pub(super) fn state(&mut self, node: usize, group: &str, of: usize) -> Option<String> {
-        self.value(node, &format!("device_groups/{group}/target_groups/{}/state", NODES[of]))
-    }
-
     /// The clock goes on to `to`, and with it every kernel.
     pub(super) fn advance(&mut self, to: Duration) {
         self.now = self.now.max(to);
@@ -349,30 +182,8 @@ impl World {
         self.violated(format!("{label} on {} does not end before its time-out", NODES[node]));
     }
 
-    /// Lets something go wrong in the next action of a node.
-    pub(super) fn arm(&mut self, node: usize, action: Option<Action>, operation: u32, fault: Fault) {
-        self.armed = Some((node, action, operation, fault));
-    }
-
-    pub(super) fn disarm(&mut self) {
-        self.armed = None;
-    }
-
-    /// What goes wrong in an action that begins now.
-    pub(super) fn armed(&mut self, node: usize, action: Action) -> Option<(u32, Fault)> {
-        let (_, _, operation, fault) =
-            self.armed.take_if(|(at, of, ..)| *at == node && of.is_none_or(|of| of == action))?;
-        Some((operation, fault))
-    }
-
     pub(super) fn count(&mut self, what: String) {
         *self.counts.entry(what).or_default() += 1;
-    }
-
-    pub(super) fn count_fault(&mut self, fault: Fault) {
-        self.disturbed = true;
-        self.untold |= fault == Fault::Hangs;
-        self.count(format!("fault {fault:?}"));
     }
 
     /// Whether anything can be written below a node's `/run`.
@@ -384,51 +195,6 @@ impl World {
     pub(super) fn has_cause(&self, node: usize, begun: Duration) -> bool {
         let node = &self.nodes[node];
         node.full.is_some() || begun <= node.faulted || node.commands.iter().any(|command| command.hangs)
-    }
-
-    /// A host sends a command to a disk of a group, on a node that has it open.
-    pub(super) fn host_command(&mut self, node: usize, group: &str, takes: Option<Duration>) {
-        let target = port(node, 0);
-        let machine = &mut self.nodes[node].machine;
-        let sessions = format!("{SCST}/targets/qla2x00t/{target}/sessions/{HOST}");
-        if machine.lookup(sessions.as_bytes()).is_err() && machine.login("qla2x00t", &target, HOST).is_err() {
-            return;
-        }
-        let table = format!("targets/qla2x00t/{target}/ini_groups/esx1/luns");
-        let prefix = format!("{group}_");
-        for lun in self.names(node, &table, Kind::Dir) {
-            let link = format!("{SCST}/{table}/{lun}/device");
-            let device = self.nodes[node].machine.readlink(link.as_bytes()).unwrap_or_default();
-            let device = String::from_utf8_lossy(&device).rsplit('/').next().unwrap_or_default().to_owned();
-            let Ok(number) = lun.parse() else { continue };
-            if !device.starts_with(&prefix) {
-                continue;
-            }
-            let held =
-                self.value(node, &format!("devices/{device}/block")).is_some_and(|block| !block.starts_with("0 "));
-            if let Ok(id) = self.nodes[node].machine.start_io("qla2x00t", &target, HOST, number, takes) {
-                let command = Command { id, group: group.to_owned(), held, hangs: takes.is_none() };
-                self.nodes[node].commands.push(command);
-                self.count("command of a host".to_owned());
-            }
-            return;
-        }
-    }
-
-    /// The disks answer what they have not answered.
-    pub(super) fn disks_answer(&mut self) {
-        for node in 0..self.nodes.len() {
-            for command in std::mem::take(&mut self.nodes[node].commands) {
-                self.nodes[node].machine.finish_io(command.id);
-            }
-        }
-    }
-
-    /// The commands that the disks of a group are working on.
-    pub(super) fn in_flight(&mut self, node: usize, group: &str) -> usize {
-        let there = &mut self.nodes[node];
-        there.commands.retain(|command| !there.machine.io_done(command.id));
-        there.commands.iter().filter(|command| command.group == group && !command.held).count()
     }
 
     /// A program of the cluster, run on a node.
@@ -450,10 +216,6 @@ impl World {
         let failure = (answer.code != 0).then(|| format!("exit code {}", answer.code));
         Ended { failure, stdout: answer.out.into_bytes(), stderr: answer.err.into_bytes() }
     }
-}
-
-fn entry(path: &str, kind: EntryKind) -> FileEntry {
-    FileEntry { path: path.to_owned(), kind, size: Some(1 << 30), ..FileEntry::default() }
 }
 
 /// The n-th port of a node.

@@ -1,0 +1,58 @@
+//! What goes wrong in an action, and at which of its operations.
+
+use nix::errno::Errno;
+use scst_core::ocf::action::Action;
+
+use super::world::World;
+
+/// What goes wrong in an action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// The kernel answers with this errno and does nothing.
+    Fails(Errno),
+    /// The operation never ends.
+    Hangs,
+    /// SIGKILL before the operation.
+    KillBefore,
+    /// SIGKILL after the operation.
+    KillAfter,
+    /// SIGTERM before the operation.
+    Term,
+}
+
+impl Fault {
+    pub(super) const ALL: [Self; 8] = [
+        Self::Fails(Errno::EIO),
+        Self::Fails(Errno::EBUSY),
+        Self::Fails(Errno::ENOENT),
+        Self::Fails(Errno::EINVAL),
+        Self::Hangs,
+        Self::KillBefore,
+        Self::KillAfter,
+        Self::Term,
+    ];
+}
+
+impl World {
+    /// Lets something go wrong in the next action of a node.
+    pub(super) fn arm(&mut self, node: usize, action: Option<Action>, operation: u32, fault: Fault) {
+        self.armed = Some((node, action, operation, fault));
+    }
+
+    pub(super) fn disarm(&mut self) {
+        self.armed = None;
+    }
+
+    /// What goes wrong in an action that begins now.
+    pub(super) fn armed(&mut self, node: usize, action: Action) -> Option<(u32, Fault)> {
+        let (_, _, operation, fault) =
+            self.armed.take_if(|(at, of, ..)| *at == node && of.is_none_or(|of| of == action))?;
+        Some((operation, fault))
+    }
+
+    pub(super) fn count_fault(&mut self, fault: Fault) {
+        self.disturbed = true;
+        self.untold |= fault == Fault::Hangs;
+        self.count(format!("fault {fault:?}"));
+    }
+}

@@ -1,0 +1,149 @@
+//! One machine of the cluster: its kernel, its stores and the agents' own files, and how it boots.
+//!
+//! Beside what the cluster configures, each has things that belong to nobody here: another initiator group with a LUN, another
+//! device, another device group.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::stat::makedev;
+use scst_core::system::StoreKind;
+use scst_sim::host::{EntryKind, FileEntry, Files};
+use scst_sim::model::{FcPort, FileKind, Host as _, Kind, Machine, Ticket, Written};
+
+use super::hosts::Command;
+use super::stage::TaskId;
+use super::world::{DISKS, MAJOR, NODES, PORTS, SCST, World, disk_of, port};
+
+/// One machine.
+pub(super) struct Node {
+    pub(super) machine: Machine,
+    pub(super) files: Files,
+    /// How often it has booted.
+    pub(super) boot: u32,
+    /// When it booted last.
+    pub(super) booted: Duration,
+    pub(super) powered: bool,
+    /// Cut off from the others, which have not fenced it.
+    pub(super) cut: bool,
+    /// Operations of actions that sleep in its kernel.
+    pub(super) waiting: Vec<(TaskId, Ticket)>,
+    /// The agents' own files below `/run`.
+    pub(super) run: BTreeMap<PathBuf, String>,
+    /// The files among them that are locks, and who has each; 0: nobody.
+    pub(super) locks: BTreeMap<PathBuf, TaskId>,
+    /// Nothing can be written below `/run`.
+    pub(super) full: Option<Errno>,
+    /// When the last action ended in which something went wrong.
+    pub(super) faulted: Duration,
+    /// The own state of each group as it was when the last write ended.
+    pub(super) states: BTreeMap<String, String>,
+    /// Commands of hosts in flight: the machine's id and the device group that they went to.
+    pub(super) commands: Vec<Command>,
+}
+
+impl Node {
+    /// What is at the path of a store.
+    pub(super) fn store(&self, path: &Path) -> Result<StoreKind, Errno> {
+        let found = self.files.file(path.as_os_str().as_encoded_bytes())?;
+        Ok(match found.kind {
+            FileKind::Block => {
+                let place = path.to_str().and_then(|path| path.rsplit('#').next()?.parse().ok()).unwrap_or_default();
+                StoreKind::Disk(makedev(MAJOR, place))
+            }
+            FileKind::Regular => StoreKind::File(found.size),
+            _ => StoreKind::Other,
+        })
+    }
+}
+
+impl World {
+    /// A node comes up, with nothing below `/run`, and the things that are not the cluster's.
+    pub(super) fn boot(&mut self, node: usize) {
+        let files = Files::new();
+        for (path, kind) in [("/var/lib/scst/pr", EntryKind::Dir), ("/dev/other", EntryKind::Block)] {
+            files.declare(&entry(path, kind)).expect("an absolute path");
+        }
+        for (place, group) in self.groups.iter().enumerate() {
+            for disk in 0..DISKS {
+                let number = Some(format!("{MAJOR}:{}", DISKS * place + disk));
+                let disk = FileEntry { number, ..entry(&disk_of(group, disk), EntryKind::Block) };
+                files.declare(&disk).expect("an absolute path");
+            }
+        }
+        let mut machine = Machine::new(self.version, Box::new(files.clone()));
+        for (n, host) in (0..PORTS).zip(1..) {
+            let wwpn = port(node, n);
+            machine.plug(FcPort {
+                host,
+                wwnn: format!("20{}", &wwpn[2..]),
+                wwpn,
+                state: "Online".to_owned(),
+                speed: "16 Gbit".to_owned(),
+                target_capable: true,
+                gen32: false,
+            });
+        }
+        for module in ["scst", "scst_vdisk", "scst_disk", "qla2x00tgt"] {
+            machine.modprobe(module, "").expect("a known module");
+        }
+        let there = &mut self.nodes[node];
+        there.run.clear();
+        there.locks.clear();
+        there.full = None;
+        there.machine = machine;
+        there.files = files;
+        there.boot += 1;
+        there.booted = self.now;
+        there.powered = true;
+        there.cut = false;
+        there.waiting.clear();
+        there.states.clear();
+        there.commands.clear();
+        self.command(node, "handlers/vdisk_nullio/mgmt", "add_device other_disk");
+        self.command(node, "device_groups/mgmt", "create other");
+        let table = format!("targets/qla2x00t/{}/ini_groups", port(node, 0));
+        self.command(node, &format!("{table}/mgmt"), "create backup");
+        self.command(node, &format!("{table}/backup/luns/mgmt"), "add other_disk 0");
+        self.happened(format!("{} boots", NODES[node]));
+    }
+
+    /// A command that nobody's action gives.
+    fn command(&mut self, node: usize, path: &str, value: &str) {
+        let machine = &mut self.nodes[node].machine;
+        let path = format!("{SCST}/{path}");
+        let handle = machine.open(path.as_bytes(), false, true).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let answer = machine.write(&handle, value.as_bytes());
+        assert!(matches!(answer, Written::Done(Ok(_))), "{value} to {path}: {answer:?}");
+    }
+
+    /// The first line of an attribute, if it is there.
+    pub(super) fn value(&mut self, node: usize, path: &str) -> Option<String> {
+        let machine = &mut self.nodes[node].machine;
+        let handle = machine.open(format!("{SCST}/{path}").as_bytes(), true, false).ok()?;
+        let text = machine.read(&handle).ok()?;
+        Some(String::from_utf8_lossy(&text).lines().next().unwrap_or_default().to_owned())
+    }
+
+    /// The names in a directory; none where there is no such directory.
+    pub(super) fn names(&self, node: usize, path: &str, kind: Kind) -> Vec<String> {
+        let entries = self.nodes[node].machine.list(format!("{SCST}/{path}").as_bytes()).unwrap_or_default();
+        let named = entries.into_iter().filter(|(_, found)| *found == kind);
+        named.map(|(name, _)| String::from_utf8_lossy(&name).into_owned()).collect()
+    }
+
+    pub(super) fn exists(&self, node: usize, path: &str) -> bool {
+        self.nodes[node].machine.lookup(format!("{SCST}/{path}").as_bytes()).is_ok()
+    }
+
+    /// What a node's hosts are told of `of` in a group.
+    pub(super) fn state(&mut self, node: usize, group: &str, of: usize) -> Option<String> {
+        self.value(node, &format!("device_groups/{group}/target_groups/{}/state", NODES[of]))
+    }
+}
+
+fn entry(path: &str, kind: EntryKind) -> FileEntry {
+    FileEntry { path: path.to_owned(), kind, size: Some(1 << 30), ..FileEntry::default() }
+}

@@ -1,0 +1,148 @@
+//! A call of an agent: its environment, its end, and whether it told the truth.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use agents::scst_aluadg::Aluadg;
+use agents::scst_qla2xtgt::Qla2xtgt;
+use scst_core::ocf::action::Action;
+use scst_core::ocf::env::Env;
+use scst_core::ocf::run::Agent;
+
+use super::{Cluster, Extra, Lists};
+use crate::simulate::stage::{Outcome, Task, TaskId};
+#[cfg(test)]
+use crate::simulate::world::Call;
+use crate::simulate::world::NODES;
+
+impl Cluster {
+    /// Begins an action of an instance.
+    pub(super) fn begin(&mut self, r: usize, node: usize, action: Action, lists: &Lists, extra: Extra) -> TaskId {
+        let resource = &self.resources[r];
+        let (agent, kind): (&'static (dyn Agent + Sync), _) = match resource.group {
+            Some(_) => (&Aluadg, "scst_aluadg"),
+            None => (&Qla2xtgt, "scst_qla2xtgt"),
+        };
+        let timeout = match (action, resource.group.is_some()) {
+            (Action::Start | Action::Demote, true) | (Action::Reload, _) => 120,
+            (Action::Stop, true) => 240,
+            (Action::Stop, false) => 360,
+            (Action::Start, false) => 60,
+            (Action::Monitor, false) => 20,
+            _ => 30,
+        };
+        let mut env: Extra = resource.params.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        env.push(("CRM_meta_timeout".to_owned(), (timeout * 1000).to_string()));
+        env.push(("CRM_meta_on_node".to_owned(), NODES[node].to_owned()));
+        env.push(("CRM_meta_on_node_uuid".to_owned(), (node + 1).to_string()));
+        env.push(("CRM_meta_clone_node_max".to_owned(), "1".to_owned()));
+        let told = matches!(action, Action::Start | Action::Stop | Action::Promote | Action::Demote | Action::Notify);
+        if resource.group.is_some() {
+            for name in ["promoted_max", "promoted_node_max", "master_max", "master_node_max"] {
+                env.push((format!("CRM_meta_{name}"), "1".to_owned()));
+            }
+            env.push(("CRM_meta_notify".to_owned(), "true".to_owned()));
+            if told {
+                env.extend(lists.variables(resource.instances.len()));
+            }
+        }
+        let mut what = action.to_string();
+        for (name, value) in &extra {
+            if name.starts_with("CRM_meta_notify") {
+                what = format!("{what}-{value}");
+            }
+        }
+        env.extend(extra);
+        let mut env: Extra = env.into_iter().map(|(name, value)| (format!("OCF_RESKEY_{name}"), value)).collect();
+        env.push(("OCF_RESOURCE_INSTANCE".to_owned(), resource.id.clone()));
+        env.push(("OCF_RESOURCE_TYPE".to_owned(), kind.to_owned()));
+        let key = (resource.id.clone(), node);
+        let before = self.last.insert(key, action);
+        let mut state = self.stage.lock();
+        if let Some(before) = before {
+            state.world.count(format!("pair {before} {action}"));
+        }
+        state.world.count(format!("action {action}"));
+        #[cfg(test)]
+        state.world.calls.push(Call {
+            node: NODES[node],
+            resource: resource.id.clone(),
+            what: what.clone(),
+            lists: if told { lists.variables(resource.instances.len()) } else { Vec::new() },
+        });
+        drop(state);
+        let label = format!("{} {what}", resource.id);
+        self.stage.begin(node, agent, action, label, Env::from_pairs(env))
+    }
+
+    /// Waits until these actions have ended.
+    pub(super) fn wait(&mut self, begun: Vec<(usize, usize, TaskId)>) -> Vec<(usize, usize, Outcome)> {
+        let mut open: BTreeMap<TaskId, (usize, usize)> =
+            begun.into_iter().map(|(r, node, id)| (id, (r, node))).collect();
+        let mut ended = Vec::new();
+        while !open.is_empty() && !self.violated() {
+            for (id, task) in self.stage.run(Duration::MAX) {
+                let Some((r, node)) = open.remove(&id) else { continue };
+                let outcome = self.account(r, node, &task);
+                ended.push((r, node, outcome));
+            }
+            // A node that lost power takes its actions along.
+            let there: BTreeSet<TaskId> = self.stage.lock().tasks.keys().copied().collect();
+            open.retain(|id, _| there.contains(id));
+        }
+        ended
+    }
+
+    /// Notes how an action ended, and looks whether it told the truth.
+    pub(super) fn account(&self, r: usize, node: usize, task: &Task) -> Outcome {
+        let outcome = task.outcome.clone().expect("it has ended");
+        let mut state = self.stage.lock();
+        let exit = outcome.exit.map_or_else(|| "killed".to_owned(), |code| code.to_string());
+        let reason = if outcome.reason.is_empty() { String::new() } else { format!(" ({})", outcome.reason) };
+        let name = NODES[node];
+        state.world.happened(format!("  {name} {} -> {exit}{reason}", task.label));
+        if outcome.panicked {
+            state.world.violated(format!("{} on {name} panicked: {}", task.label, outcome.reason));
+        }
+        if task.faulted {
+            state.world.unheard |= task.action == Action::Notify;
+            state.world.untold |= task.action == Action::Notify;
+            state.world.nodes[node].faulted = state.world.now;
+        }
+        let fails = task.action != Action::Monitor && !matches!(outcome.exit, Some(0));
+        if fails && !task.faulted && !state.world.has_cause(node, task.begun) {
+            state.world.violated(format!("{} on {name} failed without a cause: {}", task.label, outcome.reason));
+        }
+        if let (Action::Monitor, Some(group), Some(exit)) = (task.action, &self.resources[r].group, outcome.exit) {
+            state.world.monitored(node, group, exit);
+        }
+        state.world.foreign_untouched();
+        outcome
+    }
+}
+
+impl Lists {
+    /// The meta attributes of a notification, without its type and operation.
+    fn variables(&self, count: usize) -> Extra {
+        let unpromoted: BTreeSet<usize> = self.active.difference(&self.promoted).copied().collect();
+        let all: BTreeSet<usize> = (0..count).collect();
+        let sets = [
+            ("active", &self.active),
+            ("start", &self.start),
+            ("stop", &self.stop),
+            ("promote", &self.promote),
+            ("demote", &self.demote),
+            ("master", &self.promoted),
+            ("promoted", &self.promoted),
+            ("slave", &unpromoted),
+            ("unpromoted", &unpromoted),
+            ("available", &all),
+            ("all", &all),
+        ];
+        let text = |set: &BTreeSet<usize>| {
+            let names: Vec<&str> = set.iter().map(|node| NODES[*node]).collect();
+            if names.is_empty() { " ".to_owned() } else { names.join(" ") }
+        };
+        sets.iter().map(|(name, set)| (format!("CRM_meta_notify_{name}_uname"), text(set))).collect()
+    }
+}

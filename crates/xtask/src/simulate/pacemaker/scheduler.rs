@@ -1,0 +1,162 @@
+//! Which transition follows from what the cluster believes.
+
+use std::collections::BTreeSet;
+
+use super::{Cluster, Plan, Role};
+use crate::simulate::world::NODES;
+
+impl Cluster {
+    /// One transition; false if there was nothing to do.
+    pub(super) fn transition(&mut self) -> bool {
+        self.aborted = false;
+        let members = self.members();
+        // Whoever joined is probed first.
+        let mut probes = Vec::new();
+        for r in 0..self.resources.len() {
+            for node in &members {
+                if self.resources[r].instances[*node].role == Role::Unknown {
+                    probes.push((r, *node));
+                }
+            }
+        }
+        if !probes.is_empty() {
+            self.probe(&probes);
+            return true;
+        }
+        let lost: BTreeSet<usize> = std::mem::take(&mut self.lost);
+        if self.fencing {
+            for node in &lost {
+                let mut state = self.stage.lock();
+                if state.world.nodes[*node].powered {
+                    state.world.nodes[*node].powered = false;
+                    state.world.happened(format!("{} is fenced", NODES[*node]));
+                }
+            }
+        }
+        let plans: Vec<Plan> = (0..self.resources.len()).map(|r| self.plan(r, &members, &lost)).collect();
+        self.restart_with_ports(plans, &members, &lost)
+    }
+
+    /// What is done to a resource, without regard to the others.
+    pub(super) fn plan(&self, r: usize, members: &BTreeSet<usize>, lost: &BTreeSet<usize>) -> Plan {
+        let resource = &self.resources[r];
+        let mut plan = Plan::default();
+        let lists = &mut plan.lists;
+        for (node, instance) in resource.instances.iter().enumerate() {
+            // Of a node that was lost and not fenced the cluster knows nothing any more.
+            let fenced = self.fencing && lost.contains(&node);
+            if !(members.contains(&node) || fenced) {
+                continue;
+            }
+            if instance.active() {
+                lists.active.insert(node);
+            }
+            if instance.blocked {
+                continue;
+            }
+            if instance.role == Role::Promoted {
+                lists.promoted.insert(node);
+            }
+            let wanted = members.contains(&node) && !self.standby.contains(&node) && !instance.banned;
+            let changed = wanted && instance.active() && instance.running != resource.params;
+            let restart = instance.failed || instance.restart;
+            if instance.active() && (!wanted || restart) {
+                lists.stop.insert(node);
+            }
+            if wanted && (!instance.active() || restart) {
+                lists.start.insert(node);
+            }
+            if changed && !restart {
+                plan.reload.insert(node);
+            }
+        }
+        plan
+    }
+
+    /// The plans of all resources together: groups go with the ports of their node, and one instance of each is promoted.
+    pub(super) fn restart_with_ports(
+        &mut self,
+        mut plans: Vec<Plan>,
+        members: &BTreeSet<usize>,
+        lost: &BTreeSet<usize>,
+    ) -> bool {
+        let ports = plans[0].lists.clone();
+        for r in 1..plans.len() {
+            let instances = &self.resources[r].instances;
+            for node in 0..instances.len() {
+                let ports_run =
+                    (ports.active.contains(&node) && !ports.stop.contains(&node)) || ports.start.contains(&node);
+                let lists = &mut plans[r].lists;
+                if instances[node].blocked {
+                    continue;
+                }
+                if ports.stop.contains(&node) && instances[node].active() {
+                    lists.stop.insert(node);
+                    if ports.start.contains(&node) && !instances[node].banned {
+                        lists.start.insert(node);
+                    }
+                }
+                if !ports_run {
+                    lists.start.remove(&node);
+                }
+                if lists.stop.contains(&node) {
+                    plans[r].reload.remove(&node);
+                }
+            }
+            self.choose(r, &mut plans[r], members);
+        }
+        if plans.iter().all(Plan::is_empty) {
+            return false;
+        }
+        self.carry_out(&plans, members, lost);
+        true
+    }
+
+    /// Who is to be promoted.
+    pub(super) fn choose(&self, r: usize, plan: &mut Plan, members: &BTreeSet<usize>) {
+        let resource = &self.resources[r];
+        let lists = &mut plan.lists;
+        let scores = self.scores(r);
+        let runs = |node: &usize| {
+            (lists.active.contains(node) && !lists.stop.contains(node))
+                || (lists.start.contains(node) && lists.active.contains(node))
+        };
+        let candidates: Vec<usize> = members
+            .iter()
+            .copied()
+            .filter(|node| {
+                runs(node) && !resource.instances[*node].blocked && scores[*node].is_some_and(|score| score > 0)
+            })
+            .collect();
+        let rank = |node: &usize| {
+            let preferred = if resource.preferred == Some(*node) { 1_000_000 } else { 0 };
+            let promoted = resource.instances[*node].role == Role::Promoted;
+            // On equal scores the promoted instance stays, else the first node is taken.
+            (scores[*node].unwrap_or(0) + preferred, promoted, std::cmp::Reverse(*node))
+        };
+        let best = candidates.iter().copied().max_by_key(rank);
+        // One that could not be stopped may still serve.
+        if resource.instances.iter().any(|instance| instance.blocked) {
+            return;
+        }
+        for node in &lists.promoted {
+            if Some(*node) != best || lists.stop.contains(node) {
+                lists.demote.insert(*node);
+            }
+        }
+        if let Some(best) = best
+            && (!lists.promoted.contains(&best) || lists.demote.contains(&best))
+        {
+            lists.promote.insert(best);
+        }
+    }
+
+    pub(super) fn scores(&self, r: usize) -> Vec<Option<i64>> {
+        let cib = self.stage.lock().world.cib.load().expect("a CIB");
+        let name = format!("master-{}", self.resources[r].id);
+        NODES[..self.resources[r].instances.len()]
+            .iter()
+            .map(|node| cib.transient(node, &name).and_then(|score| score.parse().ok()))
+            .collect()
+    }
+}

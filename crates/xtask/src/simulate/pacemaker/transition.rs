@@ -1,0 +1,193 @@
+//! How a transition is carried out: phases in order, each between its notifications, until something aborts it.
+
+use std::collections::BTreeSet;
+
+use scst_core::ocf::action::Action;
+
+use super::{Cluster, Lists, Plan, Role};
+use crate::simulate::events;
+use crate::simulate::world::NODES;
+
+impl Cluster {
+    /// Whether the transition goes on; something may happen meanwhile.
+    pub(super) fn goes_on(&mut self) -> bool {
+        if self.eventful {
+            events::between(self);
+        }
+        !self.aborted && !self.violated()
+    }
+
+    pub(super) fn carry_out(&mut self, plans: &[Plan], members: &BTreeSet<usize>, lost: &BTreeSet<usize>) {
+        for (r, plan) in plans.iter().enumerate().filter(|(_, plan)| !plan.is_empty()) {
+            let names = |set: &BTreeSet<usize>| set.iter().map(|node| NODES[*node]).collect::<Vec<_>>().join(" ");
+            let Lists { start, stop, promote, demote, .. } = &plan.lists;
+            let parts =
+                [("reload", &plan.reload), ("demote", demote), ("stop", stop), ("start", start), ("promote", promote)];
+            let parts: Vec<String> = parts
+                .iter()
+                .filter(|(_, set)| !set.is_empty())
+                .map(|(what, set)| format!("{what} {}", names(set)))
+                .collect();
+            self.happened(format!("transition: {} {}", self.resources[r].id, parts.join(", ")));
+        }
+        self.stage.lock().world.unheard = false;
+        self.misled(plans);
+        self.reload(plans, members);
+        if !self.goes_on() {
+            return;
+        }
+        let phases = [
+            (Action::Demote, "demote"),
+            (Action::Stop, "stop"),
+            (Action::Start, "start"),
+            (Action::Promote, "promote"),
+        ];
+        for (action, operation) in phases {
+            let scores: Vec<_> = (1..self.resources.len()).map(|r| self.scores(r)).collect();
+            // Ports stop after the groups, and start before them.
+            if action == Action::Start
+                && !(self.phase(&plans[..1], Action::Stop, "stop", members, lost)
+                    && self.phase(&plans[..1], Action::Start, "start", members, lost))
+            {
+                return;
+            }
+            if !self.phase(plans, action, operation, members, lost) {
+                return;
+            }
+            let changed = scores != (1..self.resources.len()).map(|r| self.scores(r)).collect::<Vec<_>>();
+            if changed || !self.goes_on() {
+                break;
+            }
+        }
+        if !self.violated() {
+            self.first_monitors(members);
+        }
+    }
+
+    /// Between a reload and the next monitor the lists name a serving instance as an unpromoted one, and peers say so too until the next
+    /// notification about it.
+    pub(super) fn misled(&self, plans: &[Plan]) {
+        let mut state = self.stage.lock();
+        for (resource, plan) in self.resources.iter().zip(plans) {
+            let Some(group) = resource.group.as_ref().filter(|_| !plan.is_empty()) else { continue };
+            for (node, instance) in resource.instances.iter().enumerate() {
+                let serves = state.world.state(node, group, node).as_deref() == Some("active");
+                if serves && instance.role == Role::Unpromoted {
+                    state.world.untold = true;
+                    state.world.disturbed = true;
+                }
+            }
+        }
+    }
+
+    pub(super) fn reload(&mut self, plans: &[Plan], members: &BTreeSet<usize>) {
+        let mut begun = Vec::new();
+        for (r, plan) in plans.iter().enumerate() {
+            for node in plan.reload.intersection(members) {
+                begun.push((r, *node, self.begin(r, *node, Action::Reload, &Lists::default(), Vec::new())));
+            }
+        }
+        for (r, node, outcome) in self.wait(begun) {
+            let params = self.resources[r].params.clone();
+            let instance = &mut self.resources[r].instances[node];
+            instance.running = params;
+            if outcome.exit == Some(0) {
+                // It is noted as a start.
+                instance.role = Role::Unpromoted;
+                let now = self.stage.lock().world.now;
+                self.resources[r].instances[node].due = Some(now);
+            } else {
+                instance.failed = true;
+                instance.failures += 1;
+                self.aborted = true;
+            }
+            self.note(r, node);
+        }
+    }
+
+    /// One operation of some resources, with its notifications before and after. False: the transition ends here.
+    pub(super) fn phase(
+        &mut self,
+        plans: &[Plan],
+        action: Action,
+        operation: &str,
+        members: &BTreeSet<usize>,
+        lost: &BTreeSet<usize>,
+    ) -> bool {
+        // Ports are handed in alone.
+        let alone = plans.len() == 1;
+        let chosen: Vec<usize> = if alone { vec![0] } else { (1..plans.len()).collect() };
+        let set = |plan: &Plan| match action {
+            Action::Demote => plan.lists.demote.clone(),
+            Action::Stop => plan.lists.stop.clone(),
+            Action::Start => plan.lists.start.clone(),
+            _ => plan.lists.promote.clone(),
+        };
+        let chosen: Vec<usize> = chosen.into_iter().filter(|r| !set(&plans[*r]).is_empty()).collect();
+        if chosen.is_empty() {
+            return true;
+        }
+        for r in &chosen {
+            if self.resources[*r].group.is_some() {
+                self.notify(*r, &plans[*r].lists, "pre", operation, members);
+            }
+        }
+        if !self.goes_on() {
+            return false;
+        }
+        let mut begun = Vec::new();
+        for r in &chosen {
+            for node in set(&plans[*r]) {
+                if members.contains(&node) {
+                    begun.push((*r, node, self.begin(*r, node, action, &plans[*r].lists, Vec::new())));
+                } else if self.fencing && lost.contains(&node) {
+                    // What was fenced counts as demoted and stopped.
+                    self.resources[*r].instances[node].role = match action {
+                        Action::Stop => Role::Stopped,
+                        _ => Role::Unpromoted,
+                    };
+                    self.note(*r, node);
+                }
+            }
+        }
+        let mut fence = Vec::new();
+        for (r, node, outcome) in self.wait(begun) {
+            self.result(r, node, action, &outcome, &mut fence);
+        }
+        if self.violated() {
+            return false;
+        }
+        for r in &chosen {
+            if self.resources[*r].group.is_some() {
+                self.notify(*r, &plans[*r].lists, "post", operation, members);
+            }
+        }
+        for node in fence {
+            self.lose(node, false);
+        }
+        !self.aborted && !self.violated()
+    }
+
+    pub(super) fn notify(&mut self, r: usize, lists: &Lists, when: &str, operation: &str, members: &BTreeSet<usize>) {
+        // Who runs at this moment hears it.
+        let hears: Vec<usize> =
+            members.iter().copied().filter(|node| self.resources[r].instances[*node].active()).collect();
+        let mut begun = Vec::new();
+        for node in hears {
+            if self.eventful && self.stage.lock().world.lot.once_in(40) {
+                self.happened(format!("  {} {} notify is lost", NODES[node], self.resources[r].id));
+                let mut state = self.stage.lock();
+                state.world.disturbed = true;
+                state.world.unheard = true;
+                state.world.untold = true;
+                continue;
+            }
+            let extra = vec![
+                ("CRM_meta_notify_type".to_owned(), when.to_owned()),
+                ("CRM_meta_notify_operation".to_owned(), operation.to_owned()),
+            ];
+            begun.push((r, node, self.begin(r, node, Action::Notify, lists, extra)));
+        }
+        self.wait(begun);
+    }
+}
