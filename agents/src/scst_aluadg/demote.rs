@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use scst_core::apply::{AfterFailure, Applied};
 use scst_core::deadline::Deadline;
 use scst_core::error::Error;
-use scst_core::gather::Gather as _;
 use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::ocf::notify::Notify;
 use scst_core::plan::Step;
@@ -83,8 +82,8 @@ pub(super) fn drain(
             Step::Block { device, before } => Some((device.clone(), Owed { before: *before, returning: false })),
             _ => None,
         })
-        .gather();
-    let blocked = blocks.keys().cloned().gather::<BTreeSet<_>>();
+        .collect();
+    let blocked = blocks.keys().cloned().collect::<BTreeSet<_>>();
     let moving = (end == AluaState::Transitioning).then(|| host.boot_seconds());
     // What is owed already stays as it was counted: the blocks that are seen now may be our own.
     let remembered = instance.update(host, |record| {

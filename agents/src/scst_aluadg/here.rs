@@ -7,7 +7,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use scst_core::error::Error;
-use scst_core::gather::Gather as _;
 use scst_core::plan::storage::not_known;
 use scst_core::scst::identity;
 use scst_core::scst::names::HandlerName;
@@ -39,7 +38,7 @@ impl Facts {
     pub(super) fn of(host: &Host<'_>, params: &Params) -> Result<Self, Error> {
         let observer = host.observer();
         let mut facts = Self { setup_id: observer.setup_id()?, ..Self::default() };
-        for handler in params.devices.iter().map(|device| device.handler).gather::<BTreeSet<_>>() {
+        for handler in params.devices.iter().map(|device| device.handler).collect::<BTreeSet<_>>() {
             if let Some(known) = observer.handler_parameters(handler)? {
                 facts.parameters.insert(handler, known);
             }
@@ -48,7 +47,7 @@ impl Facts {
         let stores: Vec<&str> = stores.collect();
         let sizes = backing::block_sizes(&stores, observer)?;
         let known = stores.into_iter().zip(sizes).filter_map(|(path, size)| Some((path.to_owned(), size?)));
-        facts.block_sizes = known.gather();
+        facts.block_sizes = known.collect();
         Ok(facts)
     }
 

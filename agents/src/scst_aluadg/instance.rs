@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use scst_core::apply::{AfterFailure, Applied};
 use scst_core::cluster;
 use scst_core::error::Error;
-use scst_core::gather::Gather as _;
 use scst_core::observe::Observer;
 use scst_core::ocf::action::Action;
 use scst_core::ocf::exit::{ExitCode, Failure};
@@ -167,7 +166,7 @@ impl Instance {
             return Ok(());
         }
         let before = self.blocked().clone();
-        self.settle_blocks(host, &before.keys().cloned().gather(), &applied);
+        self.settle_blocks(host, &before.keys().cloned().collect(), &applied);
         for (device, owed) in before {
             let Some(found) = found.devices.get_mut(&device) else { continue };
             found.owed = self.blocked().get(&device).copied();
@@ -199,7 +198,7 @@ impl Instance {
             Step::DelLun { at, .. } => Some(at.table.clone()),
             _ => None,
         };
-        let named: BTreeSet<LunTable> = steps.iter().filter_map(table).gather();
+        let named: BTreeSet<LunTable> = steps.iter().filter_map(table).collect();
         let mut tables = BTreeMap::new();
         if named.is_empty() {
             return Ok(tables);
@@ -358,7 +357,7 @@ fn blocks<'d>(
     names: impl Iterator<Item = &'d DeviceName>,
 ) -> Result<BTreeMap<DeviceName, Device>, Error> {
     let mut devices = BTreeMap::new();
-    for name in names.gather::<BTreeSet<_>>() {
+    for name in names.collect::<BTreeSet<_>>() {
         if let Some(block) = observer.block(name)? {
             devices.insert(name.clone(), Device { block, ..Device::default() });
         }

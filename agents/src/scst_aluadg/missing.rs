@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use scst_core::apply::AfterFailure;
 use scst_core::error::Error;
-use scst_core::gather::Gather as _;
 use scst_core::ocf::exit::Failure;
 use scst_core::ocf::param::Finding;
 use scst_core::plan::Step;
@@ -98,11 +97,11 @@ fn try_to_add(
         forget(&mut wanted, name);
     }
     let mut scope = instance.scope(local, false);
-    for handler in params.devices.iter().map(|device| device.handler).gather::<BTreeSet<_>>() {
+    for handler in params.devices.iter().map(|device| device.handler).collect::<BTreeSet<_>>() {
         scope.parameters.extend(host.observer().handler_parameters(handler)?.map(|known| (handler, known)));
     }
-    let joining: BTreeSet<&DeviceName> = wanted.devices.keys().filter(|name| !group.devices.contains(*name)).gather();
-    let seen: BTreeSet<&DeviceName> = found.luns.values().map(|lun| &lun.device).gather();
+    let joining: BTreeSet<&DeviceName> = wanted.devices.keys().filter(|name| !group.devices.contains(*name)).collect();
+    let seen: BTreeSet<&DeviceName> = found.luns.values().map(|lun| &lun.device).collect();
     // Not there yet, or left by a run that did not finish: what no host sees can be made right, or added again.
     let loose = |device: &DeviceName| joining.contains(device) && !seen.contains(device);
     let adds = |step: &Step| match step {

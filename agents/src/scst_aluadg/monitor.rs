@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use scst_core::apply::AfterFailure;
 use scst_core::cluster;
-use scst_core::gather::Gather as _;
 use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::plan::Step;
 use scst_core::plan::storage::{converge, states};
@@ -241,8 +240,8 @@ fn learn(host: &Host<'_>, instance: &mut Instance, local: &NodeName) -> Result<(
     let ports = own.into_iter().flat_map(|own| &own.members).filter(|(_, member)| member.local);
     let ports =
         ports.filter_map(|(port, member)| Some((port.clone(), u16::try_from(member.rel_tgt_id).ok()?))).collect();
-    let devices = group.devices.iter().filter(|device| instance.owns(device)).cloned().gather();
-    let peers: BTreeMap<_, _> = group.target_groups.iter().map(|(node, there)| (node.clone(), there.state)).gather();
+    let devices = group.devices.iter().filter(|device| instance.owns(device)).cloned().collect();
+    let peers: BTreeMap<_, _> = group.target_groups.iter().map(|(node, there)| (node.clone(), there.state)).collect();
     let node_id = host.node_id_offline(&instance.record);
     instance.update(host, |record| {
         record.node = Some(local.clone());
@@ -286,7 +285,7 @@ fn put_right(host: &Host<'_>, instance: &mut Instance, local: &NodeName, lost: &
     let done = |node: &NodeName| {
         applied.done.iter().any(|step| matches!(step, Step::SetPeerState { node: other, .. } if other == node))
     };
-    let seen = peers::seen(&found, wanted.into_iter().filter(|(node, _)| done(node)).gather());
+    let seen = peers::seen(&found, wanted.into_iter().filter(|(node, _)| done(node)).collect());
     instance.stamp(host, local, &seen);
     Ok(())
 }

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use scst_core::apply::AfterFailure;
 use scst_core::error::Error;
-use scst_core::gather::Gather as _;
 use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::ocf::notify::{Lists, Notify};
 use scst_core::plan::storage::states;
@@ -86,7 +85,7 @@ fn follow(host: &Host<'_>, instance: &mut Instance) -> Result<(), Failure> {
     }
     // Before they are written: a run that is killed between leaves a peer that somebody looks after.
     let published = |node: &NodeName| found.target_groups.get(node).is_some_and(TargetGroup::has_remote);
-    let there = wanted.into_iter().filter(|(node, _)| published(node)).gather();
+    let there = wanted.into_iter().filter(|(node, _)| published(node)).collect();
     instance.stamp(host, &local, &there);
     let applied = host.apply(&plan.steps, AfterFailure::GoOn);
     for failed in &applied.failed {
@@ -145,7 +144,7 @@ pub(super) fn picture<'n>(
     for node in nodes {
         let Some(state) = observer.alua_state(&instance.group, node)? else { continue };
         let members = observer.members(&instance.group, node)?;
-        let members = members.into_iter().map(|(port, local)| (port, Member { local, rel_tgt_id: 0 })).gather();
+        let members = members.into_iter().map(|(port, local)| (port, Member { local, rel_tgt_id: 0 })).collect();
         group.target_groups.insert(node.clone(), TargetGroup { group_id: 0, state, members });
     }
     Ok(group)

@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use scst_core::gather::Gather as _;
 use scst_core::ocf::env::Env;
 use scst_core::ocf::param::{Finding, Severity};
 use scst_core::scst::names::{DeviceName, Driver, GroupName};
@@ -119,7 +118,7 @@ impl Params {
         if named.as_ref() != Some(group) {
             return BTreeSet::new();
         }
-        configured(env).filter_map(|(_, _, text)| DeviceName::parse(group, &grammar::virtname(text)?).ok()).gather()
+        configured(env).filter_map(|(_, _, text)| DeviceName::parse(group, &grammar::virtname(text)?).ok()).collect()
     }
 }
 

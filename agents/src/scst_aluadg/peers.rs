@@ -7,7 +7,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use scst_core::cluster::Roles;
-use scst_core::gather::Gather as _;
 use scst_core::ocf::notify::{Lists, Notify, NotifyType, Operation, PeerRole};
 use scst_core::record::{Found, Record};
 use scst_core::scst::alua::AluaState;
@@ -23,7 +22,7 @@ pub const LOST: u64 = 20;
 /// What a notification makes of the peers it names.
 pub fn notified(notify: &Notify, local: &NodeName) -> BTreeMap<NodeName, AluaState> {
     let changes = notify.changes(local.as_str());
-    changes.iter().filter_map(|(node, role)| Some((NodeName::parse(node).ok()?, state_of(*role)))).gather()
+    changes.iter().filter_map(|(node, role)| Some((NodeName::parse(node).ok()?, state_of(*role)))).collect()
 }
 
 /// Another node is promoted while this one, should it serve, is meant to go on: in a clone of which one instance may be promoted, which
@@ -46,7 +45,7 @@ pub fn superseded(notify: &Notify, local: &NodeName, promoted_max: Option<u32>) 
         return BTreeSet::new();
     }
     let others = lists.active.iter().filter(|node| !lists.promote.contains(*node) && *node != local.as_str());
-    others.filter_map(|node| NodeName::parse(node).ok()).gather()
+    others.filter_map(|node| NodeName::parse(node).ok()).collect()
 }
 
 /// In which state a demotion of `local` ends: hosts wait while another node is promoted in the same transition.
@@ -73,7 +72,7 @@ pub fn at_promote(group: &DeviceGroup, local: &NodeName, lists: Option<&Lists>) 
             };
             Some((node.clone(), state))
         })
-        .gather()
+        .collect()
 }
 
 /// The states among `wanted` that a plan is about to write, and those between two states that `record` does not know of: nobody
@@ -90,7 +89,7 @@ pub fn remembered(
         before(node) != Some(group.state)
             || (group.state == AluaState::Transitioning && known(node) != Some(AluaState::Transitioning))
     });
-    news.map(|(node, group)| (node.clone(), group.state)).gather()
+    news.map(|(node, group)| (node.clone(), group.state)).collect()
 }
 
 /// Gives the peers' groups that a run created and did not finish the state that it meant: a group is born `active`, and kept
@@ -146,13 +145,13 @@ pub fn may_be_moving(roles: &Roles) -> bool {
 pub fn put_right(stuck: &[&NodeName], roles: &BTreeMap<String, PeerRole>) -> BTreeMap<NodeName, AluaState> {
     let role = |node: &NodeName| roles.get(node.as_str()).copied().unwrap_or(PeerRole::Stopped);
     let known = stuck.iter().map(|node| (*node, role(node))).filter(|(_, role)| *role != PeerRole::Changing);
-    known.map(|(node, role)| (node.clone(), state_of(role))).gather()
+    known.map(|(node, role)| (node.clone(), state_of(role))).collect()
 }
 
 /// What is to be remembered after a look at peers: what was put right, and who moved on meanwhile.
 pub fn seen(found: &DeviceGroup, put_right: BTreeMap<NodeName, AluaState>) -> BTreeMap<NodeName, AluaState> {
     let moved = found.target_groups.iter().filter(|(_, there)| there.state != AluaState::Transitioning);
-    let mut seen: BTreeMap<_, _> = moved.map(|(node, there)| (node.clone(), there.state)).gather();
+    let mut seen: BTreeMap<_, _> = moved.map(|(node, there)| (node.clone(), there.state)).collect();
     seen.extend(put_right);
     seen
 }

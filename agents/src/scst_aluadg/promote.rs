@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use scst_core::apply::AfterFailure;
 use scst_core::error::Error;
-use scst_core::gather::Gather as _;
 use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::ocf::notify::Notify;
 use scst_core::plan::Step;
@@ -150,7 +149,7 @@ fn serve(
     let written = peers.iter().filter(|(node, state)| {
         group.target_groups.get(*node).is_some_and(|there| there.state != **state && there.has_remote())
     });
-    let written: BTreeMap<_, _> = written.map(|(node, state)| (node.clone(), *state)).gather();
+    let written: BTreeMap<_, _> = written.map(|(node, state)| (node.clone(), *state)).collect();
     instance.stamp(host, local, &written);
     // A wrong picture of somebody else is put right later; that nobody serves is worse.
     let applied = host.apply_until(&picture.steps, AfterFailure::GoOn, &host.deadline().share(1, 2));
@@ -182,7 +181,7 @@ fn serve(
 /// Makes local ports links that were added before they existed, with the number the record knows for a port that has none.
 fn adopt(host: &Host<'_>, instance: &Instance, local: &NodeName, group: &DeviceGroup) -> Result<Vec<Step>, Failure> {
     let observer = host.observer();
-    let present: BTreeSet<_> = observer.port_names(instance.driver)?.into_iter().gather();
+    let present: BTreeSet<_> = observer.port_names(instance.driver)?.into_iter().collect();
     let mut steps = adopt_ports(&instance.scope(local, false), group, &present);
     let adopted: Vec<_> = steps
         .iter()

@@ -6,7 +6,6 @@ use scst_core::apply::AfterFailure;
 use scst_core::cluster::Topology;
 use scst_core::deadline::Deadline;
 use scst_core::error::Error;
-use scst_core::gather::Gather as _;
 use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::ocf::notify::{Lists, Notify};
 use scst_core::ocf::param::{Finding, Severity};
@@ -265,18 +264,18 @@ pub(super) fn checked(host: &Host<'_>) -> Result<Checked, Failure> {
 pub(super) fn mistakes(findings: &[Finding], params: &Params, configured: &BTreeSet<DeviceName>) -> Mistakes {
     let faults = || findings.iter().filter(|finding| finding.severity >= Severity::Warning);
     let used: BTreeMap<String, &DeviceName> =
-        params.devices.iter().map(|device| (format!("device{}", device.index), &device.name)).gather();
-    let names = used.values().copied().gather::<BTreeSet<_>>();
+        params.devices.iter().map(|device| (format!("device{}", device.index), &device.name)).collect();
+    let names = used.values().copied().collect::<BTreeSet<_>>();
     let exports = faults().filter(|fault| fault.position.as_ref().is_some_and(|at| at.starts_with("export")));
     let left_out: BTreeSet<&String> = faults()
         .map(|fault| &fault.parameter)
         .filter(|name| name.starts_with("device") && !used.contains_key(*name))
-        .gather();
-    let devices: BTreeSet<_> = configured.iter().filter(|name| !names.contains(name)).cloned().gather();
+        .collect();
+    let devices: BTreeSet<_> = configured.iter().filter(|name| !names.contains(name)).cloned().collect();
     Mistakes {
         unnamed: left_out.len() > devices.len(),
         devices,
-        exports: exports.filter_map(|fault| used.get(&fault.parameter)).map(|name| (*name).clone()).gather(),
+        exports: exports.filter_map(|fault| used.get(&fault.parameter)).map(|name| (*name).clone()).collect(),
     }
 }
 
@@ -420,7 +419,7 @@ impl<'a> Work<'a> {
 
     /// Records what is, or is about to be, ours.
     fn remember(&self, instance: &mut Instance, found: &Storage, wanted: &Storage) {
-        let devices = found.devices.keys().chain(wanted.devices.keys()).cloned().gather();
+        let devices = found.devices.keys().chain(wanted.devices.keys()).cloned().collect();
         let peers = peers::remembered(found.group.as_ref(), wanted.group.as_ref(), &instance.record);
         self.record(instance, devices);
         instance.stamp(self.host, &self.topology.local.name, &peers);
@@ -428,7 +427,7 @@ impl<'a> Work<'a> {
 
     /// After success only the configured devices are left.
     fn forget_leftovers(&self, instance: &mut Instance, wanted: &Storage) {
-        self.record(instance, wanted.devices.keys().cloned().gather());
+        self.record(instance, wanted.devices.keys().cloned().collect());
     }
 
     fn record(&self, instance: &mut Instance, devices: BTreeSet<DeviceName>) {
@@ -492,7 +491,7 @@ impl<'a> Work<'a> {
                 Step::AddLun { at, .. } | Step::DelLun { at, .. } => Some(&at.table.port),
                 _ => None,
             })
-            .gather();
+            .collect();
         let observer = self.host.observer_until(deadline);
         let mut lips = Vec::new();
         for port in changed {

@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use scst_core::apply::AfterFailure;
 use scst_core::deadline::Deadline;
 use scst_core::error::Error;
-use scst_core::gather::Gather as _;
 use scst_core::ocf::exit::Failure;
 use scst_core::plan::Step;
 use scst_core::plan::storage::{set_size, shrunk};
@@ -264,7 +263,7 @@ pub(super) fn close_all(
     let steps: Vec<_> = left.iter().map(|device| Step::Close { device: device.clone() }).collect();
     let applied = host.apply_until(&steps, AfterFailure::GoOn, deadline);
     applied.failed.iter().for_each(|failed| tracing::error!("{failed}"));
-    let left: Vec<_> = open(host, instance, &left.into_iter().gather())?.iter().map(ToString::to_string).collect();
+    let left: Vec<_> = open(host, instance, &left.into_iter().collect())?.iter().map(ToString::to_string).collect();
     if left.is_empty() {
         return Ok(());
     }

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use scst_core::cluster::Topology;
-use scst_core::gather::Gather as _;
 use scst_core::ocf::notify::{Lists, PeerRole};
 use scst_core::scst::alua::AluaState;
 use scst_core::scst::names::{DeviceName, HandlerName, InitiatorGroup, NodeName, TargetName};
@@ -85,7 +84,7 @@ pub fn storage(
     found: &Storage,
 ) -> Storage {
     let group = DeviceGroup {
-        devices: params.devices.iter().map(|device| device.name.clone()).gather(),
+        devices: params.devices.iter().map(|device| device.name.clone()).collect(),
         target_groups: target_groups(topology, local, states, found.group.as_ref()),
     };
     Storage { devices: devices(params), luns: luns(params, local), group: Some(group) }
@@ -94,7 +93,7 @@ pub fn storage(
 /// Devices and LUNs as configured, the target groups as they are: what can be said without asking the cluster.
 pub fn without_cluster(params: &Params, local: &LocalPorts, found: &DeviceGroup) -> Storage {
     let group = DeviceGroup {
-        devices: params.devices.iter().map(|device| device.name.clone()).gather(),
+        devices: params.devices.iter().map(|device| device.name.clone()).collect(),
         target_groups: found.target_groups.clone(),
     };
     Storage { devices: devices(params), luns: luns(params, local), group: Some(group) }
@@ -102,7 +101,7 @@ pub fn without_cluster(params: &Params, local: &LocalPorts, found: &DeviceGroup)
 
 /// The configured devices.
 fn devices(params: &Params) -> BTreeMap<DeviceName, Device> {
-    params.devices.iter().map(|device| (device.name.clone(), wanted_device(device))).gather()
+    params.devices.iter().map(|device| (device.name.clone(), wanted_device(device))).collect()
 }
 
 fn wanted_device(params: &DeviceParams) -> Device {
@@ -165,7 +164,7 @@ fn luns(params: &Params, local: &LocalPorts) -> BTreeMap<LunAddress, Lun> {
 
 /// The exports that name an initiator group which no local port has: named to the operator, and mapped by a later reload.
 pub fn unmatched<'a>(params: &'a Params, local: &LocalPorts) -> Vec<(&'a DeviceName, String)> {
-    let known: BTreeSet<&InitiatorGroup> = local.groups.values().flatten().gather();
+    let known: BTreeSet<&InitiatorGroup> = local.groups.values().flatten().collect();
     let exports =
         params.devices.iter().flat_map(|device| device.exports.iter().map(move |export| (&device.name, export)));
     exports
@@ -191,7 +190,7 @@ fn target_groups(
         States::Started(_) => AluaState::Standby,
     };
     let members = local.ports.iter().map(|(port, id)| (port.clone(), Member { local: true, rel_tgt_id: (*id).into() }));
-    groups.insert(own.name.clone(), TargetGroup { group_id: own.id.into(), state, members: members.gather() });
+    groups.insert(own.name.clone(), TargetGroup { group_id: own.id.into(), state, members: members.collect() });
     for peer in &topology.peers {
         let there = there(&peer.name);
         let state = match (states, there) {
@@ -205,7 +204,7 @@ fn target_groups(
             let found = there.and_then(|there| there.members.get(&port.name)).filter(|found| found.local);
             (port.name.clone(), *found.unwrap_or(&wanted))
         });
-        groups.insert(peer.name.clone(), TargetGroup { group_id: peer.id.into(), state, members: members.gather() });
+        groups.insert(peer.name.clone(), TargetGroup { group_id: peer.id.into(), state, members: members.collect() });
     }
     groups
 }

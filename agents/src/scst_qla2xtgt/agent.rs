@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use scst_core::apply::AfterFailure;
 use scst_core::cluster::Topology;
-use scst_core::gather::Gather as _;
 use scst_core::ocf::action::Action;
 use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::ocf::param::{AgentTable, Severity};
@@ -52,13 +51,13 @@ impl Agent for Qla2xtgt {
 }
 
 fn group_names(ports: &Ports) -> BTreeSet<InitiatorGroup> {
-    ports.values().flat_map(|port| port.groups.keys().cloned()).gather()
+    ports.values().flat_map(|port| port.groups.keys().cloned()).collect()
 }
 
 /// The groups of these ports that are ours.
 fn owned(ours: &Ours<'_>, ports: &Ports) -> BTreeSet<InitiatorGroup> {
     let groups = ports.iter().flat_map(|(name, port)| port.groups.keys().filter(move |group| ours.owns(name, group)));
-    groups.cloned().gather()
+    groups.cloned().collect()
 }
 
 /// The list of this node's ports, where nothing but it tells whose a port is. That the cluster cannot say it is no failure of
@@ -153,7 +152,7 @@ fn undo(host: &Host<'_>, before: &Ports, record: &Found, ours: &Ours<'_>, ports:
 
 fn fresh(ports: &[(TargetName, u16)]) -> Ports {
     let port = Port { enabled: false, rel_tgt_id: 0, groups: BTreeMap::default() };
-    ports.iter().map(|(name, _)| (name.clone(), port.clone())).gather()
+    ports.iter().map(|(name, _)| (name.clone(), port.clone())).collect()
 }
 
 fn stop(host: &Host<'_>) -> Result<ExitCode, Failure> {

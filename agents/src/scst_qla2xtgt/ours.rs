@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 
 use scst_core::cluster::{Member, Topology};
 use scst_core::error::Error;
-use scst_core::gather::Gather as _;
 use scst_core::observe::Observer;
 use scst_core::ocf::exit::Failure;
 use scst_core::record::{Found, Record};
@@ -44,7 +43,7 @@ pub struct Candidates {
 impl<'a> Ours<'a> {
     /// What is known from the record, the configuration and the records of others.
     pub fn find(host: &Host<'_>, record: &'a Found) -> Self {
-        let configured = Params::for_stop(&host.context.env).into_iter().gather();
+        let configured = Params::for_stop(&host.context.env).into_iter().collect();
         Self { record, configured, node_id: host.node_id_offline(record), others: host.store.others(None) }
     }
 }

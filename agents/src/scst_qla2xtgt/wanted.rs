@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use scst_core::cluster::io_group;
-use scst_core::gather::Gather as _;
 use scst_core::ocf::exit::Failure;
 use scst_core::scst::names::TargetName;
 use scst_core::state::{IniGroup, Port, Ports};
@@ -24,13 +23,13 @@ pub fn started(params: &Params, node_id: u16, ports: &[(TargetName, u16)]) -> Re
         })?;
         let group = IniGroup {
             io_grouping: number.to_string(),
-            initiators: initiators.iter().cloned().gather(),
+            initiators: initiators.iter().cloned().collect(),
             has_luns: false,
         };
         groups.insert(name.clone(), group);
     }
     let port = |id: u16| Port { enabled: true, rel_tgt_id: id.into(), groups: groups.clone() };
-    Ok(ports.iter().map(|(name, id)| (name.clone(), port(*id))).gather())
+    Ok(ports.iter().map(|(name, id)| (name.clone(), port(*id))).collect())
 }
 
 /// The groups as configured, the ports themselves as they are found.
@@ -39,7 +38,7 @@ pub fn reloaded(started: Ports, found: &Ports) -> Ports {
         let found = found.get(&name)?;
         Some((name, Port { enabled: found.enabled, rel_tgt_id: found.rel_tgt_id, groups: wanted.groups }))
     };
-    started.into_iter().filter_map(as_found).gather()
+    started.into_iter().filter_map(as_found).collect()
 }
 
 /// No group of ours left; the ports that are ours down.
@@ -48,5 +47,5 @@ pub fn stopped(found: &Ports, down: impl Fn(&TargetName, &Port) -> bool) -> Port
         let enabled = port.enabled && !down(name, port);
         (name.clone(), Port { enabled, rel_tgt_id: port.rel_tgt_id, groups: BTreeMap::default() })
     };
-    found.iter().map(stop).gather()
+    found.iter().map(stop).collect()
 }

@@ -11,7 +11,6 @@ pub mod cluster;
 pub mod command;
 pub mod deadline;
 pub mod error;
-pub mod gather;
 pub mod observe;
 pub mod ocf;
 pub mod plan;

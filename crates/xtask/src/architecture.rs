@@ -83,8 +83,8 @@ const LAYERS: [(&str, &[&str]); 6] = [
     ("scst", &["scst"]),
     ("state", &["scst", "state"]),
     // The error is for a step's own words about how it failed.
-    ("plan", &["plan", "scst", "state", "error", "gather"]),
-    ("ocf", &["ocf", "deadline", "gather", "system"]),
+    ("plan", &["plan", "scst", "state", "error"]),
+    ("ocf", &["ocf", "deadline", "system"]),
     ("sysfs", &["sysfs", "deadline", "error", "system"]),
     ("system", &["error"]),
 ];

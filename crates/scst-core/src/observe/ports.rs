@@ -6,7 +6,6 @@ use nix::errno::Errno;
 
 use super::Observer;
 use crate::error::Error;
-use crate::gather::Gather as _;
 use crate::scst::names::{Driver, EntryName, FcHostName, InitiatorGroup, InitiatorName, TargetName};
 use crate::scst::{qla2x00t, target};
 use crate::state::{IniGroup, Port, Ports};
@@ -77,7 +76,7 @@ impl Observer<'_> {
     /// that has the name of what stands in `wanted` or stood in `before`. What the kernel acknowledged is told by listings.
     pub fn ports_listed(&self, driver: Driver, before: &Ports, wanted: &Ports) -> Result<Ports, Error> {
         let mut ports = Ports::new();
-        for name in before.keys().chain(wanted.keys()).gather::<BTreeSet<_>>() {
+        for name in before.keys().chain(wanted.keys()).collect::<BTreeSet<_>>() {
             let Some(mut port) = self.port(driver, name)? else { continue };
             for group in self.ini_groups(driver, name)? {
                 let mut known = [wanted, before].into_iter().filter_map(|ports| ports.get(name)?.groups.get(&group));
@@ -110,7 +109,7 @@ impl Observer<'_> {
     /// The initiators of the group at `dir`.
     fn initiators(&self, dir: &str) -> Result<BTreeSet<InitiatorName>, Error> {
         let entries = self.sysfs.optional_list(&format!("{dir}/initiators"), self.deadline)?.unwrap_or_default();
-        Ok(entries.iter().filter_map(|entry| InitiatorName::seen(&entry.name).ok()).gather())
+        Ok(entries.iter().filter_map(|entry| InitiatorName::seen(&entry.name).ok()).collect())
     }
 
     /// The initiators that have a session on a port, by the name of the session.

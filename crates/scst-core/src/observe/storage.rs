@@ -6,7 +6,6 @@ use nix::sys::stat::{major, minor};
 
 use super::Observer;
 use crate::error::Error;
-use crate::gather::Gather as _;
 use crate::scst::alua::AluaState;
 use crate::scst::device::{self, Block, parameters_listed};
 use crate::scst::names::{DeviceName, Driver, EntryName, GroupName, HandlerName, InitiatorGroup, NodeName, TargetName};
@@ -82,7 +81,7 @@ impl Observer<'_> {
         let mut storage = Storage::default();
         // One listing tells which devices are there: before a first start none is.
         let present = self.device_names()?;
-        for name in members.chain(named).filter(|name| present.contains(*name)).gather::<BTreeSet<_>>() {
+        for name in members.chain(named).filter(|name| present.contains(*name)).collect::<BTreeSet<_>>() {
             let Some((found, entries)) = self.device(name, detail)? else { continue };
             if entries.iter().any(|entry| entry == "exported") {
                 self.exports(name, detail, &mut storage.luns)?;
@@ -130,7 +129,7 @@ impl Observer<'_> {
                 (port, Member { local, rel_tgt_id })
             });
             let group_id = known.iter().flatten().next().map_or(0, |known| known.group_id);
-            found.target_groups.insert(node, TargetGroup { group_id, state, members: members.gather() });
+            found.target_groups.insert(node, TargetGroup { group_id, state, members: members.collect() });
         }
         storage.group = Some(found);
         Ok(storage)
@@ -171,7 +170,7 @@ impl Observer<'_> {
     /// The devices of a group.
     pub fn group_devices(&self, name: &GroupName) -> Result<BTreeSet<DeviceName>, Error> {
         let links = self.links(&device_group::devices(name))?;
-        Ok(links.iter().filter_map(|name| DeviceName::seen(name).ok()).gather())
+        Ok(links.iter().filter_map(|name| DeviceName::seen(name).ok()).collect())
     }
 
     /// One target group, or `None`.
@@ -268,7 +267,7 @@ impl Observer<'_> {
     /// The names of all devices.
     pub fn device_names(&self) -> Result<BTreeSet<DeviceName>, Error> {
         let names = self.directories(&device::all())?;
-        Ok(names.iter().filter_map(|name| DeviceName::seen(name).ok()).gather())
+        Ok(names.iter().filter_map(|name| DeviceName::seen(name).ok()).collect())
     }
 
     /// One device and the names in its directory. Only attributes that are listed are read: which there are depends on

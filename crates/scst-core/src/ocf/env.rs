@@ -27,7 +27,6 @@
 //! | `HA_LOGFACILITY`, `HA_LOGFILE`, `HA_DEBUGLOG`, `HA_LOGTAG`, `HA_debug` | [`Env::text`], read by `log` | see there |
 //! | `OCF_TRACE_RA`, `OCF_TRACE_FILE`, `OCF_RESKEY_trace_ra`, `…_trace_file`, `…_trace_dir` | [`Env::text`], read by `log` | see there |
 
-use crate::gather::Gather as _;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -75,7 +74,7 @@ impl Env {
                 let text = raw.to_string_lossy().into_owned();
                 Some((name.as_ref().to_str()?.to_owned(), Value { raw, text }))
             })
-            .gather();
+            .collect();
         Self { variables }
     }
 

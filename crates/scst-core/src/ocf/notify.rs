@@ -11,7 +11,6 @@
 use std::collections::BTreeSet;
 
 use super::env::Env;
-use crate::gather::Gather as _;
 
 /// Whether the operation is about to happen or over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,7 +120,7 @@ impl Notify {
             // Who stays promoted beside the demoted may never have been announced: two halves of a cluster have each promoted
             // one, and are one again. A node that was fenced is in the list as well, and in that of the stopped.
             (NotifyType::Post, Operation::Demote) => {
-                let stay = lists.promoted_after_demotes().difference(&lists.stop).cloned().gather();
+                let stay = lists.promoted_after_demotes().difference(&lists.stop).cloned().collect();
                 let left = |node: &String| if lists.moves_from(node) { PeerRole::Changing } else { PeerRole::Running };
                 let demoted = lists.demote.iter().map(|node| (node.clone(), left(node))).collect();
                 [demoted, all(&stay, PeerRole::Promoted)].concat()
@@ -159,12 +158,12 @@ impl Lists {
     pub fn running_after(&self) -> BTreeSet<String> {
         // Active is the sum of both roles; the roles are added so that a caller who passes only these is understood too.
         let before = self.active.iter().chain(&self.promoted).chain(&self.unpromoted);
-        before.filter(|node| !self.stop.contains(*node)).chain(&self.start).cloned().gather()
+        before.filter(|node| !self.stop.contains(*node)).chain(&self.start).cloned().collect()
     }
 
     /// Who stays promoted through the transition's demotes: promoted - demote.
     pub fn promoted_after_demotes(&self) -> BTreeSet<String> {
-        self.promoted.difference(&self.demote).cloned().gather()
+        self.promoted.difference(&self.demote).cloned().collect()
     }
 
     /// Whether the transition promotes another node than this one.
@@ -198,7 +197,7 @@ impl Lists {
 
 /// The names of one list, which stand between blanks.
 fn nodes(list: &str) -> BTreeSet<String> {
-    list.split_whitespace().map(str::to_owned).gather()
+    list.split_whitespace().map(str::to_owned).collect()
 }
 
 #[cfg(test)]

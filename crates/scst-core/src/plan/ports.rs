@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::Step;
-use crate::gather::Gather as _;
 use crate::scst::names::{Driver, InitiatorGroup, TargetName};
 use crate::scst::values::AttributeValue;
 use crate::state::{IniGroup, Port, Ports};
@@ -97,6 +96,6 @@ impl Pair<'_> {
     }
 
     fn unwanted(&self) -> BTreeMap<&InitiatorGroup, &IniGroup> {
-        self.found.groups.iter().filter(|(name, _)| !self.wanted.groups.contains_key(*name)).gather()
+        self.found.groups.iter().filter(|(name, _)| !self.wanted.groups.contains_key(*name)).collect()
     }
 }

@@ -11,7 +11,6 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Plan, Step};
-use crate::gather::Gather as _;
 use crate::scst::alua::AluaState;
 use crate::scst::device::Owed;
 use crate::scst::names::{DeviceName, Driver, GroupName, HandlerName, NodeName, TargetName};
@@ -106,7 +105,7 @@ pub fn clear_tables(steps: Vec<Step>, tables: &BTreeMap<LunTable, BTreeSet<u32>>
         }
     }
     going.retain(|table, luns| tables.get(table).is_some_and(|there| there.iter().eq(luns.keys())));
-    let whole: BTreeSet<LunTable> = going.keys().cloned().gather();
+    let whole: BTreeSet<LunTable> = going.keys().cloned().collect();
     let shorter = steps.into_iter().filter_map(|step| match step {
         Step::DelLun { at, .. } if whole.contains(&at.table) => {
             let luns = going.remove(&at.table)?;
@@ -218,7 +217,7 @@ struct DevicePlan<'a> {
 
 impl<'a> DevicePlan<'a> {
     fn new(scope: &Scope, found: &'a Storage, wanted: &Storage, warnings: &mut Vec<String>) -> Self {
-        let mapped = found.luns.values().map(|lun| &lun.device).gather();
+        let mapped = found.luns.values().map(|lun| &lun.device).collect();
         let mut plan = Self { mapped, kept: BTreeMap::new(), removed: BTreeSet::new() };
         for (name, device) in &found.devices {
             let Some(wanted) = wanted.devices.get(name) else {
@@ -537,7 +536,7 @@ fn target_groups(scope: &Scope, found: &DeviceGroup, wanted: &DeviceGroup, plan:
             (port.clone(), *there.unwrap_or(member))
         });
         let state = there.map_or(AluaState::Active, |there| there.state);
-        let now = TargetGroup { group_id: want.group_id, state, members: members.gather() };
+        let now = TargetGroup { group_id: want.group_id, state, members: members.collect() };
         peer_state(scope, node, &now, want.state, plan);
     }
     let gone = found.target_groups.keys().filter(|node| !wanted.target_groups.contains_key(*node));
