@@ -16,9 +16,9 @@ use scst_core::ocf::exit::{ExitCode, Failure, one_line};
 use scst_core::ocf::param::{Finding, Severity};
 use scst_core::ocf::run::Context;
 use scst_core::plan::Step;
-use scst_core::record::{Found, Record, Store};
 use scst_core::scst;
 use scst_core::scst::names::{Driver, GroupName, NodeName, TargetName};
+use scst_core::state_file::{Remembered, StateFile, StateFiles};
 use scst_core::sysfs::Sysfs;
 
 use crate::missing_ports::{Local, MissingPorts};
@@ -34,8 +34,8 @@ pub struct Host<'a> {
     pub context: &'a Context,
     /// The kernel's tree.
     pub sysfs: Sysfs,
-    /// This agent's records.
-    pub store: Store,
+    /// This agent's state files and locks.
+    pub state_files: StateFiles,
     /// Other programs.
     pub tools: Tools,
 }
@@ -44,11 +44,11 @@ impl<'a> Host<'a> {
     /// The world of `agent` in this context.
     pub fn new(context: &'a Context, agent: &'static str) -> Self {
         let env = &context.env;
-        let store = Store::new(Arc::clone(&context.system), env.rsctmp(), agent, env.resource_id());
+        let files = StateFiles::new(Arc::clone(&context.system), env.rsctmp(), agent, env.resource_id());
         Self {
             context,
             sysfs: Sysfs::new(Arc::clone(&context.system), env.sysfs_root()),
-            store: if env.resource_is_known() { store.of_resource() } else { store },
+            state_files: if env.resource_is_known() { files.of_resource() } else { files },
             tools: Tools::from_env(Arc::clone(&context.system), env),
         }
     }
@@ -79,7 +79,7 @@ impl<'a> Host<'a> {
         if self.dry_run() {
             return Ok(None);
         }
-        self.store.lock(name, self.deadline()).map(Some).map_err(Failure::from)
+        self.state_files.lock(name, self.deadline()).map(Some).map_err(Failure::from)
     }
 
     /// The same, but for no longer than `time`.
@@ -89,7 +89,7 @@ impl<'a> Host<'a> {
         }
         let time = time.min(self.deadline().remaining());
         let deadline = Deadline::within(Arc::clone(&self.context.system), time, Arc::clone(&self.context.cancelled));
-        self.store.lock(name, &deadline).map(Some).map_err(Failure::from)
+        self.state_files.lock(name, &deadline).map(Some).map_err(Failure::from)
     }
 
     /// The run only prints what it would do.
@@ -97,26 +97,26 @@ impl<'a> Host<'a> {
         self.context.dry_run
     }
 
-    /// This node's name: from Pacemaker, else from the cluster, else from the record.
-    pub fn node_name(&self, record: &Found) -> Result<NodeName, Failure> {
+    /// This node's name: from Pacemaker, else from the cluster, else from the state file.
+    pub fn node_name(&self, remembered: &Remembered) -> Result<NodeName, Failure> {
         if let Some(name) = self.told_name() {
             return name;
         }
         match cluster::local_node_name(&self.tools, self.deadline()) {
             Ok(name) => parse_node(&name),
-            Err(error) => recorded_name(record).ok_or_else(|| unreachable(&error)),
+            Err(error) => recorded_name(remembered).ok_or_else(|| unreachable(&error)),
         }
     }
 
-    /// This node's name without asking anybody: from Pacemaker, else from the record.
-    pub fn node_name_offline(&self, record: &Found) -> Option<NodeName> {
-        self.told_name().and_then(Result::ok).or_else(|| recorded_name(record))
+    /// This node's name without asking anybody: from Pacemaker, else from the state file.
+    pub fn node_name_offline(&self, remembered: &Remembered) -> Option<NodeName> {
+        self.told_name().and_then(Result::ok).or_else(|| recorded_name(remembered))
     }
 
     /// This node's id without asking anybody.
-    pub fn node_id_offline(&self, record: &Found) -> Option<u16> {
+    pub fn node_id_offline(&self, remembered: &Remembered) -> Option<u16> {
         let told = self.context.env.node_id().and_then(|id| u16::try_from(id).ok());
-        told.or_else(|| record.known().and_then(|record| record.node_id))
+        told.or_else(|| remembered.known().and_then(|file| file.node_id))
     }
 
     fn told_name(&self) -> Option<Result<NodeName, Failure>> {
@@ -129,8 +129,8 @@ impl<'a> Host<'a> {
     }
 
     /// The numbers of all nodes, as this node sees them. Warnings are logged.
-    pub fn topology(&self, driver: Driver, record: &Found) -> Result<Topology, Failure> {
-        let name = self.node_name(record)?;
+    pub fn topology(&self, driver: Driver, remembered: &Remembered) -> Result<Topology, Failure> {
+        let name = self.node_name(remembered)?;
         let nodes = self.nodes()?;
         let (topology, warnings) = match Topology::build(&nodes, name.as_str(), driver) {
             Ok((topology, warnings)) => (Ok(topology), warnings),
@@ -142,12 +142,15 @@ impl<'a> Host<'a> {
         topology
     }
 
-    /// This node as the record knows it, where the cluster cannot be asked: without any peer.
-    pub fn recorded_topology(record: &Found) -> Option<Topology> {
-        let record = record.known().filter(|record| !record.ports.is_empty())?;
+    /// This node as the state file knows it, where the cluster cannot be asked: without any peer.
+    pub fn recorded_topology(remembered: &Remembered) -> Option<Topology> {
+        let remembered = remembered.known().filter(|file| !file.ports.is_empty())?;
         let port = |(name, rel_tgt_id): &(TargetName, u16)| Port { name: name.clone(), rel_tgt_id: *rel_tgt_id };
-        let local =
-            Member { name: record.node.clone()?, id: record.node_id?, ports: record.ports.iter().map(port).collect() };
+        let local = Member {
+            name: remembered.node.clone()?,
+            id: remembered.node_id?,
+            ports: remembered.ports.iter().map(port).collect(),
+        };
         Some(Topology { local, peers: Vec::new() })
     }
 
@@ -247,29 +250,29 @@ impl<'a> Host<'a> {
         }
     }
 
-    /// Writes the record, and tells whether that succeeded. Without one the next action knows less, which is a reason not to
+    /// Writes the state file, and tells whether that succeeded. Without one the next action knows less, which is a reason not to
     /// block a device, and none to fail anything else.
-    pub fn remember(&self, record: &Record) -> bool {
+    pub fn remember(&self, remembered: &StateFile) -> bool {
         if self.dry_run() {
             return true;
         }
-        let written = self.store.write(record);
+        let written = self.state_files.write(remembered);
         if let Err(error) = &written {
-            tracing::warn!("record {} could not be written: {error}", self.store.path().display());
+            tracing::warn!("state file {} could not be written: {error}", self.state_files.path().display());
         }
         written.is_ok()
     }
 
-    /// Puts the record back as it was before a start that was undone.
-    pub fn restore(&self, group: Option<&GroupName>, record: &Found) {
-        let restored = match record {
-            Found::Known(record) => self.store.write(record),
+    /// Puts the state file back as it was before a start that was undone.
+    pub fn restore(&self, group: Option<&GroupName>, remembered: &Remembered) {
+        let restored = match remembered {
+            Remembered::Known(remembered) => self.state_files.write(remembered),
             // Made by the shell agent, and still true: everything there is its own.
-            Found::Unknown => self.store.write_unknown(group),
-            Found::Nothing => self.store.remove(group),
+            Remembered::Unknown => self.state_files.write_unknown(group),
+            Remembered::Nothing => self.state_files.remove(group),
         };
         if let Err(error) = restored {
-            tracing::warn!("record {} could not be put back: {error}", self.store.path().display());
+            tracing::warn!("state file {} could not be put back: {error}", self.state_files.path().display());
         }
     }
 
@@ -279,7 +282,7 @@ impl<'a> Host<'a> {
         if self.dry_run() {
             return Ok(None);
         }
-        match self.store.lock(name, &self.deadline().share(1, 4)) {
+        match self.state_files.lock(name, &self.deadline().share(1, 4)) {
             Ok(lock) => Ok(Some(lock)),
             Err(error @ Error::NotSeen { .. }) => {
                 tracing::error!("stopping all the same, without the lock: {error}");
@@ -293,10 +296,10 @@ impl<'a> Host<'a> {
         }
     }
 
-    /// Removes the record after a stop. What is left of it names nothing that is still there.
+    /// Removes the state file after a stop. What is left of it names nothing that is still there.
     pub fn forget(&self, group: Option<&GroupName>) {
-        if let Err(error) = self.store.remove(group) {
-            tracing::warn!("record {} could not be removed: {error}", self.store.path().display());
+        if let Err(error) = self.state_files.remove(group) {
+            tracing::warn!("state file {} could not be removed: {error}", self.state_files.path().display());
         }
     }
 
@@ -458,8 +461,8 @@ fn parse_node(name: &str) -> Result<NodeName, Failure> {
         .map_err(|error| Failure::args(format!("node name {name:?} cannot name a target group: {error}")))
 }
 
-fn recorded_name(record: &Found) -> Option<NodeName> {
-    record.known().and_then(|record| record.node.clone())
+fn recorded_name(remembered: &Remembered) -> Option<NodeName> {
+    remembered.known().and_then(|file| file.node.clone())
 }
 
 fn unreachable(error: &ClusterError) -> Failure {

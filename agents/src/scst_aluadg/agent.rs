@@ -4,7 +4,7 @@ use scst_core::ocf::action::Action;
 use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::ocf::param::AgentTable;
 use scst_core::ocf::run::{Agent, Context};
-use scst_core::record::Found;
+use scst_core::state_file::Remembered;
 
 use super::instance::{self, missing_backing};
 use super::params::Params;
@@ -50,7 +50,7 @@ fn validate_all(host: &Host<'_>) -> Result<ExitCode, Failure> {
     refuse_two_promoted(&host.context.env)?;
     if let Some(params) = params.filter(|_| host.context.env.check_level() >= 10) {
         missing_backing(host, &params, false)?;
-        let topology = host.topology(params.driver, &Found::Nothing)?;
+        let topology = host.topology(params.driver, &Remembered::Nothing)?;
         host.local_ports(params.driver, &topology, params.missing_ports)?;
     }
     Ok(ExitCode::Success)

@@ -34,7 +34,7 @@ pub(super) fn demote(host: &Host<'_>) -> Result<ExitCode, Failure> {
     if found.group.is_none() {
         return Ok(ExitCode::Success);
     }
-    let local = host.node_name(&instance.record)?;
+    let local = host.node_name(&instance.remembered)?;
     let end = peers::after_demotion(Notify::from_env(&host.context.env).lists.as_ref(), &local);
     match local_state(&found, &local) {
         None => return Ok(ExitCode::Success),
@@ -47,8 +47,9 @@ pub(super) fn demote(host: &Host<'_>) -> Result<ExitCode, Failure> {
         }
         Some(AluaState::Active | AluaState::NonOptimized | AluaState::Transitioning) => {}
     }
-    let applied = drain(host, &mut instance, &local, &found, end, host.deadline())
-        .ok_or_else(|| Failure::generic(format!("record {} could not be written", host.store.path().display())))?;
+    let applied = drain(host, &mut instance, &local, &found, end, host.deadline()).ok_or_else(|| {
+        Failure::generic(format!("state file {} could not be written", host.state_files.path().display()))
+    })?;
     if host.dry_run() {
         return Ok(ExitCode::Success);
     }
@@ -86,13 +87,13 @@ pub(super) fn drain(
     let blocked = blocks.keys().cloned().collect::<BTreeSet<_>>();
     let moving = (end == AluaState::Transitioning).then(|| host.boot_seconds());
     // What is owed already stays as it was counted: the blocks that are seen now may be our own.
-    let remembered = instance.update(host, |record| {
+    let written = instance.update(host, |file| {
         for (device, owed) in blocks {
-            record.blocks.entry(device).or_insert(owed);
+            file.blocks.entry(device).or_insert(owed);
         }
-        record.moving = moving;
+        file.moving = moving;
     });
-    if !remembered {
+    if !written {
         // Blocks that nobody remembers are never given back.
         return None;
     }

@@ -1,4 +1,4 @@
-//! What is ours on this node: the group, its devices, the record, the lock.
+//! What is ours on this node: the group, its devices, the state file, the lock.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,12 +10,12 @@ use scst_core::ocf::action::Action;
 use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::plan::Step;
 use scst_core::plan::storage::{Scope, clear_tables, release};
-use scst_core::record::{Found, Record, file_name};
 use scst_core::scst::alua::AluaState;
 use scst_core::scst::device::Owed;
 use scst_core::scst::names::{DeviceName, Driver, GroupName, NodeName};
 use scst_core::scst::target::LunTable;
 use scst_core::state::{Device, Storage};
+use scst_core::state_file::{Remembered, StateFile, file_name};
 
 use super::params::{Params, StopParams};
 use super::{peers, stores};
@@ -56,22 +56,22 @@ pub(super) struct Instance {
     /// The driver whose ports export it.
     pub(super) driver: Driver,
     /// What earlier actions remembered.
-    pub(super) record: Found,
+    pub(super) remembered: Remembered,
 }
 
 impl Instance {
-    /// The instance that the environment and the record describe; `None` when neither tells a group.
+    /// The instance that the environment and the state file describe; `None` when neither tells a group.
     pub(super) fn find(host: &Host<'_>) -> Option<Self> {
         let StopParams { group, driver } = Params::for_stop(&host.context.env);
-        let record = host.store.read(group.as_ref());
-        let group = group.or_else(|| record.known().and_then(|record| record.group.clone()))?;
+        let remembered = host.state_files.read(group.as_ref());
+        let group = group.or_else(|| remembered.known().and_then(|file| file.group.clone()))?;
         let driver = driver.unwrap_or(Driver::Qla2x00t);
-        Some(Self { group, driver, record })
+        Some(Self { group, driver, remembered })
     }
 
-    /// Reads the record again, which another action may have written while we waited for the lock.
+    /// Reads the state file again, which another action may have written while we waited for the lock.
     pub(super) fn refresh(&mut self, host: &Host<'_>) {
-        self.record = host.store.read(Some(&self.group));
+        self.remembered = host.state_files.read(Some(&self.group));
     }
 
     /// Waits for other actions on this group to end.
@@ -81,7 +81,7 @@ impl Instance {
 
     /// Whether a device that is a member of our group is ours: it has our prefix, or we recorded it.
     pub(super) fn owns(&self, device: &DeviceName) -> bool {
-        device.belongs_to(&self.group) || self.record.known().is_some_and(|record| record.devices.contains(device))
+        device.belongs_to(&self.group) || self.remembered.known().is_some_and(|file| file.devices.contains(device))
     }
 
     /// Our devices with everything about them, their LUNs, and the group.
@@ -96,7 +96,7 @@ impl Instance {
         Ok(self.with_owed(found))
     }
 
-    /// Adds what the record knows of blocks.
+    /// Adds what the state file knows of blocks.
     fn with_owed(&self, mut found: Storage) -> Storage {
         for (device, owed) in self.blocked() {
             if let Some(found) = found.devices.get_mut(device) {
@@ -114,7 +114,7 @@ impl Instance {
     /// The devices that are ours wherever they are.
     fn named(&self, host: &Host<'_>) -> BTreeSet<DeviceName> {
         let mut named = self.configured(host);
-        named.extend(self.record.known().into_iter().flat_map(|record| record.devices.iter().cloned()));
+        named.extend(self.remembered.known().into_iter().flat_map(|file| file.devices.iter().cloned()));
         named
     }
 
@@ -136,23 +136,23 @@ impl Instance {
 
     /// A start began and died. A fresh target group reads `active`, so what it left may look like a promoted instance.
     pub(super) fn half_started(&self) -> bool {
-        self.record.known().is_some_and(|record| record.starting)
+        self.remembered.known().is_some_and(|file| file.starting)
     }
 
     /// Since when hosts are told to wait for another node, for which this one was demoted.
     pub(super) fn moving(&self) -> Option<u64> {
-        self.record.known().and_then(|record| record.moving)
+        self.remembered.known().and_then(|file| file.moving)
     }
 
     /// A reload has not made everything effective.
     pub(super) fn unfinished(&self) -> bool {
-        self.record.known().is_some_and(|record| record.unfinished)
+        self.remembered.known().is_some_and(|file| file.unfinished)
     }
 
     /// The devices that a run of ours recorded before blocking them, and of which the kernel has not shown that the block is gone.
     pub(super) fn blocked(&self) -> &BTreeMap<DeviceName, Owed> {
         static NONE: BTreeMap<DeviceName, Owed> = BTreeMap::new();
-        self.record.known().map_or(&NONE, |record| &record.blocks)
+        self.remembered.known().map_or(&NONE, |file| &file.blocks)
     }
 
     /// Gives back what earlier runs left blocked, and no more. It stays owed where a process waits in the kernel to give it back.
@@ -204,7 +204,7 @@ impl Instance {
             return Ok(tables);
         }
         // A start has no device group yet while it adds its devices: its lock tells of it from the beginning.
-        if host.store.others_locked(self.group.as_str()) {
+        if host.state_files.others_locked(self.group.as_str()) {
             return Ok(tables);
         }
         let observer = host.observer();
@@ -226,8 +226,8 @@ impl Instance {
                 _ => false,
             })
         };
-        self.update(host, |record| {
-            record.blocks.retain(|device, owed| {
+        self.update(host, |file| {
+            file.blocks.retain(|device, owed| {
                 owed.returning |= applied.returning.contains(device);
                 !given.contains(device) || unsure(device) || applied.returning.contains(device)
             });
@@ -239,48 +239,48 @@ impl Instance {
         self.blocked().get(device).is_some_and(|owed| !owed.returning)
     }
 
-    /// Changes the record, starting from an empty one where nothing is known, and writes it if it changed. Tells whether the
+    /// Changes the state file, starting from an empty one where nothing is known, and writes it if it changed. Tells whether the
     /// file says what is meant.
-    pub(super) fn update(&mut self, host: &Host<'_>, change: impl FnOnce(&mut Record)) -> bool {
-        let before = self.record.known().cloned();
-        let mut record = before.clone().unwrap_or_default();
-        record.group = Some(self.group.clone());
-        change(&mut record);
-        if before.as_ref() == Some(&record) {
+    pub(super) fn update(&mut self, host: &Host<'_>, change: impl FnOnce(&mut StateFile)) -> bool {
+        let before = self.remembered.known().cloned();
+        let mut file = before.clone().unwrap_or_default();
+        file.group = Some(self.group.clone());
+        change(&mut file);
+        if before.as_ref() == Some(&file) {
             return true;
         }
-        let written = host.remember(&record);
-        self.record = Found::Known(record);
+        let written = host.remember(&file);
+        self.remembered = Remembered::Known(file);
         written
     }
 
     /// Remembers which states were written for peers, and when.
     pub(super) fn stamp(&mut self, host: &Host<'_>, local: &NodeName, written: &BTreeMap<NodeName, AluaState>) {
         let now = host.boot_seconds();
-        self.update(host, |record| peers::stamp(record, local, written, now));
+        self.update(host, |file| peers::stamp(file, local, written, now));
     }
 
     /// Sets this node's promotion score and remembers it. One that cannot be set is no reason to fail: a recurring monitor sets it.
     pub(super) fn set_score(&mut self, host: &Host<'_>, node: &NodeName, score: Score) {
         let set = show_score(host, node, score);
         if !host.dry_run() {
-            self.update(host, |record| record.score = set.then_some(score.value()));
+            self.update(host, |file| file.score = set.then_some(score.value()));
         }
     }
 
     /// Remembers a score that is set.
     pub(super) fn remember_score(&mut self, host: &Host<'_>, score: Score) {
-        self.update(host, |record| record.score = Some(score.value()));
+        self.update(host, |file| file.score = Some(score.value()));
     }
 
     /// Whether this score is not known to be set. After a promotion that failed none is set on purpose: see `promote`.
     pub(super) fn lacks_score(&self, score: Score) -> bool {
-        self.record.known().is_some_and(|record| record.failed.is_none() && record.score != Some(score.value()))
+        self.remembered.known().is_some_and(|file| file.failed.is_none() && file.score != Some(score.value()))
     }
 
     /// Whether this score is lower than the one that was set last.
     pub(super) fn score_falls(&self, score: Score) -> bool {
-        self.record.known().and_then(|record| record.score).is_some_and(|set| set > score.value())
+        self.remembered.known().and_then(|file| file.score).is_some_and(|set| set > score.value())
     }
 
     /// What plans of this instance need to know.
@@ -296,20 +296,20 @@ impl Instance {
     }
 }
 
-/// What an action does about a group whose record stands under the id of another resource: a second resource with the same groupname, or
+/// What an action does about a group whose state file stands under the id of another resource: a second resource with the same groupname, or
 /// this one was created anew under another id while the group was there. Two resources with one group are a mistake that start, promote
 /// and reload refuse. What the group does is another matter: the cluster must see it, and must be able to end it, or it promotes another
-/// node over one that serves. `None`: the action goes on, on the record that there is.
+/// node over one that serves. `None`: the action goes on, on the state file that there is.
 pub(super) fn of_another(host: &mut Host<'_>, action: Action) -> Option<Result<ExitCode, Failure>> {
     if matches!(action, Action::ValidateAll | Action::MetaData | Action::Usage) {
         return None;
     }
     let group = Params::for_stop(&host.context.env).group?;
-    let holder = host.store.holder(&group)?;
+    let holder = host.state_files.holder(&group)?;
     let reason = format!("device group {group} belongs to resource {holder} on this node");
     let refused = || {
         Failure::args(reason.clone()).with_hint(
-            "give one of the two another groupname; a record of a resource that is not configured any more can be deleted",
+            "give one of the two another groupname; a state file of a resource that is not configured any more can be deleted",
         )
     };
     let refusal = match action {
@@ -330,7 +330,7 @@ pub(super) fn of_another(host: &mut Host<'_>, action: Action) -> Option<Result<E
             if action != Action::Notify {
                 tracing::warn!("{reason}");
             }
-            host.store = host.store.clone().of_group();
+            host.state_files = host.state_files.clone().of_group();
             None
         }
     }
@@ -344,7 +344,7 @@ fn is_shown(host: &Host<'_>, holder: &str) -> Result<bool, cluster::ClusterError
 
 /// Whether hosts may be using this node's paths, as far as the kernel can be asked.
 fn may_serve(host: &Host<'_>, group: &GroupName) -> bool {
-    let Some(local) = host.node_name_offline(&Found::Nothing) else { return true };
+    let Some(local) = host.node_name_offline(&Remembered::Nothing) else { return true };
     match host.observer().alua_state(group, &local) {
         Ok(state) => state.is_some_and(|state| state.is_open() || state == AluaState::Transitioning),
         Err(_) => true,

@@ -22,7 +22,7 @@ use crate::host::Host;
 
 /// The ports of this node: as recorded, else as they stand in its target group.
 pub(super) fn ports(instance: &Instance, own: Option<&TargetGroup>) -> Vec<(TargetName, u16)> {
-    let recorded = instance.record.known().map(|record| record.ports.clone()).unwrap_or_default();
+    let recorded = instance.remembered.known().map(|file| file.ports.clone()).unwrap_or_default();
     if !recorded.is_empty() {
         return recorded;
     }
@@ -121,7 +121,7 @@ fn try_to_add(
     }
     let steps: Vec<Step> = plan.steps.into_iter().filter(adds).collect();
     // Before the first step, so that a stop knows of them.
-    instance.update(host, |record| record.devices.extend(joining.iter().copied().cloned()));
+    instance.update(host, |file| file.devices.extend(joining.iter().copied().cloned()));
     let applied = host.apply_until(&steps, AfterFailure::GoOn, &host.deadline().share(1, 3));
     for step in &applied.done {
         tracing::warn!("was missing: {step}");

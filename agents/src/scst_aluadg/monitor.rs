@@ -28,11 +28,11 @@ pub(super) fn monitor(host: &Host<'_>) -> Result<ExitCode, Failure> {
     let not_running = || Failure::not_running("no device group and no device of ours");
     let Some(mut instance) = Instance::find(host) else { return Err(not_running()) };
     let members = host.observer().group_devices(&instance.group)?;
-    let local = match host.node_name_offline(&instance.record) {
+    let local = match host.node_name_offline(&instance.remembered) {
         Some(local) => local,
-        // By hand on a node without a record. A machine without SCST has nothing to ask the cluster about.
+        // By hand on a node without a state file. A machine without SCST has nothing to ask the cluster about.
         None if !exists(host, &instance)? => return Err(not_running()),
-        None => host.node_name(&instance.record)?,
+        None => host.node_name(&instance.remembered)?,
     };
     let Some(state) = host.observer().alua_state(&instance.group, &local)? else {
         if exists(host, &instance)? {
@@ -43,7 +43,7 @@ pub(super) fn monitor(host: &Host<'_>) -> Result<ExitCode, Failure> {
         }
         return Err(not_running());
     };
-    if instance.half_started() && !host.store.locked(instance.group.as_str()) {
+    if instance.half_started() && !host.state_files.locked(instance.group.as_str()) {
         return Err(Failure::generic(format!("device group {} is half there: its start did not end", instance.group)));
     }
     if !members.iter().any(|device| instance.owns(device)) {
@@ -57,7 +57,7 @@ pub(super) fn monitor(host: &Host<'_>) -> Result<ExitCode, Failure> {
         _ if left_blocked.is_some() => Err(Failure::generic(left_blocked.unwrap_or_default())),
         AluaState::Standby | AluaState::Unavailable | AluaState::Offline => waiting(host, &instance, &members),
         // Seen only beside an action by hand: Pacemaker runs one at a time.
-        AluaState::Transitioning if host.store.locked(instance.group.as_str()) => Ok(ExitCode::Success),
+        AluaState::Transitioning if host.state_files.locked(instance.group.as_str()) => Ok(ExitCode::Success),
         // Hosts wait for the node that is promoted in its place.
         AluaState::Transitioning if instance.moving().is_some() => waiting(host, &instance, &members),
         AluaState::Transitioning => {
@@ -93,7 +93,7 @@ fn exists(host: &Host<'_>, instance: &Instance) -> Result<bool, Failure> {
     if observer.group_exists(&instance.group)? {
         return Ok(true);
     }
-    let recorded = instance.record.known().map(|record| &record.devices);
+    let recorded = instance.remembered.known().map(|file| &file.devices);
     let names = observer.device_names()?;
     let configured = instance.configured(host);
     Ok(names.iter().any(|name| configured.contains(name) || recorded.is_some_and(|devices| devices.contains(name))))
@@ -139,7 +139,7 @@ fn left_blocked(host: &Host<'_>, instance: &Instance) -> Result<(Option<String>,
         if now.is_none_or(|now| now.count <= owed.before) {
             // Without anybody who gives it back it was not taken yet, as far as anybody knows: a write may hang in the kernel.
             given_back.extend(owed.returning.then(|| device.clone()));
-        } else if !host.store.locked(instance.group.as_str()) {
+        } else if !host.state_files.locked(instance.group.as_str()) {
             left.get_or_insert(if now.is_some_and(|now| now.pending) && owed.returning {
                 format!("device {device}: still blocked by a demotion that gave up: commands in flight do not end")
             } else {
@@ -152,7 +152,7 @@ fn left_blocked(host: &Host<'_>, instance: &Instance) -> Result<(Option<String>,
 
 /// Forgets blocks that are gone: what blocks the device from now on is somebody else's.
 fn forget_blocks(host: &Host<'_>, instance: &mut Instance, given_back: &BTreeSet<DeviceName>) {
-    if given_back.is_empty() || host.store.locked(instance.group.as_str()) {
+    if given_back.is_empty() || host.state_files.locked(instance.group.as_str()) {
         return;
     }
     match instance.lock(host) {
@@ -161,7 +161,7 @@ fn forget_blocks(host: &Host<'_>, instance: &mut Instance, given_back: &BTreeSet
             instance.refresh(host);
             // Not one that was taken while we waited for the lock.
             let same = |device: &DeviceName, owed: &Owed| given_back.contains(device) && seen.get(device) == Some(owed);
-            instance.update(host, |record| record.blocks.retain(|device, owed| !same(device, owed)));
+            instance.update(host, |file| file.blocks.retain(|device, owed| !same(device, owed)));
         }
         Err(failure) => tracing::warn!("blocks that are gone are still remembered: {failure}"),
     }
@@ -171,7 +171,7 @@ fn forget_blocks(host: &Host<'_>, instance: &mut Instance, given_back: &BTreeSet
 /// any more they need not wait.
 fn end_move(host: &Host<'_>, instance: &mut Instance, local: &NodeName) -> Result<(), Failure> {
     let over = |instance: &Instance| instance.moving().is_some_and(|at| host.boot_seconds().saturating_sub(at) > LOST);
-    if !over(instance) || host.store.locked(instance.group.as_str()) {
+    if !over(instance) || host.state_files.locked(instance.group.as_str()) {
         return Ok(());
     }
     let roles = cluster::roles(&host.tools, host.deadline(), host.context.env.resource_id())
@@ -184,7 +184,7 @@ fn end_move(host: &Host<'_>, instance: &mut Instance, local: &NodeName) -> Resul
     let waiting = host.observer().alua_state(&instance.group, local)? == Some(AluaState::Transitioning);
     if over(instance) && waiting {
         close(host, instance, local, host.deadline())?;
-        instance.update(host, |record| record.moving = None);
+        instance.update(host, |file| file.moving = None);
     }
     Ok(())
 }
@@ -194,7 +194,7 @@ fn end_move(host: &Host<'_>, instance: &mut Instance, local: &NodeName) -> Resul
 fn keep_score(host: &Host<'_>, instance: &mut Instance, local: &NodeName, state: AluaState) {
     let score = Score::of(Some(state));
     // Whoever holds the lock changes what is looked at here.
-    if !instance.lacks_score(score) || host.store.locked(instance.group.as_str()) {
+    if !instance.lacks_score(score) || host.state_files.locked(instance.group.as_str()) {
         return;
     }
     // The transition that is under way may be about to promote another node in place of this one: it goes first.
@@ -222,7 +222,7 @@ fn keep_score(host: &Host<'_>, instance: &mut Instance, local: &NodeName, state:
 
 /// A peer that has stood between two states for too long: its second notification was lost. Only then the cluster is asked.
 fn repair(host: &Host<'_>, instance: &mut Instance, local: &NodeName) {
-    let outcome = match peers::overdue(&instance.record, host.boot_seconds()) {
+    let outcome = match peers::overdue(&instance.remembered, host.boot_seconds()) {
         Overdue::Peers(lost) if lost.is_empty() => Ok(()),
         Overdue::Peers(lost) => put_right(host, instance, local, &lost),
         Overdue::Unknown => learn(host, instance, local),
@@ -242,12 +242,12 @@ fn learn(host: &Host<'_>, instance: &mut Instance, local: &NodeName) -> Result<(
         ports.filter_map(|(port, member)| Some((port.clone(), u16::try_from(member.rel_tgt_id).ok()?))).collect();
     let devices = group.devices.iter().filter(|device| instance.owns(device)).cloned().collect();
     let peers: BTreeMap<_, _> = group.target_groups.iter().map(|(node, there)| (node.clone(), there.state)).collect();
-    let node_id = host.node_id_offline(&instance.record);
-    instance.update(host, |record| {
-        record.node = Some(local.clone());
-        record.node_id = node_id;
-        record.ports = ports;
-        record.devices = devices;
+    let node_id = host.node_id_offline(&instance.remembered);
+    instance.update(host, |file| {
+        file.node = Some(local.clone());
+        file.node_id = node_id;
+        file.ports = ports;
+        file.devices = devices;
     });
     instance.stamp(host, local, &peers);
     Ok(())
@@ -268,7 +268,7 @@ fn put_right(host: &Host<'_>, instance: &mut Instance, local: &NodeName, lost: &
     let _lock = instance.lock(host)?;
     instance.refresh(host);
     // While the cluster answered, a notification may have come after all: only what is still overdue is put right.
-    let Overdue::Peers(lost) = peers::overdue(&instance.record, host.boot_seconds()) else { return Ok(()) };
+    let Overdue::Peers(lost) = peers::overdue(&instance.remembered, host.boot_seconds()) else { return Ok(()) };
     let found = picture(host, instance, lost.iter())?;
     let known: Vec<&NodeName> = peers::stuck(&found, &lost)
         .into_iter()

@@ -38,7 +38,7 @@ pub(super) fn notify(host: &Host<'_>) -> ExitCode {
 fn follow(host: &Host<'_>, instance: &mut Instance) -> Result<(), Failure> {
     let notify = Notify::from_env(&host.context.env);
     // Without our own name our target group is known all the same: it has no remote port, and is left alone for that.
-    let named = host.node_name_offline(&instance.record);
+    let named = host.node_name_offline(&instance.remembered);
     if let Some(local) =
         named.as_ref().filter(|local| peers::promoted_over(&notify, local, host.context.env.promoted_max()))
     {
@@ -92,7 +92,7 @@ fn follow(host: &Host<'_>, instance: &mut Instance) -> Result<(), Failure> {
         tracing::error!("{failed}");
     }
     if arrived && applied.failed.is_empty() {
-        instance.update(host, |record| record.moving = None);
+        instance.update(host, |file| file.moving = None);
     }
     Ok(())
 }

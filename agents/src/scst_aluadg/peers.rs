@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use scst_core::cluster::Roles;
 use scst_core::ocf::notify::{Lists, Notify, NotifyType, Operation, PeerRole};
-use scst_core::record::{Found, Record};
 use scst_core::scst::alua::AluaState;
 use scst_core::scst::names::NodeName;
 use scst_core::state::{DeviceGroup, Storage};
+use scst_core::state_file::{Remembered, StateFile};
 
 use super::wanted::state_of;
 
@@ -75,15 +75,15 @@ pub fn at_promote(group: &DeviceGroup, local: &NodeName, lists: Option<&Lists>) 
         .collect()
 }
 
-/// The states among `wanted` that a plan is about to write, and those between two states that `record` does not know of: nobody
+/// The states among `wanted` that a plan is about to write, and those between two states that `remembered` does not know of: nobody
 /// else would look after them.
 pub fn remembered(
     found: Option<&DeviceGroup>,
     wanted: Option<&DeviceGroup>,
-    record: &Found,
+    remembered: &Remembered,
 ) -> BTreeMap<NodeName, AluaState> {
     let before = |node| found.and_then(|group| group.target_groups.get(node)).map(|there| there.state);
-    let known = |node| record.known().and_then(|record| record.peers.get(node)).map(|(state, _)| *state);
+    let known = |node| remembered.known().and_then(|file| file.peers.get(node)).map(|(state, _)| *state);
     let wanted = wanted.into_iter().flat_map(|group| &group.target_groups);
     let news = wanted.filter(|(node, group)| {
         before(node) != Some(group.state)
@@ -94,38 +94,38 @@ pub fn remembered(
 
 /// Gives the peers' groups that a run created and did not finish the state that it meant: a group is born `active`, and kept
 /// states would keep that.
-pub fn finish(wanted: &mut Storage, found: &Storage, record: &Found) {
-    let (Some(wanted), Some(found), Some(record)) = (&mut wanted.group, &found.group, record.known()) else { return };
+pub fn finish(wanted: &mut Storage, found: &Storage, remembered: &Remembered) {
+    let (Some(wanted), Some(found), Some(file)) = (&mut wanted.group, &found.group, remembered.known()) else { return };
     for (node, group) in &mut wanted.target_groups {
         let active = found.target_groups.get(node).is_some_and(|there| there.state == AluaState::Active);
-        if let Some((meant, _)) = record.peers.get(node).filter(|_| active && group.state == AluaState::Active) {
+        if let Some((meant, _)) = file.peers.get(node).filter(|_| active && group.state == AluaState::Active) {
             group.state = *meant;
         }
     }
 }
 
 /// Remembers the states that were written for peers, with the second at which they were.
-pub fn stamp(record: &mut Record, local: &NodeName, states: &BTreeMap<NodeName, AluaState>, now: u64) {
+pub fn stamp(file: &mut StateFile, local: &NodeName, states: &BTreeMap<NodeName, AluaState>, now: u64) {
     for (node, state) in states.iter().filter(|(node, _)| *node != local) {
-        record.peers.insert(node.clone(), (*state, now));
+        file.peers.insert(node.clone(), (*state, now));
     }
 }
 
 /// What a recurring monitor has to look after.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Overdue {
-    /// The record says nothing of the peers: what is there is learned once, and the time runs from now.
+    /// The state file says nothing of the peers: what is there is learned once, and the time runs from now.
     Unknown,
-    /// These have stood between two states for too long, as far as the record knows.
+    /// These have stood between two states for too long, as far as the state file knows.
     Peers(Vec<NodeName>),
 }
 
 /// Which peers a recurring monitor looks at again.
-pub fn overdue(record: &Found, now: u64) -> Overdue {
-    // A record that a notification began knows only what was notified.
-    let Some(record) = record.known().filter(|record| record.node.is_some()) else { return Overdue::Unknown };
+pub fn overdue(remembered: &Remembered, now: u64) -> Overdue {
+    // A state file that a notification began knows only what was notified.
+    let Some(file) = remembered.known().filter(|file| file.node.is_some()) else { return Overdue::Unknown };
     let stale = |(state, at): &(AluaState, u64)| *state == AluaState::Transitioning && now.saturating_sub(*at) > LOST;
-    Overdue::Peers(record.peers.iter().filter(|(_, last)| stale(last)).map(|(node, _)| node.clone()).collect())
+    Overdue::Peers(file.peers.iter().filter(|(_, last)| stale(last)).map(|(node, _)| node.clone()).collect())
 }
 
 /// Those of `lost` that still stand between two states.

@@ -33,7 +33,7 @@ pub(super) fn promote(host: &Host<'_>) -> Result<ExitCode, Failure> {
     hold_back(host, &instance)?;
     let _lock = instance.lock(host)?;
     instance.refresh(host);
-    let local = host.node_name(&instance.record)?;
+    let local = host.node_name(&instance.remembered)?;
     let mut served = false;
     let outcome = stand_up(host, &mut instance, &local).and_then(|found| {
         served = local_state(&found, &local).is_some_and(AluaState::is_open);
@@ -53,19 +53,19 @@ pub(super) fn promote(host: &Host<'_>) -> Result<ExitCode, Failure> {
                 tracing::error!("stepping back: {failure}");
             }
             // Where nothing was recorded before, a start that was undone has left nothing to be remembered.
-            if instance.record.known().is_some() {
-                instance.update(host, |record| {
-                    record.failed = Some(host.boot_seconds());
-                    record.moving = None;
-                    record.score = None;
+            if instance.remembered.known().is_some() {
+                instance.update(host, |file| {
+                    file.failed = Some(host.boot_seconds());
+                    file.moving = None;
+                    file.score = None;
                 });
             }
         }
         return Err(failure);
     }
-    instance.update(host, |record| {
-        record.failed = None;
-        record.moving = None;
+    instance.update(host, |file| {
+        file.failed = None;
+        file.moving = None;
     });
     instance.set_score(host, &local, Score::Promoted);
     Ok(ExitCode::Success)
@@ -77,9 +77,9 @@ fn hold_back(host: &Host<'_>, instance: &Instance) -> Result<(), Failure> {
     if host.dry_run() {
         return Ok(());
     }
-    let Some(at) = host.store.failure_kept(&instance.group) else { return Ok(()) };
+    let Some(at) = host.state_files.failure_kept(&instance.group) else { return Ok(()) };
     let lists = Notify::from_env(&host.context.env).lists.unwrap_or_default();
-    let local = host.node_name_offline(&instance.record);
+    let local = host.node_name_offline(&instance.remembered);
     let other = lists.promoted.iter().any(|node| local.as_ref().is_none_or(|local| local.as_str() != node));
     let again = at.saturating_add(HOLD_BACK);
     if !other && host.boot_seconds() < again {
@@ -96,11 +96,11 @@ fn hold_back(host: &Host<'_>, instance: &Instance) -> Result<(), Failure> {
 
 /// What a stop leaves behind of a promotion that failed; nothing if none did.
 pub(super) fn keep_failure(host: &Host<'_>, instance: &Instance) {
-    keep(host, &instance.group, instance.record.known().and_then(|record| record.failed));
+    keep(host, &instance.group, instance.remembered.known().and_then(|file| file.failed));
 }
 
 fn keep(host: &Host<'_>, group: &GroupName, failure: Option<u64>) {
-    if let Err(error) = host.store.keep_failure(group, failure) {
+    if let Err(error) = host.state_files.keep_failure(group, failure) {
         tracing::warn!("when the last promotion failed is not remembered: {error}");
     }
 }
@@ -178,7 +178,7 @@ fn serve(
     Ok(())
 }
 
-/// Makes local ports links that were added before they existed, with the number the record knows for a port that has none.
+/// Makes local ports links that were added before they existed, with the number the state file knows for a port that has none.
 fn adopt(host: &Host<'_>, instance: &Instance, local: &NodeName, group: &DeviceGroup) -> Result<Vec<Step>, Failure> {
     let observer = host.observer();
     let present: BTreeSet<_> = observer.port_names(instance.driver)?.into_iter().collect();
@@ -191,7 +191,7 @@ fn adopt(host: &Host<'_>, instance: &Instance, local: &NodeName, group: &DeviceG
         })
         .collect();
     let driver = instance.driver;
-    for (port, id) in instance.record.known().into_iter().flat_map(|record| &record.ports) {
+    for (port, id) in instance.remembered.known().into_iter().flat_map(|file| &file.ports) {
         if adopted.contains(port) && observer.port(driver, port)?.is_some_and(|there| there.rel_tgt_id == 0) {
             steps.push(Step::SetPortId { driver, port: port.clone(), id: (*id).into() });
         }

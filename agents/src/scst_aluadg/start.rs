@@ -11,10 +11,10 @@ use scst_core::ocf::notify::{Lists, Notify};
 use scst_core::ocf::param::{Finding, Severity};
 use scst_core::plan::storage::{Scope, converge};
 use scst_core::plan::{Plan, Step};
-use scst_core::record::{Found, Record};
 use scst_core::scst::alua::AluaState;
 use scst_core::scst::names::{DeviceName, Driver, NodeName, TargetName};
 use scst_core::state::{LunAddress, Storage};
+use scst_core::state_file::{Remembered, StateFile};
 
 use super::here::Facts;
 use super::instance::{Instance, Score, missing_backing};
@@ -51,7 +51,7 @@ pub(super) fn bring_up(
     params: &Params,
     instance: &mut Instance,
 ) -> Result<(NodeName, Score), Failure> {
-    let topology = host.topology(params.driver, &instance.record)?;
+    let topology = host.topology(params.driver, &instance.remembered)?;
     let disk = Module::handler("scst_disk", "dev_disk");
     host.load_modules(&[Module::scst(), disk, Module::handler("scst_vdisk", "vdisk_blockio")])?;
     host.make_dir(&host.context.env.var_lib().join("pr"))?;
@@ -79,11 +79,11 @@ pub(super) fn bring_up(
     let plan = converge(&work.scope, &found, &wanted);
     log_remarks(&plan);
     work.first_device(&plan)?;
-    let before = instance.record.clone();
+    let before = instance.remembered.clone();
     // Before the first step, so that a run that is killed leaves a stop that knows what to look for.
     work.remember(instance, &found, &wanted);
     if !serving && !plan.steps.is_empty() {
-        instance.update(host, |record| record.starting = true);
+        instance.update(host, |file| file.starting = true);
     }
     // A quarter of the time is kept for taking everything back, also when the last look does not end.
     let until = host.deadline().share(3, 4);
@@ -102,10 +102,10 @@ pub(super) fn bring_up(
     }
     work.issue_lips(&plan.steps);
     work.forget_leftovers(instance, &wanted);
-    instance.update(host, |record| {
-        record.starting = false;
-        record.unfinished = false;
-        record.moving = None;
+    instance.update(host, |file| {
+        file.starting = false;
+        file.unfinished = false;
+        file.moving = None;
     });
     Ok((local, score))
 }
@@ -121,13 +121,13 @@ pub(super) fn reload(host: &Host<'_>) -> Result<ExitCode, Failure> {
     if found.group.is_none() && found.devices.is_empty() {
         return Err(Failure::not_running("not running, nothing to reload"));
     }
-    let local = host.node_name(&instance.record)?;
+    let local = host.node_name(&instance.remembered)?;
     let state = local_state(&found, &local);
     let mut took = false;
     let outcome = match rearrange(host, &mut instance, found, Nodes::Asked, host.deadline(), &mut took) {
         // Without hosts that miss anything there is no reason to stop what runs.
         Err(failure) if failure.code == ExitCode::Generic && !took && !host.dry_run() => {
-            instance.update(host, |record| record.unfinished = true);
+            instance.update(host, |file| file.unfinished = true);
             unfinished(failure)
         }
         outcome => outcome,
@@ -140,7 +140,7 @@ pub(super) fn reload(host: &Host<'_>) -> Result<ExitCode, Failure> {
 /// Goes on with a reload that could not do everything, as far as the cluster need not be asked for it.
 pub(super) fn finish_reload(host: &Host<'_>, instance: &mut Instance) -> Result<(), Failure> {
     // Whoever holds the lock is at work, perhaps at this.
-    if !instance.unfinished() || host.store.locked(instance.group.as_str()) {
+    if !instance.unfinished() || host.state_files.locked(instance.group.as_str()) {
         return Ok(());
     }
     let _lock = instance.lock(host)?;
@@ -159,7 +159,7 @@ pub(super) fn finish_reload(host: &Host<'_>, instance: &mut Instance) -> Result<
 enum Nodes {
     /// From the cluster.
     Asked,
-    /// This node from its record, and of the others nothing: their target groups stay as they are.
+    /// This node from its state file, and of the others nothing: their target groups stay as they are.
     Recorded,
 }
 
@@ -176,15 +176,15 @@ fn rearrange(
         Ok(checked) => checked,
         Err(failure) => return kept(failure),
     };
-    let recorded = || Host::recorded_topology(&instance.record).map(|topology| (topology, true));
+    let recorded = || Host::recorded_topology(&instance.remembered).map(|topology| (topology, true));
     let (topology, alone) = match nodes {
         Nodes::Recorded => match recorded() {
             Some(recorded) => recorded,
             None => return Ok(ExitCode::Success),
         },
-        Nodes::Asked => match host.topology(params.driver, &instance.record) {
+        Nodes::Asked => match host.topology(params.driver, &instance.remembered) {
             Ok(topology) => (topology, false),
-            // The cluster could not be asked: that says nothing about the configuration, and what the record knows is enough
+            // The cluster could not be asked: that says nothing about the configuration, and what the state file knows is enough
             // for devices and LUNs.
             Err(failure) if failure.code == ExitCode::Generic => match recorded() {
                 Some(recorded) => {
@@ -231,7 +231,7 @@ fn rearrange(
     }
     work.verify(&plan, &found, &wanted, until)?;
     work.forget_leftovers(instance, &wanted);
-    instance.update(host, |record| record.unfinished = false);
+    instance.update(host, |file| file.unfinished = false);
     if serving {
         stores::remember(host, &params)?;
     }
@@ -370,7 +370,7 @@ impl<'a> Work<'a> {
             Some(group) if alone => wanted::without_cluster(&self.params, &self.local, group),
             _ => wanted::storage(&self.params, &self.topology, &self.local, States::Kept, found),
         };
-        peers::finish(&mut wanted, found, &instance.record);
+        peers::finish(&mut wanted, found, &instance.remembered);
         let spared = mistakes.spare(&mut wanted, found);
         stores::measure(self.host, &self.params, found, &mut wanted)?;
         Ok((wanted, spared))
@@ -420,7 +420,7 @@ impl<'a> Work<'a> {
     /// Records what is, or is about to be, ours.
     fn remember(&self, instance: &mut Instance, found: &Storage, wanted: &Storage) {
         let devices = found.devices.keys().chain(wanted.devices.keys()).cloned().collect();
-        let peers = peers::remembered(found.group.as_ref(), wanted.group.as_ref(), &instance.record);
+        let peers = peers::remembered(found.group.as_ref(), wanted.group.as_ref(), &instance.remembered);
         self.record(instance, devices);
         instance.stamp(self.host, &self.topology.local.name, &peers);
     }
@@ -432,11 +432,11 @@ impl<'a> Work<'a> {
 
     fn record(&self, instance: &mut Instance, devices: BTreeSet<DeviceName>) {
         let own = &self.topology.local;
-        instance.update(self.host, |record: &mut Record| {
-            record.node = Some(own.name.clone());
-            record.node_id = Some(own.id);
-            record.ports.clone_from(&self.local.ports);
-            record.devices = devices;
+        instance.update(self.host, |file: &mut StateFile| {
+            file.node = Some(own.name.clone());
+            file.node_id = Some(own.id);
+            file.ports.clone_from(&self.local.ports);
+            file.devices = devices;
         });
     }
 
@@ -452,15 +452,15 @@ impl<'a> Work<'a> {
         nothing_left(&converge(&scope, &now, wanted).steps)
     }
 
-    /// Takes back what a failed start created. What cannot be taken back stays known by the record, so that stop finds it.
-    fn undo(&self, instance: &mut Instance, before: &Storage, record: &Found) {
+    /// Takes back what a failed start created. What cannot be taken back stays known by the state file, so that stop finds it.
+    fn undo(&self, instance: &mut Instance, before: &Storage, remembered: &Remembered) {
         let deadline = self.host.deadline().last();
         let observer = self.host.observer_until(&deadline);
         let scope = Scope { recreate: false, ..self.scope.clone() };
         let mut before = before.clone();
         self.facts.forget_made(&mut before);
         // A start that died left the states that the kernel gives to new target groups: nobody has decided them.
-        if record.known().is_some_and(|record| record.starting) {
+        if remembered.known().is_some_and(|file| file.starting) {
             nobody_serves(&mut before, &self.topology.local.name);
         }
         let before = &before;
@@ -476,8 +476,8 @@ impl<'a> Work<'a> {
         if !matches!(undone, Ok(true)) {
             return;
         }
-        self.host.restore(Some(&instance.group), record);
-        instance.record = record.clone();
+        self.host.restore(Some(&instance.group), remembered);
+        instance.remembered = remembered.clone();
     }
 
     /// One loop initialisation per enabled FC port whose LUNs changed, so that initiators look again.

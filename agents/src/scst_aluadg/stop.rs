@@ -8,10 +8,10 @@ use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::ocf::notify::Notify;
 use scst_core::plan::Step;
 use scst_core::plan::storage::converge;
-use scst_core::record::Found;
 use scst_core::scst::alua::AluaState;
 use scst_core::scst::names::{DeviceName, NodeName};
 use scst_core::state::Storage;
+use scst_core::state_file::Remembered;
 
 use super::demote::drain;
 use super::instance::{Instance, delete_score};
@@ -22,25 +22,25 @@ use crate::host::{Host, first_failure, held_by};
 /// Stops the instance.
 pub(super) fn stop(host: &Host<'_>) -> Result<ExitCode, Failure> {
     let Some(mut instance) = Instance::find(host) else {
-        tracing::warn!("no groupname and no record: nothing here is known to be ours");
+        tracing::warn!("no groupname and no state file: nothing here is known to be ours");
         return Ok(ExitCode::Success);
     };
     // The resource ran under another groupname, and nobody stopped it since.
-    let renamed = host.store.own().known().and_then(|record| record.group.clone());
+    let renamed = host.state_files.own().known().and_then(|file| file.group.clone());
     if let Some(group) = renamed.filter(|group| *group != instance.group && host.context.env.has_instance()) {
-        let record = host.store.read(Some(&group));
-        let mut old = Instance { group, driver: instance.driver, record };
+        let remembered = host.state_files.read(Some(&group));
+        let mut old = Instance { group, driver: instance.driver, remembered };
         stop_group(host, &mut old)?;
     }
     // What another resource has is that one's.
-    let held = host.store.holder(&instance.group);
+    let held = host.state_files.holder(&instance.group);
     let local = if let Some(holder) = held {
         tracing::warn!("device group {} belongs to resource {holder} on this node and is left alone", instance.group);
         None
     } else {
         stop_group(host, &mut instance)?
     };
-    if let Some(local) = local.or_else(|| host.node_name(&instance.record).ok()) {
+    if let Some(local) = local.or_else(|| host.node_name(&instance.remembered).ok()) {
         // Where this transition starts the instance again, the start sets the score. Deleted meanwhile it would end the transition, and Pacemaker
         // would forget that an instance on another node, which has been demoted and not yet stopped, has to be restarted as well.
         let restarted =
@@ -128,8 +128,8 @@ fn stop_group(host: &Host<'_>, instance: &mut Instance) -> Result<Option<NodeNam
 /// This node's name: the one of these that has a target group here. What was told last may be a new name of a node that was
 /// called otherwise when the group was made.
 fn local_name(host: &Host<'_>, instance: &Instance, found: &Storage) -> Option<NodeName> {
-    let told = host.node_name_offline(&Found::Nothing);
-    let recorded = instance.record.known().and_then(|record| record.node.clone());
+    let told = host.node_name_offline(&Remembered::Nothing);
+    let recorded = instance.remembered.known().and_then(|file| file.node.clone());
     let groups = found.group.iter().flat_map(|group| &group.target_groups);
     let mut linked = groups.filter(|(_, group)| group.members.values().any(|member| member.local));
     let linked = linked.next().map(|(node, _)| node.clone());

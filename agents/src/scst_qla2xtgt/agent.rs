@@ -9,9 +9,9 @@ use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::ocf::param::{AgentTable, Severity};
 use scst_core::ocf::run::{Agent, Context};
 use scst_core::plan::{Step, ports::plan};
-use scst_core::record::{Found, Record};
 use scst_core::scst::names::{EntryName, InitiatorGroup, TargetName};
 use scst_core::state::{Port, Ports};
+use scst_core::state_file::{Remembered, StateFile};
 
 use super::ours::{self, DRIVER, Ours};
 use super::params::Params;
@@ -62,7 +62,7 @@ fn owned(ours: &Ours<'_>, ports: &Ports) -> BTreeSet<InitiatorGroup> {
 
 /// The list of this node's ports, where nothing but it tells whose a port is. That the cluster cannot say it is no failure of
 /// those who ask.
-fn listed(host: &Host<'_>, record: &Found) -> Option<Topology> {
+fn listed(host: &Host<'_>, record: &Remembered) -> Option<Topology> {
     host.topology(DRIVER, record)
         .inspect_err(|failure| tracing::warn!("ports not compared with the cluster: {failure}"))
         .ok()
@@ -74,7 +74,7 @@ fn start(host: &Host<'_>) -> Result<ExitCode, Failure> {
     refuse_two_per_node(&host.context.env)?;
     let params = params.unwrap_or_default();
     let _lock = host.lock(LOCK)?;
-    let record = host.store.read(None);
+    let record = host.state_files.read(None);
     let topology = host.topology(DRIVER, &record)?;
     params.check_count()?;
     let ours = Ours::find(host, &record);
@@ -131,7 +131,7 @@ fn start(host: &Host<'_>) -> Result<ExitCode, Failure> {
 }
 
 /// Puts the ports back as they were found. What cannot be put back stays known by the record, so that stop finds it.
-fn undo(host: &Host<'_>, before: &Ports, record: &Found, ours: &Ours<'_>, ports: &[(TargetName, u16)]) {
+fn undo(host: &Host<'_>, before: &Ports, record: &Remembered, ours: &Ours<'_>, ports: &[(TargetName, u16)]) {
     let deadline = host.deadline().last();
     let observer = host.observer_until(&deadline);
     let names: Vec<_> = ports.iter().map(|(name, _)| name.clone()).collect();
@@ -157,7 +157,7 @@ fn fresh(ports: &[(TargetName, u16)]) -> Ports {
 
 fn stop(host: &Host<'_>) -> Result<ExitCode, Failure> {
     let _lock = host.lock_to_stop(LOCK)?;
-    let record = host.store.read(None);
+    let record = host.state_files.read(None);
     let ours = Ours::find(host, &record);
     let candidates = ours.candidates(host.observer())?;
     let recorded = ours.recorded().is_some();
@@ -199,7 +199,7 @@ fn holders(host: &Host<'_>, left: &Ports) -> Vec<EntryName> {
 }
 
 fn monitor(host: &Host<'_>) -> Result<ExitCode, Failure> {
-    let record = host.store.read(None);
+    let record = host.state_files.read(None);
     let ours = Ours::find(host, &record);
     let ports = match ours.recorded() {
         Some(ports) => ports.iter().map(|(name, id)| (name.clone(), Some(*id))).collect(),
@@ -256,7 +256,7 @@ fn not_up() -> Failure {
 }
 
 /// Names the ports that may be missing: those that vanished, and those that were not there at start.
-fn name_missing(host: &Host<'_>, record: &Found, absent: &[String]) -> Result<(), Failure> {
+fn name_missing(host: &Host<'_>, record: &Remembered, absent: &[String]) -> Result<(), Failure> {
     for sentence in absent {
         tracing::warn!("{sentence}");
     }
@@ -273,7 +273,11 @@ fn name_missing(host: &Host<'_>, record: &Found, absent: &[String]) -> Result<()
 /// The ports of a resource whose record names none. A recurring monitor asks the cluster once, and remembers; so does a probe,
 /// without remembering, where nothing but numbers and the empty record of the shell agents says that anything is ours. What the
 /// cluster cannot say, or says wrongly, is no fault of ports that run.
-fn unrecorded(host: &Host<'_>, record: &Found, ours: &Ours<'_>) -> Result<Vec<(TargetName, Option<u16>)>, Failure> {
+fn unrecorded(
+    host: &Host<'_>,
+    record: &Remembered,
+    ours: &Ours<'_>,
+) -> Result<Vec<(TargetName, Option<u16>)>, Failure> {
     let candidates = ours.candidates(host.observer())?;
     let likely = ours.names(&candidates, None);
     if likely.is_empty() {
@@ -298,7 +302,7 @@ fn unrecorded(host: &Host<'_>, record: &Found, ours: &Ours<'_>) -> Result<Vec<(T
 }
 
 /// Level 10: what is missing makes the instance fail, what merely differs is told.
-fn thorough(host: &Host<'_>, ours: &Ours<'_>, record: &Found) -> Result<ExitCode, Failure> {
+fn thorough(host: &Host<'_>, ours: &Ours<'_>, record: &Remembered) -> Result<ExitCode, Failure> {
     let (params, findings) = Params::parse(&host.context.env);
     log_findings(&findings);
     let (Some(params), Some(ports), Some(id)) = (params, ours.recorded(), host.node_id_offline(record)) else {
@@ -324,7 +328,7 @@ fn thorough(host: &Host<'_>, ours: &Ours<'_>, record: &Found) -> Result<ExitCode
 
 fn reload(host: &Host<'_>) -> Result<ExitCode, Failure> {
     let _lock = host.lock(LOCK)?;
-    let record = host.store.read(None);
+    let record = host.state_files.read(None);
     let ours = Ours::find(host, &record);
     let likely = ours.names(&ours.candidates(host.observer())?, None);
     let running = ours.ports_to_remove(host.observer(), &likely)?;
@@ -399,7 +403,7 @@ fn reload(host: &Host<'_>) -> Result<ExitCode, Failure> {
     match left.and_then(|now| nothing_left(&todo(&now)).map(|()| now)) {
         Err(failure) => {
             let record = ours::record(&topology.local, &local, groups);
-            host.remember(&Record { unfinished: true, ..record });
+            host.remember(&StateFile { unfinished: true, ..record });
             unfinished(failure)
         }
         Ok(now) => {
@@ -410,9 +414,9 @@ fn reload(host: &Host<'_>) -> Result<ExitCode, Failure> {
 }
 
 /// Goes on with a reload that could not do everything. The ports are those of the record: the cluster is not asked.
-fn finish_reload(host: &Host<'_>, ours: &Ours<'_>, record: &Record) -> Result<(), Failure> {
+fn finish_reload(host: &Host<'_>, ours: &Ours<'_>, record: &StateFile) -> Result<(), Failure> {
     // Whoever holds the lock is at work, perhaps at this.
-    if host.store.locked(LOCK) {
+    if host.state_files.locked(LOCK) {
         return Ok(());
     }
     let _lock = host.lock(LOCK)?;
@@ -431,7 +435,7 @@ fn finish_reload(host: &Host<'_>, ours: &Ours<'_>, record: &Record) -> Result<()
     }
     let mut groups = group_names(&wanted);
     groups.extend(if mistyped { owned(ours, &found) } else { BTreeSet::new() });
-    host.remember(&Record { ini_groups: groups, unfinished: false, ..record.clone() });
+    host.remember(&StateFile { ini_groups: groups, unfinished: false, ..record.clone() });
     Ok(())
 }
 
@@ -461,7 +465,7 @@ fn validate_all(host: &Host<'_>) -> Result<ExitCode, Failure> {
     let params = params.unwrap_or_default();
     params.check_count()?;
     if host.context.env.check_level() >= 10 {
-        let topology = host.topology(DRIVER, &Found::Nothing)?;
+        let topology = host.topology(DRIVER, &Remembered::Nothing)?;
         host.local_ports(DRIVER, &topology, params.missing_ports)?;
     }
     Ok(ExitCode::Success)

@@ -16,7 +16,7 @@ use crate::host::Host;
 ///
 /// Why nothing can be compared: a port of the node does not exist or belongs to another resource, or something could not be read.
 pub fn difference(host: &Host<'_>, params: &Params, topology: &Topology) -> Result<Option<Vec<String>>, Failure> {
-    let record = host.store.read(None);
+    let record = host.state_files.read(None);
     let ours = Ours { node_id: Some(topology.local.id), ..Ours::find(host, &record) };
     ours.refuse_held(&topology.local.listed())?;
     let up = ours.ports_to_remove(host.observer(), &ours.names(&ours.candidates(host.observer())?, Some(topology)))?;

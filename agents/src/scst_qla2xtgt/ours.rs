@@ -7,9 +7,9 @@ use scst_core::cluster::{Member, Topology};
 use scst_core::error::Error;
 use scst_core::observe::Observer;
 use scst_core::ocf::exit::Failure;
-use scst_core::record::{Found, Record};
 use scst_core::scst::names::{Driver, InitiatorGroup, TargetName};
 use scst_core::state::{Port, Ports};
+use scst_core::state_file::{Remembered, StateFile};
 
 use super::params::Params;
 use crate::host::Host;
@@ -22,13 +22,13 @@ pub const DRIVER: Driver = Driver::Qla2x00t;
 #[derive(Debug)]
 pub struct Ours<'a> {
     /// The record.
-    pub record: &'a Found,
+    pub record: &'a Remembered,
     /// The groups that the configuration names, as far as it can be read.
     pub configured: BTreeSet<InitiatorGroup>,
     /// This node's id, if anybody said it.
     pub node_id: Option<u16>,
     /// The records of other resources of this agent on this node, by the ids of these.
-    pub others: Vec<(String, Found)>,
+    pub others: Vec<(String, Remembered)>,
 }
 
 /// Ports that may be ours.
@@ -42,9 +42,9 @@ pub struct Candidates {
 
 impl<'a> Ours<'a> {
     /// What is known from the record, the configuration and the records of others.
-    pub fn find(host: &Host<'_>, record: &'a Found) -> Self {
+    pub fn find(host: &Host<'_>, record: &'a Remembered) -> Self {
         let configured = Params::for_stop(&host.context.env).into_iter().collect();
-        Self { record, configured, node_id: host.node_id_offline(record), others: host.store.others(None) }
+        Self { record, configured, node_id: host.node_id_offline(record), others: host.state_files.others(None) }
     }
 }
 
@@ -53,20 +53,20 @@ impl Ours<'_> {
     /// is that of the shell agents, which made every group; with no record only those the configuration names. Never one that
     /// the record of another resource names.
     pub fn owns(&self, port: &TargetName, group: &InitiatorGroup) -> bool {
-        let claims = |record: &Record| lists(record, port) && record.ini_groups.contains(group);
+        let claims = |record: &StateFile| lists(record, port) && record.ini_groups.contains(group);
         if self.others.iter().filter_map(|(_, found)| found.known()).any(claims) {
             return false;
         }
         match self.record {
-            Found::Known(record) => record.ini_groups.contains(group),
-            Found::Unknown => true,
-            Found::Nothing => self.configured.contains(group),
+            Remembered::Known(record) => record.ini_groups.contains(group),
+            Remembered::Unknown => true,
+            Remembered::Nothing => self.configured.contains(group),
         }
     }
 
     /// The other resource whose record names a port.
     pub fn holder(&self, port: &TargetName) -> Option<&str> {
-        let holds = |found: &Found| found.known().is_some_and(|record| lists(record, port));
+        let holds = |found: &Remembered| found.known().is_some_and(|record| lists(record, port));
         self.others.iter().find(|(_, found)| holds(found)).map(|(instance, _)| instance.as_str())
     }
 
@@ -127,7 +127,7 @@ impl Ours<'_> {
                     |name: &&TargetName| listed.local.ports.iter().any(|port| name.matches(port.name.as_str()));
                 likely.iter().chain(numbered).filter(is_listed).cloned().collect()
             }
-            None if likely.is_empty() && *self.record == Found::Unknown => numbered.clone(),
+            None if likely.is_empty() && *self.record == Remembered::Unknown => numbered.clone(),
             _ => likely.clone(),
         }
     }
@@ -166,18 +166,18 @@ impl Candidates {
 }
 
 /// Whether a record names a port.
-fn lists(record: &Record, port: &TargetName) -> bool {
+fn lists(record: &StateFile, port: &TargetName) -> bool {
     record.ports.iter().chain(&record.missing).any(|(name, _)| name.matches(port.as_str()))
 }
 
 /// The record of ports that are up.
-pub fn record(node: &Member, local: &Local, groups: BTreeSet<InitiatorGroup>) -> Record {
-    Record {
+pub fn record(node: &Member, local: &Local, groups: BTreeSet<InitiatorGroup>) -> StateFile {
+    StateFile {
         node: Some(node.name.clone()),
         node_id: Some(node.id),
         ports: local.ports.clone(),
         missing: local.missing.clone(),
         ini_groups: groups,
-        ..Record::default()
+        ..StateFile::default()
     }
 }

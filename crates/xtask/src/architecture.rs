@@ -133,7 +133,7 @@ fn product_and_simulator_share_no_code() {
 const OPENERS: [(&str, &str); 7] = [
     ("crates/scst-core/src/system/kernel_files.rs", "the kernel's"),
     ("crates/scst-core/src/system/machine.rs", "the number of this boot"),
-    ("crates/scst-core/src/system/own_files.rs", "records and locks below /run"),
+    ("crates/scst-core/src/system/own_files.rs", "state files and locks below /run"),
     ("crates/scst-core/src/ocf/log.rs", "log and trace"),
     ("agents/src/host.rs", "creates /var/lib/scst/pr"),
     ("agents/src/reservations.rs", "looks whether the files of persistent reservations are damaged"),

@@ -23,10 +23,10 @@ use scst_core::ocf::env::Env;
 use scst_core::ocf::param::{Finding, Severity};
 use scst_core::plan::storage::{Scope, converge, demote, release};
 use scst_core::plan::{Step, ports};
-use scst_core::record::Record;
 use scst_core::scst::alua::AluaState;
 use scst_core::scst::names::{Driver, GroupName, InitiatorGroup, NodeName, TargetName};
 use scst_core::state::{IniGroup, Port, Ports, Storage};
+use scst_core::state_file::StateFile;
 
 use self::kernel::check;
 pub use self::kernel::commands_seen;
@@ -220,8 +220,8 @@ pub fn record(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     // Also as the inside of a file that is whole.
     for text in [text.to_string(), format!("scst-ocf record 1\n{text}\nend\n")] {
-        let Some(record) = Record::parse(&text) else { continue };
-        assert_eq!(Record::parse(&record.text()).as_ref(), Some(&record), "{text:?}");
+        let Some(record) = StateFile::parse(&text) else { continue };
+        assert_eq!(StateFile::parse(&record.text()).as_ref(), Some(&record), "{text:?}");
         check(&release(&Storage::default(), &record.blocks));
         let mut found = Storage::default();
         for (device, owed) in &record.blocks {

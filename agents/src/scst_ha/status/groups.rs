@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use scst_core::error::Error;
 use scst_core::ocf::env::Env;
 use scst_core::ocf::exit::Failure;
-use scst_core::record::Record;
 use scst_core::scst::alua::AluaState;
 use scst_core::scst::names::{Driver, GroupName, NodeName};
 use scst_core::state::{self, DeviceGroup, Storage};
+use scst_core::state_file::StateFile;
 use serde::Serialize;
 
 use crate::host::Host;
@@ -136,14 +136,14 @@ pub(super) fn look(
     ports: &[Port],
 ) -> Result<(Group, Storage), Failure> {
     let env = &host.context.env;
-    let record = host.store.read(Some(name));
-    let record = record.known();
+    let remembered = host.state_files.read(Some(name));
+    let remembered = remembered.known();
     let mut named = Params::device_names(env, name);
-    named.extend(record.into_iter().flat_map(|record| record.devices.iter().cloned()));
+    named.extend(remembered.into_iter().flat_map(|file| file.devices.iter().cloned()));
     let found = node.observer().storage(name, &named, |_| true)?;
-    let local = local.or_else(|| record?.node.as_ref()).or_else(|| with_local_port(found.group.as_ref()?));
+    let local = local.or_else(|| remembered?.node.as_ref()).or_else(|| with_local_port(found.group.as_ref()?));
     let own = found.group.as_ref().zip(local).and_then(|(group, local)| group.target_groups.get(local));
-    let starting = record.is_some_and(|record| record.starting) && !host.store.locked(name.as_str());
+    let starting = remembered.is_some_and(|file| file.starting) && !host.state_files.locked(name.as_str());
     let role = match (&found.group, own) {
         (None, _) if found.devices.is_empty() => Role::Stopped,
         (None, _) | (Some(_), None) => Role::Partial,
@@ -165,7 +165,7 @@ pub(super) fn look(
         left_out: false,
         remarks: Vec::new(),
     };
-    group.faults(&found, record, own.is_some(), starting, host);
+    group.faults(&found, remembered, own.is_some(), starting, host);
     Ok((group, found))
 }
 
@@ -192,7 +192,7 @@ fn with_local_port(group: &DeviceGroup) -> Option<&NodeName> {
 
 impl Group {
     /// What a monitor would complain about.
-    fn faults(&mut self, found: &Storage, record: Option<&Record>, own: bool, starting: bool, host: &Host<'_>) {
+    fn faults(&mut self, found: &Storage, remembered: Option<&StateFile>, own: bool, starting: bool, host: &Host<'_>) {
         if starting {
             self.faults.push("its start did not end".to_owned());
         } else if self.role == Role::Partial && found.group.is_none() {
@@ -200,7 +200,7 @@ impl Group {
         } else if self.role == Role::Partial && !own {
             self.faults.push("there is no target group of this node".to_owned());
         }
-        let at_work = host.store.locked(&self.name);
+        let at_work = host.state_files.locked(&self.name);
         if self.role == Role::Transitioning && !at_work {
             self.faults.push("it is transitioning, and nothing is under way".to_owned());
         }
@@ -208,7 +208,7 @@ impl Group {
             if self.role == Role::Promoted && device.active == Some(false) {
                 self.faults.push(format!("device {name}: the backing store is not open"));
             }
-            let before = record.and_then(|record| record.blocks.get(name)).map(|owed| owed.before);
+            let before = remembered.and_then(|file| file.blocks.get(name)).map(|owed| owed.before);
             if before.is_some_and(|before| device.block.count > before) && !at_work {
                 self.faults.push(format!("device {name}: left blocked by an action that died"));
             } else if device.block.count > 0 && before.is_none() {

@@ -8,9 +8,9 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use scst_core::ocf::notify::PeerRole;
-use scst_core::record::{Found, Record};
 use scst_core::scst::alua::AluaState;
 use scst_core::scst::names::NodeName;
+use scst_core::state_file::{Remembered, StateFile};
 use scst_core::system::Machine;
 use scst_sim::host::Files;
 use scst_sim::mount::{Mount, Pace, Setup};
@@ -97,8 +97,8 @@ impl World {
         self.dir.path().join("run").join(format!("scst_aluadg-{RESOURCE}.state"))
     }
 
-    fn record(&self) -> Option<Record> {
-        Record::parse(&fs::read_to_string(self.record_file()).ok()?)
+    fn record(&self) -> Option<StateFile> {
+        StateFile::parse(&fs::read_to_string(self.record_file()).ok()?)
     }
 
     /// Carries a call out and compares what comes of it with the model's state.
@@ -230,15 +230,15 @@ impl World {
 }
 
 /// What of a record is compared: who, which devices and ports, and of each peer the last state and whether its stamp is old.
-type Remembered = (Record, BTreeMap<NodeName, (AluaState, bool)>);
+type Aged = (StateFile, BTreeMap<NodeName, (AluaState, bool)>);
 
-fn remembered(record: Option<&Record>, now: u64) -> Option<Remembered> {
+fn remembered(record: Option<&StateFile>, now: u64) -> Option<Aged> {
     let record = record?;
     let old = |at: u64| now.saturating_sub(at) > LONG / 2;
     let peers = record.peers.iter().map(|(node, (state, at))| (node.clone(), (*state, old(*at)))).collect();
-    Some((Record { peers: BTreeMap::new(), boot: String::new(), ..record.clone() }, peers))
+    Some((StateFile { peers: BTreeMap::new(), boot: String::new(), ..record.clone() }, peers))
 }
 
-fn known(record: &Found) -> Option<Remembered> {
+fn known(record: &Remembered) -> Option<Aged> {
     remembered(record.known(), super::native::NOW)
 }

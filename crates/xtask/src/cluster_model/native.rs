@@ -8,10 +8,10 @@ use agents::scst_aluadg::wanted::{self, States};
 use scst_core::ocf::notify::Lists;
 use scst_core::plan::Step;
 use scst_core::plan::storage::{Scope, adopt_ports, converge, demote, states};
-use scst_core::record::{Found, Record};
 use scst_core::scst::alua::AluaState;
 use scst_core::scst::names::NodeName;
 use scst_core::state::{DeviceGroup, Storage, TargetGroup};
+use scst_core::state_file::{Remembered, StateFile};
 
 use super::call::{Call, Masks, Roles};
 use super::kernel::Kernel;
@@ -26,7 +26,7 @@ pub(super) struct NodeState {
     /// Its tree.
     pub(super) kernel: Kernel,
     /// The record below `/run`.
-    pub(super) record: Found,
+    pub(super) record: Remembered,
     /// It runs the shell agent.
     pub(super) shell: bool,
 }
@@ -64,7 +64,7 @@ impl Run<'_> {
             Call::Reload => self.reload(),
             Call::Age => self.age(),
             Call::Upgrade => self.state.shell = false,
-            Call::Forget => self.state.record = Found::Nothing,
+            Call::Forget => self.state.record = Remembered::Nothing,
         }
     }
 
@@ -99,11 +99,11 @@ impl Run<'_> {
         }
     }
 
-    fn update(&mut self, change: impl FnOnce(&mut Record)) {
+    fn update(&mut self, change: impl FnOnce(&mut StateFile)) {
         let mut record = self.state.record.known().cloned().unwrap_or_default();
         record.group = Some(self.site.params.group.clone());
         change(&mut record);
-        self.state.record = Found::Known(record);
+        self.state.record = Remembered::Known(record);
     }
 
     fn stamp(&mut self, states: &BTreeMap<NodeName, AluaState>) {
@@ -194,7 +194,7 @@ impl Run<'_> {
         if self.state.kernel.storage != Storage::default() {
             self.wrong.get_or_insert_with(|| "something is left after a stop".to_owned());
         }
-        self.state.record = Found::Nothing;
+        self.state.record = Remembered::Nothing;
     }
 
     /// A notification.
@@ -245,7 +245,7 @@ impl Run<'_> {
 
     /// Every stamp is old by now.
     pub(super) fn age(&mut self) {
-        if let Found::Known(record) = &mut self.state.record {
+        if let Remembered::Known(record) = &mut self.state.record {
             record.peers.values_mut().for_each(|(_, at)| *at = 0);
         }
     }

@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use scst_core::record::Found;
 use scst_core::scst::alua::AluaState;
+use scst_core::state_file::Remembered;
 
 use super::call::Call;
 use super::kernel::Kernel;
@@ -93,7 +93,7 @@ impl Nodes {
         // The target agent has given the first port its id; of the others nobody has spoken yet.
         let ids = [u32::try_from((node + 1) * 100 + 1).expect("small"), 0, 0];
         let ports: BTreeMap<_, _> = ids.into_iter().enumerate().map(|(n, id)| (Site::port(node, n), id)).collect();
-        self.number(node, NodeState { kernel: Kernel::new(ports), record: Found::Nothing, shell })
+        self.number(node, NodeState { kernel: Kernel::new(ports), record: Remembered::Nothing, shell })
     }
 
     /// What a state looks like from outside.

@@ -6,10 +6,10 @@
 
 use scst_core::plan::Step;
 use scst_core::plan::storage::converge;
-use scst_core::record::Found;
 use scst_core::scst::alua::AluaState;
 use scst_core::scst::names::NodeName;
 use scst_core::state::Storage;
+use scst_core::state_file::Remembered;
 
 use super::call::{Call, Masks, Op, Set, bit, members};
 use super::native::Run;
@@ -76,7 +76,7 @@ impl Run<'_> {
         let node = self.local().clone();
         steps.push(Step::SetState { group: group(), node, state: AluaState::Standby });
         self.apply(steps);
-        self.state.record = Found::Unknown;
+        self.state.record = Remembered::Unknown;
     }
 
     fn shell_stop(&mut self) {
@@ -85,7 +85,7 @@ impl Run<'_> {
         let scope = self.scope(false);
         let plan = converge(&scope, &self.state.kernel.storage, &Storage::default());
         self.apply(plan.steps);
-        self.state.record = Found::Nothing;
+        self.state.record = Remembered::Nothing;
     }
 
     fn shell_notify(&mut self, after: bool, op: Op, masks: Masks) {
