@@ -1,5 +1,5 @@
 //! The binary `scst_qla2xtgt`.
 
 fn main() -> std::process::ExitCode {
-    scst_core::ocf::run::main(&agents::scst_qla2xtgt::Qla2xtgt)
+    scst_core::ocf::run::main(&agents::scst_qla2xtgt::AGENT)
 }

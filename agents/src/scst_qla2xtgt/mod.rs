@@ -1,10 +1,10 @@
 //! `ocf:onesty:scst_qla2xtgt`: brings up this node's Fibre Channel target ports, with initiator groups and I/O grouping.
 
-pub mod agent;
-pub mod difference;
-pub mod ours;
-pub mod params;
 pub mod table;
-pub mod wanted;
 
-pub use agent::Qla2xtgt;
+use scst_core::scst::names::Driver;
+
+use crate::target::TargetAgent;
+
+/// The agent.
+pub const AGENT: TargetAgent = TargetAgent { table: table::TABLE, driver: Driver::Qla2x00t };

@@ -16,8 +16,9 @@ use std::os::unix::ffi::OsStrExt as _;
 
 use agents::scst_aluadg::params::Params as GroupParams;
 use agents::scst_aluadg::wanted::{self as group_wanted, LocalPorts, States};
-use agents::scst_qla2xtgt::params::Params as PortParams;
-use agents::scst_qla2xtgt::wanted as ports_wanted;
+use agents::scst_qla2xtgt::table::TABLE as PORTS;
+use agents::target::params::Params as PortParams;
+use agents::target::wanted as ports_wanted;
 use scst_core::cluster::{Topology, parse_configuration, parse_nodes, parse_roles};
 use scst_core::ocf::env::Env;
 use scst_core::ocf::param::{Finding, Severity};
@@ -97,7 +98,7 @@ fn fresh(names: &[(TargetName, u16)]) -> Ports {
 pub fn initiators(data: &[u8]) {
     let env = environment(&[("initiators", data)]);
     let stop = PortParams::for_stop(&env);
-    let (params, findings) = PortParams::parse(&env);
+    let (params, findings) = PortParams::parse(PORTS, &env);
     assert_eq!(params.is_none(), findings.iter().any(|finding| finding.severity == Severity::Error));
     one_line_each(&findings);
     let Some(params) = params else { return };

@@ -16,7 +16,7 @@ use super::cli;
 use super::node::Node;
 use super::ports::{self, Port};
 use super::{Verdict, print, print_json};
-use crate::host::Host;
+use crate::target::{self, Run};
 use crate::{scst_aluadg, scst_qla2xtgt};
 
 /// Everything that is shown.
@@ -153,8 +153,8 @@ fn look(node: &Node, only: Option<&GroupName>) -> Result<Status, Failure> {
 /// One resource of the ports' agent, compared.
 fn ports_of(node: &Node, resource: &Configured, known: &Known, status: &mut Status) -> PortResource {
     let context = node.context(&resource.id, &resource.params);
-    let host = Host::new(&context, scst_qla2xtgt::table::TABLE.name);
-    let (params, findings) = scst_qla2xtgt::params::Params::parse(&context.env);
+    let run = Run::new(&context, scst_qla2xtgt::AGENT);
+    let (params, findings) = run.params();
     let mut shown = PortResource {
         id: resource.id.clone(),
         running: false,
@@ -163,12 +163,12 @@ fn ports_of(node: &Node, resource: &Configured, known: &Known, status: &mut Stat
         remarks: resource.left_out.clone(),
     };
     shown.remarks.extend(findings.iter().map(ToString::to_string));
-    let (Some(params), Some((topology, warnings))) = (params, known.topology(scst_qla2xtgt::ours::DRIVER)) else {
+    let (Some(params), Some((topology, warnings))) = (params, known.topology(run.driver)) else {
         return shown;
     };
     shown.left_out |= !warnings.is_empty();
     shown.remarks.extend(warnings);
-    let compared = topology.and_then(|topology| scst_qla2xtgt::difference::difference(&host, &params, &topology));
+    let compared = topology.and_then(|topology| target::difference::difference(&run, &params, &topology));
     match compared {
         Ok(None) => {}
         Ok(Some(differences)) => (shown.running, shown.differences) = (true, differences),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use agents::scst_aluadg::Aluadg;
-use agents::scst_qla2xtgt::Qla2xtgt;
+use agents::scst_qla2xtgt;
 use scst_core::ocf::action::Action;
 use scst_core::ocf::env::Env;
 use scst_core::ocf::run::Agent;
@@ -21,7 +21,7 @@ impl Cluster {
         let resource = &self.resources[r];
         let (agent, kind): (&'static (dyn Agent + Sync), _) = match resource.group {
             Some(_) => (&Aluadg, "scst_aluadg"),
-            None => (&Qla2xtgt, "scst_qla2xtgt"),
+            None => (&scst_qla2xtgt::AGENT, "scst_qla2xtgt"),
         };
         let timeout = match (action, resource.group.is_some()) {
             (Action::Start | Action::Demote, true) | (Action::Reload, _) => 120,

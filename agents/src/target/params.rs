@@ -8,10 +8,9 @@ use std::collections::BTreeSet;
 use scst_core::cluster::MAX_GROUPS;
 use scst_core::ocf::env::Env;
 use scst_core::ocf::exit::Failure;
-use scst_core::ocf::param::Finding;
+use scst_core::ocf::param::{AgentTable, Finding};
 use scst_core::scst::names::{InitiatorGroup, InitiatorName};
 
-use super::table::TABLE;
 use crate::missing_ports::MissingPorts;
 
 const INITIATORS: &str = "initiators";
@@ -27,8 +26,8 @@ pub struct Params {
 
 impl Params {
     /// Reads the configuration, and says what is wrong with it. There is none exactly if one of the findings is an error.
-    pub fn parse(env: &Env) -> (Option<Self>, Vec<Finding>) {
-        let mut findings = TABLE.check(env);
+    pub fn parse(table: &AgentTable, env: &Env) -> (Option<Self>, Vec<Finding>) {
+        let mut findings = table.check(env);
         let missing_ports = MissingPorts::parse(env, &mut findings);
         let groups = env.param(INITIATORS).map(|text| groups(text, &mut findings)).unwrap_or_default();
         if groups.is_empty() {
@@ -158,6 +157,7 @@ mod tests {
     use scst_core::ocf::param::Severity;
 
     use super::*;
+    use crate::scst_qla2xtgt::table::TABLE;
 
     fn env(text: &str) -> Env {
         Env::from_pairs([("OCF_RESKEY_initiators", text)])
@@ -165,7 +165,7 @@ mod tests {
 
     /// `group=last digits,…` of what was accepted, and the findings.
     fn read(text: &str) -> (Option<String>, Vec<String>) {
-        let (params, findings) = Params::parse(&env(text));
+        let (params, findings) = Params::parse(TABLE, &env(text));
         let picture = params.map(|params| {
             let group = |(name, initiators): &(InitiatorGroup, Vec<InitiatorName>)| {
                 let ends: Vec<&str> = initiators.iter().map(|wwn| &wwn.as_str()[21..]).collect();
@@ -262,7 +262,7 @@ mod tests {
 
     #[test]
     fn an_initiator_in_two_groups_is_advice_only() {
-        let (params, findings) = Params::parse(&env(&format!("a={A};b={A}")));
+        let (params, findings) = Params::parse(TABLE, &env(&format!("a={A};b={A}")));
         assert_eq!(params.unwrap().groups.len(), 2);
         assert_eq!(findings.len(), 1);
         assert_eq!(findings[0].severity, Severity::Advice);
@@ -272,7 +272,7 @@ mod tests {
     fn without_a_group_nothing_can_be_started() {
         assert_eq!(read(""), (None, vec!["initiators: is required and not set".to_owned()]));
         for text in ["nonsense", ";", "a/b=x"] {
-            let (params, findings) = Params::parse(&env(text));
+            let (params, findings) = Params::parse(TABLE, &env(text));
             assert_eq!(params, None);
             assert_eq!(findings.last().unwrap().to_string(), "initiators: names no initiator group");
             assert!(findings.iter().any(|finding| finding.severity == Severity::Error));
@@ -282,12 +282,12 @@ mod tests {
     #[test]
     fn too_many_groups_are_a_matter_of_the_node_not_of_the_parameter() {
         let text = |count| (0..count).map(|n| format!("g{n}={A}")).collect::<Vec<_>>().join(";");
-        let failure = Params::parse(&env(&text(100))).0.unwrap().check_count().unwrap_err();
+        let failure = Params::parse(TABLE, &env(&text(100))).0.unwrap().check_count().unwrap_err();
         assert_eq!(
             (failure.code.number(), &*failure.reason),
             (2, "initiators names 100 groups, I/O groups exist for 99")
         );
-        assert!(Params::parse(&env(&text(99))).0.unwrap().check_count().is_ok());
+        assert!(Params::parse(TABLE, &env(&text(99))).0.unwrap().check_count().is_ok());
     }
 
     #[test]
@@ -300,7 +300,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_makes_it_panic_or_lets_a_separator_through(text in "[a-z0-9=;, /.\n:A-F]{0,60}|.{0,40}") {
-            let (params, findings) = Params::parse(&env(&text));
+            let (params, findings) = Params::parse(TABLE, &env(&text));
             prop_assert_eq!(params.is_none(), findings.iter().any(|finding| finding.severity == Severity::Error));
             for (group, initiators) in params.iter().flat_map(|params| &params.groups) {
                 prop_assert!(group.as_str().bytes().all(|b| b.is_ascii_graphic() && !b"/=;,".contains(&b)));

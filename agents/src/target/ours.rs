@@ -11,16 +11,15 @@ use scst_core::scst::names::{Driver, InitiatorGroup, TargetName};
 use scst_core::state::{Port, Ports};
 use scst_core::state_file::{Remembered, StateFile};
 
+use super::Run;
 use super::params::Params;
-use crate::host::Host;
 use crate::missing_ports::Local;
-
-/// The driver of this agent.
-pub const DRIVER: Driver = Driver::Qla2x00t;
 
 /// What is known about what is ours.
 #[derive(Debug)]
 pub struct Ours<'a> {
+    /// The driver of the ports.
+    pub driver: Driver,
     /// The record.
     pub record: &'a Remembered,
     /// The groups that the configuration names, as far as it can be read.
@@ -42,9 +41,16 @@ pub struct Candidates {
 
 impl<'a> Ours<'a> {
     /// What is known from the record, the configuration and the records of others.
-    pub fn find(host: &Host<'_>, record: &'a Remembered) -> Self {
+    pub fn find(run: &Run<'_>, record: &'a Remembered) -> Self {
+        let host = &run.host;
         let configured = Params::for_stop(&host.context.env).into_iter().collect();
-        Self { record, configured, node_id: host.node_id_offline(record), others: host.state_files.others(None) }
+        Self {
+            driver: run.driver,
+            record,
+            configured,
+            node_id: host.node_id_offline(record),
+            others: host.state_files.others(None),
+        }
     }
 }
 
@@ -106,9 +112,9 @@ impl Ours<'_> {
             found.likely.retain(|name| self.holder(name).is_none());
             return Ok(found);
         }
-        for name in observer.port_names(DRIVER)?.into_iter().filter(|name| self.holder(name).is_none()) {
-            let Some(port) = observer.port(DRIVER, &name)? else { continue };
-            if observer.ini_groups(DRIVER, &name)?.iter().any(|group| self.configured.contains(group)) {
+        for name in observer.port_names(self.driver)?.into_iter().filter(|name| self.holder(name).is_none()) {
+            let Some(port) = observer.port(self.driver, &name)? else { continue };
+            if observer.ini_groups(self.driver, &name)?.iter().any(|group| self.configured.contains(group)) {
                 found.likely.push(name);
             } else if port.enabled && self.numbered(&port) {
                 found.numbered.push(name);
@@ -142,7 +148,7 @@ impl Ours<'_> {
         let mut ports = Ports::new();
         for name in names {
             let concerns = |group: &InitiatorGroup| self.owns(name, group) || more(group);
-            ports.extend(observer.ports(DRIVER, std::slice::from_ref(name), concerns)?);
+            ports.extend(observer.ports(self.driver, std::slice::from_ref(name), concerns)?);
         }
         Ok(ports)
     }
@@ -152,7 +158,7 @@ impl Ours<'_> {
         let mut ports = Ports::new();
         for name in names {
             let concerns = |group: &InitiatorGroup| self.owns(name, group);
-            ports.extend(observer.ports_to_remove(DRIVER, std::slice::from_ref(name), concerns)?);
+            ports.extend(observer.ports_to_remove(self.driver, std::slice::from_ref(name), concerns)?);
         }
         Ok(ports)
     }

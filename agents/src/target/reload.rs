@@ -1,0 +1,151 @@
+//! reload: groups and initiators change, the ports themselves are not touched.
+
+use std::collections::BTreeSet;
+
+use scst_core::apply::AfterFailure;
+use scst_core::ocf::exit::{ExitCode, Failure};
+use scst_core::ocf::param::Severity;
+use scst_core::plan::ports::plan;
+use scst_core::scst::names::TargetName;
+use scst_core::state::{Port, Ports};
+use scst_core::state_file::StateFile;
+
+use super::ours::{self, Ours};
+use super::{LOCK, Run, group_names, owned, wanted};
+use crate::host::{Host, first_failure, kept, nothing_left, refuse_errors, unfinished};
+use crate::missing_ports::Local;
+
+pub(super) fn reload(run: &Run<'_>) -> Result<ExitCode, Failure> {
+    let host = &run.host;
+    let _lock = host.lock(LOCK)?;
+    let record = host.state_files.read(None);
+    let ours = Ours::find(run, &record);
+    let likely = ours.names(&ours.candidates(host.observer())?, None);
+    let running = ours.ports_to_remove(host.observer(), &likely)?;
+    let up = |port: &Port| port.enabled && (ours.recorded().is_some() || ours.numbered(port));
+    let not_running = || Failure::not_running("not running, nothing to reload");
+    if !running.values().any(|port| up(port) || !port.groups.is_empty()) {
+        return Err(not_running());
+    }
+    let (params, findings) = run.params();
+    if let Err(failure) = refuse_errors(&findings) {
+        return kept(failure);
+    }
+    let params = params.unwrap_or_default();
+    let topology = match host.topology(run.driver, &record) {
+        Ok(topology) => topology,
+        // The cluster could not be asked: that says nothing about the configuration, and the record knows enough.
+        Err(failure) if failure.code == ExitCode::Generic => match Host::recorded_topology(&record) {
+            Some(topology) => {
+                tracing::error!("ports are taken from the record: {failure}");
+                topology
+            }
+            None => return Err(failure),
+        },
+        Err(failure) => return kept(failure),
+    };
+    let local = match host.local_ports(run.driver, &topology, params.missing_ports) {
+        // Nor does a kernel that did not answer.
+        Err(failure) if failure.code == ExitCode::Generic => return Err(failure),
+        Err(failure) => return kept(failure),
+        Ok(local) => known_ports(&ours, local),
+    };
+    let ports = &local.ports;
+    if ours.recorded().is_none() && !ports.iter().any(|(name, _)| likely.contains(name)) {
+        return Err(not_running());
+    }
+    if let Err(failure) = ours.refuse_held(ports) {
+        return kept(failure);
+    }
+    let started = match wanted::started(&params, topology.local.id, ports) {
+        Err(failure) => return kept(failure),
+        Ok(started) => started,
+    };
+    let names: Vec<_> = ports.iter().map(|(name, _)| name.clone()).collect();
+    let found = ours.ports(host.observer(), &names, |group| ours.configured.contains(group))?;
+    let wanted = wanted::reloaded(started, &found);
+    let mistyped = findings.iter().any(|finding| finding.severity >= Severity::Warning);
+    let todo = |found: &Ports| {
+        let mut steps = plan(run.driver, found, &wanted);
+        if mistyped {
+            steps.retain(|step| !step.takes_from_hosts());
+        }
+        steps
+    };
+    let steps = todo(&found);
+    if steps.len() < plan(run.driver, &found, &wanted).len() {
+        // A host that a typing mistake left out would lose its disks.
+        tracing::error!("initiators has a mistake: nothing is removed until it is corrected");
+    }
+    let mut groups = group_names(&wanted);
+    groups.extend(owned(&ours, &found));
+    host.remember(&ours::record(&topology.local, &local, groups.clone()));
+    let applied = host.apply(&steps, AfterFailure::GoOn);
+    if host.dry_run() {
+        return Ok(ExitCode::Success);
+    }
+    let left = match first_failure(&applied) {
+        Some(failure) if applied.took_from_hosts(&steps) => return Err(failure),
+        Some(failure) => Err(failure),
+        None if steps.is_empty() => Ok(found),
+        None => host.observer().ports_listed(run.driver, &found, &wanted).map_err(Failure::from),
+    };
+    match left.and_then(|now| nothing_left(&todo(&now)).map(|()| now)) {
+        Err(failure) => {
+            let record = ours::record(&topology.local, &local, groups);
+            host.remember(&StateFile { unfinished: true, ..record });
+            unfinished(failure)
+        }
+        Ok(now) => {
+            host.remember(&ours::record(&topology.local, &local, group_names(&now)));
+            Ok(ExitCode::Success)
+        }
+    }
+}
+
+/// Goes on with a reload that could not do everything. The ports are those of the record: the cluster is not asked.
+pub(super) fn finish_reload(run: &Run<'_>, ours: &Ours<'_>, record: &StateFile) -> Result<(), Failure> {
+    let host = &run.host;
+    // Whoever holds the lock is at work, perhaps at this.
+    if host.state_files.locked(LOCK) {
+        return Ok(());
+    }
+    let _lock = host.lock(LOCK)?;
+    let (params, findings) = run.params();
+    let (Some(params), Some(ports), Some(id)) = (params, ours.recorded(), record.node_id) else { return Ok(()) };
+    let names: Vec<_> = ports.iter().map(|(name, _)| name.clone()).collect();
+    let found = ours.ports(host.observer(), &names, |group| ours.configured.contains(group))?;
+    let wanted = wanted::reloaded(wanted::started(&params, id, ports)?, &found);
+    let mistyped = findings.iter().any(|finding| finding.severity >= Severity::Warning);
+    let mut steps = plan(run.driver, &found, &wanted);
+    steps.retain(|step| !(mistyped && step.takes_from_hosts()));
+    // A monitor that does not answer in time makes the instance fail.
+    let applied = host.apply_until(&steps, AfterFailure::GoOn, &host.deadline().share(1, 3));
+    if let Some(failure) = first_failure(&applied) {
+        return Err(failure);
+    }
+    let mut groups = group_names(&wanted);
+    groups.extend(if mistyped { owned(ours, &found) } else { BTreeSet::new() });
+    host.remember(&StateFile { ini_groups: groups, unfinished: false, ..record.clone() });
+    Ok(())
+}
+
+/// A port that came into `targetports`, or into the machine, since the start comes up with the next start: reload does not touch
+/// `enabled`.
+fn known_ports(ours: &Ours<'_>, local: Local) -> Local {
+    let (Some(recorded), Some(record)) = (ours.recorded(), ours.record.known()) else { return local };
+    let has = |ports: &[(TargetName, u16)], name: &TargetName| ports.iter().any(|(other, _)| other == name);
+    for (name, _) in local.ports.iter().filter(|(name, _)| !has(recorded, name)) {
+        let why = if has(&record.missing, name) { "is there again" } else { "is new in targetports" };
+        tracing::warn!("port {name} {why}: it comes up when the resource is restarted");
+    }
+    for (name, _) in recorded.iter().filter(|(name, _)| !has(&local.ports, name) && !has(&local.missing, name)) {
+        tracing::warn!("port {name} is no longer in targetports: it goes down when the resource is restarted");
+    }
+    // What runs is what is recorded, until then.
+    let waits = |(name, _): &&(TargetName, u16)| has(&record.missing, name) && has(&local.ports, name);
+    let mut missing = local.missing;
+    missing.retain(|(name, _)| !has(recorded, name));
+    missing.extend(record.missing.iter().filter(waits).cloned());
+    Local { ports: recorded.to_vec(), missing }
+}

@@ -1,0 +1,56 @@
+//! stop: ports down, then the groups that are ours. It validates nothing.
+
+use scst_core::apply::AfterFailure;
+use scst_core::ocf::exit::{ExitCode, Failure};
+use scst_core::plan::ports::plan;
+use scst_core::scst::names::{EntryName, TargetName};
+use scst_core::state::{Port, Ports};
+
+use super::ours::Ours;
+use super::{LOCK, Run, listed, wanted};
+use crate::host::{first_failure, held_by};
+
+pub(super) fn stop(run: &Run<'_>) -> Result<ExitCode, Failure> {
+    let host = &run.host;
+    let _lock = host.lock_to_stop(LOCK)?;
+    let record = host.state_files.read(None);
+    let ours = Ours::find(run, &record);
+    let candidates = ours.candidates(host.observer())?;
+    let recorded = ours.recorded().is_some();
+    let ask = !recorded && !candidates.is_empty();
+    let names = ours.names(&candidates, ask.then(|| listed(run, &record)).flatten().as_ref());
+    let found = ours.ports_to_remove(host.observer(), &names)?;
+    let down = |_: &TargetName, port: &Port| recorded || ours.numbered(port);
+    let wanted = wanted::stopped(&found, down);
+    let applied = host.apply(&plan(run.driver, &found, &wanted), AfterFailure::GoOn);
+    if host.dry_run() {
+        return Ok(ExitCode::Success);
+    }
+    // Even a step that failed may have come about, and a step that succeeded may have been undone by somebody else. The
+    // time may be over by now; what is left must be known all the same.
+    let deadline = host.deadline().last();
+    let now = match (ours.ports_to_remove(host.observer_until(&deadline), &names), first_failure(&applied)) {
+        (Err(_), Some(failure)) => return Err(failure),
+        (now, _) => now?,
+    };
+    let left = plan(run.driver, &now, &wanted::stopped(&now, down));
+    if let Some(step) = left.first() {
+        let failure = first_failure(&applied).unwrap_or_else(|| Failure::generic(format!("still to be done: {step}")));
+        let holders = held_by(&holders(run, &now));
+        return Err(Failure { reason: format!("{}{holders}", failure.reason), ..failure });
+    }
+    for failed in &applied.failed {
+        tracing::warn!("stopped all the same: {failed}");
+    }
+    host.forget(None);
+    Ok(ExitCode::Success)
+}
+
+/// Who is still logged in to what is left.
+fn holders(run: &Run<'_>, left: &Ports) -> Vec<EntryName> {
+    let host = &run.host;
+    let deadline = host.deadline().last();
+    let observer = host.observer_until(&deadline);
+    let groups = left.iter().flat_map(|(port, content)| content.groups.keys().map(move |group| (port, group)));
+    groups.flat_map(|(port, group)| observer.sessions_in(run.driver, port, group).unwrap_or_default()).collect()
+}

@@ -1,0 +1,35 @@
+//! A monitor of level 10, which compares everything that is configured.
+
+use scst_core::ocf::exit::{ExitCode, Failure};
+use scst_core::plan::{Step, ports::plan};
+use scst_core::state_file::Remembered;
+
+use super::ours::Ours;
+use super::{Run, wanted};
+use crate::host::log_findings;
+
+/// Level 10: what is missing makes the instance fail, what merely differs is told.
+pub(super) fn thorough(run: &Run<'_>, ours: &Ours<'_>, record: &Remembered) -> Result<ExitCode, Failure> {
+    let host = &run.host;
+    let (params, findings) = run.params();
+    log_findings(&findings);
+    let (Some(params), Some(ports), Some(id)) = (params, ours.recorded(), host.node_id_offline(record)) else {
+        return Ok(ExitCode::Success);
+    };
+    let names: Vec<_> = ports.iter().map(|(name, _)| name.clone()).collect();
+    let found = ours.ports(host.observer(), &names, |group| ours.configured.contains(group))?;
+    let wanted = wanted::reloaded(wanted::started(&params, id, ports)?, &found);
+    let mut missing = None;
+    for step in plan(run.driver, &found, &wanted) {
+        match step {
+            Step::CreateIniGroup { port, group, .. } => {
+                missing.get_or_insert(format!("initiator group {group} of port {port} is missing"));
+            }
+            Step::AddInitiator { port, group, initiator, .. } => {
+                missing.get_or_insert(format!("initiator {initiator} is missing in group {group} of port {port}"));
+            }
+            other => tracing::warn!("differs from the configuration: {other}"),
+        }
+    }
+    missing.map_or(Ok(ExitCode::Success), |missing| Err(Failure::generic(missing)))
+}
