@@ -305,14 +305,14 @@ impl<'a> Host<'a> {
 
     /// Creates a directory and its parents, unless this is a dry run.
     pub fn make_dir(&self, dir: &Path) -> Result<(), Failure> {
-        if dir.is_dir() {
+        if self.context.system.is_directory(dir) {
             return Ok(());
         }
         if self.dry_run() {
             println!("create directory {}", dir.display());
             return Ok(());
         }
-        std::fs::create_dir_all(dir).map_err(|error| {
+        self.context.system.make_directory(dir).map_err(|error| {
             Failure::generic(format!("directory {} could not be created: {error}", dir.display()))
                 .with_hint("SCST keeps persistent reservations there and refuses every device without it")
         })

@@ -3,9 +3,7 @@
 //!
 //! One file per device below `/var/lib/scst/sizes`: bytes and path, so that what stands on another store since is not believed.
 
-use std::fs;
-use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use scst_core::scst::names::DeviceName;
 
@@ -14,16 +12,13 @@ use crate::host::Host;
 /// The directory below `/var/lib/scst`.
 const DIRECTORY: &str = "sizes";
 
-/// More than a size and a path need.
-const LIMIT: u64 = 8192;
-
 fn directory(host: &Host<'_>) -> PathBuf {
     host.context.env.var_lib().join(DIRECTORY)
 }
 
 /// The size in bytes that was served last of `device` on the store at `path`; nothing where none is known.
 pub(super) fn recall(host: &Host<'_>, device: &DeviceName, path: &str) -> Option<u64> {
-    read(&directory(host).join(device.as_str()), path)
+    parse(&host.context.system.read_file(&directory(host).join(device.as_str())).ok()?, path)
 }
 
 /// Remembers a size in bytes. That it could not be kept is worth a warning: a host that looks too early sees a disk without blocks.
@@ -32,32 +27,16 @@ pub(super) fn remember(host: &Host<'_>, device: &DeviceName, path: &str, bytes: 
         return;
     }
     let directory = directory(host);
-    if let Err(error) = write(&directory, device.as_str(), path, bytes) {
+    let file = directory.join(device.as_str());
+    if let Err(error) = host.context.system.keep_file(&file, &format!("{bytes} {path}\n")) {
         tracing::warn!("device {device}: its size is not kept below {}: {error}", directory.display());
     }
 }
 
-fn read(file: &Path, path: &str) -> Option<u64> {
-    let found = fs::symlink_metadata(file).ok().filter(|found| found.is_file() && found.len() <= LIMIT)?;
-    let text = fs::read_to_string(file).ok().filter(|_| found.len() > 0)?;
+/// What a file says of the store at `path`.
+fn parse(text: &str, path: &str) -> Option<u64> {
     let (bytes, of) = text.trim_end_matches('\n').split_once(' ')?;
     bytes.parse().ok().filter(|_| of == path)
-}
-
-/// A new file, renamed into place: whoever reads, also after a power loss, sees a whole one.
-fn write(directory: &Path, name: &str, path: &str, bytes: u64) -> io::Result<()> {
-    fs::create_dir_all(directory)?;
-    let new = directory.join(format!(".{name}.{}.new", std::process::id()));
-    let _ = fs::remove_file(&new);
-    let written = fs::OpenOptions::new().write(true).create_new(true).open(&new).and_then(|mut file| {
-        file.write_all(format!("{bytes} {path}\n").as_bytes())?;
-        file.sync_all()
-    });
-    let renamed = written.and_then(|()| fs::rename(&new, directory.join(name)));
-    if renamed.is_err() {
-        let _ = fs::remove_file(&new);
-    }
-    renamed
 }
 
 #[cfg(test)]
@@ -66,17 +45,10 @@ mod tests {
 
     #[test]
     fn a_size_is_believed_of_the_same_store_only() {
-        let dir = tempfile::tempdir().unwrap();
-        let sizes = dir.path().join("sizes");
-        write(&sizes, "dg_a", "/dev/vg/a", 1 << 30).unwrap();
-        write(&sizes, "dg_a", "/dev/vg/a", 2 << 30).unwrap();
-        assert_eq!(read(&sizes.join("dg_a"), "/dev/vg/a"), Some(2 << 30));
-        assert_eq!(read(&sizes.join("dg_a"), "/dev/vg/b"), None);
-        assert_eq!(read(&sizes.join("dg_b"), "/dev/vg/a"), None);
+        assert_eq!(parse("2147483648 /dev/vg/a\n", "/dev/vg/a"), Some(2 << 30));
+        assert_eq!(parse("2147483648 /dev/vg/a\n", "/dev/vg/b"), None);
         for damaged in ["", "x /dev/vg/a\n", "1", "-1 /dev/vg/a\n"] {
-            fs::write(sizes.join("dg_a"), damaged).unwrap();
-            assert_eq!(read(&sizes.join("dg_a"), "/dev/vg/a"), None, "{damaged:?}");
+            assert_eq!(parse(damaged, "/dev/vg/a"), None, "{damaged:?}");
         }
-        assert_eq!(fs::read_dir(&sizes).unwrap().count(), 1);
     }
 }

@@ -67,6 +67,23 @@ pub trait System: fmt::Debug + Send + Sync {
     /// What the file system answers; then the file is as it was.
     fn replace_file(&self, path: &Path, text: &str) -> io::Result<()>;
 
+    /// The same for a file that outlives a reboot: it is on the disk before it has its name.
+    ///
+    /// # Errors
+    ///
+    /// What the file system answers; then the file is as it was.
+    fn keep_file(&self, path: &Path, text: &str) -> io::Result<()>;
+
+    /// Makes a directory, and its parents, where they are missing.
+    ///
+    /// # Errors
+    ///
+    /// What the file system answers.
+    fn make_directory(&self, path: &Path) -> io::Result<()>;
+
+    /// Whether there is a directory at a path.
+    fn is_directory(&self, path: &Path) -> bool;
+
     /// Removes a file of our own.
     ///
     /// # Errors

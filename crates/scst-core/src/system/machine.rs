@@ -104,7 +104,19 @@ impl System for Machine {
     }
 
     fn replace_file(&self, path: &Path, text: &str) -> io::Result<()> {
-        own_files::replace(path, text)
+        own_files::replace(path, text, false)
+    }
+
+    fn keep_file(&self, path: &Path, text: &str) -> io::Result<()> {
+        own_files::replace(path, text, true)
+    }
+
+    fn make_directory(&self, path: &Path) -> io::Result<()> {
+        std::fs::create_dir_all(path)
+    }
+
+    fn is_directory(&self, path: &Path) -> bool {
+        path.is_dir()
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {

@@ -27,8 +27,9 @@ pub(super) fn read(path: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-/// Writes a new file and renames it into place, so that a reader or a crash never sees half of one.
-pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
+/// Writes a new file and renames it into place, so that a reader or a crash never sees half of one. `lasting`: nor one after a power
+/// loss.
+pub(super) fn replace(path: &Path, text: &str, lasting: bool) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("/"));
     make_directory(directory)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -36,7 +37,10 @@ pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
     let _ = fs::remove_file(&new);
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(0o600).custom_flags(OFlag::O_NOFOLLOW.bits());
-    let written = options.open(&new).and_then(|mut file| file.write_all(text.as_bytes()));
+    let written = options.open(&new).and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        if lasting { file.sync_all() } else { Ok(()) }
+    });
     let renamed = written.and_then(|()| {
         // Whatever else has this name is replaced by the rename; a directory is not ours to delete.
         if fs::symlink_metadata(path).is_ok_and(|found| found.is_dir()) {

@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use scst_core::error::Verb;
 use scst_core::ocf::action::Action;
 use scst_core::system::{Ended, Entry, EntryKind, Lock, Locked, Operation, Output, Pending, System};
-use scst_sim::model::{Kind, Ticket, Written};
+use scst_sim::model::{FileKind, Host as _, Kind, Ticket, Written};
 
 use super::faults::Fault;
 use super::stage::{Stage, TaskId, die};
@@ -146,6 +146,22 @@ impl System for Outside {
         Ok(())
     }
 
+    fn keep_file(&self, path: &Path, text: &str) -> io::Result<()> {
+        self.stage.lock().world.nodes[self.node].run.insert(path.to_owned(), text.to_owned());
+        Ok(())
+    }
+
+    /// The only one, for reservations, is there from the boot on: other devices need it too.
+    fn make_directory(&self, _: &Path) -> io::Result<()> {
+        Err(Errno::EEXIST.into())
+    }
+
+    fn is_directory(&self, path: &Path) -> bool {
+        let state = self.stage.lock();
+        let found = state.world.nodes[self.node].disks.file(path.as_os_str().as_encoded_bytes());
+        found.is_ok_and(|file| file.kind == FileKind::Dir)
+    }
+
     fn remove_file(&self, path: &Path) -> io::Result<()> {
         let mut state = self.stage.lock();
         state.world.may_write(self.node)?;
@@ -226,10 +242,9 @@ fn perform(world: &mut World, node: usize, operation: &Operation, task: Option<(
             entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
             Output::Entries(entries)
         }),
-        // Every store is there, and can be opened.
-        Verb::Look | Verb::OpenToRead | Verb::OpenToWrite => {
-            world.nodes[node].store(&operation.path).map(Output::Store)
-        }
+        Verb::Look => world.nodes[node].store(&operation.path, None).map(Output::Store),
+        Verb::OpenToRead => world.nodes[node].store(&operation.path, Some(false)).map(Output::Store),
+        Verb::OpenToWrite => world.nodes[node].store(&operation.path, Some(true)).map(Output::Store),
         Verb::Write => {
             world.writes += 1;
             let data = format!("{}\n", operation.data.as_deref().unwrap_or_default());
