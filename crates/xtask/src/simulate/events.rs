@@ -5,15 +5,17 @@ use std::time::Duration;
 use nix::errno::Errno;
 use scst_core::ocf::action::Action;
 
+use scst_sim::host::{StoreChange, StoreHealth};
 use scst_sim::model::Slow;
 
 use super::faults::Fault;
 use super::pacemaker::Cluster;
-use super::world::disk_of;
+use super::stores::Layer;
+use super::world::NODES;
 
 /// Something happens while the cluster is at rest.
 pub(super) fn at_rest(cluster: &mut Cluster) {
-    let (count, kind, node) = draw(cluster, 31);
+    let (count, kind, node) = draw(cluster, 34);
     match kind {
         0..=4 => change(cluster),
         5 | 6 => {
@@ -29,6 +31,7 @@ pub(super) fn at_rest(cluster: &mut Cluster) {
         22 => disks(cluster),
         23 => slow(cluster, node),
         26 => full(cluster, node),
+        31..=33 => store(cluster, node),
         24 | 25 => {
             let r = cluster.stage.lock().world.lot.below(cluster.resources.len());
             cluster.reload_by_hand(r, node);
@@ -43,7 +46,7 @@ pub(super) fn at_rest(cluster: &mut Cluster) {
 /// Something may happen between two actions of a transition.
 pub(super) fn between(cluster: &mut Cluster) {
     let (_, kind, node) = draw(cluster, 60);
-    if kind <= 13 {
+    if kind <= 14 {
         cluster.stage.lock().world.disturbed = true;
     }
     match kind {
@@ -53,6 +56,7 @@ pub(super) fn between(cluster: &mut Cluster) {
         5..=7 => fault(cluster, node),
         8..=12 => command(cluster, node),
         13 => disks(cluster),
+        14 => store(cluster, node),
         _ => {}
     }
 }
@@ -71,21 +75,13 @@ fn change(cluster: &mut Cluster) {
         let mut state = cluster.stage.lock();
         (1 + state.world.lot.below(groups), state.world.lot.below(4), state.world.lot.below(1000))
     };
-    let there = cluster.resources[r].params.contains_key("device2");
+    let group = cluster.resources[r].group.clone().unwrap_or_default();
+    let device = |n, lun| Some(cluster.stage.lock().world.device(&group, n, lun));
+    let (second, third) = (device(1, 60 + 10 * r + number % 3), device(2, 40 + 10 * r));
     match kind {
-        0 if there => cluster.configure(r, "device2", None),
-        0 => {
-            let lun = 40 + 10 * r;
-            let disk = disk_of(cluster.resources[r].group.as_deref().unwrap_or_default(), 2);
-            let device = format!("virtname=lu2,handler=vdisk_blockio,filename={disk},export0=esx1:{lun}");
-            cluster.configure(r, "device2", Some(device));
-        }
-        1 => {
-            let lun = 60 + 10 * r + number % 3;
-            let disk = disk_of(cluster.resources[r].group.as_deref().unwrap_or_default(), 1);
-            let device = format!("virtname=lu1,handler=vdisk_blockio,filename={disk},export0=esx1:{lun}");
-            cluster.configure(r, "device1", Some(device));
-        }
+        0 if cluster.resources[r].params.contains_key("device2") => cluster.configure(r, "device2", None),
+        0 => cluster.configure(r, "device2", third),
+        1 => cluster.configure(r, "device1", second),
         _ => cluster.configure(r, "reload", Some(number.to_string())),
     }
 }
@@ -127,10 +123,7 @@ fn command(cluster: &mut Cluster, node: usize) {
         ms => Some(Duration::from_millis(20 * ms as u64)),
     };
     if state.world.nodes[node].powered && state.world.state(node, &group, node).as_deref() == Some("active") {
-        state.world.happened(format!(
-            "a host of {group} on {} sends a command that takes {takes:?}",
-            super::world::NODES[node]
-        ));
+        state.world.happened(format!("a host of {group} on {} sends a command that takes {takes:?}", NODES[node]));
         state.world.host_command(node, &group, takes);
     }
 }
@@ -142,7 +135,7 @@ fn slow(cluster: &mut Cluster, node: usize) {
     state.world.disturbed = true;
     state.world.untold = true;
     let path = *state.world.lot.one_of(&["*mgmt", "*/state", "*/handlers/*/mgmt", "*/luns/mgmt"]);
-    state.world.happened(format!("a command to {path} on {} takes {takes:?}", super::world::NODES[node]));
+    state.world.happened(format!("a command to {path} on {} takes {takes:?}", NODES[node]));
     let slow = Slow {
         path: path.into(),
         data: b"*".to_vec(),
@@ -159,9 +152,42 @@ fn full(cluster: &mut Cluster, node: usize) {
     let errno = *state.world.lot.one_of(&[Errno::ENOSPC, Errno::EROFS]);
     let there = &mut state.world.nodes[node];
     there.full = if there.full.is_some() { None } else { Some(errno) };
-    let text = format!("writing below /run of {}: {:?}", super::world::NODES[node], there.full);
+    let text = format!("writing below /run of {}: {:?}", NODES[node], there.full);
     state.world.disturbed = true;
     state.world.happened(text);
+}
+
+/// A store goes away on a node and comes back as another disk, does not open, fails, hangs, or has grown on all nodes.
+fn store(cluster: &mut Cluster, node: usize) {
+    let mut state = cluster.stage.lock();
+    let world = &mut state.world;
+    let number = world.lot.below(world.stores.len());
+    let (path, group) = (world.stores[number].path.clone(), world.stores[number].group.clone());
+    let plain = StoreChange::default();
+    let away = world.nodes[node].store(path.as_ref(), None).is_err();
+    let change = match world.lot.below(6) {
+        0 | 1 if world.layer(&group) != Layer::Volumes => StoreChange { present: Some(away), ..plain },
+        2 => StoreChange { open_error: Some((*world.lot.one_of(&["EIO", "EBUSY", "none"])).to_owned()), ..plain },
+        3 => StoreChange { health: Some(*world.lot.one_of(&[StoreHealth::Failing, StoreHealth::Good])), ..plain },
+        4 => StoreChange { health: Some(*world.lot.one_of(&[StoreHealth::Hanging, StoreHealth::Good])), ..plain },
+        _ => {
+            world.stores[number].size += 1 << 20;
+            StoreChange { size: Some(world.stores[number].size), ..plain }
+        }
+    };
+    let everywhere = change.size.is_some();
+    world.disturbed = true;
+    world.untold |= !everywhere;
+    world.count("event of a store".to_owned());
+    world.happened(format!("{path} on {}: {change:?}", if everywhere { "all nodes" } else { NODES[node] }));
+    for of in 0..world.nodes.len() {
+        if world.nodes[of].powered && (everywhere || of == node) {
+            world.change_store(of, &path, &change);
+            if !everywhere {
+                world.nodes[of].sick.insert(path.clone());
+            }
+        }
+    }
 }
 
 /// The disks answer everything.

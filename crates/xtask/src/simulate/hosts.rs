@@ -1,10 +1,16 @@
-//! Hosts: initiators that send commands to what the nodes serve.
+//! Hosts: initiators that write numbered blocks to what the nodes serve, and remember what was acknowledged.
 
 use std::time::Duration;
 
-use scst_sim::model::Kind;
+use scst_sim::model::{Kind, ScsiCommand, ScsiReply};
 
-use super::world::{HOST, SCST, World, port};
+use super::world::{HOST, NODES, SCST, World, port};
+
+/// Blocks of a store that hosts write.
+pub(super) const BLOCKS: u64 = 4;
+
+/// The size of a block in bytes, as a power of two.
+const SHIFT: u32 = 9;
 
 /// A command of a host.
 #[derive(Debug, Clone)]
@@ -16,51 +22,154 @@ pub(super) struct Command {
     pub(super) held: bool,
     /// Its disk does not answer it before that ends.
     pub(super) hangs: bool,
+    /// The store and the block that it is for; a device without a store has none.
+    block: Option<(String, u64)>,
+    /// The number it writes; else it reads.
+    writes: Option<u64>,
+    /// What was acknowledged before it was sent.
+    floor: u64,
 }
 
 impl World {
-    /// A host sends a command to a disk of a group, on a node that has it open.
-    pub(super) fn host_command(&mut self, node: usize, group: &str, takes: Option<Duration>) {
+    /// The LUNs of a group that the hosts of `esx1` see on a node, each with its device.
+    pub(super) fn luns(&self, node: usize, group: &str) -> Vec<(u32, String)> {
+        let table = format!("targets/qla2x00t/{}/ini_groups/esx1/luns", port(node, 0));
+        let prefix = format!("{group}_");
+        let seen = self.names(node, &table, Kind::Dir).into_iter().filter_map(|lun| {
+            let link = format!("{SCST}/{table}/{lun}/device");
+            let device = self.nodes[node].machine.readlink(link.as_bytes()).ok()?;
+            let device = String::from_utf8_lossy(&device).rsplit('/').next()?.to_owned();
+            Some((lun.parse().ok()?, device))
+        });
+        seen.filter(|(_, device)| device.starts_with(&prefix)).collect()
+    }
+
+    /// A host sends a command to a LUN of a node and takes what its disk answers within a second.
+    fn answer(&mut self, node: usize, lun: u32, command: ScsiCommand) -> Option<ScsiReply> {
+        let target = port(node, 0);
+        let (now, machine) = (self.uptime(node), &mut self.nodes[node].machine);
+        let id = machine.start_command("qla2x00t", &target, HOST, lun, command, Some(Duration::ZERO)).ok()?;
+        machine.advance(now);
+        self.nodes[node].machine.reply(id).cloned()
+    }
+
+    /// A host is logged in on a node, and has heard what the LUN has to tell.
+    fn log_in(&mut self, node: usize, lun: u32) -> bool {
         let target = port(node, 0);
         let machine = &mut self.nodes[node].machine;
         let sessions = format!("{SCST}/targets/qla2x00t/{target}/sessions/{HOST}");
         if machine.lookup(sessions.as_bytes()).is_err() && machine.login("qla2x00t", &target, HOST).is_err() {
+            return false;
+        }
+        for _ in 0..6 {
+            match self.answer(node, lun, ScsiCommand::TestUnitReady) {
+                Some(ScsiReply::Check(sense)) if sense.0 == 6 => {}
+                _ => break,
+            }
+        }
+        true
+    }
+
+    /// A host sends a command to a disk of a group, on a node that has it open.
+    pub(super) fn host_command(&mut self, node: usize, group: &str, takes: Option<Duration>) {
+        let luns = self.luns(node, group);
+        if luns.is_empty() {
             return;
         }
-        let table = format!("targets/qla2x00t/{target}/ini_groups/esx1/luns");
-        let prefix = format!("{group}_");
-        for lun in self.names(node, &table, Kind::Dir) {
-            let link = format!("{SCST}/{table}/{lun}/device");
-            let device = self.nodes[node].machine.readlink(link.as_bytes()).unwrap_or_default();
-            let device = String::from_utf8_lossy(&device).rsplit('/').next().unwrap_or_default().to_owned();
-            let Ok(number) = lun.parse() else { continue };
-            if !device.starts_with(&prefix) {
+        let (lun, device) = self.lot.one_of(&luns).clone();
+        if !self.log_in(node, lun) {
+            return;
+        }
+        let held = self.value(node, &format!("devices/{device}/block")).is_some_and(|block| !block.starts_with("0 "));
+        let store = self.value(node, &format!("devices/{device}/filename"));
+        let block = store.map(|store| (store, self.lot.below(4) as u64));
+        let pending = |command: &Command| command.writes.is_some() && command.block == block;
+        let busy = self.nodes.iter().any(|node| node.powered && node.commands.iter().any(pending));
+        let floor = block.as_ref().and_then(|block| self.acknowledged.get(block)).copied().unwrap_or(0);
+        let writes = block.is_some() && !busy && !self.lot.once_in(3);
+        // A write that was not acknowledged is sent again.
+        let writes = writes.then_some(floor + 1);
+        let lba = block.as_ref().map_or(0, |(_, lba)| *lba);
+        let command = if writes.is_some() { ScsiCommand::Write(lba) } else { ScsiCommand::Read(lba) };
+        if let Some(((store, _), number)) = block.as_ref().zip(writes) {
+            self.nodes[node].disks.contents().sent.insert((node, store.clone(), lba << SHIFT), number);
+        }
+        let target = port(node, 0);
+        if let Ok(id) = self.nodes[node].machine.start_command("qla2x00t", &target, HOST, lun, command, takes) {
+            let command = Command { id, group: group.to_owned(), held, hangs: takes.is_none(), block, writes, floor };
+            self.nodes[node].commands.push(command);
+            self.count(format!("{} of a host", if writes.is_some() { "write" } else { "read" }));
+        }
+    }
+
+    /// Hosts take the answers to their commands.
+    pub(super) fn collect(&mut self) {
+        for node in 0..self.nodes.len() {
+            if self.nodes[node].commands.is_empty() {
                 continue;
             }
-            let held =
-                self.value(node, &format!("devices/{device}/block")).is_some_and(|block| !block.starts_with("0 "));
-            if let Ok(id) = self.nodes[node].machine.start_io("qla2x00t", &target, HOST, number, takes) {
-                let command = Command { id, group: group.to_owned(), held, hangs: takes.is_none() };
-                self.nodes[node].commands.push(command);
-                self.count("command of a host".to_owned());
+            let there = &mut self.nodes[node];
+            if !there.powered {
+                there.commands.clear();
+                continue;
             }
-            return;
+            let ended: Vec<Command> =
+                there.commands.extract_if(.., |command| there.machine.io_done(command.id)).collect();
+            for command in ended {
+                let good = matches!(self.nodes[node].machine.reply(command.id), Some(ScsiReply::Good(_)));
+                let Some(block) = command.block.filter(|_| good) else { continue };
+                if let Some(number) = command.writes {
+                    let known = self.acknowledged.entry(block).or_default();
+                    *known = number.max(*known);
+                } else {
+                    self.not_older(node, &block, command.floor);
+                }
+            }
+        }
+    }
+
+    /// A block reads at least the number that was acknowledged.
+    fn not_older(&mut self, node: usize, block: &(String, u64), floor: u64) {
+        let found = self.nodes[node].disks.contents().read(node, &block.0, block.1 << SHIFT);
+        if found < floor && !self.split {
+            let (store, lba) = block;
+            let name = NODES[node];
+            self.violated(format!("block {lba} of {store} reads {found} on {name}, and {floor} was acknowledged"));
+        }
+    }
+
+    /// A host reads a LUN of the serving node, and finds all that was acknowledged.
+    pub(super) fn readable(&mut self, node: usize, lun: u32, device: &str) {
+        let answer = if self.log_in(node, lun) { self.answer(node, lun, ScsiCommand::Read(0)) } else { None };
+        if !matches!(answer, Some(ScsiReply::Good(_))) {
+            let answer = answer.map_or_else(|| "nothing".to_owned(), |answer| answer.to_string());
+            self.violated(format!(
+                "at rest a host that reads LUN {lun} ({device}) on {} is told: {answer}",
+                NODES[node]
+            ));
+        }
+        let Some(store) = self.value(node, &format!("devices/{device}/filename")) else { return };
+        for lba in 0..BLOCKS {
+            let block = (store.clone(), lba);
+            let floor = self.acknowledged.get(&block).copied().unwrap_or(0);
+            self.not_older(node, &block, floor);
         }
     }
 
     /// The disks answer what they have not answered.
     pub(super) fn disks_answer(&mut self) {
-        for node in 0..self.nodes.len() {
-            for command in std::mem::take(&mut self.nodes[node].commands) {
-                self.nodes[node].machine.finish_io(command.id);
+        for there in &mut self.nodes {
+            for command in &mut there.commands {
+                command.hangs = false;
+                there.machine.finish_io(command.id);
             }
         }
+        self.collect();
     }
 
     /// The commands that the disks of a group are working on.
     pub(super) fn in_flight(&mut self, node: usize, group: &str) -> usize {
-        let there = &mut self.nodes[node];
-        there.commands.retain(|command| !there.machine.io_done(command.id));
-        there.commands.iter().filter(|command| command.group == group && !command.held).count()
+        self.collect();
+        self.nodes[node].commands.iter().filter(|command| command.group == group && !command.held).count()
     }
 }

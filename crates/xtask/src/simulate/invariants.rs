@@ -57,12 +57,14 @@ impl World {
             for node in 0..self.nodes.len() {
                 if self.nodes[node].powered
                     && matches!(self.state(node, &group, node).as_deref(), Some("active"))
-                    && self.has_luns(node, &group)
+                    && !self.luns(node, &group).is_empty()
                 {
                     open.push(NODES[node]);
                 }
             }
-            if open.len() > 1 && self.unheard {
+            if open.len() > 1 && self.split {
+                // Both parts of a cluster that nobody fences serve.
+            } else if open.len() > 1 && self.unheard {
                 // Between a reload and the next monitor the cluster takes the promoted instance for another one. What keeps a second
                 // one from being promoted then is this instance's ear for it.
                 self.over = Some("promoted beside one that did not hear of it, right after a reload");
@@ -70,17 +72,6 @@ impl World {
                 self.violated(format!("group {group} is active on {} at the same time", open.join(" and ")));
             }
         }
-    }
-
-    fn has_luns(&self, node: usize, group: &str) -> bool {
-        let table = format!("targets/qla2x00t/{}/ini_groups/esx1/luns", port(node, 0));
-        let luns = self.names(node, &table, Kind::Dir);
-        let prefix = format!("{group}_");
-        luns.iter().any(|lun| {
-            let link = format!("kernel/scst_tgt/{table}/{lun}/device");
-            let device = self.nodes[node].machine.readlink(link.as_bytes()).unwrap_or_default();
-            String::from_utf8_lossy(&device).rsplit('/').next().is_some_and(|name| name.starts_with(&prefix))
-        })
     }
 
     /// Nothing went wrong: every instance that runs says the truth of every node, and all nodes have the same ids for the same things.
@@ -211,6 +202,13 @@ impl World {
                 self.violated(format!("at rest {group} is served by {names:?}"));
             }
             for node in serving {
+                for (device, lun) in cluster.exports(&group) {
+                    if self.luns(node, &group).contains(&(lun, device.clone())) {
+                        self.readable(node, lun, &device);
+                    } else {
+                        self.violated(format!("at rest {device} is not LUN {lun} on {}, which serves it", NODES[node]));
+                    }
+                }
                 let believed = cluster.role(&group, node);
                 if believed != Role::Promoted {
                     self.violated(format!(

@@ -17,6 +17,7 @@ mod pacemaker;
 #[cfg(test)]
 mod recorded;
 mod stage;
+mod stores;
 mod world;
 
 use std::collections::BTreeMap;
@@ -29,6 +30,7 @@ use scst_sim::model::ScstVersion;
 use self::lot::Lot;
 use self::pacemaker::Cluster;
 use self::stage::Stage;
+use self::stores::Layer;
 use self::world::World;
 
 /// How far to go.
@@ -143,7 +145,11 @@ fn play(seed: u64, events: usize) -> Result<Played, Box<dyn Error>> {
     let fencing = !lot.once_in(4);
     let version = if lot.once_in(4) { ScstVersion::V3_7 } else { ScstVersion::V3_11 };
     let groups: &[&str] = if lot.once_in(2) { &["red"] } else { &["red", "blue"] };
-    let stage = Stage::new(World::new(seed, nodes, groups, version)?);
+    let mut world = World::new(seed, nodes, groups, version)?;
+    for group in groups {
+        world.lay(group, *lot.one_of(&[Layer::Shared, Layer::Shared, Layer::Drbd, Layer::Volumes]));
+    }
+    let stage = Stage::new(world);
     let mut cluster = Cluster::new(stage.clone(), groups, fencing);
     cluster.settle();
     cluster.eventful = true;
@@ -206,14 +212,18 @@ fn print_counts(counts: &BTreeMap<String, u64>) {
 /// Everything that goes wrong ends; then the cluster must come to what is configured.
 fn recover(cluster: &mut Cluster) {
     cluster.eventful = false;
-    let count = {
+    let (count, sick) = {
         let mut state = cluster.stage.lock();
         state.world.disarm();
+        let sick = state.world.heal_stores();
         state.world.disks_answer();
         state.world.nodes.iter_mut().for_each(|node| node.full = None);
         state.world.happened("all faults end".to_owned());
-        state.world.nodes.len()
+        (state.world.nodes.len(), sick)
     };
+    for group in sick {
+        cluster.restart(&group);
+    }
     for node in 0..count {
         cluster.standby.remove(&node);
         let off = {

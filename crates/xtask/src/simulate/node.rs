@@ -3,7 +3,7 @@
 //! Beside what the cluster configures, each has things that belong to nobody here: another initiator group with a LUN, another
 //! device, another device group.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,12 +15,19 @@ use scst_sim::model::{FcPort, FileKind, Host as _, Kind, Machine, Ticket, Writte
 
 use super::hosts::Command;
 use super::stage::TaskId;
-use super::world::{DISKS, MAJOR, NODES, PORTS, SCST, World, disk_of, port};
+use super::stores::Disks;
+use super::world::{MAJOR, NODES, PORTS, SCST, World, port};
+
+/// Where SCST keeps reservations.
+const RESERVATIONS: &str = "/var/lib/scst/pr";
 
 /// One machine.
 pub(super) struct Node {
     pub(super) machine: Machine,
-    pub(super) files: Files,
+    /// Its view of the stores.
+    pub(super) disks: Disks,
+    /// The stores that are away, do not open, do not answer, or fail.
+    pub(super) sick: BTreeSet<String>,
     /// How often it has booted.
     pub(super) boot: u32,
     /// When it booted last.
@@ -30,7 +37,7 @@ pub(super) struct Node {
     pub(super) cut: bool,
     /// Operations of actions that sleep in its kernel.
     pub(super) waiting: Vec<(TaskId, Ticket)>,
-    /// The agents' own files below `/run`.
+    /// The agents' own files.
     pub(super) run: BTreeMap<PathBuf, String>,
     /// The files among them that are locks, and who has each; 0: nobody.
     pub(super) locks: BTreeMap<PathBuf, TaskId>,
@@ -45,9 +52,12 @@ pub(super) struct Node {
 }
 
 impl Node {
-    /// What is at the path of a store.
-    pub(super) fn store(&self, path: &Path) -> Result<StoreKind, Errno> {
-        let found = self.files.file(path.as_os_str().as_encoded_bytes())?;
+    /// What is at the path of a store; `opens`: it is opened, for writing or only to read.
+    pub(super) fn store(&self, path: &Path, opens: Option<bool>) -> Result<StoreKind, Errno> {
+        let found = self.disks.file(path.as_os_str().as_encoded_bytes())?;
+        if let Some(writable) = opens {
+            found.opening(writable)?;
+        }
         Ok(match found.kind {
             FileKind::Block => {
                 let place = path.to_str().and_then(|path| path.rsplit('#').next()?.parse().ok()).unwrap_or_default();
@@ -63,17 +73,14 @@ impl World {
     /// A node comes up, with nothing below `/run`, and the things that are not the cluster's.
     pub(super) fn boot(&mut self, node: usize) {
         let files = Files::new();
-        for (path, kind) in [("/var/lib/scst/pr", EntryKind::Dir), ("/dev/other", EntryKind::Block)] {
-            files.declare(&entry(path, kind)).expect("an absolute path");
+        let reservations = FileEntry { path: RESERVATIONS.to_owned(), kind: EntryKind::Dir, ..FileEntry::default() };
+        files.declare(&reservations).expect("an absolute path");
+        for store in &self.stores {
+            files.declare(&store.entry(self.layer(&store.group))).expect("an absolute path");
         }
-        for (place, group) in self.groups.iter().enumerate() {
-            for disk in 0..DISKS {
-                let number = Some(format!("{MAJOR}:{}", DISKS * place + disk));
-                let disk = FileEntry { number, ..entry(&disk_of(group, disk), EntryKind::Block) };
-                files.declare(&disk).expect("an absolute path");
-            }
-        }
-        let mut machine = Machine::new(self.version, Box::new(files.clone()));
+        let disks = Disks { files, ..self.nodes[node].disks.clone() };
+        disks.contents().forget(node);
+        let mut machine = Machine::new(self.version, Box::new(disks.clone()));
         for (n, host) in (0..PORTS).zip(1..) {
             let wwpn = port(node, n);
             machine.plug(FcPort {
@@ -90,11 +97,12 @@ impl World {
             machine.modprobe(module, "").expect("a known module");
         }
         let there = &mut self.nodes[node];
-        there.run.clear();
+        there.run.retain(|path, _| !path.starts_with("/run"));
         there.locks.clear();
         there.full = None;
         there.machine = machine;
-        there.files = files;
+        there.disks = disks;
+        there.sick.clear();
         there.boot += 1;
         there.booted = self.now;
         there.powered = true;
@@ -142,8 +150,4 @@ impl World {
     pub(super) fn state(&mut self, node: usize, group: &str, of: usize) -> Option<String> {
         self.value(node, &format!("device_groups/{group}/target_groups/{}/state", NODES[of]))
     }
-}
-
-fn entry(path: &str, kind: EntryKind) -> FileEntry {
-    FileEntry { path: path.to_owned(), kind, size: Some(1 << 30), ..FileEntry::default() }
 }

@@ -105,7 +105,7 @@ fn the_life_of_a_cluster_is_that_under_a_real_pacemaker() {
     let calls = called(&mut cluster, |cluster| cluster.configure(1, "reload", Some("1".to_owned())));
     same("A2-reloadable-param-changed", &calls);
     // The recorded agent deletes its score in every stop, which ends a transition: only its first half can be compared.
-    let calls = called(&mut cluster, |cluster| cluster.restart(1));
+    let calls = called(&mut cluster, |cluster| cluster.restart("red"));
     for version in ["2.1.5", "3.0.2"] {
         let real = recorded(&format!("{version}__A3-other-param-changed-restart"));
         let stopped = 1 + real.iter().position(|called| called.what == "stop").expect("a restart stops");

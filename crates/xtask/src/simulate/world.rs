@@ -1,7 +1,8 @@
 //! Everything that a history consists of: the machines, the clock, the cluster's memory, and what has happened.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -16,6 +17,7 @@ use super::faults::Fault;
 use super::lot::Lot;
 use super::node::Node;
 use super::stage::TaskId;
+use super::stores::{Disks, Layer, Store};
 
 /// Names of nodes; a node's id is its place, from 1.
 pub(super) const NODES: [&str; 4] = ["alpha", "beta", "gamma", "delta"];
@@ -56,6 +58,7 @@ pub(super) struct Call {
 }
 
 /// Everything.
+#[expect(clippy::struct_excessive_bools, reason = "what has happened to the cluster, each by itself")]
 pub(super) struct World {
     pub(super) now: Duration,
     pub(super) lot: Lot,
@@ -63,6 +66,14 @@ pub(super) struct World {
     pub(super) cib: CibFile,
     /// The device groups.
     pub(super) groups: Vec<String>,
+    /// What lies below their stores, where that is not simply the same disk on all nodes.
+    pub(super) layers: BTreeMap<String, Layer>,
+    /// All stores of the groups.
+    pub(super) stores: Vec<Store>,
+    /// The last number that was acknowledged, by store and block.
+    pub(super) acknowledged: BTreeMap<(String, u64), u64>,
+    /// Two parts of the cluster have served the same stores, which nobody could prevent without fencing.
+    pub(super) split: bool,
     /// What goes wrong in the next action of this kind on this node, at which operation.
     pub(super) armed: Option<(usize, Option<Action>, u32, Fault)>,
     /// Something went wrong or came between since everybody was last seen to say the truth.
@@ -99,6 +110,10 @@ impl World {
             nodes: Vec::new(),
             cib,
             groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+            layers: BTreeMap::new(),
+            stores: groups.iter().enumerate().flat_map(|(place, group)| stores_of(place, group)).collect(),
+            acknowledged: BTreeMap::new(),
+            split: false,
             armed: None,
             disturbed: false,
             untold: false,
@@ -112,13 +127,15 @@ impl World {
             counts: BTreeMap::new(),
             version,
         };
+        let contents = Arc::default();
         for (node, name) in NODES.iter().enumerate().take(count) {
             let ports: Vec<String> = (0..PORTS).map(|n| port(node, n)).collect();
             world.cib.set_node_attribute(name, "targetports", Some(&ports.join(",")))?;
-            let files = Files::new();
+            let disks = Disks { files: Files::new(), node, contents: Arc::clone(&contents) };
             world.nodes.push(Node {
-                machine: Machine::new(version, Box::new(files.clone())),
-                files,
+                machine: Machine::new(version, Box::new(disks.clone())),
+                disks,
+                sick: BTreeSet::new(),
                 boot: 0,
                 booted: Duration::ZERO,
                 powered: false,
@@ -146,8 +163,11 @@ impl World {
         self.now = self.now.max(to);
         for node in 0..self.nodes.len() {
             let uptime = self.uptime(node);
-            self.nodes[node].machine.advance(uptime);
+            if self.nodes[node].powered {
+                self.nodes[node].machine.advance(uptime);
+            }
         }
+        self.collect();
     }
 
     /// When a kernel does something by itself next.
@@ -194,7 +214,10 @@ impl World {
     /// Whether there is a reason for an action to fail on this node that began at `begun`, beside what went wrong in it.
     pub(super) fn has_cause(&self, node: usize, begun: Duration) -> bool {
         let node = &self.nodes[node];
-        node.full.is_some() || begun <= node.faulted || node.commands.iter().any(|command| command.hangs)
+        node.full.is_some()
+            || !node.sick.is_empty()
+            || begun <= node.faulted
+            || node.commands.iter().any(|command| command.hangs)
     }
 
     /// A program of the cluster, run on a node.
@@ -227,4 +250,11 @@ pub(super) fn port(node: usize, n: usize) -> String {
 pub(super) fn disk_of(group: &str, n: usize) -> String {
     let place = usize::from(group == "blue");
     format!("/dev/{group}#{}", DISKS * place + n)
+}
+
+/// The disks of a group, and a file.
+fn stores_of(place: usize, group: &str) -> Vec<Store> {
+    let store = |path, minor| Store { path, group: group.to_owned(), minor, size: 1 << 30 };
+    let disks = (0..DISKS).map(|n| store(disk_of(group, n), Some(DISKS * place + n)));
+    disks.chain([store(format!("/srv/{group}"), None)]).collect()
 }

@@ -30,6 +30,9 @@ impl Cluster {
         let cib = self.stage.lock().world.cib.clone();
         for resource in &mut self.resources {
             resource.instances[node] = Instance::new();
+            if let Some(lower) = resource.lower.as_mut().filter(|lower| lower.at == Some(node)) {
+                lower.at = None;
+            }
             if resource.group.is_some() {
                 cib.set_status_attribute(NODES[node], &format!("master-{}", resource.id), None).expect("a CIB");
             }
@@ -60,10 +63,10 @@ impl Cluster {
         self.aborted = true;
     }
 
-    /// A parameter changes that takes effect by a restart only.
-    #[cfg(test)]
-    pub(in crate::simulate) fn restart(&mut self, resource: usize) {
-        for instance in &mut self.resources[resource].instances {
+    /// A parameter of a group changes that takes effect by a restart only, or somebody asks for one.
+    pub(in crate::simulate) fn restart(&mut self, group: &str) {
+        let of_group = self.resources.iter_mut().filter(|resource| resource.group.as_deref() == Some(group));
+        for instance in of_group.flat_map(|resource| &mut resource.instances) {
             instance.restart = true;
         }
     }
@@ -81,7 +84,11 @@ impl Cluster {
     pub(in crate::simulate) fn prefer(&mut self, resource: usize, node: Option<usize>) {
         let id = self.resources[resource].id.clone();
         self.happened(format!("{id}: promoted {}", node.map_or("anywhere", |node| NODES[node])));
-        self.resources[resource].preferred = node;
+        match &mut self.resources[resource].lower {
+            // The group follows.
+            Some(lower) => lower.preferred = node,
+            None => self.resources[resource].preferred = node,
+        }
         self.aborted = true;
     }
 

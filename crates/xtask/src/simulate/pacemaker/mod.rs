@@ -22,7 +22,7 @@ use std::time::Duration;
 use scst_core::ocf::action::Action;
 
 use super::stage::Stage;
-use super::world::disk_of;
+use super::stores::Layer;
 
 /// What the cluster believes of an instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +82,17 @@ pub(super) struct Resource {
     pub(super) instances: Vec<Instance>,
     /// Where it should be promoted, if somebody said so.
     pub(super) preferred: Option<usize>,
+    /// What its stores stand on, where that is a resource of the cluster.
+    pub(super) lower: Option<Lower>,
+}
+
+/// A promotable DRBD resource, or a volume group, which the promoted role of a group needs and follows.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Lower {
+    /// Where it is primary, or activated.
+    pub(super) at: Option<usize>,
+    /// Where it should be, if somebody said so.
+    pub(super) preferred: Option<usize>,
 }
 
 /// The lists of a transition, as sets of nodes.
@@ -100,12 +111,14 @@ struct Lists {
 struct Plan {
     lists: Lists,
     reload: BTreeSet<usize>,
+    /// What lies below goes from a node to another.
+    lower: Option<(Option<usize>, Option<usize>)>,
 }
 
 impl Plan {
     fn is_empty(&self) -> bool {
         let Lists { start, stop, promote, demote, .. } = &self.lists;
-        [start, stop, promote, demote, &self.reload].iter().all(|set| set.is_empty())
+        self.lower.is_none() && [start, stop, promote, demote, &self.reload].iter().all(|set| set.is_empty())
     }
 }
 
@@ -136,6 +149,7 @@ impl Cluster {
             params,
             instances: vec![Instance::new(); count],
             preferred: None,
+            lower: group.filter(|group| stage.lock().world.layer(group) != Layer::Shared).map(|_| Lower::default()),
         };
         let text = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
             pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
@@ -146,10 +160,7 @@ impl Cluster {
             text(&[("initiators", "esx1=50:01:43:80:03:b0:23:34;esx2=50:01:43:80:03:b0:23:35")]),
         )];
         for (number, group) in groups.iter().enumerate() {
-            let device = |n: usize| {
-                let (lun, disk) = (4 * number + n, disk_of(group, n));
-                format!("virtname=lu{n},handler=vdisk_blockio,filename={disk},export0=esx1:{lun},export1=esx2:{lun}")
-            };
+            let device = |n| stage.lock().world.device(group, n, 4 * number + n);
             let params = text(&[
                 ("groupname", group),
                 ("tgtdriver", "qla2x00t"),
@@ -176,6 +187,17 @@ impl Cluster {
         resource.map_or(Role::Unknown, |resource| resource.instances[node].role)
     }
 
+    /// The devices of a group that are configured, with their LUNs for the hosts of `esx1`.
+    pub(super) fn exports(&self, group: &str) -> Vec<(String, u32)> {
+        let resource = self.resources.iter().find(|resource| resource.group.as_deref() == Some(group));
+        let devices = resource.into_iter().flat_map(|resource| &resource.params);
+        let export = |text: &String| {
+            let value = |key: &str| text.split(',').find_map(|pair| pair.strip_prefix(key)).map(str::to_owned);
+            Some((format!("{group}_{}", value("virtname=")?), value("export0=esx1:")?.parse().ok()?))
+        };
+        devices.filter(|(name, _)| name.starts_with("device")).filter_map(|(_, text)| export(text)).collect()
+    }
+
     /// Who takes part in the cluster.
     fn members(&self) -> BTreeSet<usize> {
         let state = self.stage.lock();
@@ -189,7 +211,7 @@ impl Cluster {
         state.world.violation.is_some() || state.world.over.is_some()
     }
 
-    fn happened(&self, line: String) {
+    pub(super) fn happened(&self, line: String) {
         self.stage.lock().world.happened(line);
     }
 

@@ -38,7 +38,7 @@ impl Cluster {
     }
 
     /// What is done to a resource, without regard to the others.
-    pub(super) fn plan(&self, r: usize, members: &BTreeSet<usize>, lost: &BTreeSet<usize>) -> Plan {
+    fn plan(&self, r: usize, members: &BTreeSet<usize>, lost: &BTreeSet<usize>) -> Plan {
         let resource = &self.resources[r];
         let mut plan = Plan::default();
         let lists = &mut plan.lists;
@@ -74,12 +74,7 @@ impl Cluster {
     }
 
     /// The plans of all resources together: groups go with the ports of their node, and one instance of each is promoted.
-    pub(super) fn restart_with_ports(
-        &mut self,
-        mut plans: Vec<Plan>,
-        members: &BTreeSet<usize>,
-        lost: &BTreeSet<usize>,
-    ) -> bool {
+    fn restart_with_ports(&mut self, mut plans: Vec<Plan>, members: &BTreeSet<usize>, lost: &BTreeSet<usize>) -> bool {
         let ports = plans[0].lists.clone();
         for r in 1..plans.len() {
             let instances = &self.resources[r].instances;
@@ -112,9 +107,25 @@ impl Cluster {
         true
     }
 
-    /// Who is to be promoted.
-    pub(super) fn choose(&self, r: usize, plan: &mut Plan, members: &BTreeSet<usize>) {
+    /// Where what lies below a group belongs: on a node that may run the group.
+    fn place_lower(&self, r: usize, members: &BTreeSet<usize>) -> Option<usize> {
         let resource = &self.resources[r];
+        let lower = resource.lower?;
+        let may = |node: &&usize| !self.standby.contains(node) && !resource.instances[**node].banned;
+        let rank =
+            |node: &&usize| (lower.preferred == Some(**node), lower.at == Some(**node), std::cmp::Reverse(**node));
+        members.iter().filter(may).max_by_key(rank).copied()
+    }
+
+    /// Who is to be promoted.
+    fn choose(&self, r: usize, plan: &mut Plan, members: &BTreeSet<usize>) {
+        let resource = &self.resources[r];
+        if resource.instances.iter().any(|instance| instance.blocked) {
+            // One that could not be stopped may still serve.
+            return;
+        }
+        let below = self.place_lower(r, members);
+        plan.lower = resource.lower.map(|lower| (lower.at, below)).filter(|(at, below)| at != below);
         let lists = &mut plan.lists;
         let scores = self.scores(r);
         let runs = |node: &usize| {
@@ -125,7 +136,9 @@ impl Cluster {
             .iter()
             .copied()
             .filter(|node| {
-                runs(node) && !resource.instances[*node].blocked && scores[*node].is_some_and(|score| score > 0)
+                runs(node)
+                    && scores[*node].is_some_and(|score| score > 0)
+                    && (resource.lower.is_none() || below == Some(*node))
             })
             .collect();
         let rank = |node: &usize| {
@@ -135,10 +148,6 @@ impl Cluster {
             (scores[*node].unwrap_or(0) + preferred, promoted, std::cmp::Reverse(*node))
         };
         let best = candidates.iter().copied().max_by_key(rank);
-        // One that could not be stopped may still serve.
-        if resource.instances.iter().any(|instance| instance.blocked) {
-            return;
-        }
         for node in &lists.promoted {
             if Some(*node) != best || lists.stop.contains(node) {
                 lists.demote.insert(*node);

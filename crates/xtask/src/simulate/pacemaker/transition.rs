@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use scst_core::ocf::action::Action;
 
-use super::{Cluster, Lists, Plan, Role};
+use super::{Cluster, Lists, Lower, Plan, Role};
 use crate::simulate::events;
 use crate::simulate::world::NODES;
 
 impl Cluster {
     /// Whether the transition goes on; something may happen meanwhile.
-    pub(super) fn goes_on(&mut self) -> bool {
+    fn goes_on(&mut self) -> bool {
         if self.eventful {
             events::between(self);
         }
@@ -44,6 +44,11 @@ impl Cluster {
         ];
         for (action, operation) in phases {
             let scores: Vec<_> = (1..self.resources.len()).map(|r| self.scores(r)).collect();
+            if (action == Action::Start && !self.lower_down(plans, members))
+                || (action == Action::Promote && !self.lower_up(plans, members))
+            {
+                return;
+            }
             // Ports stop after the groups, and start before them.
             if action == Action::Start
                 && !(self.phase(&plans[..1], Action::Stop, "stop", members, lost)
@@ -64,9 +69,48 @@ impl Cluster {
         }
     }
 
+    /// What lies below leaves a node, after the group has been demoted or stopped there. False: the transition ends here.
+    fn lower_down(&mut self, plans: &[Plan], members: &BTreeSet<usize>) -> bool {
+        for (r, plan) in plans.iter().enumerate() {
+            let Some((Some(from), _)) = plan.lower else { continue };
+            let group = self.resources[r].group.clone().unwrap_or_default();
+            let down = !members.contains(&from) || self.stage.lock().world.lower(from, &group, false);
+            if down {
+                self.resources[r].lower = self.resources[r].lower.map(|lower| Lower { at: None, ..lower });
+                continue;
+            }
+            let instance = &self.resources[r].instances[from];
+            let (failed, role) = (instance.failed || instance.blocked, instance.role);
+            let reloaded = self.last.get(&(self.resources[r].id.clone(), from)) == Some(&Action::Reload);
+            let mut state = self.stage.lock();
+            if reloaded || !self.fencing {
+                state.world.over =
+                    Some("what lies below was demoted while the cluster took the promoted instance for another one");
+            } else if !failed {
+                state.world.violated(format!("{group} is {role:?} on {}, and has a store open", NODES[from]));
+            }
+            drop(state);
+            self.lose(from, false);
+            return false;
+        }
+        true
+    }
+
+    /// What lies below comes up where the group is to be promoted. False: the transition ends here.
+    fn lower_up(&mut self, plans: &[Plan], members: &BTreeSet<usize>) -> bool {
+        for (r, plan) in plans.iter().enumerate() {
+            let to = plan.lower.and_then(|(_, to)| to).filter(|to| members.contains(to));
+            let Some(to) = to else { continue };
+            let group = self.resources[r].group.clone().unwrap_or_default();
+            self.stage.lock().world.lower(to, &group, true);
+            self.resources[r].lower = self.resources[r].lower.map(|lower| Lower { at: Some(to), ..lower });
+        }
+        self.goes_on()
+    }
+
     /// Between a reload and the next monitor the lists name a serving instance as an unpromoted one, and peers say so too until the next
     /// notification about it.
-    pub(super) fn misled(&self, plans: &[Plan]) {
+    fn misled(&self, plans: &[Plan]) {
         let mut state = self.stage.lock();
         for (resource, plan) in self.resources.iter().zip(plans) {
             let Some(group) = resource.group.as_ref().filter(|_| !plan.is_empty()) else { continue };
@@ -80,7 +124,7 @@ impl Cluster {
         }
     }
 
-    pub(super) fn reload(&mut self, plans: &[Plan], members: &BTreeSet<usize>) {
+    fn reload(&mut self, plans: &[Plan], members: &BTreeSet<usize>) {
         let mut begun = Vec::new();
         for (r, plan) in plans.iter().enumerate() {
             for node in plan.reload.intersection(members) {
@@ -106,7 +150,7 @@ impl Cluster {
     }
 
     /// One operation of some resources, with its notifications before and after. False: the transition ends here.
-    pub(super) fn phase(
+    fn phase(
         &mut self,
         plans: &[Plan],
         action: Action,
@@ -168,7 +212,7 @@ impl Cluster {
         !self.aborted && !self.violated()
     }
 
-    pub(super) fn notify(&mut self, r: usize, lists: &Lists, when: &str, operation: &str, members: &BTreeSet<usize>) {
+    fn notify(&mut self, r: usize, lists: &Lists, when: &str, operation: &str, members: &BTreeSet<usize>) {
         // Who runs at this moment hears it.
         let hears: Vec<usize> =
             members.iter().copied().filter(|node| self.resources[r].instances[*node].active()).collect();
