@@ -4,6 +4,7 @@ use crate::world::sample::{self, group, ports};
 use crate::world::{Cluster, Node, Outcome};
 
 mod discover;
+mod explain;
 mod status;
 
 /// A port that can only be an initiator.

@@ -4,6 +4,7 @@
 //! (`params`), the state that follows from them (`wanted`), and the actions; `target` holds those of every agent that brings ports up.
 
 pub mod backing;
+pub mod exit_reasons;
 pub mod host;
 pub mod missing_ports;
 pub mod reservations;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Seek as _};
 use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -33,12 +33,14 @@ pub(crate) struct Call<'a> {
     agent: &'static str,
     environment: BTreeMap<String, OsString>,
     arguments: Vec<String>,
+    input: String,
 }
 
 impl<'a> Call<'a> {
     /// The operators' tool: nothing but the places of this node.
     pub(super) fn tool(node: &'a Node) -> Self {
-        let call = Self { node, agent: "scst-ha", environment: BTreeMap::new(), arguments: Vec::new() };
+        let call =
+            Self { node, agent: "scst-ha", environment: BTreeMap::new(), arguments: Vec::new(), input: String::new() };
         let path = |path: &std::path::Path| path.to_str().expect("a plain path").to_owned();
         let tools = path(node.tools());
         call.env("PATH", &format!("{tools}:/usr/bin:/bin"))
@@ -148,6 +150,12 @@ impl<'a> Call<'a> {
         self
     }
 
+    /// With this on standard input.
+    pub(crate) fn input(mut self, text: &str) -> Self {
+        text.clone_into(&mut self.input);
+        self
+    }
+
     /// Prints the plan and writes nothing.
     pub(crate) fn dry_run(self) -> Self {
         self.argument("--dry-run")
@@ -174,7 +182,10 @@ impl<'a> Call<'a> {
         let mut command = Command::new(binaries::agent(self.agent));
         command.args(&self.arguments).args(Some(action).filter(|action| !action.is_empty()));
         command.env_clear().envs(&self.environment).current_dir("/");
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut input = tempfile::tempfile().expect("a file can be made");
+        let written = std::io::Write::write_all(&mut input, self.input.as_bytes());
+        written.and_then(|()| input.rewind()).expect("a file can be written");
+        command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("an agent can be run");
         let what = format!("{} {} {action} on {}", self.agent, self.arguments.join(" "), node.name);
         let (out, err) = (collect(child.stdout.take()), collect(child.stderr.take()));
@@ -325,7 +336,7 @@ impl Outcome {
         let reasons = self.reasons().len();
         assert!(reasons == expected || code == 3, "{reasons} exit reasons\n{}", self.describe());
         let unknown = self.reasons().into_iter().find(|reason| !has_cure(reason));
-        assert!(unknown.is_none(), "docs/operations.md has no cure for {unknown:?}\n{}", self.describe());
+        assert!(unknown.is_none(), "agents/src/exit_reasons has no cure for {unknown:?}\n{}", self.describe());
         self
     }
 

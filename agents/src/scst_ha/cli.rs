@@ -1,5 +1,6 @@
 //! The command line. Help, manual page and completions are all made of it.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
@@ -43,6 +44,11 @@ pub(super) enum Command {
     /// that is gone, or comes last. An entry that is gone is taken out where it stands last; where others stand behind it, it
     /// stays until --renumber says that they may get other numbers.
     Discover(Discover),
+    /// Says what an exit reason or an exit code means, and what to do about it
+    ///
+    /// Without a reason it reads a log from standard input, or what the cluster's tools print of failed actions, and explains every
+    /// reason in it.
+    Explain(Explain),
     /// Shows ports, device groups, ALUA states, LUNs and sessions of this node, and what differs from the configuration
     Status(Status),
 }
@@ -62,6 +68,21 @@ pub(super) struct Discover {
     /// This node's name in the cluster, if the cluster cannot tell
     #[arg(long, value_name = "NAME", value_parser = |text: &str| NodeName::parse(text))]
     pub(super) node: Option<NodeName>,
+    /// Prints JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// What to explain.
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub(super) struct Explain {
+    /// The exit reason, or the number or name of an exit code
+    #[arg(value_name = "REASON", conflicts_with = "log")]
+    pub(super) words: Vec<String>,
+    /// Reads this log instead of standard input
+    #[arg(long, value_name = "FILE")]
+    pub(super) log: Option<PathBuf>,
     /// Prints JSON
     #[arg(long)]
     pub(super) json: bool,

@@ -3,19 +3,27 @@
 //! It shows with the agents' own eyes: the same observation, the same parameters, the same plan. It never applies a plan, and
 //! its one write is the node attribute that `discover --set` sets. It works without a cluster and without SCST, and then says less.
 
+#![allow(
+    clippy::format_push_string,
+    clippy::format_collect,
+    clippy::needless_for_each,
+    reason = "text for people is made once"
+)]
+
 mod cli;
 mod discover;
+mod explain;
+mod files;
 mod node;
+mod output;
 mod ports;
 mod status;
 mod table;
 
-use std::io::{ErrorKind, Write as _};
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use scst_core::ocf::exit::Failure;
-use serde::Serialize;
 
 use self::cli::{Cli, Command};
 use self::node::Node;
@@ -57,6 +65,7 @@ pub fn main() -> ExitCode {
     let node = Node::new(cli.timeout());
     let outcome = match &cli.command {
         Command::Discover(options) => discover::run(&node, options),
+        Command::Explain(options) => explain::run(&node, options),
         Command::Status(options) => status::run(&node, options),
     };
     match outcome {
@@ -68,19 +77,4 @@ pub fn main() -> ExitCode {
             Verdict::Failed.into()
         }
     }
-}
-
-/// Prints text to the end. A reader that has seen enough is no failure.
-fn print(text: &str) -> Result<(), Failure> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::generic(format!("cannot print: {error}"))),
-        _ => Ok(()),
-    }
-}
-
-/// Prints data for programs.
-fn print_json(data: &impl Serialize) -> Result<(), Failure> {
-    let text = serde_json::to_string_pretty(data);
-    print(&(text.map_err(|error| Failure::generic(format!("cannot print: {error}")))? + "\n"))
 }

@@ -13,6 +13,8 @@ use scst_core::ocf::run::Context;
 use scst_core::sysfs::Sysfs;
 use scst_core::system::{Machine, System};
 
+use super::output::Page;
+
 /// What one run works with.
 #[derive(Debug)]
 pub(super) struct Node {
@@ -42,6 +44,12 @@ impl Node {
     /// A look at the kernel's tree.
     pub(super) fn observer(&self) -> Observer<'_> {
         Observer { sysfs: &self.sysfs, deadline: &self.deadline }
+    }
+
+    /// What standard output is.
+    pub(super) fn page(&self) -> Page {
+        let limit = Duration::from_secs(1).min(self.deadline.remaining() / 2);
+        Page::stdout(|| self.tools.run("stty", &["-F", "/dev/tty", "size"], limit).ok())
     }
 
     /// What an agent would be told that runs with these parameters. Everything it does is a dry run.

@@ -1,26 +1,62 @@
-//! Writes the agents' meta-data to `metadata/`, as the agents themselves print it.
+//! Writes what is made of the agents' tables: their meta-data to `metadata/`, as the agents themselves print it, and the tables of exit
+//! codes and exit reasons into `docs/operations.md`.
 
 use std::error::Error;
 use std::fs;
 use std::process::ExitCode;
 
-use agents::{scst_aluadg, scst_qla2xtgt};
+use agents::{exit_reasons, scst_aluadg, scst_qla2xtgt};
 use scst_core::ocf::metadata::render;
 
 use crate::workspace;
 
-/// Renders each agent's table into its file, and says which files changed.
+/// The document that holds the tables.
+const DOCUMENT: &str = "docs/operations.md";
+
+/// Renders each table into its file, and says which files changed.
 pub(crate) fn write() -> Result<ExitCode, Box<dyn Error>> {
-    let directory = workspace::root().join("metadata");
-    fs::create_dir_all(&directory)?;
+    let root = workspace::root();
+    fs::create_dir_all(root.join("metadata"))?;
     for table in [scst_qla2xtgt::table::TABLE, scst_aluadg::table::TABLE] {
-        let file = directory.join(format!("{}.xml", table.name));
-        let document = render(table);
-        let same = fs::read_to_string(&file).is_ok_and(|before| before == document);
-        if !same {
-            fs::write(&file, document)?;
-        }
-        println!("metadata/{}.xml: {}", table.name, if same { "is current" } else { "written" });
+        put(&format!("metadata/{}.xml", table.name), &render(table))?;
     }
+    put(DOCUMENT, &with_tables(&fs::read_to_string(root.join(DOCUMENT))?)?)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn put(path: &str, text: &str) -> Result<(), Box<dyn Error>> {
+    let file = workspace::root().join(path);
+    let same = fs::read_to_string(&file).is_ok_and(|before| before == text);
+    if !same {
+        fs::write(&file, text)?;
+    }
+    println!("{path}: {}", if same { "is current" } else { "written" });
+    Ok(())
+}
+
+/// The document with its tables made anew.
+fn with_tables(document: &str) -> Result<String, String> {
+    let document = between(document, "exit codes", &exit_reasons::codes_markdown())?;
+    between(&document, "exit reasons", &exit_reasons::markdown())
+}
+
+/// Puts a text between the two marks that carry this name.
+fn between(document: &str, name: &str, text: &str) -> Result<String, String> {
+    let (begin, end) =
+        (format!("<!-- {name}: made by cargo xtask metadata -->\n"), format!("<!-- end of {name} -->\n"));
+    let missing = || format!("{DOCUMENT} has no marks for {name}");
+    let (before, rest) = document.split_once(&begin).ok_or_else(missing)?;
+    let (_, after) = rest.split_once(&end).ok_or_else(missing)?;
+    Ok(format!("{before}{begin}\n{text}\n{end}{after}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_document_has_the_tables_as_they_are() {
+        let document = fs::read_to_string(workspace::root().join(DOCUMENT)).unwrap();
+        assert!(with_tables(&document).unwrap() == document, "cargo xtask metadata writes {DOCUMENT} anew");
+    }
 }

@@ -9,10 +9,11 @@ use scst_core::scst::names::{Driver, TargetName};
 use serde::Serialize;
 
 use self::proposal::{Proposal, propose};
+use super::Verdict;
 use super::cli::Discover;
 use super::node::Node;
+use super::output::{print, print_json};
 use super::ports::{self, Host, Port};
-use super::{Verdict, print, print_json};
 
 /// What was found.
 #[derive(Debug, Serialize)]

@@ -12,10 +12,11 @@ use scst_core::scst::names::{Driver, GroupName, NodeName};
 use serde::Serialize;
 
 use self::groups::{Group, Role};
+use super::Verdict;
 use super::cli;
 use super::node::Node;
+use super::output::{print, print_json};
 use super::ports::{self, Port};
-use super::{Verdict, print, print_json};
 use crate::target::{self, Run};
 use crate::{scst_aluadg, scst_qla2xtgt};
 

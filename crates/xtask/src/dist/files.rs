@@ -36,6 +36,8 @@ pub(super) fn all(binaries: &Path) -> Result<Vec<File>, Box<dyn Error>> {
     };
     let mut command = agents::scst_ha::command();
     command.build();
+    let reasons = manual::reasons(command.get_version().unwrap_or_default());
+    text("usr/share/man/man7/scst-ha-reasons.7.gz", gzip(reasons.as_bytes())?);
     text("usr/share/man/man8/scst-ha.8.gz", gzip(manual::tool(&command).as_bytes())?);
     for table in [scst_qla2xtgt::table::TABLE, scst_aluadg::table::TABLE] {
         let page = gzip(manual::agent(table).as_bytes())?;
@@ -136,7 +138,11 @@ mod tests {
     fn completions_offer_every_command() {
         for file in files().iter().filter(|file| file.path.contains("completions")) {
             let text = String::from_utf8_lossy(&file.content);
-            assert!(["discover", "status", "renumber"].iter().all(|word| text.contains(word)), "{}", file.path);
+            assert!(
+                ["discover", "explain", "status", "renumber"].iter().all(|word| text.contains(word)),
+                "{}",
+                file.path
+            );
         }
     }
 }

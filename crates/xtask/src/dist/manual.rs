@@ -1,5 +1,6 @@
 //! The manual pages, made of the agents' tables and of the tool's command line.
 
+use agents::exit_reasons::{CHAPTERS, CODES, ERRNOS, GAP, plain};
 use clap::{Arg, Command};
 use roff::{Inline, Roff, bold, italic, roman};
 use scst_core::ocf::param::{AgentTable, Kind, Operation, Parameter};
@@ -72,8 +73,47 @@ pub(super) fn tool(command: &Command) -> String {
     roff.text([bold("SCST_SYSFS_ROOT")]);
     roff.text([roman("replaces /sys: a simulated machine, for example")]);
     roff.control("SH", ["SEE ALSO"]);
-    roff.text([bold("ocf_onesty_scst_qla2xtgt"), roman("(7), "), bold("ocf_onesty_scst_aluadg"), roman("(7)")]);
+    roff.text([bold("ocf_onesty_scst_qla2xtgt"), roman("(7), "), bold("ocf_onesty_scst_aluadg"), roman("(7), ")]);
+    roff.text([bold("scst-ha-reasons"), roman("(7)")]);
     roff.render()
+}
+
+/// The page of exit codes and exit reasons, `scst-ha-reasons(7)`.
+pub(super) fn reasons(version: &str) -> String {
+    let about = "exit codes and exit reasons of the resource agents for SCST";
+    let mut roff = page_of("scst-ha-reasons", "7", version, about);
+    roff.control("SH", ["DESCRIPTION"]);
+    paragraphs(
+        &mut roff,
+        "What the agents answer, what it means and what to do about it. Three dots stand for what differs from case to case. The command \
+         \"scst-ha explain\" finds the entry of a reason, and those of a log.",
+    );
+    roff.control("SH", ["EXIT CODES"]);
+    for code in &CODES {
+        entry(&mut roff, &format!("{} {}", code.number, code.ocf), code.meaning);
+    }
+    for chapter in CHAPTERS {
+        roff.control("SH", [chapter.title.to_uppercase().as_str()]);
+        if !chapter.opening.is_empty() {
+            paragraphs(&mut roff, &plain(chapter.opening));
+        }
+        for reason in chapter.reasons {
+            entry(&mut roff, &format!("{} ({})", reason.text, reason.codes), reason.cure);
+        }
+    }
+    roff.control("SH", ["ERRORS OF THE KERNEL"]);
+    for errno in &ERRNOS {
+        entry(&mut roff, &errno.names.join(", "), errno.meaning);
+    }
+    roff.control("SH", ["SEE ALSO"]);
+    roff.text([bold("scst-ha"), roman("(8)")]);
+    roff.render()
+}
+
+fn entry(roff: &mut Roff, title: &str, meaning: &str) {
+    roff.control("TP", []);
+    roff.text([bold(title.replace(GAP, "...").replace('–', "-"))]);
+    roff.text([roman(plain(meaning))]);
 }
 
 fn page_of(name: &str, section: &str, version: &str, about: &str) -> Roff {
@@ -204,6 +244,7 @@ mod tests {
         assert!(!page.contains("default false"));
         for word in [
             "COMMAND DISCOVER",
+            "COMMAND EXPLAIN",
             "COMMAND STATUS",
             "--set",
             "--renumber",
@@ -215,6 +256,13 @@ mod tests {
         ] {
             assert!(page.contains(word), "{word}");
         }
+    }
+
+    #[test]
+    fn every_exit_reason_is_on_its_page() {
+        let page = reasons("1");
+        let entries = CHAPTERS.iter().map(|chapter| chapter.reasons.len()).sum::<usize>() + CODES.len() + ERRNOS.len();
+        assert_eq!(page.matches(".TP").count(), entries);
     }
 
     #[test]
