@@ -50,6 +50,16 @@ impl Files {
         Self::default()
     }
 
+    /// What is declared now, to be changed apart from the original.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        Self {
+            declared: Arc::new(Mutex::new(self.lock().clone())),
+            written: Arc::new(Mutex::new(self.written().clone())),
+            var_lib: self.var_lib.clone(),
+        }
+    }
+
     /// The same with a directory that stands for `/var/lib/scst`.
     #[must_use]
     pub fn with_var_lib(mut self, dir: &Path) -> Self {

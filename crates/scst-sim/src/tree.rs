@@ -98,6 +98,14 @@ pub fn picture(root: &Path) -> io::Result<String> {
     picture_of(&mut Outside(root))
 }
 
+/// The same of a simulated machine, without a mount.
+///
+/// # Errors
+/// The first failed access.
+pub fn picture_in(machine: &mut Machine) -> io::Result<String> {
+    picture_of(&mut Inside(machine))
+}
+
 pub(crate) fn picture_of(view: &mut dyn View) -> io::Result<String> {
     let mut picture = Picture { view, lines: String::new() };
     picture.modules()?;

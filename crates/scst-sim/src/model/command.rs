@@ -10,7 +10,7 @@ use super::state::{AcgId, DevId, DrvId, GroupId, TgId, TgtId};
 use super::words::{Words, same_word};
 
 /// What became of a write to an attribute.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Store {
     /// The value was set, or refused.
     Done(Result<(), Errno>),
@@ -83,7 +83,7 @@ impl Needs {
 }
 
 /// What became of a command once it had its locks.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Outcome {
     /// It is finished.
     Done(Result<(), Errno>),

@@ -12,7 +12,7 @@ use super::tree::{AttrSpec, RO, RW};
 use super::words::{Words, same_word};
 
 /// A handler.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Handler {
     pub(super) id: u64,
     pub(super) name: &'static str,
@@ -37,7 +37,7 @@ pub(super) const NULLIO_SIZE: u64 = 5 * 1024 * 1024 * 1024 * 1024 / 2;
 pub(super) const OPT_TRANS_LEN: u32 = 524_288;
 
 /// What a write to a handler's `mgmt` leads to.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Claim {
     Done,
     /// The device is to be removed.

@@ -38,7 +38,7 @@ enum Stage {
 }
 
 /// All commands of initiators.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Ios {
     next: u64,
     all: BTreeMap<u64, Io>,

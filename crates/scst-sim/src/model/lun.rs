@@ -19,7 +19,7 @@ pub(super) const VERBS: &[&str] = &["add", "del", "replace", "replace_no_ua", "c
 const MAX_LUN: u64 = 0x3fff;
 
 /// What is left of removed LUNs: commands still to be answered, and devices to let go of afterwards, once per session.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Removed {
     pub(super) commands: Vec<u64>,
     pub(super) devices: Vec<DevId>,

@@ -66,6 +66,31 @@ impl Machine {
         }
     }
 
+    /// A machine in the same state, which goes its own way from now on. `host` is where it looks for files.
+    #[must_use]
+    pub fn fork(&self, host: Box<dyn Host + Send>) -> Self {
+        Self {
+            host,
+            features: self.features,
+            now: self.now,
+            next_id: self.next_id,
+            scst: self.scst.clone(),
+            modules: self.modules.clone(),
+            fc_ports: self.fc_ports.clone(),
+            lips: self.lips.clone(),
+            other_ports: self.other_ports.clone(),
+            dlm: self.dlm,
+            scsi_disks: self.scsi_disks.clone(),
+            ios: self.ios.clone(),
+            asked: self.asked.clone(),
+            hosts: self.hosts.clone(),
+            queue: self.queue.clone(),
+            modes: self.modes.clone(),
+            unknowns: self.unknowns.clone(),
+            crash: self.crash.clone(),
+        }
+    }
+
     /// A number never used before.
     pub(super) fn new_id(&mut self) -> u64 {
         self.next_id += 1;

@@ -10,7 +10,7 @@ use super::tree::{AttrSpec, RO};
 use super::{Errno, fc_host, handler};
 
 /// A loaded module.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Module {
     pub(super) id: u64,
     parameters: BTreeMap<&'static str, String>,

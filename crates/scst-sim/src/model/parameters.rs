@@ -58,7 +58,7 @@ pub(super) fn documented(kind: VdiskKind, features: Features) -> Vec<&'static st
 }
 
 /// What `add_device` gives besides the vdisk itself.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Given {
     pub(super) read_only: bool,
     pub(super) cluster_mode: bool,

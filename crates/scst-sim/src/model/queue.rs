@@ -27,7 +27,7 @@ struct Writer {
     count: usize,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Progress {
     Locking,
     Slow(Duration),
@@ -35,7 +35,7 @@ enum Progress {
     Waiting(Outcome),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Job {
     command: Command,
     /// The file that was written to, and what.
@@ -54,7 +54,7 @@ struct Job {
 }
 
 /// All commands that are not finished, and who holds what.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Queue {
     next: u64,
     jobs: BTreeMap<u64, Job>,

@@ -28,7 +28,7 @@ const TRACE: &[&str] = &[
 const CLUSTER_NAME: usize = 63;
 
 /// The values of the root's attributes.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct RootAttrs {
     pub(super) threads: i32,
     pub(super) setup_id: u32,

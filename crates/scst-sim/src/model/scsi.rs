@@ -106,7 +106,7 @@ impl fmt::Display for ScsiReply {
 }
 
 /// What a LUN does with a command that nothing holds back.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Admission {
     /// It is answered without the store.
     Reply(ScsiReply),

@@ -47,6 +47,7 @@ pub(super) fn directory_name(name: &[u8]) -> Name {
 }
 
 /// Everything the `scst` module holds.
+#[derive(Clone)]
 pub(super) struct Scst {
     /// The module is loaded.
     pub(super) loaded: bool,
@@ -133,7 +134,7 @@ pub(super) enum Flavour {
 }
 
 /// A target driver: `targets/<driver>`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Driver {
     pub(super) id: DrvId,
     pub(super) name: &'static str,
@@ -151,7 +152,7 @@ pub(super) struct Driver {
 }
 
 /// What only some drivers' ports have.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum PortKind {
     /// The copy manager's.
     CopyManager,
@@ -175,7 +176,7 @@ pub(super) enum PortKind {
 }
 
 /// A port: `targets/<driver>/<target>`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an attribute of the port")]
 pub(super) struct Target {
     pub(super) driver: DrvId,
@@ -203,7 +204,7 @@ pub(super) enum AddrMethod {
 }
 
 /// A group of initiators that see the same LUNs.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Acg {
     pub(super) target: TgtId,
     /// `None` for the default group of a port.
@@ -220,14 +221,14 @@ pub(super) struct Acg {
 }
 
 /// A name in `initiators/`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Initiator {
     pub(super) id: u64,
     pub(super) name: Name,
 }
 
 /// A LUN of a group.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Lun {
     pub(super) id: u64,
     pub(super) device: DevId,
@@ -237,7 +238,7 @@ pub(super) struct Lun {
 }
 
 /// A device: `devices/<d>`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a state of the device")]
 pub(super) struct Device {
     pub(super) name: Name,
@@ -269,7 +270,7 @@ pub(super) struct Device {
 }
 
 /// A session: `targets/<driver>/<target>/sessions/<s>`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Session {
     pub(super) target: TgtId,
     pub(super) acg: AcgId,
@@ -288,7 +289,7 @@ pub(super) struct Session {
 }
 
 /// A LUN as one session sees it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct SessionLun {
     pub(super) id: u64,
     pub(super) device: DevId,
@@ -297,7 +298,7 @@ pub(super) struct SessionLun {
 }
 
 /// A device group.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct DeviceGroup {
     pub(super) name: Name,
     /// Devices in the order they joined.
@@ -309,7 +310,7 @@ pub(super) struct DeviceGroup {
 }
 
 /// A target group of a device group.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct TargetGroup {
     pub(super) group: GroupId,
     pub(super) name: Name,
@@ -332,7 +333,7 @@ impl TargetGroup {
 }
 
 /// A member of a target group.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Member {
     pub(super) id: u64,
     pub(super) name: Name,

@@ -40,6 +40,24 @@ impl CibFile {
         Self { path: PathBuf::new(), kept: Some(Arc::new(Mutex::new(fresh(nodes)))) }
     }
 
+    /// A copy of what it says now, in memory.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn fork(&self) -> io::Result<Self> {
+        Ok(Self { path: PathBuf::new(), kept: Some(Arc::new(Mutex::new(self.load()?.root))) })
+    }
+
+    /// A copy of what it says now, in a file.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn copy_to(&self, path: impl Into<PathBuf>) -> io::Result<Self> {
+        let copy = Self::at(path);
+        copy.replace(&self.load()?.root)?;
+        Ok(copy)
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path

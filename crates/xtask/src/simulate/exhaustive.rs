@@ -1,123 +1,110 @@
-//! Every fault at every operation of every action, one at a time, in a small cluster: two nodes, one group.
+//! Small spaces, completely: two nodes, one group, one device.
 //!
-//! For each event that makes Pacemaker call actions, each fault is put at each operation of each action in turn, until the action has no
-//! further operation. What Pacemaker does then are the next actions; when the fault has ended, the cluster must come to rest.
+//! **Transitions**: every sequence of so many events, without a fault; at the end of each sequence the cluster must come to rest.
+//!
+//! **Faults**: every fault at every operation of every kind of action that Pacemaker calls for an event, one at a time, and after each every
+//! next event. A kind of action is told apart by agent, action, notification and whether the node serves; it is taken from the first
+//! event that has it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use scst_core::ocf::action::Action;
 use scst_sim::model::ScstVersion;
 
+use super::coverage::{Coverage, Kind};
 use super::faults::Fault;
 use super::pacemaker::Cluster;
-use super::stage::Stage;
+use super::stage::{Aim, Stage};
 use super::world::{World, disk_of};
 use super::{Played, recover};
 
-/// Something that happens to a cluster at rest, of which `alpha` serves.
+/// How long nothing happens at the end: what monitors put right after 20 s is right then.
+const QUIET: Duration = Duration::from_secs(45);
+
+/// Something that happens to a cluster at rest, of which node 0 serves at first.
 struct Event {
     name: &'static str,
     happens: fn(&mut Cluster),
-    /// The actions that Pacemaker calls for it.
-    actions: &'static [Action],
 }
 
-const EVENTS: [Event; 8] = [
-    Event {
-        name: "both nodes come up",
-        happens: |_| {},
-        actions: &[Action::Monitor, Action::Start, Action::Notify, Action::Promote],
-    },
-    Event {
-        name: "the promoted role moves",
-        happens: |cluster| cluster.prefer(1, Some(1)),
-        actions: &[Action::Notify, Action::Demote, Action::Promote, Action::Monitor],
-    },
-    Event {
-        name: "a host's command is slow while the promoted role moves",
-        happens: |cluster| {
-            cluster.stage.lock().world.host_command(0, "red", Some(Duration::from_secs(3)));
-            cluster.prefer(1, Some(1));
-        },
-        actions: &[Action::Demote],
-    },
-    Event {
-        name: "a disk hangs while the promoted role moves",
-        happens: |cluster| {
-            cluster.stage.lock().world.host_command(0, "red", None);
-            cluster.prefer(1, Some(1));
-        },
-        actions: &[Action::Demote, Action::Stop],
-    },
-    Event {
-        name: "the serving node goes to standby",
-        happens: |cluster| cluster.set_standby(0, true),
-        actions: &[Action::Notify, Action::Demote, Action::Stop, Action::Promote],
-    },
-    Event {
-        name: "a device is added and a LUN moves",
-        happens: |cluster| {
-            cluster.configure(
-                1,
-                "device2",
-                Some(format!("virtname=lu2,filename={},export0=esx1:9", disk_of("red", 2))),
-            );
-            cluster.configure(
-                1,
-                "device1",
-                Some(format!("virtname=lu1,filename={},export0=esx1:8", disk_of("red", 1))),
-            );
-        },
-        actions: &[Action::Reload, Action::Monitor],
-    },
-    Event {
-        name: "the serving node loses power",
-        happens: |cluster| cluster.lose(0, false),
-        actions: &[Action::Notify, Action::Promote],
-    },
-    Event { name: "both are probed again", happens: Cluster::refresh, actions: &[Action::Monitor] },
+const fn event(name: &'static str, happens: fn(&mut Cluster)) -> Event {
+    Event { name, happens }
+}
+
+/// What sequences are made of.
+const TRANSITIONS: [Event; 14] = [
+    event("alpha is preferred", |cluster| cluster.prefer(1, Some(0))),
+    event("beta is preferred", |cluster| cluster.prefer(1, Some(1))),
+    event("alpha goes to standby", |cluster| cluster.set_standby(0, true)),
+    event("beta goes to standby", |cluster| cluster.set_standby(1, true)),
+    event("alpha is online", |cluster| cluster.set_standby(0, false)),
+    event("beta is online", |cluster| cluster.set_standby(1, false)),
+    event("alpha loses power", |cluster| lose(cluster, 0)),
+    event("beta loses power", |cluster| lose(cluster, 1)),
+    event("who is off boots", boot),
+    event("a device comes", |cluster| change(cluster, 9)),
+    event("the device goes", |cluster| cluster.configure(1, "device1", None)),
+    event("both are probed again", Cluster::refresh),
+    event("all instances restart", |cluster| cluster.restart("red")),
+    event("12 s pass", |cluster| cluster.pass(Duration::from_secs(12))),
 ];
 
-/// One case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Case {
-    event: usize,
-    node: usize,
-    action: Action,
-    operation: u32,
-    fault: Fault,
+/// Where a fault happens.
+const EVENTS: [Event; 10] = [
+    event("both nodes come up", |_| {}),
+    event("12 s pass", |cluster| cluster.pass(Duration::from_secs(12))),
+    event("the promoted role moves", |cluster| cluster.prefer(1, Some(1))),
+    event("a device comes and a LUN moves", |cluster| {
+        change(cluster, 9);
+        let device = format!("virtname=lu0,handler=vdisk_blockio,filename={},export0=esx1:8", disk_of("red", 0));
+        cluster.configure(1, "device0", Some(device));
+    }),
+    event("the serving node goes to standby", |cluster| cluster.set_standby(0, true)),
+    event("the other node goes to standby", |cluster| cluster.set_standby(1, true)),
+    event("the serving node loses power", |cluster| lose(cluster, 0)),
+    event("both are probed again", Cluster::refresh),
+    event("a host's command is slow while the promoted role moves", |cluster| {
+        cluster.stage.lock().world.host_command(0, "red", Some(Duration::from_secs(3)));
+        cluster.prefer(1, Some(1));
+    }),
+    event("a disk hangs while the promoted role moves", |cluster| {
+        cluster.stage.lock().world.host_command(0, "red", None);
+        cluster.prefer(1, Some(1));
+    }),
+];
+
+/// What comes next.
+const NEXT: [Event; 8] = [
+    event("all faults end", |_| {}),
+    event("30 s pass", |cluster| cluster.pass(Duration::from_secs(30))),
+    event("alpha is preferred", |cluster| cluster.prefer(1, Some(0))),
+    event("alpha goes to standby", |cluster| cluster.set_standby(0, true)),
+    event("beta goes to standby", |cluster| cluster.set_standby(1, true)),
+    event("the word reload changes", |cluster| cluster.configure(1, "reload", Some("2".to_owned()))),
+    event("alpha loses power", |cluster| lose(cluster, 0)),
+    event("both are probed again", Cluster::refresh),
+];
+
+fn change(cluster: &mut Cluster, lun: u32) {
+    let device = format!("virtname=lu1,handler=vdisk_blockio,filename={},export0=esx1:{lun}", disk_of("red", 1));
+    cluster.configure(1, "device1", Some(device));
 }
 
-impl std::fmt::Display for Case {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { event, node, action, operation, fault } = self;
-        write!(f, "{}: {fault:?} at operation {operation} of {action} on node {node}", EVENTS[*event].name)
+/// A node loses power, unless it is the last one.
+fn lose(cluster: &mut Cluster, node: usize) {
+    let both = cluster.stage.lock().world.nodes.iter().all(|node| node.powered);
+    if both {
+        cluster.lose(node, false);
     }
 }
 
-/// Plays one case; the second value says whether the action had that operation.
-pub(super) fn play(case: Case, version: ScstVersion) -> Result<(Played, bool), Box<dyn Error>> {
-    let stage = Stage::new(World::new(1, 2, &["red"], version)?);
-    let mut cluster = Cluster::new(stage.clone(), &["red"], true);
-    let arm = |action| stage.lock().world.arm(case.node, Some(action), case.operation, case.fault);
-    if case.event == 0 {
-        arm(case.action);
-        cluster.settle();
-    } else {
-        cluster.settle();
-        cluster.pass(Duration::from_secs(12));
-        arm(case.action);
-        (EVENTS[case.event].happens)(&mut cluster);
-        cluster.settle();
-        cluster.pass(Duration::from_secs(12));
+fn boot(cluster: &mut Cluster) {
+    let off = cluster.stage.lock().world.nodes.iter().position(|node| !node.powered);
+    if let Some(node) = off {
+        cluster.boot(node);
     }
-    let met = stage.lock().world.counts.keys().any(|what| what.starts_with("fault"));
-    if met && stage.lock().world.violation.is_none() {
-        recover(&mut cluster);
-    }
-    Ok((super::end(&stage), met))
 }
 
 /// What came of all cases.
@@ -126,35 +113,148 @@ pub(super) struct Outcome {
     pub(super) cases: u64,
     /// What was counted in them.
     pub(super) counts: BTreeMap<String, u64>,
-    /// Those that violate an invariant.
-    pub(super) failed: Vec<(Case, Played)>,
+    pub(super) coverage: Coverage,
+    /// Those that violate an invariant, by name.
+    pub(super) failed: Vec<(String, Played)>,
 }
 
-/// Plays all cases.
-pub(super) fn run() -> Result<Outcome, Box<dyn Error>> {
-    let mut all = Outcome::default();
-    for version in [ScstVersion::V3_11, ScstVersion::V3_7] {
-        for (event, there) in EVENTS.iter().enumerate() {
-            println!("{version:?}: {}: {} cases before, {} failed", there.name, all.cases, all.failed.len());
-            for (action, node) in there.actions.iter().flat_map(|action| [(*action, 0), (*action, 1)]) {
-                'operations: for operation in 1.. {
-                    for fault in Fault::ALL {
-                        let case = Case { event, node, action, operation, fault };
-                        let (played, met) = play(case, version)?;
-                        if !met {
-                            break 'operations;
-                        }
-                        all.cases += 1;
-                        for (what, count) in &played.counts {
-                            *all.counts.entry(what.clone()).or_default() += count;
-                        }
-                        if played.violation.is_some() {
-                            all.failed.push((case, played));
-                        }
-                    }
-                }
-            }
+impl Outcome {
+    /// A cluster whose story is over is looked at.
+    fn take(&mut self, cluster: &Cluster, name: impl FnOnce() -> String) {
+        let mut played = super::end(&cluster.stage);
+        for (what, count) in std::mem::take(&mut played.counts) {
+            *self.counts.entry(what).or_default() += count;
+        }
+        self.coverage.add(std::mem::take(&mut played.coverage));
+        if played.violation.is_some() {
+            let name = name();
+            println!("violated: {name}: {}", played.violation.as_deref().unwrap_or_default());
+            self.failed.push((name, played));
         }
     }
+}
+
+/// Two nodes, which have not come up yet.
+fn fresh(version: ScstVersion) -> Result<Cluster, Box<dyn Error>> {
+    let stage = Stage::new(World::new(1, 2, &["red"], version)?);
+    let mut cluster = Cluster::new(stage, &["red"], true);
+    cluster.resources[1].params.remove("device1");
+    Ok(cluster)
+}
+
+/// Two nodes at rest, one of which serves.
+fn serving(version: ScstVersion) -> Result<Cluster, Box<dyn Error>> {
+    let mut cluster = fresh(version)?;
+    cluster.settle();
+    cluster.pass(Duration::from_secs(12));
+    Ok(cluster)
+}
+
+/// Plays everything, with sequences of this many events.
+pub(super) fn run(depth: usize) -> Result<Outcome, Box<dyn Error>> {
+    let mut all = Outcome::default();
+    for (version, depth) in [(ScstVersion::V3_11, depth), (ScstVersion::V3_7, depth.saturating_sub(1))] {
+        let started = Instant::now();
+        let before = all.cases;
+        sequences(&serving(version)?, depth, &mut Vec::new(), &mut all);
+        println!(
+            "{version:?}: {} sequences of up to {depth} out of {} events, {:.0} s",
+            all.cases - before,
+            TRANSITIONS.len(),
+            started.elapsed().as_secs_f64()
+        );
+        faults(version, &mut all)?;
+    }
     Ok(all)
+}
+
+/// Every sequence of events that begins with this one.
+fn sequences(from: &Cluster, depth: usize, names: &mut Vec<&'static str>, all: &mut Outcome) {
+    if depth == 0 {
+        return;
+    }
+    for Event { name, happens } in &TRANSITIONS {
+        let mut cluster = from.fork();
+        happens(&mut cluster);
+        cluster.settle();
+        names.push(name);
+        if !super::is_over(&cluster.stage) {
+            sequences(&cluster, depth - 1, names, all);
+            let mut end = cluster.fork();
+            recover(&mut end, QUIET);
+            all.cases += 1;
+            all.take(&end, || names.join(", "));
+        }
+        all.take(&cluster, || names.join(", "));
+        names.pop();
+    }
+}
+
+/// Every fault at every operation of every kind of action.
+fn faults(version: ScstVersion, all: &mut Outcome) -> Result<(), Box<dyn Error>> {
+    let mut done = BTreeSet::<(Kind, bool, bool)>::new();
+    for (number, event) in EVENTS.iter().enumerate() {
+        let started = Instant::now();
+        let before = all.cases;
+        let from = if number == 0 { fresh(version)? } else { serving(version)? };
+        // Commands of hosts make another action of a demotion.
+        let special = event.name.contains("while");
+        let mut calls = from.fork();
+        (event.happens)(&mut calls);
+        calls.settle();
+        let begun = std::mem::take(&mut calls.stage.lock().begun);
+        let mut counted = BTreeMap::<(Kind, usize), usize>::new();
+        for (kind, node) in begun {
+            let before = counted.entry((kind.clone(), node)).or_default();
+            let first = *before == 0;
+            let aim = Aim { kind: kind.clone(), node, before: *before, operation: 0, fault: Fault::Hangs };
+            *before += 1;
+            let wanted = !special || kind.what == Action::Demote.to_string() || kind.what == Action::Stop.to_string();
+            if wanted && first && done.insert((kind, node == 0, special)) {
+                operations(&from, event, &aim, version == ScstVersion::V3_11, all);
+            }
+        }
+        let took = started.elapsed().as_secs_f64();
+        println!("{version:?}: {}: {} cases, {took:.0} s", event.name, all.cases - before);
+    }
+    Ok(())
+}
+
+/// Every fault at every operation of one action.
+fn operations(from: &Cluster, event: &Event, action: &Aim, every_next: bool, all: &mut Outcome) {
+    for operation in 1.. {
+        let mut exists = false;
+        for fault in Fault::ALL {
+            let aim = Aim { operation, fault, ..action.clone() };
+            let name =
+                || format!("{}: {fault:?} at operation {operation} of {} on node {}", event.name, aim.kind, aim.node);
+            let mut cluster = from.fork();
+            cluster.stage.lock().aim = Some(aim.clone());
+            (event.happens)(&mut cluster);
+            cluster.settle();
+            cluster.stage.lock().aim = None;
+            let met = cluster.stage.lock().world.counts.keys().any(|what| what.starts_with("fault"));
+            if met {
+                exists = true;
+                let next = if every_next { &NEXT[..] } else { &NEXT[..2] };
+                for Event { name: then, happens } in next {
+                    if super::is_over(&cluster.stage) {
+                        break;
+                    }
+                    let mut after = cluster.fork();
+                    happens(&mut after);
+                    after.settle();
+                    if !super::is_over(&after.stage) {
+                        recover(&mut after, QUIET);
+                    }
+                    all.cases += 1;
+                    all.take(&after, || format!("{}, then {then}", name()));
+                }
+                all.take(&cluster, name);
+            }
+        }
+        if !exists {
+            return;
+        }
+    }
 }

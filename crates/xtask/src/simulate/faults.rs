@@ -1,6 +1,7 @@
 //! What goes wrong in an action, and at which of its operations.
 
 use nix::errno::Errno;
+use scst_core::error::Verb;
 use scst_core::ocf::action::Action;
 
 use super::world::World;
@@ -10,6 +11,12 @@ use super::world::World;
 pub(super) enum Fault {
     /// The kernel answers with this errno and does nothing.
     Fails(Errno),
+    /// The kernel answers so to every such operation on this path, until all faults end.
+    Lasts(Errno),
+    /// The kernel has not carried a command out yet when it answers (EAGAIN), and does so right after.
+    Queued,
+    /// The same, and then the command fails.
+    QueuedFails,
     /// The operation never ends.
     Hangs,
     /// SIGKILL before the operation.
@@ -21,16 +28,26 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::Fails(Errno::EIO),
         Self::Fails(Errno::EBUSY),
         Self::Fails(Errno::ENOENT),
         Self::Fails(Errno::EINVAL),
+        Self::Fails(Errno::ENOMEM),
+        Self::Lasts(Errno::EIO),
+        Self::Lasts(Errno::EBUSY),
+        Self::Queued,
+        Self::QueuedFails,
         Self::Hangs,
         Self::KillBefore,
         Self::KillAfter,
         Self::Term,
     ];
+
+    /// Whether it can happen to this kind of operation.
+    pub(super) fn concerns(self, verb: Verb) -> bool {
+        verb == Verb::Write || !matches!(self, Self::Queued | Self::QueuedFails)
+    }
 }
 
 impl World {
@@ -41,6 +58,7 @@ impl World {
 
     pub(super) fn disarm(&mut self) {
         self.armed = None;
+        self.nodes.iter_mut().for_each(|node| node.broken.clear());
     }
 
     /// What goes wrong in an action that begins now.

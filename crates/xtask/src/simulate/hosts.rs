@@ -18,6 +18,7 @@ pub(super) struct Command {
     /// The machine's number for it.
     pub(super) id: u64,
     pub(super) group: String,
+    device: String,
     /// It met a blocked device, which holds it back.
     pub(super) held: bool,
     /// Its disk does not answer it before that ends.
@@ -96,7 +97,8 @@ impl World {
         }
         let target = port(node, 0);
         if let Ok(id) = self.nodes[node].machine.start_command("qla2x00t", &target, HOST, lun, command, takes) {
-            let command = Command { id, group: group.to_owned(), held, hangs: takes.is_none(), block, writes, floor };
+            let command =
+                Command { id, group: group.to_owned(), device, held, hangs: takes.is_none(), block, writes, floor };
             self.nodes[node].commands.push(command);
             self.count(format!("{} of a host", if writes.is_some() { "write" } else { "read" }));
         }
@@ -167,9 +169,14 @@ impl World {
         self.collect();
     }
 
-    /// The commands that the disks of a group are working on.
-    pub(super) fn in_flight(&mut self, node: usize, group: &str) -> usize {
+    /// The commands that the disks of a group are working on; `hanging`: also those that do not end by themselves.
+    pub(super) fn in_flight(&mut self, node: usize, group: &str, hanging: bool) -> usize {
         self.collect();
-        self.nodes[node].commands.iter().filter(|command| command.group == group && !command.held).count()
+        // A device that has left the group is not served elsewhere.
+        let member = |device: &str| self.exists(node, &format!("device_groups/{group}/devices/{device}"));
+        let counts = |command: &&Command| {
+            command.group == group && !command.held && (hanging || !command.hangs) && member(&command.device)
+        };
+        self.nodes[node].commands.iter().filter(counts).count()
     }
 }

@@ -40,7 +40,9 @@ impl World {
             && action != Some(Action::Stop)
             && self.nodes[node].full.is_none()
         {
-            let commands = self.in_flight(node, &group);
+            // Who steps down because another node is promoted, or because a promotion failed, does not wait for ever.
+            let steps_down = matches!(action, Some(Action::Notify | Action::Promote));
+            let commands = self.in_flight(node, &group, !steps_down);
             if commands > 0 {
                 self.violated(format!(
                     "{} leaves the state in which it serves {group} with {commands} commands in flight",

@@ -9,6 +9,11 @@ impl Lot {
         Self(seed)
     }
 
+    /// The generator of one part of what a seed draws: no part changes what another one draws.
+    pub(super) fn of(seed: u64, part: u64) -> Self {
+        Self(Self(seed ^ part.wrapping_mul(0xd6e8_feb8_6659_fd93)).next())
+    }
+
     pub(super) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;

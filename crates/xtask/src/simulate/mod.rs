@@ -5,15 +5,18 @@
 //! world (`outside`). What happens to the cluster (`events`) is drawn from a seed, so that one seed is one history. After every write and
 //! at rest the invariants are looked at (`invariants`).
 
+mod coverage;
 mod events;
 mod exhaustive;
 mod faults;
 mod hosts;
 mod invariants;
+mod kept;
 mod lot;
 mod node;
 mod outside;
 mod pacemaker;
+mod real;
 #[cfg(test)]
 mod recorded;
 mod stage;
@@ -22,23 +25,33 @@ mod world;
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::os::unix::process::CommandExt as _;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use scst_sim::model::ScstVersion;
 
+use self::coverage::Coverage;
+use self::kept::Kept;
 use self::lot::Lot;
 use self::pacemaker::Cluster;
+use self::real::Tape;
 use self::stage::Stage;
 use self::stores::Layer;
 use self::world::World;
+use crate::workspace;
 
 /// How far to go.
 #[derive(Debug, Clone, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub(crate) struct Options {
     /// Play this one history and print it
     #[arg(long)]
     seed: Option<u64>,
+
+    /// Of that history only these events, such as 3,7,9a, as a violation is reported with them
+    #[arg(long, requires = "seed", conflicts_with = "events")]
+    keep: Option<Kept>,
 
     /// For how long, in seconds
     #[arg(long, default_value_t = 180)]
@@ -50,19 +63,31 @@ pub(crate) struct Options {
 
     /// How many events a history has
     #[arg(long, default_value_t = 40)]
-    events: usize,
+    events: u64,
 
-    /// Every fault at every operation of every action, one at a time, in a small cluster
-    #[arg(long, conflicts_with_all = ["seed", "seconds", "events", "from"])]
+    /// Small spaces completely: every sequence of events, and every fault at every operation of every action
+    #[arg(long, conflicts_with_all = ["seed", "seconds", "events", "from", "real"])]
     exhaustive: bool,
+
+    /// How many events a sequence has with --exhaustive
+    #[arg(long, default_value_t = 4, requires = "exhaustive")]
+    depth: usize,
 
     /// The first seed; by default it is made of the time
     #[arg(long)]
     from: Option<u64>,
 
+    /// Has the real binaries do every action again, on mounted machines: needs root and /dev/fuse
+    #[arg(long)]
+    real: bool,
+
     /// The binaries are built already
     #[arg(long, hide = true)]
     built: bool,
+
+    /// This is built for speed already
+    #[arg(long, hide = true)]
+    fast: bool,
 }
 
 /// One history, played.
@@ -70,76 +95,123 @@ struct Played {
     violation: Option<String>,
     history: Vec<String>,
     counts: BTreeMap<String, u64>,
+    coverage: Coverage,
+    /// How many of its events were played.
+    events: usize,
+    tape: Option<Tape>,
 }
 
 /// Plays histories until the time is over or an invariant is violated.
 pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
+    if options.real {
+        if let Some(reason) = workspace::cannot_mount() {
+            return Err(reason.into());
+        }
+        if !options.built {
+            workspace::build_binaries()?;
+        }
+    } else if !options.fast {
+        return Err(faster().into());
+    }
     // A violated invariant may be a panic of the product, which is reported with its history.
     std::panic::set_hook(Box::new(|_| {}));
-    if let Some(seed) = options.seed {
-        let played = play(seed, options.events)?;
-        played.history.iter().for_each(|line| println!("{line}"));
-        return Ok(match played.violation {
-            None => ExitCode::SUCCESS,
-            Some(how) => {
-                println!("violated: {how}");
-                ExitCode::FAILURE
-            }
-        });
-    }
     if options.exhaustive {
-        return exhaust();
+        return exhaust(options.depth);
+    }
+    let mut total = Total::default();
+    if let Some(seed) = options.seed {
+        let kept = options.keep.clone().unwrap_or_else(|| Kept::first(options.events));
+        let played = play(seed, &kept, options.real)?;
+        played.history.iter().for_each(|line| println!("{line}"));
+        if let Some(how) = &played.violation {
+            println!("violated: {how}");
+        }
+        let sound = played.violation.is_none();
+        return Ok(if total.take(seed, played)? && sound { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
     let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
     let first = options.from.unwrap_or(clock.as_secs());
     println!("seeds from {first}");
     let started = Instant::now();
-    let mut counts = BTreeMap::<String, u64>::new();
-    let mut histories = 0_u64;
-    let mut failed = None;
     let goes_on = |played: u64| match options.histories {
         Some(histories) => played < histories,
         None => started.elapsed() < Duration::from_secs(options.seconds),
     };
-    while goes_on(histories) && failed.is_none() {
-        let seed = first + histories;
-        let played = play(seed, options.events)?;
-        histories += 1;
+    let mut violated = None;
+    let mut alike = true;
+    while goes_on(total.histories) && violated.is_none() && alike {
+        let seed = first + total.histories;
+        let kept = Kept::first(options.events);
+        let played = play(seed, &kept, options.real)?;
+        if played.violation.is_some() {
+            violated = Some((seed, Kept(kept.0[..played.events].to_vec())));
+        }
+        alike = total.take(seed, played)?;
+    }
+    total.print(started.elapsed());
+    if let Some((seed, kept)) = &violated {
+        let kept = kept.shortest(|fewer| Ok::<_, Box<dyn Error>>(play(*seed, fewer, false)?.violation.is_some()))?;
+        let played = play(*seed, &kept, false)?;
+        played.history.iter().for_each(|line| println!("{line}"));
+        println!("violated: {}", played.violation.unwrap_or_default());
+        println!("again: cargo xtask simulate --seed {seed} --keep {kept}");
+    }
+    Ok(if violated.is_none() && alike { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Goes on in a program that is built for speed; answers why that could not be.
+fn faster() -> String {
+    let mut cargo = workspace::cargo();
+    cargo
+        .args(["run", "--quiet", "--profile", "simulate", "--package", "xtask", "--"])
+        .args(std::env::args_os().skip(1));
+    format!("cargo cannot be run: {}", cargo.arg("--fast").exec())
+}
+
+/// What came of all histories.
+#[derive(Default)]
+struct Total {
+    histories: u64,
+    counts: BTreeMap<String, u64>,
+    coverage: Coverage,
+    /// Calls that the real binaries made again.
+    real: u64,
+}
+
+impl Total {
+    /// Takes in a history; false if the real binaries did something else.
+    fn take(&mut self, seed: u64, played: Played) -> Result<bool, Box<dyn Error>> {
+        self.histories += 1;
         for (what, count) in played.counts {
-            *counts.entry(what).or_default() += count;
+            *self.counts.entry(what).or_default() += count;
         }
-        if played.violation.is_some() {
-            failed = Some((seed, shortest(seed, options.events)?));
+        self.coverage.add(played.coverage);
+        let Some(tape) = played.tape else { return Ok(true) };
+        let compared = real::compare(&tape)?;
+        self.real += compared.calls;
+        let (calls, faults, differ) = (compared.calls, compared.faults, compared.differences.len());
+        println!("seed {seed}: {calls} calls by the real binaries, {faults} with a fault, {differ} differ");
+        compared.left_out.iter().for_each(|(why, count)| println!("    {count} left out: {why}"));
+        compared.differences.iter().take(3).for_each(|difference| println!("{difference}"));
+        Ok(differ == 0)
+    }
+
+    fn print(&self, took: Duration) {
+        self.coverage.print();
+        coverage::print_pairs(&self.counts);
+        print_counts(&self.counts);
+        let actions: u64 =
+            self.counts.iter().filter(|(what, _)| what.starts_with("action")).map(|(_, count)| count).sum();
+        let took = took.as_secs_f64();
+        println!("{} histories, {actions} actions in {took:.1} s", self.histories);
+        if self.real > 0 {
+            println!("{} calls by the real binaries", self.real);
         }
     }
-    print_counts(&counts);
-    let actions: u64 = counts.iter().filter(|(what, _)| what.starts_with("action")).map(|(_, count)| count).sum();
-    let took = started.elapsed().as_secs_f64();
-    println!("{histories} histories, {actions} actions in {took:.1} s");
-    Ok(match failed {
-        None => ExitCode::SUCCESS,
-        Some((seed, (events, played))) => {
-            played.history.iter().for_each(|line| println!("{line}"));
-            println!("violated: {}", played.violation.unwrap_or_default());
-            println!("again: cargo xtask simulate --seed {seed} --events {events}");
-            ExitCode::FAILURE
-        }
-    })
 }
 
-/// The least number of events after which this seed violates an invariant, and that history.
-fn shortest(seed: u64, events: usize) -> Result<(usize, Played), Box<dyn Error>> {
-    for fewer in 1..events {
-        let played = play(seed, fewer)?;
-        if played.violation.is_some() {
-            return Ok((fewer, played));
-        }
-    }
-    Ok((events, play(seed, events)?))
-}
-
-/// One history.
-fn play(seed: u64, events: usize) -> Result<Played, Box<dyn Error>> {
+/// One history: of its events those that are kept. `real` notes every action for the real binaries.
+fn play(seed: u64, kept: &Kept, real: bool) -> Result<Played, Box<dyn Error>> {
     let mut lot = Lot::new(seed ^ 0x5157_11a7_e000);
     let nodes = 2 + lot.below(2);
     let fencing = !lot.once_in(4);
@@ -150,21 +222,26 @@ fn play(seed: u64, events: usize) -> Result<Played, Box<dyn Error>> {
         world.lay(group, *lot.one_of(&[Layer::Shared, Layer::Shared, Layer::Drbd, Layer::Volumes]));
     }
     let stage = Stage::new(world);
+    stage.lock().tape = real.then(Tape::default);
     let mut cluster = Cluster::new(stage.clone(), groups, fencing);
     cluster.settle();
-    cluster.eventful = true;
-    for _ in 0..events {
+    let mut events = 0;
+    for event in &kept.0 {
         if is_over(&stage) {
             break;
         }
+        events += 1;
+        stage.lock().world.lot = Lot::of(seed, event.number);
+        cluster.eventful = !event.alone;
         events::at_rest(&mut cluster);
         cluster.settle();
         stage.lock().world.undisturbed(&cluster);
     }
     if !is_over(&stage) {
-        recover(&mut cluster);
+        stage.lock().world.lot = Lot::of(seed, u64::MAX);
+        recover(&mut cluster, Duration::from_secs(90));
     }
-    Ok(end(&stage))
+    Ok(Played { events, ..end(&stage) })
 }
 
 fn is_over(scene: &Stage) -> bool {
@@ -176,6 +253,7 @@ fn is_over(scene: &Stage) -> bool {
 fn end(scene: &Stage) -> Played {
     scene.kill_all(None);
     let mut state = scene.lock();
+    let (coverage, tape) = (std::mem::take(&mut state.coverage), state.tape.take());
     let world = &mut state.world;
     if let Some(why) = world.over {
         world.count(format!("history without a verdict: {why}"));
@@ -184,13 +262,18 @@ fn end(scene: &Stage) -> Played {
         violation: world.violation.take(),
         history: std::mem::take(&mut world.history),
         counts: std::mem::take(&mut world.counts),
+        coverage,
+        events: 0,
+        tape,
     }
 }
 
 /// Plays every case of the small cluster.
-fn exhaust() -> Result<ExitCode, Box<dyn Error>> {
+fn exhaust(depth: usize) -> Result<ExitCode, Box<dyn Error>> {
     let started = Instant::now();
-    let exhaustive::Outcome { cases, counts, failed } = exhaustive::run()?;
+    let exhaustive::Outcome { cases, counts, coverage, failed } = exhaustive::run(depth)?;
+    coverage.print();
+    coverage::print_pairs(&counts);
     print_counts(&counts);
     for (case, played) in failed.iter().take(5) {
         println!("--- {case}");
@@ -204,13 +287,13 @@ fn exhaust() -> Result<ExitCode, Box<dyn Error>> {
 }
 
 fn print_counts(counts: &BTreeMap<String, u64>) {
-    for (what, count) in counts {
+    for (what, count) in counts.iter().filter(|(what, _)| !what.starts_with("pair ")) {
         println!("{count:>9} {what}");
     }
 }
 
-/// Everything that goes wrong ends; then the cluster must come to what is configured.
-fn recover(cluster: &mut Cluster) {
+/// Everything that goes wrong ends; then, after a while in which nothing happens, the cluster must have come to what is configured.
+fn recover(cluster: &mut Cluster, quiet: Duration) {
     cluster.eventful = false;
     let (count, sick) = {
         let mut state = cluster.stage.lock();
@@ -240,10 +323,34 @@ fn recover(cluster: &mut Cluster) {
     cluster.settle();
     cluster.refresh();
     cluster.settle();
-    cluster.pass(Duration::from_secs(90));
+    cluster.pass(quiet);
     cluster.settle();
     if !is_over(&cluster.stage) {
         let stage = cluster.stage.clone();
         stage.lock().world.at_rest(cluster);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn some_histories_violate_no_invariant() {
+        for seed in 1..=16 {
+            let played = play(seed, &Kept::first(40), false).unwrap();
+            assert_eq!(played.violation, None, "cargo xtask simulate --seed {seed}");
+        }
+    }
+
+    #[test]
+    fn one_seed_is_one_history() {
+        for seed in [1, 2] {
+            let play = || play(seed, &Kept::first(12), false).unwrap();
+            let (once, again) = (play(), play());
+            assert!(once.history.len() > 50, "{:#?}", once.history);
+            assert_eq!(once.history, again.history);
+            assert_eq!(once.counts, again.counts);
+        }
     }
 }

@@ -5,17 +5,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::stat::makedev;
+use scst_core::error::Verb;
 use scst_core::system::StoreKind;
 use scst_sim::host::{EntryKind, FileEntry, Files};
 use scst_sim::model::{FcPort, FileKind, Host as _, Kind, Machine, Ticket, Written};
 
 use super::hosts::Command;
 use super::stage::TaskId;
-use super::stores::Disks;
+use super::stores::{Contents, Disks};
 use super::world::{MAJOR, NODES, PORTS, SCST, World, port};
 
 /// Where SCST keeps reservations.
@@ -43,6 +45,10 @@ pub(super) struct Node {
     pub(super) locks: BTreeMap<PathBuf, TaskId>,
     /// Nothing can be written below `/run`.
     pub(super) full: Option<Errno>,
+    /// Operations that fail until all faults end.
+    pub(super) broken: Vec<(Verb, PathBuf, Errno)>,
+    /// Writes to its kernel files so far.
+    pub(super) writes: u64,
     /// When the last action ended in which something went wrong.
     pub(super) faulted: Duration,
     /// The own state of each group as it was when the last write ended.
@@ -52,6 +58,23 @@ pub(super) struct Node {
 }
 
 impl Node {
+    /// The same machine with its stores, which goes its own way from now on.
+    pub(super) fn fork(&self, contents: &Arc<Mutex<Contents>>) -> Self {
+        let disks = self.disks.fork(contents);
+        Self {
+            machine: self.machine.fork(Box::new(disks.clone())),
+            disks,
+            sick: self.sick.clone(),
+            waiting: self.waiting.clone(),
+            run: self.run.clone(),
+            locks: self.locks.clone(),
+            broken: self.broken.clone(),
+            states: self.states.clone(),
+            commands: self.commands.clone(),
+            ..*self
+        }
+    }
+
     /// What is at the path of a store; `opens`: it is opened, for writing or only to read.
     pub(super) fn store(&self, path: &Path, opens: Option<bool>) -> Result<StoreKind, Errno> {
         let found = self.disks.file(path.as_os_str().as_encoded_bytes())?;
@@ -100,6 +123,7 @@ impl World {
         there.run.retain(|path, _| !path.starts_with("/run"));
         there.locks.clear();
         there.full = None;
+        there.broken.clear();
         there.machine = machine;
         there.disks = disks;
         there.sick.clear();

@@ -42,20 +42,6 @@ impl Outside {
         Self { stage, node, task }
     }
 
-    /// What goes wrong with the operation that begins now.
-    fn fault(&self) -> Option<Fault> {
-        let mut state = self.stage.lock();
-        let task = state.tasks.get_mut(&self.task).expect("its own task");
-        task.operations += 1;
-        let operation = task.operations;
-        let (_, fault) = task.fault.take_if(|(at, _)| *at == operation)?;
-        task.faulted = true;
-        let label = task.label.clone();
-        state.world.happened(format!("    {fault:?} at operation {operation} of {label}"));
-        state.world.count_fault(fault);
-        Some(fault)
-    }
-
     fn interleave(&self) {
         let others = {
             let mut state = self.stage.lock();
@@ -84,10 +70,18 @@ impl System for Outside {
 
     fn begin(&self, operation: Operation) -> io::Result<Box<dyn Pending>> {
         self.interleave();
-        let fault = self.fault();
+        let fault = self.stage.operation(self.task, &operation);
         match fault {
             Some(Fault::KillBefore) => die(),
-            Some(Fault::Fails(errno)) => return Ok(Box::new(Answered(Some(Err(errno.into()))))),
+            Some(Fault::Fails(errno)) => return Ok(Answered::now(Err(errno.into()))),
+            Some(Fault::Lasts(errno)) => {
+                let broken = (operation.verb, operation.path.clone(), errno);
+                self.stage.lock().world.nodes[self.node].broken.push(broken);
+            }
+            Some(Fault::QueuedFails) => {
+                self.stage.lock().world.nodes[self.node].machine.finish_command(Err(Errno::EIO));
+                return Ok(Answered::now(Err(Errno::EAGAIN.into())));
+            }
             Some(Fault::Term) => self.stage.terminate(self.task),
             Some(Fault::Hangs) => {
                 return Ok(Box::new(InKernel {
@@ -100,14 +94,29 @@ impl System for Outside {
             _ => {}
         }
         let mut state = self.stage.lock();
+        let broken = &state.world.nodes[self.node].broken;
+        let broken = broken.iter().find(|(verb, path, _)| *verb == operation.verb && *path == operation.path);
+        if let Some((.., errno)) = broken {
+            return Ok(Answered::now(Err((*errno).into())));
+        }
         let action = state.tasks[&self.task].action;
         let answer = perform(&mut state.world, self.node, &operation, Some((self.task, action)));
         drop(state);
         if fault == Some(Fault::KillAfter) {
             die();
         }
+        if fault == Some(Fault::Queued) {
+            if let Answer::Now(answer) = answer {
+                let errno = answer.err().and_then(|error| error.raw_os_error()).map(Errno::from_raw);
+                self.stage.lock().world.nodes[self.node].machine.finish_command(errno.map_or(Ok(()), Err));
+            }
+            return Ok(Answered::now(Err(Errno::EAGAIN.into())));
+        }
         Ok(match answer {
-            Answer::Now(answer) => Box::new(Answered(Some(answer))),
+            Answer::Now(answer) => {
+                self.stage.answered(self.task, &operation, &answer);
+                Answered::now(answer)
+            }
             Answer::Later(ticket) => Box::new(InKernel {
                 stage: Arc::clone(&self.stage),
                 task: self.task,
@@ -231,7 +240,8 @@ fn perform(world: &mut World, node: usize, operation: &Operation, task: Option<(
     let path = operation.path.strip_prefix("/sys").unwrap_or(&operation.path);
     let path = path.as_os_str().as_encoded_bytes().to_vec();
     let now = world.uptime(node);
-    let machine = &mut world.nodes[node].machine;
+    let there = &mut world.nodes[node];
+    let machine = &mut there.machine;
     machine.advance(now);
     let text = |bytes: Vec<u8>| Output::Text(String::from_utf8_lossy(&bytes).into_owned());
     let answer = match operation.verb {
@@ -247,6 +257,7 @@ fn perform(world: &mut World, node: usize, operation: &Operation, task: Option<(
         Verb::OpenToWrite => world.nodes[node].store(&operation.path, Some(true)).map(Output::Store),
         Verb::Write => {
             world.writes += 1;
+            there.writes += 1;
             let data = format!("{}\n", operation.data.as_deref().unwrap_or_default());
             let written = match machine.open(&path, false, true) {
                 Ok(handle) => machine.write(&handle, data.as_bytes()),
@@ -279,6 +290,12 @@ fn entry((name, kind): (Vec<u8>, Kind)) -> Option<Entry> {
 /// An operation that was answered at once.
 #[derive(Debug)]
 struct Answered(Option<io::Result<Output>>);
+
+impl Answered {
+    fn now(answer: io::Result<Output>) -> Box<dyn Pending> {
+        Box::new(Self(Some(answer)))
+    }
+}
 
 impl Pending for Answered {
     fn answer(&mut self, _: Duration) -> Option<io::Result<Output>> {

@@ -15,9 +15,12 @@ use scst_core::deadline::Deadline;
 use scst_core::ocf::action::Action;
 use scst_core::ocf::env::Env;
 use scst_core::ocf::run::{Agent, Context};
-use scst_core::system::System;
+use scst_core::system::{Operation, Output, System};
 
+use super::coverage::{Coverage, Kind};
+use super::faults::Fault;
 use super::outside::Outside;
+use super::real::{Call, Tape};
 use super::world::World;
 
 /// One action under way.
@@ -26,7 +29,8 @@ pub(super) type TaskId = u32;
 /// The world, and whose turn it is.
 pub(super) struct Stage {
     state: Mutex<State>,
-    changed: Condvar,
+    /// Nobody has the turn any more.
+    free: Condvar,
 }
 
 pub(super) struct State {
@@ -35,6 +39,26 @@ pub(super) struct State {
     next: TaskId,
     /// Who runs; nobody while the simulation decides.
     turn: Option<TaskId>,
+    /// What actions did to kernel files, and what went wrong there.
+    pub(super) coverage: Coverage,
+    /// What goes wrong in one certain action.
+    pub(super) aim: Option<Aim>,
+    /// Every action that began, in this order: its kind and its node.
+    pub(super) begun: Vec<(Kind, usize)>,
+    /// Every action with all that it met, for the real binaries.
+    pub(super) tape: Option<Tape>,
+}
+
+/// Something goes wrong in one certain action.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Aim {
+    pub(super) kind: Kind,
+    pub(super) node: usize,
+    /// How many actions of this kind come before it on this node.
+    pub(super) before: usize,
+    /// The operation that it meets, from 1.
+    pub(super) operation: u32,
+    pub(super) fault: Fault,
 }
 
 /// An action, as far as the simulation is concerned.
@@ -43,6 +67,9 @@ pub(super) struct Task {
     /// Which resource and action, for the history.
     pub(super) label: String,
     pub(super) action: Action,
+    kind: Kind,
+    /// It has got the turn. One for each, because whoever wakes up in vain costs more than the action.
+    got: Arc<Condvar>,
     /// It does nothing before this time.
     wake: Duration,
     /// When it is killed.
@@ -57,7 +84,9 @@ pub(super) struct Task {
     /// When it began.
     pub(super) begun: Duration,
     /// What goes wrong in it, and at which operation.
-    pub(super) fault: Option<(u32, super::faults::Fault)>,
+    pub(super) fault: Option<(u32, Fault)>,
+    /// What it was called with and met, for the real binary.
+    call: Option<Box<Call>>,
     pub(super) outcome: Option<Outcome>,
 }
 
@@ -80,10 +109,38 @@ pub(super) fn die() -> ! {
     resume_unwind(Box::new(Killed))
 }
 
+impl State {
+    /// What was aimed at the action that begins now.
+    fn aimed(&mut self, kind: &Kind, node: usize) -> Option<(u32, Fault)> {
+        let aim = self.aim.as_mut().filter(|aim| aim.kind == *kind && aim.node == node)?;
+        if aim.before > 0 {
+            aim.before -= 1;
+            return None;
+        }
+        self.aim.take().map(|aim| (aim.operation, aim.fault))
+    }
+}
+
 impl Stage {
     pub(super) fn new(world: World) -> Arc<Self> {
-        let state = State { world, tasks: BTreeMap::new(), next: 1, turn: None };
-        Arc::new(Self { state: Mutex::new(state), changed: Condvar::new() })
+        let state = State {
+            world,
+            tasks: BTreeMap::new(),
+            next: 1,
+            turn: None,
+            coverage: Coverage::default(),
+            aim: None,
+            begun: Vec::new(),
+            tape: None,
+        };
+        Arc::new(Self { state: Mutex::new(state), free: Condvar::new() })
+    }
+
+    /// A stage in the same state, on which everything goes its own way from now on. No action may be under way.
+    pub(super) fn fork(&self) -> Arc<Self> {
+        let state = self.lock();
+        assert!(state.tasks.is_empty(), "an action is under way");
+        Self::new(state.world.fork())
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
@@ -97,21 +154,28 @@ impl Stage {
         agent: &'static (dyn Agent + Sync),
         action: Action,
         label: String,
-        env: Env,
+        pairs: Vec<(String, String)>,
     ) -> TaskId {
+        let env = Env::from_pairs(pairs.iter().map(|(name, value)| (name, value)));
         let timeout = env.timeout();
         let cancelled = Arc::new(AtomicBool::new(false));
         let mut state = self.lock();
         let id = state.next;
         state.next += 1;
         let now = state.world.now;
-        let fault = state.world.armed(node, action);
+        let kind = Kind::new(agent.name(), label.split_once(' ').map_or("", |(_, what)| what));
+        let fault = state.aimed(&kind, node).or_else(|| state.world.armed(node, action));
+        state.begun.push((kind.clone(), node));
+        let State { tape, world, .. } = &mut *state;
+        let call = tape.as_mut().map(|tape| Box::new(tape.begin(world, node, agent.name(), &label, action, pairs)));
         state.tasks.insert(
             id,
             Task {
                 node,
                 label,
                 action,
+                kind,
+                got: Arc::default(),
                 wake: now,
                 end: now + timeout,
                 killed: false,
@@ -120,6 +184,7 @@ impl Stage {
                 faulted: false,
                 begun: now,
                 fault,
+                call,
                 outcome: None,
             },
         );
@@ -150,9 +215,13 @@ impl Stage {
                 };
                 let mut state = scene.lock();
                 state.world.process_ended(id);
-                state.tasks.get_mut(&id).expect("a task stays until it is taken").outcome = Some(outcome);
-                state.turn = None;
-                scene.changed.notify_all();
+                let State { tasks, tape, world, .. } = &mut *state;
+                let task = tasks.get_mut(&id).expect("a task stays until it is taken");
+                if let (Some(tape), Some(call)) = (tape, task.call.take()) {
+                    tape.end(world, *call, &outcome);
+                }
+                task.outcome = Some(outcome);
+                scene.give_back(state);
             })
             .expect("a thread");
         id
@@ -160,7 +229,9 @@ impl Stage {
 
     /// Waits for the turn; dies instead if the action was killed meanwhile.
     fn wait_for_turn(&self, id: TaskId) {
-        let state = self.changed.wait_while(self.lock(), |state| state.turn != Some(id));
+        let state = self.lock();
+        let got = Arc::clone(&state.tasks[&id].got);
+        let state = got.wait_while(state, |state| state.turn != Some(id));
         let state = state.unwrap_or_else(PoisonError::into_inner);
         let killed = state.tasks[&id].killed;
         drop(state);
@@ -169,14 +240,30 @@ impl Stage {
         }
     }
 
+    /// The running action gives the turn back.
+    fn give_back(&self, mut state: MutexGuard<'_, State>) {
+        state.turn = None;
+        // Whoever wakes up finds the lock free.
+        drop(state);
+        self.free.notify_one();
+    }
+
+    /// Gives an action the turn and waits until it gives it back.
+    fn give<'a>(&'a self, mut state: MutexGuard<'a, State>, id: TaskId) -> MutexGuard<'a, State> {
+        state.turn = Some(id);
+        let got = Arc::clone(&state.tasks[&id].got);
+        drop(state);
+        got.notify_one();
+        let waited = self.free.wait_while(self.lock(), |state| state.turn.is_some());
+        waited.unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The running action sleeps for `time`; other actions and the clock go on.
     pub(super) fn sleep(&self, id: TaskId, time: Duration) {
         let mut state = self.lock();
         let wake = state.world.now + time;
         state.tasks.get_mut(&id).expect("its own task").wake = wake;
-        state.turn = None;
-        self.changed.notify_all();
-        drop(state);
+        self.give_back(state);
         self.wait_for_turn(id);
     }
 
@@ -210,10 +297,35 @@ impl Stage {
                 continue;
             }
             let id = *state.world.lot.one_of(&ready);
-            state.turn = Some(id);
-            self.changed.notify_all();
-            let waited = self.changed.wait_while(state, |state| state.turn.is_some());
-            drop(waited.unwrap_or_else(PoisonError::into_inner));
+            drop(self.give(state, id));
+        }
+    }
+
+    /// An action is about to carry out an operation, and this goes wrong with it.
+    pub(super) fn operation(&self, id: TaskId, operation: &Operation) -> Option<Fault> {
+        let mut state = self.lock();
+        let State { tasks, coverage, world, .. } = &mut *state;
+        let task = tasks.get_mut(&id).expect("its own task");
+        task.operations += 1;
+        let number = task.operations;
+        let fault = task.fault.take_if(|(at, _)| *at == number).map(|(_, fault)| fault);
+        let fault = fault.filter(|fault| fault.concerns(operation.verb));
+        coverage.operation(&task.kind, operation, fault);
+        if let Some(call) = &mut task.call {
+            call.operation(operation, fault);
+        }
+        if let Some(fault) = fault {
+            task.faulted = true;
+            world.happened(format!("    {fault:?} at operation {number} of {}", task.label));
+            world.count_fault(fault);
+        }
+        fault
+    }
+
+    /// What an operation gave.
+    pub(super) fn answered(&self, id: TaskId, operation: &Operation, answer: &std::io::Result<Output>) {
+        if let Some(call) = &mut self.lock().tasks.get_mut(&id).expect("its own task").call {
+            call.answered(operation, answer);
         }
     }
 
@@ -236,10 +348,7 @@ impl Stage {
             let task = state.tasks.get_mut(&id).expect("just found");
             task.killed = true;
             if task.outcome.is_none() {
-                state.turn = Some(id);
-                self.changed.notify_all();
-                let waited = self.changed.wait_while(state, |state| state.turn.is_some());
-                state = waited.unwrap_or_else(PoisonError::into_inner);
+                state = self.give(state, id);
             }
             state.tasks.remove(&id);
         }

@@ -49,7 +49,7 @@ impl Store {
 }
 
 /// The numbers that hosts have written, by store and offset.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Contents {
     blocks: BTreeMap<(String, u64), u64>,
     /// What is in the page cache of a node, of files and of what was not written through.
@@ -82,6 +82,11 @@ pub(super) struct Disks {
 impl Disks {
     pub(super) fn contents(&self) -> MutexGuard<'_, Contents> {
         self.contents.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same, with other contents, to be changed apart from the original.
+    pub(super) fn fork(&self, contents: &Arc<Mutex<Contents>>) -> Self {
+        Self { files: self.files.fork(), node: self.node, contents: Arc::clone(contents) }
     }
 
     /// Which store an opening is of, however often that was away.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -144,6 +144,8 @@ impl World {
                 run: BTreeMap::new(),
                 locks: BTreeMap::new(),
                 full: None,
+                broken: Vec::new(),
+                writes: 0,
                 faulted: Duration::ZERO,
                 states: BTreeMap::new(),
                 commands: Vec::new(),
@@ -151,6 +153,27 @@ impl World {
             world.boot(node);
         }
         Ok(world)
+    }
+
+    /// The same machines and cluster, which go their own way from now on, with nothing counted yet.
+    pub(super) fn fork(&self) -> Self {
+        let contents = self.nodes.first().map(|node| node.disks.contents().clone()).unwrap_or_default();
+        let contents = Arc::new(Mutex::new(contents));
+        Self {
+            lot: self.lot.clone(),
+            nodes: self.nodes.iter().map(|node| node.fork(&contents)).collect(),
+            layers: self.layers.clone(),
+            stores: self.stores.clone(),
+            acknowledged: self.acknowledged.clone(),
+            cib: self.cib.fork().expect("a CIB in memory"),
+            groups: self.groups.clone(),
+            #[cfg(test)]
+            calls: Vec::new(),
+            history: self.history.clone(),
+            violation: self.violation.clone(),
+            counts: BTreeMap::new(),
+            ..*self
+        }
     }
 
     /// Time since a node booted.
@@ -215,6 +238,7 @@ impl World {
     pub(super) fn has_cause(&self, node: usize, begun: Duration) -> bool {
         let node = &self.nodes[node];
         node.full.is_some()
+            || !node.broken.is_empty()
             || !node.sick.is_empty()
             || begun <= node.faulted
             || node.commands.iter().any(|command| command.hangs)

@@ -62,14 +62,14 @@ impl Ask {
 }
 
 /// What became of a question.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(in super::super) enum Asking {
     Answered(Result<Vec<u8>, Errno>),
     /// Its number, by which [`Machine::daemon_answer`] knows it.
     Waiting(u64),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Question {
     number: u64,
     ask: Ask,
@@ -80,7 +80,7 @@ struct Question {
 }
 
 /// What the daemon has been asked and has not answered, in order, and answers nobody has taken.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(in super::super) struct Asked {
     questions: Vec<Question>,
     answers: Vec<(u64, Result<Vec<u8>, Errno>)>,

@@ -12,7 +12,7 @@ const PAUSE: Duration = Duration::from_secs(3);
 const NOTICE: Duration = Duration::from_secs(1);
 
 /// One session as its initiator sees it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct HostSession {
     target: String,
     initiator: IscsiInitiator,
@@ -33,7 +33,7 @@ impl HostSession {
 }
 
 /// All of them, in the order of their logins.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(in super::super) struct Hosts(Vec<HostSession>);
 
 impl Hosts {

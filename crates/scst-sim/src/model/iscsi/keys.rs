@@ -21,7 +21,7 @@ enum Range {
 }
 
 /// One key.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Key {
     name: &'static str,
     default: u32,

@@ -36,7 +36,7 @@ const DRIVER: [AttrSpec; 5] =
     [("enabled", RW), ("iSNSServer", RW), ("internal_portal", RW), ("isns_entity_name", RW), ("link_local", RW)];
 
 /// Users, portals, and the files that show them.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Lists {
     incoming: List,
     outgoing: List,
@@ -64,7 +64,7 @@ impl Lists {
 }
 
 /// What the daemon knows besides its targets; a new one knows nothing.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Settings {
     enabled: bool,
     link_local: bool,
@@ -86,7 +86,7 @@ impl Settings {
 }
 
 /// What the driver itself holds.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct IscsiDriver {
     daemon: Daemon,
     settings: Settings,
@@ -111,7 +111,7 @@ impl IscsiDriver {
 }
 
 /// What a target holds.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct IscsiTarget {
     tid: u32,
     keys: Keys,

@@ -29,7 +29,7 @@ const INITIATORS_SEGMENT: u32 = 262_144;
 const INITIATORS_R2T: u32 = 1;
 
 /// What the two sides have agreed on.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(in super::super) struct Negotiated {
     /// The address the initiator comes from, which names its connection.
     pub(in super::super) from: String,

@@ -66,7 +66,7 @@ impl Cluster {
     /// A parameter of a group changes that takes effect by a restart only, or somebody asks for one.
     pub(in crate::simulate) fn restart(&mut self, group: &str) {
         let of_group = self.resources.iter_mut().filter(|resource| resource.group.as_deref() == Some(group));
-        for instance in of_group.flat_map(|resource| &mut resource.instances) {
+        for instance in of_group.flat_map(|resource| &mut resource.instances).filter(|instance| instance.active()) {
             instance.restart = true;
         }
     }

@@ -6,7 +6,6 @@ use std::time::Duration;
 use agents::scst_aluadg::Aluadg;
 use agents::scst_qla2xtgt;
 use scst_core::ocf::action::Action;
-use scst_core::ocf::env::Env;
 use scst_core::ocf::run::Agent;
 
 use super::{Cluster, Extra, Lists};
@@ -72,7 +71,7 @@ impl Cluster {
         });
         drop(state);
         let label = format!("{} {what}", resource.id);
-        self.stage.begin(node, agent, action, label, Env::from_pairs(env))
+        self.stage.begin(node, agent, action, label, env)
     }
 
     /// Waits until these actions have ended.

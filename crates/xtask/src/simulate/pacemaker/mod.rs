@@ -74,6 +74,7 @@ impl Instance {
 }
 
 /// One clone.
+#[derive(Debug, Clone)]
 pub(super) struct Resource {
     pub(super) id: String,
     /// The device group; none: it is the ports' resource.
@@ -179,6 +180,18 @@ impl Cluster {
             aborted: false,
             eventful: false,
             last: BTreeMap::new(),
+        }
+    }
+
+    /// The same cluster, which goes its own way from now on. No action may be under way.
+    pub(super) fn fork(&self) -> Self {
+        Self {
+            stage: self.stage.fork(),
+            resources: self.resources.clone(),
+            standby: self.standby.clone(),
+            lost: self.lost.clone(),
+            last: self.last.clone(),
+            ..*self
         }
     }
 

@@ -1,0 +1,180 @@
+//! What the actions of all histories came through: which operations on kernel files they made, what went wrong with each of them, and which
+//! action followed which.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+
+use scst_core::error::Verb;
+use scst_core::system::Operation;
+
+use super::faults::Fault;
+
+/// A kind of action.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Kind {
+    pub(super) agent: &'static str,
+    /// The action; of a notification also its type and operation.
+    pub(super) what: String,
+}
+
+impl Kind {
+    pub(super) fn new(agent: &'static str, what: &str) -> Self {
+        Self { agent, what: what.to_owned() }
+    }
+}
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.agent.trim_start_matches("scst_"), self.what)
+    }
+}
+
+/// What actions came through.
+#[derive(Debug, Default)]
+pub(super) struct Coverage {
+    /// By action and path: the kinds of operations, and the faults that they met.
+    operations: HashMap<Kind, HashMap<PathBuf, Vec<(Verb, u32)>>>,
+}
+
+impl Coverage {
+    /// An action makes an operation, and meets this fault there.
+    pub(super) fn operation(&mut self, kind: &Kind, operation: &Operation, fault: Option<Fault>) {
+        if !self.operations.contains_key(kind) {
+            self.operations.insert(kind.clone(), HashMap::new());
+        }
+        let Some(paths) = self.operations.get_mut(kind) else { return };
+        if !paths.contains_key(&operation.path) {
+            paths.insert(operation.path.clone(), Vec::new());
+        }
+        let Some(verbs) = paths.get_mut(&operation.path) else { return };
+        let met = fault.and_then(|fault| Fault::ALL.iter().position(|other| *other == fault)).map_or(0, |at| 1 << at);
+        match verbs.iter_mut().find(|(verb, _)| *verb == operation.verb) {
+            Some((_, faults)) => *faults |= met,
+            None => verbs.push((operation.verb, met)),
+        }
+    }
+
+    /// Takes in what others came through.
+    pub(super) fn add(&mut self, other: Self) {
+        for (kind, paths) in other.operations {
+            let own = self.operations.entry(kind).or_default();
+            for (path, verbs) in paths {
+                let own = own.entry(path).or_default();
+                for (verb, faults) in verbs {
+                    match own.iter_mut().find(|(own, _)| *own == verb) {
+                        Some((_, own)) => *own |= faults,
+                        None => own.push((verb, faults)),
+                    }
+                }
+            }
+        }
+    }
+
+    /// A table: actions down, faults across, and how many of the action's operations met the fault. Operations are counted by what they
+    /// are about, whichever node, port, device or LUN it is.
+    pub(super) fn print(&self) {
+        let mut shapes: BTreeMap<&Kind, BTreeMap<(String, String), u32>> = BTreeMap::new();
+        for (kind, paths) in &self.operations {
+            let shapes = shapes.entry(kind).or_default();
+            for (path, verbs) in paths {
+                for (verb, faults) in verbs {
+                    *shapes.entry((format!("{verb:?}"), shape(path))).or_default() |= faults;
+                }
+            }
+        }
+        if shapes.is_empty() {
+            return;
+        }
+        print!("{:32} {:>10}", "operations that met a fault", "operations");
+        Fault::ALL.iter().for_each(|fault| print!(" {:>13}", words(*fault)));
+        println!();
+        let (mut met, mut possible) = (0, 0);
+        for (kind, operations) in shapes {
+            print!("{:32} {:>10}", kind.to_string(), operations.len());
+            for (at, fault) in Fault::ALL.iter().enumerate() {
+                let queued = |verb: &str| verb == "Write" || fault.concerns(Verb::Read);
+                let all = operations.keys().filter(|(verb, _)| queued(verb)).count();
+                let hit = operations.values().filter(|faults| **faults & (1 << at) != 0).count();
+                met += hit;
+                possible += all;
+                print!(" {:>13}", format!("{hit}/{all}"));
+            }
+            println!();
+        }
+        println!("{met} of {possible} combinations of action, operation and fault");
+    }
+}
+
+/// Prints which action followed which on an instance, of what was counted as `pair BEFORE AFTER`.
+pub(super) fn print_pairs(counts: &BTreeMap<String, u64>) {
+    let pairs: BTreeMap<(&str, &str), u64> = counts
+        .iter()
+        .filter_map(|(what, count)| Some((what.strip_prefix("pair ")?.split_once(' ')?, *count)))
+        .collect();
+    let names: BTreeSet<&str> = pairs.keys().flat_map(|(before, after)| [*before, *after]).collect();
+    if names.is_empty() {
+        return;
+    }
+    print!("{:16}", "before, after");
+    names.iter().for_each(|name| print!(" {name:>9}"));
+    println!();
+    for before in &names {
+        print!("{before:16}");
+        for after in &names {
+            print!(" {:>9}", pairs.get(&(*before, *after)).map_or_else(|| "-".to_owned(), u64::to_string));
+        }
+        println!();
+    }
+    println!("{} of {} pairs of actions", pairs.len(), names.len() * names.len());
+}
+
+fn words(fault: Fault) -> String {
+    match fault {
+        Fault::Fails(errno) => format!("{errno:?}"),
+        Fault::Lasts(errno) => format!("{errno:?}-stays"),
+        other => format!("{other:?}"),
+    }
+}
+
+/// What a path is about: names of things are replaced by what kind of thing they are.
+fn shape(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let Some(below) = text.strip_prefix("/sys/") else { return "STORE".to_owned() };
+    let mut parts: Vec<&str> = Vec::new();
+    let mut before = "";
+    for part in below.split('/') {
+        let name = match before {
+            _ if part == "mgmt" => part,
+            "devices" => "DEVICE",
+            "device_groups" => "GROUP",
+            "target_groups" => "NODE",
+            "ini_groups" => "TABLE",
+            "luns" => "LUN",
+            "initiators" | "sessions" => "HOST",
+            "block" => "NUMBER",
+            "handlers" => "HANDLER",
+            "fc_host" => "HOST",
+            _ if part.contains(':') => "PORT",
+            _ => part,
+        };
+        parts.push(name);
+        before = part;
+    }
+    parts.join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_known_by_what_it_is_about() {
+        let same = |path: &str, expected: &str| assert_eq!(shape(Path::new(path)), expected);
+        same("/sys/kernel/scst_tgt/devices/red_lu0/block", "kernel/scst_tgt/devices/DEVICE/block");
+        same(
+            "/sys/kernel/scst_tgt/targets/qla2x00t/21:00:00:00:00:00:01:00/ini_groups/esx1/luns/mgmt",
+            "kernel/scst_tgt/targets/qla2x00t/PORT/ini_groups/TABLE/luns/mgmt",
+        );
+        same("/dev/red#0", "STORE");
+    }
+}

@@ -1,0 +1,354 @@
+//! The calls of a history once more, by the real binaries on a mounted machine.
+//!
+//! Before every action the machine, the agents' own files and the cluster are kept as they are. Afterwards the binary is called with the
+//! same environment on that machine, mounted, and meets the same fault. It must end as the action in the simulation did: the same
+//! exit code, the same writes in the same order, the same tree, the same score, the same files of its own.
+//!
+//! The binary sees the simulation's clock (in a time namespace) and stores (in a mount namespace). What depends on who comes first is not
+//! compared, and counted by its reason.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use scst_core::error::Verb;
+use scst_core::ocf::action::Action;
+use scst_core::system::{Operation, Output, StoreKind};
+use scst_sim::faults::{self, Op, When};
+use scst_sim::model::Machine;
+use scst_sim::mount::{Mount, Pace, Setup};
+use scst_sim::stand_in::{self, cib::CibFile};
+use scst_sim::tree::picture_in;
+
+use super::faults::Fault;
+use super::stage::Outcome;
+use super::stores::Disks;
+use super::world::{NODES, World};
+use crate::workspace;
+
+/// What takes longer is not played again: it would take as long on the wall's clock.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// Every action of a history.
+#[derive(Default)]
+pub(super) struct Tape {
+    pub(super) calls: Vec<Call>,
+}
+
+/// One action: what it was called with, what it met, and what came of it.
+pub(super) struct Call {
+    node: usize,
+    label: String,
+    program: &'static str,
+    action: Action,
+    env: Vec<(String, String)>,
+    before: Before,
+    /// What it asked the kernel for, in this order.
+    operations: Vec<Operation>,
+    stores: BTreeMap<PathBuf, Option<StoreKind>>,
+    /// What went wrong, and at which of the operations.
+    fault: Option<(Fault, usize)>,
+    after: After,
+}
+
+/// What an action finds.
+struct Before {
+    machine: Machine,
+    disks: Disks,
+    run: BTreeMap<PathBuf, String>,
+    cib: CibFile,
+    now: Duration,
+    uptime: Duration,
+    boot: u32,
+    full: bool,
+    broken: bool,
+    writes: u64,
+}
+
+/// What an action leaves.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct After {
+    exit: Option<u8>,
+    writes: Vec<String>,
+    tree: String,
+    score: Option<String>,
+    files: Vec<String>,
+    took: Duration,
+    /// Others wrote to the same kernel meanwhile.
+    disturbed: bool,
+}
+
+impl Tape {
+    /// An action begins.
+    pub(super) fn begin(
+        &self,
+        world: &World,
+        node: usize,
+        program: &'static str,
+        label: &str,
+        action: Action,
+        env: Vec<(String, String)>,
+    ) -> Call {
+        let there = world.nodes[node].fork(&Arc::default());
+        let before = Before {
+            machine: there.machine,
+            disks: there.disks,
+            run: there.run,
+            cib: world.cib.fork().expect("a CIB in memory"),
+            now: world.now,
+            uptime: world.uptime(node),
+            boot: there.boot,
+            full: there.full.is_some(),
+            broken: !there.broken.is_empty(),
+            writes: there.writes,
+        };
+        let label = label.to_owned();
+        let after = After::default();
+        Call {
+            node,
+            label,
+            program,
+            action,
+            env,
+            before,
+            operations: Vec::new(),
+            stores: BTreeMap::new(),
+            fault: None,
+            after,
+        }
+    }
+
+    /// An action has ended.
+    pub(super) fn end(&mut self, world: &mut World, mut call: Call, outcome: &Outcome) {
+        let writes = call.operations.iter().filter(|done| done.verb == Verb::Write).map(line);
+        let writes = side_by_side(writes.collect());
+        let there = &mut world.nodes[call.node];
+        // What was refused did not get as far as the kernel.
+        let refused = call.fault.is_some_and(|(fault, at)| {
+            call.operations[at].verb == Verb::Write && matches!(fault, Fault::Fails(_) | Fault::KillBefore)
+        });
+        let own = writes.len() as u64 - u64::from(refused);
+        call.after = After {
+            exit: outcome.exit,
+            disturbed: there.writes - call.before.writes != own,
+            writes,
+            tree: picture_in(&mut there.machine).unwrap_or_else(|error| error.to_string()),
+            files: names(there.run.keys().filter(|path| path.starts_with("/run"))),
+            score: call.score(&world.cib),
+            took: world.now.saturating_sub(call.before.now),
+        };
+        self.calls.push(call);
+    }
+}
+
+impl Call {
+    /// It is about to carry out an operation, and this goes wrong with it.
+    pub(super) fn operation(&mut self, operation: &Operation, fault: Option<Fault>) {
+        if let Some(fault) = fault {
+            self.fault = Some((fault, self.operations.len()));
+        }
+        self.operations.push(operation.clone());
+    }
+
+    /// What an operation gave.
+    pub(super) fn answered(&mut self, operation: &Operation, answer: &std::io::Result<Output>) {
+        if matches!(operation.verb, Verb::Look | Verb::OpenToRead | Verb::OpenToWrite) {
+            let found = match answer {
+                Ok(Output::Store(kind)) => Some(*kind),
+                _ => None,
+            };
+            self.stores.insert(operation.path.clone(), found);
+        }
+    }
+
+    fn value(&self, name: &str) -> &str {
+        self.env.iter().find(|(other, _)| other == name).map_or("", |(_, value)| value)
+    }
+
+    fn score(&self, cib: &CibFile) -> Option<String> {
+        cib.score(NODES[self.node], self.value("OCF_RESOURCE_INSTANCE")).ok().flatten()
+    }
+
+    /// Why it is not compared, if it is not.
+    fn incomparable(&self) -> Option<&'static str> {
+        let struck = self.fault.map(|(fault, at)| (fault, self.operations[at].verb));
+        let opened = self.operations.iter().any(|done| matches!(done.verb, Verb::OpenToRead | Verb::OpenToWrite));
+        Some(match struck {
+            _ if self.after.disturbed => "others wrote to the same kernel meanwhile",
+            _ if self.after.took > PATIENCE => "it takes too long",
+            _ if self.before.full => "nothing can be written below /run",
+            _ if self.before.broken => "a fault of an earlier action lasts",
+            _ if opened => "it opens a store itself",
+            Some((Fault::Term, _)) => "a signal comes at no certain moment",
+            Some((Fault::Hangs, _)) => "it takes too long",
+            Some((Fault::Queued | Fault::QueuedFails | Fault::Lasts(_), _)) => "the mount has no such fault",
+            Some((_, Verb::Link)) => "the path of another operation leads through the same link",
+            Some((_, Verb::Look)) => "the store is this machine's",
+            _ => return None,
+        })
+    }
+
+    /// The fault that the mount has for it.
+    fn fault(&self) -> Option<faults::Fault> {
+        let (fault, at) = self.fault?;
+        let struck = &self.operations[at];
+        let same = |other: &&Operation| other.verb == struck.verb && other.path == struck.path;
+        let nth = self.operations[..=at].iter().filter(same).count();
+        let op = match struck.verb {
+            Verb::Write => Op::Write,
+            Verb::Read => Op::Read,
+            _ => Op::List,
+        };
+        let path = struck.path.strip_prefix("/sys").unwrap_or(&struck.path).to_string_lossy();
+        let armed = faults::Fault::on(op).path(&path).process(self.program).at(u32::try_from(nth).ok()?);
+        Some(match fault {
+            Fault::Fails(errno) => armed.fail(errno),
+            Fault::KillBefore => armed.action(faults::Action::Kill(Signal::SIGKILL, When::Before)),
+            _ => armed.action(faults::Action::Kill(Signal::SIGKILL, When::After)),
+        })
+    }
+
+    /// Has the real binary do it, in a directory that is empty, and answers what it leaves.
+    fn play(&self, dir: &Path) -> Result<After, Box<dyn Error>> {
+        for name in ["sys", "scst", "scst/pr", "run"] {
+            fs::create_dir(dir.join(name))?;
+        }
+        for (path, text) in &self.before.run {
+            let place = match path.strip_prefix("/var/lib/scst") {
+                Ok(below) => dir.join("scst").join(below),
+                Err(_) => dir.join("run").join(path.file_name().unwrap_or_default()),
+            };
+            fs::create_dir_all(place.parent().unwrap_or(dir))?;
+            fs::write(place, text)?;
+        }
+        fs::write(dir.join("boot"), format!("{}\n", self.before.boot))?;
+        let cib = self.before.cib.copy_to(dir.join("cib.xml"))?;
+        stand_in::install(&dir.join("sbin"), &workspace::binary("scst-sim")?)?;
+        let machine = self.before.machine.fork(Box::new(self.before.disks.fork(&Arc::default())));
+        let faults = self.fault().into_iter().collect();
+        let setup = Setup { machine, files: None, loadable: None, faults, pace: Pace::Real };
+        let mount = Mount::start(dir.join("sys"), setup)?;
+        let log = File::create(dir.join("log"))?;
+        let status = self.command(dir)?.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).status()?;
+        let exit = status.code().and_then(|code| u8::try_from(code).ok()).filter(|_| status.signal().is_none());
+        let mut writes = Vec::new();
+        for write in mount.writes() {
+            let path = Path::new("/sys").join(String::from_utf8_lossy(&write.path).as_ref());
+            let data = Some(String::from_utf8_lossy(&write.data).trim_end_matches('\n').to_owned());
+            writes.push(line(&Operation { verb: Verb::Write, path, data }));
+        }
+        let files = fs::read_dir(dir.join("run"))?.map(|file| Ok(file?.path())).collect::<std::io::Result<Vec<_>>>()?;
+        Ok(After {
+            exit,
+            writes: side_by_side(writes),
+            tree: mount.picture()?,
+            score: self.score(&cib),
+            files: names(files.iter()),
+            took: self.after.took,
+            disturbed: false,
+        })
+    }
+
+    /// The binary as Pacemaker calls it, on the simulation's clock and with its stores below `/dev` and `/srv`.
+    fn command(&self, dir: &Path) -> Result<Command, Box<dyn Error>> {
+        let mut script = "mount --bind boot /proc/sys/kernel/random/boot_id && mount -t tmpfs dev /dev && \
+                          mount -t tmpfs srv /srv && mknod -m 666 /dev/null c 1 3"
+            .to_owned();
+        for (path, found) in &self.stores {
+            let path = path.display();
+            match found {
+                Some(StoreKind::Disk(number)) => {
+                    let (major, minor) = (nix::sys::stat::major(*number), nix::sys::stat::minor(*number));
+                    write!(script, " && mknod '{path}' b {major} {minor}")?;
+                }
+                Some(StoreKind::File(size)) => write!(script, " && truncate -s {size} '{path}'")?,
+                Some(StoreKind::Other) => write!(script, " && mkdir '{path}'")?,
+                None => {}
+            }
+        }
+        script.push_str(" && exec \"$@\"");
+        let here = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME)?;
+        let offset = i64::try_from(self.before.uptime.as_secs())? - here.tv_sec();
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--time", "--boottime", &offset.to_string(), "sh", "-c", &script, "sh"]);
+        command.arg(workspace::binary(self.program)?).arg(self.action.to_string());
+        let tools = dir.join("sbin");
+        command.env_clear().current_dir(dir).envs(self.env.iter().map(|(name, value)| (name, value)));
+        command.env("PATH", format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", tools.display()));
+        command.env("HA_SBIN_DIR", &tools).env("HA_RSCTMP", dir.join("run")).env("HA_LOGFILE", dir.join("messages"));
+        command.env("SCST_VAR_LIB", dir.join("scst")).env("SCST_SYSFS_ROOT", dir.join("sys"));
+        command.env("STAND_IN_CIB", dir.join("cib.xml")).env("STAND_IN_NODE", NODES[self.node]);
+        Ok(command)
+    }
+}
+
+/// A write in a line.
+fn line(write: &Operation) -> String {
+    let path = write.path.to_string_lossy();
+    let data = write.data.as_deref().unwrap_or_default();
+    format!("{} < {data}", path.trim_start_matches("/sys/kernel/scst_tgt/"))
+}
+
+/// Ports are enabled side by side: which of them comes first says nothing.
+fn side_by_side(mut writes: Vec<String>) -> Vec<String> {
+    writes.chunk_by_mut(|a, b| [a, b].iter().all(|line| line.contains("/enabled < "))).for_each(<[String]>::sort);
+    writes
+}
+
+/// The names of the agents' own files, without locks and temporary ones.
+fn names<'a>(paths: impl Iterator<Item = &'a PathBuf>) -> Vec<String> {
+    let names = paths.filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
+    let mut names: Vec<String> = names
+        .filter(|name| !name.starts_with('.') && Path::new(name).extension().is_none_or(|end| end != "lock"))
+        .collect();
+    names.sort();
+    names
+}
+
+/// What came of a history's calls.
+#[derive(Debug, Default)]
+pub(super) struct Compared {
+    /// How many were played by the binaries.
+    pub(super) calls: u64,
+    /// How many of them met a fault.
+    pub(super) faults: u64,
+    /// How many were not, and why.
+    pub(super) left_out: BTreeMap<&'static str, u64>,
+    /// What differs, a paragraph each.
+    pub(super) differences: Vec<String>,
+}
+
+/// Has the binaries do what the actions of a history did.
+pub(super) fn compare(tape: &Tape) -> Result<Compared, Box<dyn Error>> {
+    let mut all = Compared::default();
+    for call in &tape.calls {
+        if let Some(why) = call.incomparable() {
+            *all.left_out.entry(why).or_default() += 1;
+            continue;
+        }
+        let dir = tempfile::Builder::new().prefix("scst-simulate-").tempdir()?;
+        let real = call.play(dir.path())?;
+        all.calls += 1;
+        all.faults += u64::from(call.fault.is_some());
+        if real != call.after {
+            let at = call.before.now.as_secs_f64();
+            let log = fs::read_to_string(dir.path().join("messages")).unwrap_or_default();
+            let fault = call.fault.map(|(fault, at)| format!(", {fault:?} at {:?}", call.operations[at]));
+            all.differences.push(format!(
+                "{at:10.3} {} {}{}\nsimulated {:#?}\nreal {real:#?}\n{log}",
+                NODES[call.node],
+                call.label,
+                fault.unwrap_or_default(),
+                call.after
+            ));
+        }
+    }
+    Ok(all)
+}
