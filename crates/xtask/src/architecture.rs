@@ -130,15 +130,16 @@ fn product_and_simulator_share_no_code() {
 }
 
 /// Files of the product that reach into the file system, and why.
-const OPENERS: [(&str, &str); 8] = [
+const OPENERS: [(&str, &str); 6] = [
     ("crates/scst-core/src/system/kernel_files.rs", "the kernel's"),
     ("crates/scst-core/src/system/machine.rs", "the number of this boot"),
-    ("crates/scst-core/src/system/own_files.rs", "state files and locks below /run"),
+    (
+        "crates/scst-core/src/system/own_files.rs",
+        "state files and locks below /run, and what is remembered below /var/lib/scst",
+    ),
     ("crates/scst-core/src/ocf/log.rs", "log and trace"),
-    ("agents/src/host.rs", "creates /var/lib/scst/pr"),
     ("agents/src/reservations.rs", "looks whether the files of persistent reservations are damaged"),
     ("agents/src/scst_ha/files.rs", "the files that the operator names"),
-    ("agents/src/scst_aluadg/served.rs", "remembers below /var/lib/scst/sizes how large an absent store is"),
 ];
 
 #[test]

@@ -7,15 +7,13 @@ mod architecture;
 mod bench;
 mod check;
 mod cluster;
-mod cluster_model;
 mod debian;
 mod demo;
 mod dist;
-mod faults;
 mod fuzz;
-mod guards;
 mod metadata;
 mod mounts;
+mod mutants;
 mod release;
 mod simulate;
 mod style;
@@ -45,16 +43,11 @@ enum Task {
 
     /// Runs everything that CI runs; installs by apt what it needs
     Test(check::Options),
-    /// Lets every kernel operation of every action go wrong in every way, and checks what the agents make of it: takes
-    /// some time, needs root and /dev/fuse
-    Faults(faults::Options),
-    /// Searches the life of clusters of two to four nodes for a story that breaks a law: as any user, without SCST
-    Model(cluster_model::Options),
     /// Plays whole clusters in one process, with the agents' own code, from seeds: as any user, without SCST
     Simulate(simulate::Options),
-    /// Takes each guard of the product out, in a copy, and sees the story about it fail: some 20 minutes, needs root and
-    /// /dev/fuse
-    Guards(guards::Options),
+    /// Changes the product in one place at a time, by cargo-mutants, and sees the fast tests and the simulation notice it: takes
+    /// hours, needs cargo-mutants
+    Mutants(mutants::Options),
     /// Runs the agents under a real Pacemaker: clusters of simulated machines in namespaces of their own; needs root and
     /// /dev/fuse
     Cluster(cluster::Options),
@@ -92,10 +85,8 @@ fn run(task: Task) -> Result<ExitCode, Box<dyn Error>> {
         Task::Demo { built } => demo::run(built),
 
         Task::Test(options) => check::run(&options),
-        Task::Faults(options) => faults::run(&options),
-        Task::Model(options) => cluster_model::run(&options),
         Task::Simulate(options) => simulate::run(&options),
-        Task::Guards(options) => guards::run(&options),
+        Task::Mutants(options) => mutants::run(&options),
         Task::Cluster(options) => cluster::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Bench(options) => bench::run(&options),

@@ -22,7 +22,7 @@ pub(crate) struct Options {
     /// The parts to run; without any, all
     #[arg(value_enum)]
     parts: Vec<Part>,
-    /// Leaves out what mounts or needs packages: mount, demo, package, e2e, faults, metadata, cluster
+    /// Leaves out what mounts or needs packages: mount, real, demo, package, e2e, metadata, cluster
     #[arg(long, conflicts_with = "parts")]
     fast: bool,
     /// Never installs a package, even if one is missing
@@ -44,16 +44,16 @@ pub(crate) enum Part {
     Replay,
     /// The same through a real mount
     Mount,
-    /// Whole clusters in one process, with the agents' own code: the same histories each time
+    /// Whole clusters in one process, with the agents' own code: the same histories each time, then others from fresh seeds
     Simulate,
+    /// The calls of some of these histories by the real binaries, which must do the same
+    Real,
     /// The demo: every state as it must be
     Demo,
     /// The package: installed, upgraded and removed in an empty root
     Package,
     /// The real binaries on a mounted, simulated SCST
     E2e,
-    /// Every write of every action failing, queued, killed and terminated: the subset of `cargo xtask faults`
-    Faults,
     /// The agents' meta-data: current, and accepted by every grammar and tool that reads it
     Metadata,
     /// The agents under a real Pacemaker, in clusters of simulated machines
@@ -124,11 +124,15 @@ fn run_part(part: Part, tally: &mut Tally) -> Result<bool, Box<dyn Error>> {
         }
         Part::Replay => replay(tally, &[]),
         Part::Mount => replay(tally, &["--mount"]),
-        Part::Simulate => itself(&["simulate", "--from", "1", "--histories", "150"], tally),
+        Part::Simulate => Ok(itself(&["simulate", "--from", "1", "--histories", "300"], tally)?
+            && itself(&["simulate", "--seconds", "120"], tally)?),
+        Part::Real => itself_as_root(
+            &["simulate", "--real", "--built", "--from", "1", "--histories", "3", "--events", "12"],
+            tally,
+        ),
         Part::Demo => itself(&["demo"], tally),
         // Only root can install it.
         Part::Package => itself_as_root(&["dist", "--quick"], tally),
-        Part::Faults => itself_as_root(&["faults", "--quick", "--built"], tally),
         Part::Cluster => Ok(itself(&["cluster"], tally)? && itself(&["ocf-tester", "--check"], tally)?),
         Part::E2e => run(as_root(cargo(&["test", "--workspace", "--test", "*", "--", "--skip", "metadata::"]))?),
         Part::Metadata => run(as_root(cargo(&["test", "--workspace", "--test", "e2e", "metadata::"]))?),

@@ -1,8 +1,6 @@
 //! One test for each row of `docs/differences.md`, named after the row's id.
 //!
-//! Each tells in a few lines what would happen without the guard that the row describes. `cargo xtask guards` takes the
-//! guards out of the product, one after the other, and sees the row's test fail; what it takes out for which test is
-//! written down in `crates/xtask/guards.toml`.
+//! Each tells in a few lines what would happen without what the row promises.
 
 use std::time::Duration;
 
