@@ -40,8 +40,6 @@ enum Target {
     Record,
     /// What the kernel shows
     Sysfs,
-    /// A file of scstadmin
-    ScstConf,
 }
 
 /// What became of a target.
@@ -78,7 +76,6 @@ impl Target {
             Self::Cluster => "cluster",
             Self::Record => "record",
             Self::Sysfs => "sysfs",
-            Self::ScstConf => "scst_conf",
         }
     }
 

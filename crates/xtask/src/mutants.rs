@@ -31,7 +31,8 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
         return Err("cargo-mutants is missing: cargo install cargo-mutants".into());
     }
     let mut cargo = workspace::cargo();
-    cargo.args(["mutants", "--output", "target", "--test-package", "scst-core,agents,xtask"]);
+    cargo.args(["mutants", "--output", "target", "--package", "scst-core", "--package", "agents"]);
+    cargo.args(["--test-package", "scst-core,agents,xtask"]);
     for glob in &options.file {
         cargo.args(["--file", glob]);
     }

@@ -51,16 +51,7 @@ pub(super) fn all(binaries: &Path) -> Result<Vec<File>, Box<dyn Error>> {
     let root = workspace::root();
     text(&format!("usr/share/doc/{NAME}/changelog.gz"), gzip(&fs::read(root.join("CHANGELOG.md"))?)?);
     text(&format!("usr/share/doc/{NAME}/README.md"), fs::read(root.join("README.md"))?);
-    for unit in ["scst-ha-metrics.service", "scst-ha-metrics.timer"] {
-        text(&format!("usr/lib/systemd/system/{unit}"), fs::read(root.join("docs/monitoring").join(unit))?);
-    }
-    for document in ["README.md", "alerts.yml", "dashboard.json"] {
-        text(
-            &format!("usr/share/doc/{NAME}/monitoring/{document}"),
-            fs::read(root.join("docs/monitoring").join(document))?,
-        );
-    }
-    for document in ["differences.md", "json.md", "operations.md"] {
+    for document in ["differences.md", "operations.md"] {
         text(&format!("usr/share/doc/{NAME}/{document}"), fs::read(root.join("docs").join(document))?);
     }
     Ok(files)
@@ -148,9 +139,7 @@ mod tests {
         for file in files().iter().filter(|file| file.path.contains("completions")) {
             let text = String::from_utf8_lossy(&file.content);
             assert!(
-                ["check", "discover", "explain", "import", "metrics", "plan", "status", "renumber"]
-                    .iter()
-                    .all(|word| text.contains(word)),
+                ["discover", "explain", "status", "renumber"].iter().all(|word| text.contains(word)),
                 "{}",
                 file.path
             );

@@ -86,7 +86,9 @@ impl Coverage {
             return;
         }
         print!("{:32} {:>10}", "operations that met a fault", "operations");
-        Fault::ALL.iter().for_each(|fault| print!(" {:>13}", words(*fault)));
+        for fault in Fault::ALL {
+            print!(" {:>13}", words(fault));
+        }
         println!();
         let (mut met, mut possible) = (0, 0);
         for (kind, operations) in shapes {
@@ -116,7 +118,9 @@ pub(super) fn print_pairs(counts: &BTreeMap<String, u64>) {
         return;
     }
     print!("{:16}", "before, after");
-    names.iter().for_each(|name| print!(" {name:>9}"));
+    for name in &names {
+        print!(" {name:>9}");
+    }
     println!();
     for before in &names {
         print!("{before:16}");
@@ -150,10 +154,9 @@ fn shape(path: &Path) -> String {
             "target_groups" => "NODE",
             "ini_groups" => "TABLE",
             "luns" => "LUN",
-            "initiators" | "sessions" => "HOST",
+            "initiators" | "sessions" | "fc_host" => "HOST",
             "block" => "NUMBER",
             "handlers" => "HANDLER",
-            "fc_host" => "HOST",
             _ if part.contains(':') => "PORT",
             _ => part,
         };

@@ -177,6 +177,8 @@ fn sequences(from: &Cluster, depth: usize, names: &mut Vec<&'static str>, all: &
         let mut cluster = from.fork();
         happens(&mut cluster);
         cluster.settle();
+        // Nothing goes wrong here: everybody must say the truth at once.
+        cluster.stage.lock().world.undisturbed(&cluster);
         names.push(name);
         if !super::is_over(&cluster.stage) {
             sequences(&cluster, depth - 1, names, all);

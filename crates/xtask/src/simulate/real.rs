@@ -86,45 +86,6 @@ struct After {
 }
 
 impl Tape {
-    /// An action begins.
-    pub(super) fn begin(
-        &self,
-        world: &World,
-        node: usize,
-        program: &'static str,
-        label: &str,
-        action: Action,
-        env: Vec<(String, String)>,
-    ) -> Call {
-        let there = world.nodes[node].fork(&Arc::default());
-        let before = Before {
-            machine: there.machine,
-            disks: there.disks,
-            run: there.run,
-            cib: world.cib.fork().expect("a CIB in memory"),
-            now: world.now,
-            uptime: world.uptime(node),
-            boot: there.boot,
-            full: there.full.is_some(),
-            broken: !there.broken.is_empty(),
-            writes: there.writes,
-        };
-        let label = label.to_owned();
-        let after = After::default();
-        Call {
-            node,
-            label,
-            program,
-            action,
-            env,
-            before,
-            operations: Vec::new(),
-            stores: BTreeMap::new(),
-            fault: None,
-            after,
-        }
-    }
-
     /// An action has ended.
     pub(super) fn end(&mut self, world: &mut World, mut call: Call, outcome: &Outcome) {
         let writes = call.operations.iter().filter(|done| done.verb == Verb::Write).map(line);
@@ -149,6 +110,44 @@ impl Tape {
 }
 
 impl Call {
+    /// An action begins.
+    pub(super) fn begin(
+        world: &World,
+        node: usize,
+        program: &'static str,
+        label: &str,
+        action: Action,
+        env: Vec<(String, String)>,
+    ) -> Self {
+        let there = world.nodes[node].fork(&Arc::default());
+        let before = Before {
+            machine: there.machine,
+            disks: there.disks,
+            run: there.run,
+            cib: world.cib.fork().expect("a CIB in memory"),
+            now: world.now,
+            uptime: world.uptime(node),
+            boot: there.boot,
+            full: there.full.is_some(),
+            broken: !there.broken.is_empty(),
+            writes: there.writes,
+        };
+        let label = label.to_owned();
+        let after = After::default();
+        Self {
+            node,
+            label,
+            program,
+            action,
+            env,
+            before,
+            operations: Vec::new(),
+            stores: BTreeMap::new(),
+            fault: None,
+            after,
+        }
+    }
+
     /// It is about to carry out an operation, and this goes wrong with it.
     pub(super) fn operation(&mut self, operation: &Operation, fault: Option<Fault>) {
         if let Some(fault) = fault {

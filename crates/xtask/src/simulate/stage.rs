@@ -167,7 +167,7 @@ impl Stage {
         let fault = state.aimed(&kind, node).or_else(|| state.world.armed(node, action));
         state.begun.push((kind.clone(), node));
         let State { tape, world, .. } = &mut *state;
-        let call = tape.as_mut().map(|tape| Box::new(tape.begin(world, node, agent.name(), &label, action, pairs)));
+        let call = tape.as_ref().map(|_| Box::new(Call::begin(world, node, agent.name(), &label, action, pairs)));
         state.tasks.insert(
             id,
             Task {

@@ -1,7 +1,6 @@
 //! The stories, a file for each chapter.
 
 pub(super) mod by_hand;
-pub(super) mod foreseen;
 pub(super) mod losses;
 pub(super) mod members;
 pub(super) mod planned;
