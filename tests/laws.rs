@@ -18,12 +18,13 @@ type Law = fn(&[u8]);
 #[test]
 fn the_seeds_hold_the_laws_and_make_commands() {
     let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fuzz/seeds");
-    let targets: [(&str, Law); 5] = [
+    let targets: [(&str, Law); 6] = [
         ("initiators", laws::initiators),
         ("device", laws::device),
         ("cluster", laws::cluster),
         ("record", laws::record),
         ("sysfs", laws::sysfs),
+        ("scst_conf", laws::scst_conf),
     ];
     for (name, law) in targets {
         let before = laws::commands_seen();

@@ -221,3 +221,47 @@ fn pcs_takes_the_example_of_the_documentation() {
     let cib = std::fs::read_to_string(&cib).unwrap();
     assert!(cib.contains("<rsc_colocation") && cib.contains("<rsc_order"), "{cib}");
 }
+
+/// What `scst-ha import` makes of a file of scstadmin.
+fn imported(format: &str) -> String {
+    let file = repository("tests/data/scst-conf/alua.conf");
+    let mut import = Command::new(env!("CARGO_BIN_EXE_scst-ha"));
+    import.args(["import", "--node", "alpha", "--format", format, "--scst-conf"]).arg(file);
+    let output = import.env("PATH", "/nonexistent").output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn crmsh_pcs_and_cibadmin_take_what_an_import_writes() {
+    installed("/usr/sbin/crm", "crmsh");
+    installed("/usr/sbin/pcs", "pcs");
+    for format in ["crm", "pcs", "xml"] {
+        let (directory, [cib, file]) = empty_cluster(&imported(format));
+        let load = match format {
+            "crm" => format!("CIB_file={cib} crm configure load update {file} 2>&1"),
+            "xml" => {
+                format!("CIB_file={cib} cibadmin --modify --allow-create --scope configuration --xml-file {file} 2>&1")
+            }
+            // Without a cluster the copy of its configuration is made of a file.
+            _ => format!(
+                "cd {} && pcs() {{ case \"$1 $2\" in 'cluster cib') cp {cib} \"$3\";; 'cluster cib-push') cp \"$3\" {cib};; *) /usr/sbin/pcs \"$@\";; esac; }} && . {file} 2>&1",
+                directory.path().display()
+            ),
+        };
+        let text = content(&with_agents_installed(&format!("{load} && crm_verify --xml-file {cib} -V 2>&1")), format);
+        let mut complaints = text.lines().filter(|line| line.contains("ERROR") || line.contains("Error"));
+        assert!(complaints.all(|line| line.contains("not fencing")), "{format}: {text}");
+        let cib = std::fs::read_to_string(&cib).unwrap();
+        for part in [
+            "<rsc_colocation",
+            "<rsc_order",
+            "virtname=vol2",
+            "21:01:00:1b:32:2b:52:75",
+            "migration-threshold",
+            "timeout=\"240s\"",
+        ] {
+            assert!(cib.contains(part), "{format} {part}: {cib}");
+        }
+    }
+}

@@ -3,8 +3,13 @@
 use crate::world::sample::{self, group, ports};
 use crate::world::{Cluster, Node, Outcome};
 
+mod check;
 mod discover;
 mod explain;
+mod exposition;
+mod import;
+mod metrics;
+mod plan;
 mod status;
 
 /// A port that can only be an initiator.

@@ -16,7 +16,7 @@ fn a_serving_node_and_its_peer() {
     let session = alpha.control(&format!("login qla2x00t {} {}", ALPHA[0], HOST[0]));
     alpha.control(&format!("login qla2x00t {} {INITIATOR}", ALPHA[1]));
     let io = alpha.control(&format!("io start qla2x00t {} {} 0", ALPHA[0], session.trim()));
-    show(alpha, "status").code_is(0).ran(&["cibadmin", "crm_node"]).printed(str![[r#"
+    show(alpha, "status").code_is(0).ran(&["cibadmin", "crm_node", "crm_mon"]).printed(str![[r#"
 node alpha: SCST 3.11.0-pre
 
 port                     driver    id   enabled  link             sessions
@@ -31,9 +31,9 @@ initiator                group      I/O group  logged in on  in flight
 ports of resource scst_qla: running
 
 device group dummy: promoted, resource scst_dg_dummy
-  target group  id  state    ports
-  alpha (here)  1   active   21:00:00:24:ff:60:d0:10 101, 21:00:00:24:ff:60:d0:11 102
-  beta          2   standby  21:00:00:1b:32:0b:52:75 201, 21:01:00:1b:32:2b:52:75 202
+  target group  id  state    cluster     ports
+  alpha (here)  1   active   promoted    21:00:00:24:ff:60:d0:10 101, 21:00:00:24:ff:60:d0:11 102
+  beta          2   standby  unpromoted  21:00:00:1b:32:0b:52:75 201, 21:01:00:1b:32:2b:52:75 202
 
   device          handler       filename  store  blocked
   dummy_lu0dummy  vdisk_nullio  -         -      no
@@ -57,9 +57,9 @@ initiator                group    I/O group  logged in on  in flight
 50:01:43:80:03:b0:23:36  vmwtest  201        -             -
 
 device group dummy: unpromoted, resource scst_dg_dummy
-  target group  id  state    ports
-  alpha         1   active   21:00:00:24:ff:60:d0:10 101, 21:00:00:24:ff:60:d0:11 102
-  beta (here)   2   standby  21:00:00:1b:32:0b:52:75 201, 21:01:00:1b:32:2b:52:75 202
+  target group  id  state    cluster     ports
+  alpha         1   active   promoted    21:00:00:24:ff:60:d0:10 101, 21:00:00:24:ff:60:d0:11 102
+  beta (here)   2   standby  unpromoted  21:00:00:1b:32:0b:52:75 201, 21:01:00:1b:32:2b:52:75 202
 
   device          handler       filename  store  blocked
   dummy_lu0dummy  vdisk_nullio  -         -      no
@@ -97,9 +97,9 @@ ports of resource scst_qla: running
     remove initiator 50:01:43:80:03:b0:23:36 from initiator group vmwtest of port 21:00:00:24:ff:60:d0:11
 
 device group dummy: promoted, resource scst_dg_dummy
-  target group  id  state    ports
-  alpha (here)  1   active   21:00:00:24:ff:60:d0:10 101, 21:00:00:24:ff:60:d0:11 102
-  beta          2   standby  21:00:00:1b:32:0b:52:75 201, 21:01:00:1b:32:2b:52:75 202
+  target group  id  state    cluster     ports
+  alpha (here)  1   active   promoted    21:00:00:24:ff:60:d0:10 101, 21:00:00:24:ff:60:d0:11 102
+  beta          2   standby  unpromoted  21:00:00:1b:32:0b:52:75 201, 21:01:00:1b:32:2b:52:75 202
 
   device          handler       filename  store  blocked
   dummy_lu0dummy  vdisk_nullio  -         -      no
@@ -150,9 +150,9 @@ initiator                group    I/O group  logged in on  in flight
 50:01:43:80:03:b0:23:36  vmwtest  101        -             -
 
 device group dummy: promoted, resource scst_dg_dummy
-  target group  id  state    ports
-  alpha (here)  1   active   21:00:00:24:ff:60:d0:10 101, 21:00:00:24:ff:60:d0:11 102
-  beta          2   standby  21:00:00:1b:32:0b:52:75 201, 21:01:00:1b:32:2b:52:75 202
+  target group  id  state    cluster     ports
+  alpha (here)  1   active   promoted    21:00:00:24:ff:60:d0:10 101, 21:00:00:24:ff:60:d0:11 102
+  beta          2   standby  unpromoted  21:00:00:1b:32:0b:52:75 201, 21:01:00:1b:32:2b:52:75 202
 
   device          handler       filename  store  blocked
   dummy_lu0dummy  vdisk_nullio  -         -      once, waits for commands
@@ -206,9 +206,9 @@ device group a-foreign-group: half there
     there is no target group of this node
 
 device group dummy: promoted, resource scst_dg_dummy
-  target group  id  state    ports
-  alpha (here)  1   active   21:00:00:24:ff:60:d0:10 101, 21:00:00:24:ff:60:d0:11 102
-  beta          2   standby  21:00:00:1b:32:0b:52:75 201, 21:01:00:1b:32:2b:52:75 202
+  target group  id  state    cluster     ports
+  alpha (here)  1   active   promoted    21:00:00:24:ff:60:d0:10 101, 21:00:00:24:ff:60:d0:11 102
+  beta          2   standby  unpromoted  21:00:00:1b:32:0b:52:75 201, 21:01:00:1b:32:2b:52:75 202
 
   device          handler       filename  store  blocked
   dummy_lu0dummy  vdisk_nullio  -         -      no
@@ -272,9 +272,9 @@ initiator                group    I/O group  logged in on  in flight
 50:01:43:80:03:b0:23:36  vmwtest  101        -             -
 
 device group dummy: promoted
-  target group  id  state    ports
-  alpha (here)  1   active   21:00:00:24:ff:60:d0:10 101, 21:00:00:24:ff:60:d0:11 102
-  beta          2   standby  21:00:00:1b:32:0b:52:75 201, 21:01:00:1b:32:2b:52:75 202
+  target group  id  state    cluster  ports
+  alpha (here)  1   active   -        21:00:00:24:ff:60:d0:10 101, 21:00:00:24:ff:60:d0:11 102
+  beta          2   standby  -        21:00:00:1b:32:0b:52:75 201, 21:01:00:1b:32:2b:52:75 202
 
   device          handler       filename  store  blocked
   dummy_lu0dummy  vdisk_nullio  -         -      no
@@ -355,4 +355,16 @@ fn a_kernel_that_does_not_answer_is_told_and_the_rest_is_shown() {
     assert!(outcome.stdout().contains("could not be read\n  device group dummy: no answer within"), "{outcome:?}");
     assert!(outcome.stdout().contains(HOST[0]), "{outcome:?}");
     alpha.control("release");
+}
+
+#[test]
+fn a_watch_shows_it_again_until_it_is_interrupted() {
+    let cluster = serving();
+    let alpha = cluster.node("alpha");
+    let watch = alpha.tool("status --watch 1").begin("");
+    // Several looks on a machine that is busy with other tests.
+    std::thread::sleep(Duration::from_secs(8));
+    watch.signal(nix::sys::signal::Signal::SIGTERM);
+    let shown = watch.end().writes(0);
+    assert!(shown.stdout().matches("device group dummy: promoted").count() >= 2, "{shown:?}");
 }

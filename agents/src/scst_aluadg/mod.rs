@@ -12,6 +12,7 @@ mod monitor;
 mod notify;
 pub mod params;
 pub mod peers;
+pub mod planned;
 mod promote;
 mod served;
 mod start;

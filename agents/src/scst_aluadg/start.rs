@@ -241,7 +241,7 @@ fn rearrange(
 /// A configuration that can be started, and what is odd in it.
 pub(super) struct Checked {
     pub(super) params: Params,
-    findings: Vec<Finding>,
+    pub(super) findings: Vec<Finding>,
 }
 
 /// The parameters, the clone's limits and the backing files: what can be refused without looking at SCST.
@@ -309,7 +309,7 @@ pub(super) fn local_state(found: &Storage, local: &NodeName) -> Option<AluaState
 /// One convergence: what it works with.
 pub(super) struct Work<'a> {
     host: &'a Host<'a>,
-    topology: Topology,
+    pub(super) topology: Topology,
     pub(super) local: LocalPorts,
     /// The ports that do not exist and need not, a sentence each.
     pub(super) missing: Vec<String>,
@@ -377,7 +377,7 @@ impl<'a> Work<'a> {
     }
 
     /// Without its first device a group is not started, as with a mistake in it; which devices are left out is a matter of this node.
-    fn first_device(&self, plan: &Plan) -> Result<(), Failure> {
+    pub(super) fn first_device(&self, plan: &Plan) -> Result<(), Failure> {
         let first = self.params.devices.iter().find(|device| device.index == 0);
         match first.and_then(|first| plan.left_out.get_key_value(&first.name)) {
             Some((device, why)) => Err(Failure::installed(format!("device {device} cannot be added: {why}"))),
@@ -481,7 +481,7 @@ impl<'a> Work<'a> {
     }
 
     /// One loop initialisation per enabled FC port whose LUNs changed, so that initiators look again.
-    fn lips(&self, steps: &[Step], deadline: &Deadline) -> Result<Vec<Step>, Error> {
+    pub(super) fn lips(&self, steps: &[Step], deadline: &Deadline) -> Result<Vec<Step>, Error> {
         if self.scope.driver != Driver::Qla2x00t || !self.params.lip {
             return Ok(Vec::new());
         }

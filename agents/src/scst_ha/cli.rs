@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use scst_core::scst::names::{Driver, GroupName, NodeName};
 
 /// What the exit codes mean, for the help and the manual page.
@@ -38,6 +38,11 @@ pub(super) struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Looks at everything that is advised and that a program can look at, and says how to put right what is not so
+    ///
+    /// The machine, its modules and ports, the configuration of the cluster, and what the devices stand on. What cannot be looked at is
+    /// said so.
+    Check(Check),
     /// Lists the ports of this machine that can be targets, and what the node attribute targetports should be
     ///
     /// Entries that are there keep their places, because all numbers follow from the place: a new port takes the place of one
@@ -49,6 +54,18 @@ pub(super) enum Command {
     /// Without a reason it reads a log from standard input, or what the cluster's tools print of failed actions, and explains every
     /// reason in it.
     Explain(Explain),
+    /// Makes a configuration for the cluster of what is there: the running kernel, or a file of scstadmin
+    ///
+    /// The configuration goes to standard output. What it does not say, what hosts notice, and where a file means something else than it seems
+    /// to, goes to standard error. Exit code 3 says that there is such a thing.
+    Import(Import),
+    /// Prints this node's SCST as metrics for Prometheus, or writes them for the textfile collector of its `node_exporter`
+    Metrics(Metrics),
+    /// Shows what the agents would do for a changed configuration, before it is committed
+    ///
+    /// Each resource: nothing, start, reload with its steps, restart, stop, or refused with the reason that the agent would give; and what
+    /// hosts notice. Then what is wrong with the configuration by itself.
+    Plan(Plan),
     /// Shows ports, device groups, ALUA states, LUNs and sessions of this node, and what differs from the configuration
     Status(Status),
 }
@@ -68,6 +85,80 @@ pub(super) struct Discover {
     /// This node's name in the cluster, if the cluster cannot tell
     #[arg(long, value_name = "NAME", value_parser = |text: &str| NodeName::parse(text))]
     pub(super) node: Option<NodeName>,
+    /// Prints JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// What to check.
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub(super) struct Check {
+    /// Also shows what is as it should be
+    #[arg(long)]
+    pub(super) all: bool,
+    /// Prints JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// What to import, and how to say it.
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub(super) struct Import {
+    /// Reads this file of scstadmin instead of the running kernel; - is standard input
+    #[arg(long, value_name = "FILE")]
+    pub(super) scst_conf: Option<PathBuf>,
+    /// For whom the configuration is written
+    #[arg(long, value_enum, default_value_t = Format::Crm)]
+    pub(super) format: Format,
+    /// The cluster's name of the node that the source is of, if neither the cluster nor the source tell it
+    #[arg(long, value_name = "NAME", value_parser = |text: &str| NodeName::parse(text))]
+    pub(super) node: Option<NodeName>,
+    /// Writes the secrets of users into this file, which only its owner can read; they are shown nowhere
+    #[arg(long, value_name = "FILE")]
+    pub(super) secrets: Option<PathBuf>,
+    /// Prints JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// For whom a configuration is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For `crm configure load update`
+    Crm,
+    /// A shell script of pcs
+    Pcs,
+    /// For `cibadmin`
+    Xml,
+}
+
+/// What to measure, and where to write it.
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub(super) struct Metrics {
+    /// Writes this file, as a whole, instead of standard output
+    #[arg(long, value_name = "FILE")]
+    pub(super) textfile: Option<PathBuf>,
+    /// So many initiators at ports have series of their own
+    #[arg(long, value_name = "NUMBER", default_value_t = 500)]
+    pub(super) sessions: usize,
+}
+
+/// What to plan, and from where.
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub(super) struct Plan {
+    /// The changed configuration, as crm, pcs or cibadmin write it; without it the one that the cluster has. - is standard input
+    #[arg(long, value_name = "FILE")]
+    pub(super) cib: Option<PathBuf>,
+    /// The node to plan for; all for each that is known
+    #[arg(long, value_name = "NAME", value_parser = |text: &str| NodeName::parse(text))]
+    pub(super) node: Option<NodeName>,
+    /// The state of a node, as "status --json" printed it there, instead of this one's kernel; may be given for several nodes
+    #[arg(long, value_name = "FILE")]
+    pub(super) state: Vec<PathBuf>,
     /// Prints JSON
     #[arg(long)]
     pub(super) json: bool,
@@ -95,12 +186,20 @@ pub(super) struct Status {
     /// Only this device group
     #[arg(long, value_name = "NAME", value_parser = |text: &str| GroupName::seen(text))]
     pub(super) group: Option<GroupName>,
-    /// Prints JSON
+    /// Shows it again after so many seconds, until it is interrupted
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86400), conflicts_with = "json")]
+    pub(super) watch: Option<u64>,
+    /// Prints JSON, with what "plan --state" needs
     #[arg(long)]
     pub(super) json: bool,
 }
 
 impl Cli {
+    /// Everything that is seen is printed.
+    pub(super) fn keeps_what_it_sees(&self) -> bool {
+        matches!(&self.command, Command::Status(status) if status.json)
+    }
+
     /// How long the run may take.
     pub(super) fn timeout(&self) -> Duration {
         Duration::from_secs(self.timeout)

@@ -1,8 +1,9 @@
-//! Files that the operator names, and standard input: read with an end to the waiting and to the size.
+//! Files that the operator names: read with an end to the waiting and to the size, and written beside and renamed.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::Path;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
 
@@ -57,8 +58,46 @@ fn read_all<R: Read>(
     }
 }
 
+/// The names in a directory, sorted; none if it is not there.
+pub(super) fn names(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).into_iter().flatten().filter_map(Result::ok);
+    let mut names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+/// Whether there is a directory at a path.
+pub(super) fn is_directory(path: &Path) -> bool {
+    path.is_dir()
+}
+
+/// Writes a file as a whole: whoever reads it meanwhile reads the one before. `mode` is that of a new file.
+///
+/// # Errors
+///
+/// That it could not be written.
+pub(super) fn replace(path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
+    let failed = |error: io::Error| Failure::generic(format!("{} cannot be written: {error}", path.display()));
+    let name = path.file_name().ok_or_else(|| failed(io::ErrorKind::InvalidInput.into()))?;
+    // Collectors pass over what does not end as their files do.
+    let beside = PathBuf::from(format!(".{}.{}", name.to_string_lossy(), std::process::id()));
+    let new = path.parent().map_or(beside.clone(), |directory| directory.join(beside));
+    // Of a run of the same number that was killed.
+    let _ = fs::remove_file(&new);
+    let mut options = OpenOptions::new();
+    options.write(true);
+    options.create_new(true).mode(mode);
+    let written =
+        options.open(&new).and_then(|mut file| file.write_all(text.as_bytes())).and_then(|()| fs::rename(&new, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&new);
+    }
+    written.map_err(failed)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
     use std::time::Duration;
 
     use scst_core::system::Machine;
@@ -70,9 +109,23 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_named() {
-        let error = read(Path::new("/nonexistent/x"), &deadline()).unwrap_err().reason;
+    fn a_file_is_written_as_a_whole_and_read_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.prom");
+        replace(&path, "one\n", 0o600).unwrap();
+        replace(&path, "two\n", 0o600).unwrap();
+        assert_eq!(read(&path, &deadline()).unwrap(), b"two\n");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_cannot_be_read_or_written_is_named() {
+        let missing = Path::new("/nonexistent/x");
+        let error = read(missing, &deadline()).unwrap_err().reason;
         assert!(error.starts_with("/nonexistent/x cannot be read: "), "{error}");
+        let error = replace(missing, "", 0o600).unwrap_err().reason;
+        assert!(error.starts_with("/nonexistent/x cannot be written: "), "{error}");
         assert!(read(Path::new("/"), &deadline()).is_err());
     }
 

@@ -7,16 +7,23 @@
     clippy::format_push_string,
     clippy::format_collect,
     clippy::needless_for_each,
-    reason = "text for people is made once"
+    clippy::needless_pass_by_value,
+    reason = "text for people is made once, of words of any kind"
 )]
 
+mod check;
+mod cib;
 mod cli;
 mod discover;
 mod explain;
 mod files;
+pub mod import;
+mod metrics;
 mod node;
 mod output;
+mod plan;
 mod ports;
+mod snapshot;
 mod status;
 mod table;
 
@@ -62,10 +69,14 @@ pub fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(said.exit_code()).unwrap_or(2));
         }
     };
-    let node = Node::new(cli.timeout());
+    let node = if cli.keeps_what_it_sees() { Node::recording(cli.timeout()) } else { Node::new(cli.timeout()) };
     let outcome = match &cli.command {
+        Command::Check(options) => check::run(&node, options),
         Command::Discover(options) => discover::run(&node, options),
         Command::Explain(options) => explain::run(&node, options),
+        Command::Import(options) => import::run(&node, options),
+        Command::Metrics(options) => metrics::run(&node, options),
+        Command::Plan(options) => plan::run(&node, options),
         Command::Status(options) => status::run(&node, options),
     };
     match outcome {

@@ -39,21 +39,30 @@ pub(super) fn json(data: &impl Serialize) -> Result<String, Failure> {
 /// How strongly something is to be seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tone {
+    /// All is well.
+    Good,
+    /// It should be looked at.
+    Attention,
+    /// It is wrong.
+    Bad,
     /// A heading.
     Strong,
+    /// Of little weight.
+    Faint,
 }
 
 /// Where text goes to: whether it takes colours, and how wide it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Page {
-    colours: bool,
+    pub(super) terminal: bool,
+    pub(super) colours: bool,
     /// In characters; nothing where lines are not folded.
     pub(super) width: Option<usize>,
 }
 
 impl Page {
     /// A pipe or a file: plain, in lines as long as they are.
-    pub(super) const PLAIN: Self = Self { colours: false, width: None };
+    pub(super) const PLAIN: Self = Self { terminal: false, colours: false, width: None };
 
     /// Standard output. `ask` is asked for the size of the terminal, as `stty size` prints it, if it is one.
     pub(super) fn stdout(ask: impl FnOnce() -> Option<String>) -> Self {
@@ -64,13 +73,22 @@ impl Page {
         let colours = variable("NO_COLOR").is_none() && variable("TERM").is_none_or(|terminal| terminal != "dumb");
         let columns = variable("COLUMNS").and_then(|columns| columns.parse().ok());
         let width = columns.or_else(|| ask()?.split_whitespace().nth(1)?.parse().ok());
-        Self { colours, width: width.filter(|width| *width >= MIN_WIDTH) }
+        Self { terminal: true, colours, width: width.filter(|width| *width >= MIN_WIDTH) }
+    }
+
+    /// Somebody looks at it.
+    pub(super) fn is_terminal(self) -> bool {
+        self.terminal
     }
 
     /// A text in a tone.
     pub(super) fn paint(self, tone: Tone, text: &str) -> String {
         let code = match tone {
+            Tone::Good => "32",
+            Tone::Attention => "33",
+            Tone::Bad => "31",
             Tone::Strong => "1",
+            Tone::Faint => "2",
         };
         if self.colours { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
@@ -119,7 +137,7 @@ mod tests {
         assert_eq!(fold("one two three", 7), ["one two", "three"]);
         assert_eq!(fold("a-word-that-is-long b", 5), ["a-word-that-is-long", "b"]);
         assert_eq!(fold("", 5), [""]);
-        let page = Page { colours: false, width: Some(30) };
+        let page = Page { width: Some(30), ..Page::PLAIN };
         assert_eq!(
             page.paragraph("    ", "aaaaaaaaaaaaaaa bbbbbbbbbbbbbbb c"),
             "    aaaaaaaaaaaaaaa\n    bbbbbbbbbbbbbbb c\n"
@@ -129,8 +147,8 @@ mod tests {
 
     #[test]
     fn only_a_terminal_has_colours() {
-        assert_eq!(Page::PLAIN.paint(Tone::Strong, "x"), "x");
-        assert_eq!(Page { colours: true, width: None }.paint(Tone::Strong, "x"), "\u{1b}[1mx\u{1b}[0m");
+        assert_eq!(Page::PLAIN.paint(Tone::Bad, "x"), "x");
+        assert_eq!(Page { colours: true, ..Page::PLAIN }.paint(Tone::Bad, "x"), "\u{1b}[31mx\u{1b}[0m");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use scst_core::error::Error;
 use scst_core::observe::Observer;
 use scst_core::observe::fc_hosts::FcHost;
-use scst_core::scst::names::{Driver, TargetName};
+use scst_core::scst::names::{Driver, EntryName, TargetName};
 use serde::Serialize;
 
 /// A port that is a target.
@@ -19,6 +19,8 @@ pub(super) struct Port {
     pub(super) rel_tgt_id: u32,
     /// The Fibre Channel port it is.
     pub(super) fc_host: Option<Host>,
+    /// It stands in the targetports of this node; nothing where nobody knows that.
+    pub(super) listed: Option<bool>,
     /// Its initiator groups.
     pub(super) groups: Vec<Group>,
     /// Who is logged in.
@@ -53,6 +55,9 @@ pub(super) struct Group {
 /// A session.
 #[derive(Debug, Serialize)]
 pub(super) struct Session {
+    /// Its directory.
+    #[serde(skip)]
+    pub(super) name: EntryName,
     /// The initiator.
     pub(super) initiator: String,
     /// The group whose LUNs it sees; none for the default group.
@@ -102,6 +107,7 @@ pub(super) fn of_driver(observer: Observer<'_>, driver: Driver, hosts: &[Host]) 
             initiators: content.initiators.iter().map(ToString::to_string).collect(),
         });
         let sessions = observer.logged_in(driver, &name)?.into_iter().map(|session| Session {
+            name: session.name,
             initiator: session.initiator,
             group: session.group.map(|group| group.to_string()),
             commands: session.active_commands,
@@ -110,6 +116,7 @@ pub(super) fn of_driver(observer: Observer<'_>, driver: Driver, hosts: &[Host]) 
             driver: driver.dir(),
             enabled: state.enabled,
             rel_tgt_id: state.rel_tgt_id,
+            listed: None,
             fc_host: host(&name).map(|place| hosts[place].clone()),
             groups: groups.collect(),
             sessions: sessions.collect(),

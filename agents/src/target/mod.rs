@@ -7,6 +7,7 @@ pub mod difference;
 mod monitor;
 pub mod ours;
 pub mod params;
+pub mod planned;
 mod reload;
 mod start;
 mod stop;

@@ -132,7 +132,7 @@ pub(super) fn finish_reload(run: &Run<'_>, ours: &Ours<'_>, record: &StateFile) 
 
 /// A port that came into `targetports`, or into the machine, since the start comes up with the next start: reload does not touch
 /// `enabled`.
-fn known_ports(ours: &Ours<'_>, local: Local) -> Local {
+pub(super) fn known_ports(ours: &Ours<'_>, local: Local) -> Local {
     let (Some(recorded), Some(record)) = (ours.recorded(), ours.record.known()) else { return local };
     let has = |ports: &[(TargetName, u16)], name: &TargetName| ports.iter().any(|(other, _)| other == name);
     for (name, _) in local.ports.iter().filter(|(name, _)| !has(recorded, name)) {

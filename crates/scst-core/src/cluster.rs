@@ -7,6 +7,7 @@
 //! [`ClusterError`]. Nobody may act on the third as if it were one of the others.
 
 mod configuration;
+mod promotions;
 mod topology;
 
 use std::borrow::Cow;
@@ -16,7 +17,8 @@ use std::time::Duration;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
 
-pub use self::configuration::{Configuration, Configured, parse_configuration, query_configuration};
+pub use self::configuration::{Configuration, Configured, Element, parse_configuration, query_configuration};
+pub use self::promotions::{Promotion, parse_promotions, query_promotions};
 pub use self::topology::{MAX_GROUPS, Member, Port, Refused, Topology, entries, io_group};
 use crate::command::{CommandError, Tools};
 use crate::deadline::Deadline;

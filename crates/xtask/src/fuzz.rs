@@ -40,6 +40,8 @@ enum Target {
     Record,
     /// What the kernel shows
     Sysfs,
+    /// A file of scstadmin
+    ScstConf,
 }
 
 /// What became of a target.
@@ -76,6 +78,7 @@ impl Target {
             Self::Cluster => "cluster",
             Self::Record => "record",
             Self::Sysfs => "sysfs",
+            Self::ScstConf => "scst_conf",
         }
     }
 

@@ -7,6 +7,7 @@
 
 #![allow(unreachable_pub, reason = "this is a library to the fuzz targets and a module to the tests")]
 
+mod conf;
 mod kernel;
 mod tree;
 
@@ -29,6 +30,7 @@ use scst_core::scst::names::{Driver, GroupName, InitiatorGroup, NodeName, Target
 use scst_core::state::{IniGroup, Port, Ports, Storage};
 use scst_core::state_file::StateFile;
 
+pub use self::conf::scst_conf;
 use self::kernel::check;
 pub use self::kernel::commands_seen;
 

@@ -3,6 +3,7 @@
 use scst_core::cluster::TARGETPORTS;
 
 use super::Discovery;
+use crate::scst_ha::output::Page;
 use crate::scst_ha::ports::{Host, Port};
 use crate::scst_ha::table::{Table, list};
 
@@ -22,7 +23,7 @@ fn ports(found: &Discovery) -> String {
     for port in &found.ports {
         ports.row(row(port));
     }
-    format!("target ports of driver {}{mode}{none}\n{}", found.driver, ports.text("  "))
+    format!("target ports of driver {}{mode}{none}\n{}", found.driver, ports.text("  ", Page::PLAIN))
 }
 
 fn others(found: &Discovery) -> String {
@@ -30,7 +31,7 @@ fn others(found: &Discovery) -> String {
     for Host { name, wwpn, state, speed } in &found.not_targets {
         others.row([wwpn.clone(), name.clone(), state.clone().unwrap_or_default(), speed.clone().unwrap_or_default()]);
     }
-    others.text("  ")
+    others.text("  ", Page::PLAIN)
 }
 
 fn row(port: &Port) -> [String; 7] {
@@ -69,7 +70,7 @@ fn attribute(found: &Discovery) -> String {
             places.row([number.place.to_string(), id, name(&number.is), name(&number.should_be)]);
         }
         text.push('\n');
-        text.push_str(&places.text("  "));
+        text.push_str(&places.text("  ", Page::PLAIN));
     }
     text
 }

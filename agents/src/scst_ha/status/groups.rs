@@ -20,7 +20,7 @@ use crate::scst_ha::ports::Port;
 /// What a device group does on this node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Role {
+pub(in crate::scst_ha) enum Role {
     /// Its hosts are served here.
     Promoted,
     /// It is ready to serve them.
@@ -35,7 +35,7 @@ pub(super) enum Role {
 
 impl Role {
     /// As the text shows it.
-    pub(super) fn word(self) -> &'static str {
+    pub(in crate::scst_ha) fn word(self) -> &'static str {
         match self {
             Self::Promoted => "promoted",
             Self::Unpromoted => "unpromoted",
@@ -48,87 +48,91 @@ impl Role {
 
 /// A device group.
 #[derive(Debug, Serialize)]
-pub(super) struct Group {
-    pub(super) name: String,
+pub(in crate::scst_ha) struct Group {
+    pub(in crate::scst_ha) name: String,
     /// The resources that configure it; normally one.
-    pub(super) resources: Vec<String>,
-    pub(super) role: Role,
-    pub(super) target_groups: Vec<TargetGroup>,
-    pub(super) devices: Vec<Device>,
-    pub(super) luns: Vec<Lun>,
-    pub(super) in_flight: Vec<InFlight>,
+    pub(in crate::scst_ha) resources: Vec<String>,
+    pub(in crate::scst_ha) role: Role,
+    pub(in crate::scst_ha) target_groups: Vec<TargetGroup>,
+    pub(in crate::scst_ha) devices: Vec<Device>,
+    pub(in crate::scst_ha) luns: Vec<Lun>,
+    pub(in crate::scst_ha) in_flight: Vec<InFlight>,
     /// What is not as it must be, whatever is configured.
-    pub(super) faults: Vec<String>,
+    pub(in crate::scst_ha) faults: Vec<String>,
     /// What a reload would do, or would name.
-    pub(super) differences: Vec<String>,
+    pub(in crate::scst_ha) differences: Vec<String>,
     /// Something that is configured was left out; the remarks name it.
-    pub(super) left_out: bool,
+    pub(in crate::scst_ha) left_out: bool,
     /// What else is to be known.
-    pub(super) remarks: Vec<String>,
+    pub(in crate::scst_ha) remarks: Vec<String>,
 }
 
 /// The ports of one node.
 #[derive(Debug, Serialize)]
-pub(super) struct TargetGroup {
-    pub(super) node: String,
+pub(in crate::scst_ha) struct TargetGroup {
+    pub(in crate::scst_ha) node: String,
     /// It is this node's.
-    pub(super) local: bool,
-    pub(super) group_id: u32,
-    pub(super) state: &'static str,
-    pub(super) ports: Vec<Member>,
+    pub(in crate::scst_ha) local: bool,
+    pub(in crate::scst_ha) group_id: u32,
+    pub(in crate::scst_ha) state: &'static str,
+    /// What the cluster says that the node does; nothing where it could not be asked.
+    pub(in crate::scst_ha) cluster: Option<&'static str>,
+    pub(in crate::scst_ha) ports: Vec<Member>,
 }
 
 /// A port of a target group.
 #[derive(Debug, Serialize)]
-pub(super) struct Member {
-    pub(super) port: String,
+pub(in crate::scst_ha) struct Member {
+    pub(in crate::scst_ha) port: String,
     /// The kernel takes it for a port of this machine.
-    pub(super) local: bool,
-    pub(super) rel_tgt_id: u32,
+    pub(in crate::scst_ha) local: bool,
+    pub(in crate::scst_ha) rel_tgt_id: u32,
 }
 
 /// A device.
 #[derive(Debug, Serialize)]
-pub(super) struct Device {
-    pub(super) name: String,
+pub(in crate::scst_ha) struct Device {
+    pub(in crate::scst_ha) name: String,
     /// Nothing for a handler that no agent uses.
-    pub(super) handler: Option<&'static str>,
-    pub(super) filename: Option<String>,
+    pub(in crate::scst_ha) handler: Option<&'static str>,
+    pub(in crate::scst_ha) filename: Option<String>,
     /// Its backing store is open, where the kernel says so.
-    pub(super) open: Option<bool>,
+    pub(in crate::scst_ha) open: Option<bool>,
+    /// The capacity that hosts are told, in bytes.
+    pub(in crate::scst_ha) size: Option<u64>,
     /// It is in the device group.
-    pub(super) member: bool,
+    pub(in crate::scst_ha) member: bool,
     /// How often it is blocked.
-    pub(super) blocked: u32,
+    pub(in crate::scst_ha) blocked: u32,
     /// Commands in flight are being waited for.
-    pub(super) pending: bool,
+    pub(in crate::scst_ha) pending: bool,
 }
 
 /// Where hosts see a device.
 #[derive(Debug, Serialize)]
-pub(super) struct Lun {
-    pub(super) driver: String,
-    pub(super) port: String,
+pub(in crate::scst_ha) struct Lun {
+    pub(in crate::scst_ha) driver: String,
+    pub(in crate::scst_ha) port: String,
     /// The initiator group; none for the default group.
-    pub(super) group: Option<String>,
+    pub(in crate::scst_ha) group: Option<String>,
     #[serde(rename = "lun")]
-    pub(super) number: u32,
-    pub(super) device: String,
-    pub(super) read_only: bool,
+    pub(in crate::scst_ha) number: u32,
+    pub(in crate::scst_ha) device: String,
+    pub(in crate::scst_ha) read_only: bool,
 }
 
 /// Commands of a session that have not ended yet.
 #[derive(Debug, Serialize)]
-pub(super) struct InFlight {
-    pub(super) initiator: String,
-    pub(super) port: String,
-    pub(super) lun: u32,
-    pub(super) device: String,
-    pub(super) commands: u32,
+pub(in crate::scst_ha) struct InFlight {
+    pub(in crate::scst_ha) initiator: String,
+    pub(in crate::scst_ha) port: String,
+    pub(in crate::scst_ha) lun: u32,
+    pub(in crate::scst_ha) device: String,
+    pub(in crate::scst_ha) commands: u32,
 }
 
 /// Looks at a group. `local` is this node, if the cluster said so. Beside the picture comes what is there, to be compared.
-pub(super) fn look(
+pub(in crate::scst_ha) fn look(
     node: &Node,
     name: &GroupName,
     host: &Host<'_>,
@@ -170,17 +174,17 @@ pub(super) fn look(
 }
 
 /// The agent's world for a group that nothing configures: no more than its name.
-pub(super) fn unconfigured(node: &Node, name: &GroupName) -> scst_core::ocf::run::Context {
+pub(in crate::scst_ha) fn unconfigured(node: &Node, name: &GroupName) -> scst_core::ocf::run::Context {
     node.context("", &BTreeMap::from([("groupname".to_owned(), name.to_string())]))
 }
 
 /// The group that these parameters name.
-pub(super) fn configured_name(env: &Env) -> Option<GroupName> {
+pub(in crate::scst_ha) fn configured_name(env: &Env) -> Option<GroupName> {
     GroupName::parse(env.param("groupname")?).ok()
 }
 
 /// The agent's view of this node.
-pub(super) fn host(context: &scst_core::ocf::run::Context) -> Host<'_> {
+pub(in crate::scst_ha) fn host(context: &scst_core::ocf::run::Context) -> Host<'_> {
     Host::new(context, TABLE.name)
 }
 
@@ -231,6 +235,7 @@ fn target_groups(found: &Storage, local: Option<&NodeName>) -> Vec<TargetGroup> 
             local: Some(node) == local,
             group_id: group.group_id,
             state: group.state.as_str(),
+            cluster: None,
             ports: group.members.iter().map(member).collect(),
         })
         .collect()
@@ -243,6 +248,7 @@ fn picture(name: &str, device: &state::Device, found: &Storage) -> Device {
         handler: device.handler.map(scst_core::scst::names::HandlerName::dir),
         filename: device.filename.clone(),
         open: device.active,
+        size: device.size,
         member: found.group.as_ref().is_some_and(member),
         blocked: device.block.count,
         pending: device.block.pending,

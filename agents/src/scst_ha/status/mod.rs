@@ -1,14 +1,17 @@
 //! `scst-ha status`: ports, device groups, and what differs from the configuration.
 
-mod groups;
+pub(super) mod groups;
+mod peers;
 mod report;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use scst_core::cluster::{Configuration, Configured, Refused, Topology};
 use scst_core::ocf::exit::Failure;
 use scst_core::ocf::param::{Finding, Severity};
-use scst_core::scst::names::{Driver, GroupName, NodeName};
+use scst_core::scst::names::HandlerName;
+use scst_core::scst::names::{Driver, GroupName, NodeName, TargetName};
 use serde::Serialize;
 
 use self::groups::{Group, Role};
@@ -16,52 +19,76 @@ use super::Verdict;
 use super::cli;
 use super::node::Node;
 use super::output::{print, print_json};
+use super::plan::State;
 use super::ports::{self, Port};
 use crate::target::{self, Run};
 use crate::{scst_aluadg, scst_qla2xtgt};
 
 /// Everything that is shown.
 #[derive(Debug, Serialize)]
-struct Status {
+pub(super) struct Status {
     /// This node's name in the cluster, if the cluster said it.
-    node: Option<String>,
+    pub(super) node: Option<String>,
     /// SCST's release; nothing when it is not loaded.
-    scst: Option<String>,
+    pub(super) scst: Option<String>,
     /// Why the cluster says nothing.
-    cluster: Option<String>,
+    pub(super) cluster: Option<String>,
     /// All ports that are targets.
-    ports: Vec<Port>,
+    pub(super) ports: Vec<Port>,
     /// The resources of the ports' agent.
-    port_resources: Vec<PortResource>,
+    pub(super) port_resources: Vec<PortResource>,
     /// All device groups that are here or configured.
-    groups: Vec<Group>,
+    pub(super) groups: Vec<Group>,
     /// What could not be read.
-    unread: Vec<String>,
+    pub(super) unread: Vec<String>,
     /// What else is to be known.
-    remarks: Vec<String>,
+    pub(super) remarks: Vec<String>,
+    /// What a plan needs of the node. Only for programs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<State>,
 }
 
 /// A resource that brings ports up.
 #[derive(Debug, Serialize)]
-struct PortResource {
-    id: String,
+pub(super) struct PortResource {
+    pub(super) id: String,
     /// Something of it is here.
-    running: bool,
+    pub(super) running: bool,
     /// What a start would do.
-    differences: Vec<String>,
+    pub(super) differences: Vec<String>,
     /// Something that is configured was left out; the remarks name it.
-    left_out: bool,
+    pub(super) left_out: bool,
     /// What else is to be known.
-    remarks: Vec<String>,
+    pub(super) remarks: Vec<String>,
 }
 
-/// Shows everything there is.
+/// Shows everything there is, once or until it is interrupted.
 pub(super) fn run(node: &Node, options: &cli::Status) -> Result<Verdict, Failure> {
+    let Some(seconds) = options.watch else { return once(node, options) };
+    // Nobody sends anything: waiting for it is a sleep that has an end.
+    let (_sender, never) = std::sync::mpsc::channel::<()>();
+    loop {
+        let page = node.page();
+        if page.is_terminal() {
+            print("\u{1b}[H\u{1b}[2J")?;
+        }
+        if let Err(failure) = once(&node.again(), options) {
+            print(&format!("{failure}\n"))?;
+        }
+        let _ = never.recv_timeout(Duration::from_secs(seconds));
+        if !page.is_terminal() {
+            print("\n")?;
+        }
+    }
+}
+
+/// Shows everything once.
+fn once(node: &Node, options: &cli::Status) -> Result<Verdict, Failure> {
     let status = look(node, options.group.as_ref())?;
     if options.json {
         print_json(&status)?;
     } else {
-        print(&report::text(&status))?;
+        print(&report::text(&status, node.page()))?;
     }
     if let Some(name) = options.group.as_ref().filter(|_| status.groups.is_empty()) {
         return Err(Failure::generic(format!("device group {name} is neither here nor configured")));
@@ -108,7 +135,7 @@ impl Known {
     }
 }
 
-fn look(node: &Node, only: Option<&GroupName>) -> Result<Status, Failure> {
+pub(super) fn look(node: &Node, only: Option<&GroupName>) -> Result<Status, Failure> {
     let observer = node.observer();
     let mut status = Status {
         node: None,
@@ -119,6 +146,7 @@ fn look(node: &Node, only: Option<&GroupName>) -> Result<Status, Failure> {
         groups: Vec::new(),
         unread: Vec::new(),
         remarks: Vec::new(),
+        state: None,
     };
     let mut known = Known { local: None, configuration: Configuration::default() };
     match node.cluster() {
@@ -141,6 +169,12 @@ fn look(node: &Node, only: Option<&GroupName>) -> Result<Status, Failure> {
             Err(error) => status.unread(&format!("ports of driver {driver}"), &error.into()),
         }
     }
+    if let Some(local) = known.local.as_ref().and_then(|local| known.configuration.nodes.node(local.as_str())) {
+        let entries: Vec<&str> = scst_core::cluster::entries(local).collect();
+        for port in &mut status.ports {
+            port.listed = Some(entries.iter().any(|entry| is_port(entry, port)));
+        }
+    }
     if only.is_none() {
         for resource in known.of_agent(scst_qla2xtgt::table::TABLE.name) {
             let shown = ports_of(node, resource, &known, &mut status);
@@ -148,7 +182,43 @@ fn look(node: &Node, only: Option<&GroupName>) -> Result<Status, Failure> {
         }
     }
     every_group(node, only, &known, &mut status)?;
+    if known.local.is_some() {
+        peers::add(node, &mut status);
+    }
+    if node.snapshot().is_some() {
+        prepare(node, &status.ports)?;
+        status.state = node.snapshot().map(|machine| State::new(&known.configuration, machine));
+    }
     Ok(status)
+}
+
+/// Whether an entry of `targetports`, in whatever spelling, is this port.
+fn is_port(entry: &str, port: &Port) -> bool {
+    let driver = Driver::parse(port.driver).ok();
+    driver.and_then(|driver| TargetName::parse(driver, entry).ok()).is_some_and(|name| name.matches(&port.name))
+}
+
+/// Looks at what a plan for another configuration may ask, too: so it is in the state.
+fn prepare(node: &Node, ports: &[Port]) -> Result<(), Failure> {
+    let observer = node.observer();
+    observer.scst_loaded()?;
+    observer.setup_id()?;
+    for handler in HandlerName::ALL {
+        observer.handler_parameters(handler)?;
+    }
+    for driver in Driver::ALL {
+        observer.driver_loaded(driver)?;
+    }
+    for port in ports {
+        let Some((driver, name)) = Driver::parse(port.driver).ok().zip(TargetName::seen(&port.name).ok()) else {
+            continue;
+        };
+        observer.port(driver, &name)?;
+        for group in observer.ini_groups(driver, &name)? {
+            observer.luns_in_use(driver, &name, &group)?;
+        }
+    }
+    Ok(())
 }
 
 /// One resource of the ports' agent, compared.

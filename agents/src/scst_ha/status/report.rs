@@ -6,6 +6,7 @@ use scst_core::ocf::exit::one_line;
 
 use super::groups::{Device, Group, Lun};
 use super::{PortResource, Status};
+use crate::scst_ha::output::Page;
 use crate::scst_ha::ports::{Host, Port};
 use crate::scst_ha::table::{Table, list};
 
@@ -13,19 +14,19 @@ use crate::scst_ha::table::{Table, list};
 const DEFAULT: &str = "(default)";
 
 /// Everything, as an operator reads it.
-pub(super) fn text(status: &Status) -> String {
+pub(super) fn text(status: &Status, page: Page) -> String {
     let node = status.node.as_ref().map_or("this node".to_owned(), |node| format!("node {}", one_line(node)));
     let scst =
         status.scst.as_ref().map_or("SCST is not loaded".to_owned(), |version| format!("SCST {}", one_line(version)));
     let reason = status.cluster.as_ref().map(|reason| format!("{reason}\n")).unwrap_or_default();
     let mut text = format!("{node}: {scst}\n{reason}");
-    text += &section(&ports(&status.ports));
-    text += &section(&initiators(&status.ports));
+    text += &section(&ports(&status.ports, page));
+    text += &section(&initiators(&status.ports, page));
     for resource in &status.port_resources {
         text += &section(&port_resource(resource));
     }
     for shown in &status.groups {
-        text += &section(&group(shown, &status.ports));
+        text += &section(&group(shown, &status.ports, page));
     }
     text += &section(&list("", "to be known", &status.remarks));
     text + &section(&list("", "could not be read", &status.unread))
@@ -36,7 +37,7 @@ fn section(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!("\n{text}") }
 }
 
-fn ports(ports: &[Port]) -> String {
+fn ports(ports: &[Port], page: Page) -> String {
     let mut table = Table::new(&["port", "driver", "id", "enabled", "link", "sessions"]);
     for port in ports {
         table.row([
@@ -48,11 +49,11 @@ fn ports(ports: &[Port]) -> String {
             port.sessions.len().to_string(),
         ]);
     }
-    table.text("")
+    table.text("", page)
 }
 
 /// Who may see LUNs, and where who is logged in.
-fn initiators(ports: &[Port]) -> String {
+fn initiators(ports: &[Port], page: Page) -> String {
     let mut rows: BTreeMap<(String, String), Row> = BTreeMap::new();
     for port in ports {
         for group in &port.groups {
@@ -75,7 +76,7 @@ fn initiators(ports: &[Port]) -> String {
         let commands = if row.ports.is_empty() { String::new() } else { row.commands.to_string() };
         table.row([initiator, group, joined(&row.io_groups), joined(&row.ports), commands]);
     }
-    table.text("")
+    table.text("", page)
 }
 
 /// One initiator in one group.
@@ -97,11 +98,16 @@ fn port_resource(resource: &PortResource) -> String {
     text + &list("  ", "to be known", &resource.remarks)
 }
 
-fn group(group: &Group, ports: &[Port]) -> String {
+fn group(group: &Group, ports: &[Port], page: Page) -> String {
     let resources = one_line(&group.resources.join(", "));
     let resources = if resources.is_empty() { resources } else { format!(", resource {resources}") };
     let title = format!("device group {}: {}{resources}\n", group.name, group.role.word());
-    let mut tables = vec![target_groups(group), devices(group), luns(&group.luns, ports), in_flight(group, ports)];
+    let mut tables = vec![
+        target_groups(group, page),
+        devices(group, page),
+        luns(&group.luns, ports, page),
+        in_flight(group, ports, page),
+    ];
     tables.push(list("  ", "not as it must be", &group.faults));
     tables.push(list("  ", "differs from the configuration", &group.differences));
     tables.push(list("  ", "to be known", &group.remarks));
@@ -109,8 +115,8 @@ fn group(group: &Group, ports: &[Port]) -> String {
     title + &tables.join("\n")
 }
 
-fn target_groups(group: &Group) -> String {
-    let mut table = Table::new(&["target group", "id", "state", "ports"]);
+fn target_groups(group: &Group, page: Page) -> String {
+    let mut table = Table::new(&["target group", "id", "state", "cluster", "ports"]);
     for target_group in &group.target_groups {
         let here = if target_group.local { " (here)" } else { "" };
         // On this node a port that is only a name there is one that the kernel does not have.
@@ -121,16 +127,17 @@ fn target_groups(group: &Group) -> String {
             format!("{}{here}", target_group.node),
             target_group.group_id.to_string(),
             target_group.state.to_owned(),
+            target_group.cluster.unwrap_or_default().to_owned(),
             ports.collect::<Vec<_>>().join(", "),
         ]);
     }
-    table.text("  ")
+    table.text("  ", page)
 }
 
-fn devices(group: &Group) -> String {
+fn devices(group: &Group, page: Page) -> String {
     let mut table = Table::new(&["device", "handler", "filename", "store", "blocked"]);
     for device in &group.devices {
-        let Device { name, handler, filename, open, member, blocked, pending } = device;
+        let Device { name, handler, filename, open, member, blocked, pending, .. } = device;
         let name = if *member || group.target_groups.is_empty() { name.clone() } else { format!("{name} (no member)") };
         let store = open.map(|open| if open { "open" } else { "closed" }).unwrap_or_default();
         let waiting = if *pending { ", waits for commands" } else { "" };
@@ -142,11 +149,11 @@ fn devices(group: &Group) -> String {
         let handler = handler.unwrap_or("(another)").to_owned();
         table.row([name, handler, filename.clone().unwrap_or_default(), store.to_owned(), blocked]);
     }
-    table.text("  ")
+    table.text("  ", page)
 }
 
 /// A row per LUN, a column per initiator group.
-fn luns(luns: &[Lun], ports: &[Port]) -> String {
+fn luns(luns: &[Lun], ports: &[Port], page: Page) -> String {
     let column = |lun: &Lun| lun.group.clone().unwrap_or_else(|| DEFAULT.to_owned());
     let columns: BTreeSet<String> = luns.iter().map(column).collect();
     let numbers: BTreeSet<u32> = luns.iter().map(|lun| lun.number).collect();
@@ -162,7 +169,7 @@ fn luns(luns: &[Lun], ports: &[Port]) -> String {
         }
         table.row(row);
     }
-    table.text("  ")
+    table.text("  ", page)
 }
 
 /// A device, and the ports that show it, where not all do.
@@ -185,11 +192,11 @@ fn short(name: &str, ports: &[Port]) -> String {
     ports.iter().find(|port| port.name == name).map_or_else(|| name.to_owned(), Port::short)
 }
 
-fn in_flight(group: &Group, ports: &[Port]) -> String {
+fn in_flight(group: &Group, ports: &[Port], page: Page) -> String {
     let mut table = Table::new(&["in flight from", "on", "LUN", "device", "commands"]);
     for row in &group.in_flight {
         let port = short(&row.port, ports);
         table.row([row.initiator.clone(), port, row.lun.to_string(), row.device.clone(), row.commands.to_string()]);
     }
-    table.text("  ")
+    table.text("  ", page)
 }

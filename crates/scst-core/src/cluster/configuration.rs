@@ -133,15 +133,22 @@ fn score(text: Option<&str>) -> i64 {
 
 /// An element of the CIB.
 #[derive(Debug, Default)]
-struct Element {
-    name: String,
-    attributes: BTreeMap<String, String>,
-    children: Vec<Element>,
+pub struct Element {
+    /// Its name.
+    pub name: String,
+    /// Its attributes, with their entities resolved.
+    pub attributes: BTreeMap<String, String>,
+    /// The elements in it.
+    pub children: Vec<Element>,
 }
 
 impl Element {
     /// Reads a document; the result has its root as the only child.
-    fn parse(xml: &str) -> Result<Self, String> {
+    ///
+    /// # Errors
+    ///
+    /// Why it is none.
+    pub fn parse(xml: &str) -> Result<Self, String> {
         let mut open = vec![Self::default()];
         walk(xml, |event| {
             match event {
@@ -172,7 +179,8 @@ impl Element {
         Ok(Self { name: element.name().as_ref().to_owned(), attributes, children: Vec::new() })
     }
 
-    fn get(&self, name: &str) -> Option<&str> {
+    /// An attribute.
+    pub fn get(&self, name: &str) -> Option<&str> {
         self.attributes.get(name).map(String::as_str)
     }
 
@@ -187,7 +195,7 @@ impl Element {
     }
 
     /// The elements of that name, wherever they are; not those inside of one.
-    fn descendants(&self, name: &str) -> Vec<&Self> {
+    pub fn descendants(&self, name: &str) -> Vec<&Self> {
         let inside = |child: &'_ Self| child.name == name;
         let (here, deeper): (Vec<_>, Vec<_>) = self.children.iter().partition(|child| inside(child));
         here.into_iter().chain(deeper.into_iter().flat_map(|child| child.descendants(name))).collect()

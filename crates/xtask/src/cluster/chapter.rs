@@ -39,6 +39,7 @@ pub(super) const CHAPTERS: &[Chapter] = &[
     stories::stores::ZFS,
     stories::trouble::CHAPTER,
     stories::reloads::CHAPTER,
+    stories::foreseen::CHAPTER,
     stories::members::CHAPTER,
     stories::by_hand::CHAPTER,
     stories::trouble::LARGE,

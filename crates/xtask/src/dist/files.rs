@@ -51,7 +51,16 @@ pub(super) fn all(binaries: &Path) -> Result<Vec<File>, Box<dyn Error>> {
     let root = workspace::root();
     text(&format!("usr/share/doc/{NAME}/changelog.gz"), gzip(&fs::read(root.join("CHANGELOG.md"))?)?);
     text(&format!("usr/share/doc/{NAME}/README.md"), fs::read(root.join("README.md"))?);
-    for document in ["differences.md", "operations.md"] {
+    for unit in ["scst-ha-metrics.service", "scst-ha-metrics.timer"] {
+        text(&format!("usr/lib/systemd/system/{unit}"), fs::read(root.join("docs/monitoring").join(unit))?);
+    }
+    for document in ["README.md", "alerts.yml", "dashboard.json"] {
+        text(
+            &format!("usr/share/doc/{NAME}/monitoring/{document}"),
+            fs::read(root.join("docs/monitoring").join(document))?,
+        );
+    }
+    for document in ["differences.md", "json.md", "operations.md"] {
         text(&format!("usr/share/doc/{NAME}/{document}"), fs::read(root.join("docs").join(document))?);
     }
     Ok(files)
@@ -139,7 +148,9 @@ mod tests {
         for file in files().iter().filter(|file| file.path.contains("completions")) {
             let text = String::from_utf8_lossy(&file.content);
             assert!(
-                ["discover", "explain", "status", "renumber"].iter().all(|word| text.contains(word)),
+                ["check", "discover", "explain", "import", "metrics", "plan", "status", "renumber"]
+                    .iter()
+                    .all(|word| text.contains(word)),
                 "{}",
                 file.path
             );

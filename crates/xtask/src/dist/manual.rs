@@ -72,6 +72,12 @@ pub(super) fn tool(command: &Command) -> String {
     roff.control("TP", []);
     roff.text([bold("SCST_SYSFS_ROOT")]);
     roff.text([roman("replaces /sys: a simulated machine, for example")]);
+    roff.control("TP", []);
+    roff.text([bold("SCST_ROOT")]);
+    roff.text([roman("replaces / for the files that check looks at in /etc, /lib/modules and /proc")]);
+    roff.control("TP", []);
+    roff.text([bold("NO_COLOR")]);
+    roff.text([roman("no colours on a terminal")]);
     roff.control("SH", ["SEE ALSO"]);
     roff.text([bold("ocf_onesty_scst_qla2xtgt"), roman("(7), "), bold("ocf_onesty_scst_aluadg"), roman("(7), ")]);
     roff.text([bold("scst-ha-reasons"), roman("(7)")]);
@@ -244,7 +250,11 @@ mod tests {
         assert!(!page.contains("default false"));
         for word in [
             "COMMAND DISCOVER",
+            "COMMAND CHECK",
             "COMMAND EXPLAIN",
+            "COMMAND IMPORT",
+            "COMMAND METRICS",
+            "COMMAND PLAN",
             "COMMAND STATUS",
             "--set",
             "--renumber",

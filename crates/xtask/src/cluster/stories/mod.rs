@@ -1,6 +1,7 @@
 //! The stories, a file for each chapter.
 
 pub(super) mod by_hand;
+pub(super) mod foreseen;
 pub(super) mod losses;
 pub(super) mod members;
 pub(super) mod planned;

@@ -1,0 +1,77 @@
+//! What a start or a reload would do with a configuration, for those who ask before it is committed: the plan of that action, made and not
+//! carried out.
+
+use scst_core::cluster::Topology;
+use scst_core::ocf::exit::Failure;
+use scst_core::plan::Step;
+use scst_core::plan::storage::converge;
+use scst_core::scst::alua::AluaState;
+use scst_core::state::Storage;
+
+use super::instance::{Instance, missing_backing};
+use super::start::{Checked, Work, checked, local_state, mistakes};
+use super::stores;
+use super::wanted::{self, States, unmatched};
+use crate::host::Host;
+
+/// What an action would do.
+#[derive(Debug)]
+pub struct Planned {
+    /// Something of the group is here: the action is a reload, otherwise a start.
+    pub running: bool,
+    /// The group is served here.
+    pub serving: bool,
+    /// The steps, in their order.
+    pub steps: Vec<Step>,
+    /// What the action would only name, a sentence each.
+    pub remarks: Vec<String>,
+    /// What stands in the way and is not ours to move: the action is refused.
+    pub refused: Option<Failure>,
+}
+
+/// The plan of a reload, or of a start where nothing is here.
+///
+/// # Errors
+///
+/// Why the action would be refused, or what could not be read.
+pub fn planned(host: &Host<'_>, topology: &Topology) -> Result<Planned, Failure> {
+    let Checked { params, findings } = checked(host)?;
+    let instance = Instance::find(host).ok_or_else(|| Failure::configured("groupname is required and not set"))?;
+    let found = instance.storage(host, host.observer())?;
+    let running = found.group.is_some() || !found.devices.is_empty();
+    let serving = local_state(&found, &topology.local.name).is_some_and(AluaState::is_open);
+    let mut work = Work::new(host, &params, &instance, topology.clone())?;
+    let mut remarks = work.missing.clone();
+    for (device, export) in unmatched(&params, &work.local) {
+        remarks.push(format!("device {device}: no initiator group for export {export} on the local ports"));
+    }
+    remarks.extend(findings.iter().map(ToString::to_string));
+    let wanted = if running {
+        missing_backing(host, &params, serving)?;
+        let (wanted, spared) =
+            work.reloaded(&instance, &found, &mistakes(&findings, &params, &instance.configured(host)), false)?;
+        let spared = spared
+            .into_iter()
+            .map(|device| format!("device {device}: its configuration has a mistake, what runs of it stays as it is"));
+        remarks.extend(spared);
+        wanted
+    } else {
+        work.scope.recreate = true;
+        let mut wanted =
+            wanted::storage(&work.params, &work.topology, &work.local, States::Started(None), &Storage::default());
+        stores::measure(host, &work.params, &found, &mut wanted)?;
+        wanted
+    };
+    let refused = work.conflict(&found, &wanted)?;
+    let plan = converge(&work.scope, &found, &wanted);
+    work.first_device(&plan)?;
+    remarks.extend(plan.warnings);
+    remarks.extend(plan.errors);
+    let mut steps = plan.steps;
+    if running {
+        steps = instance.shortened(host, steps);
+    } else {
+        steps.extend(work.lips(&steps, host.deadline())?);
+    }
+    Ok(Planned { running, serving, steps, remarks, refused })
+}

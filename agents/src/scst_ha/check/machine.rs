@@ -1,0 +1,217 @@
+//! The machine: modules, services that are in the way, ports, places of state.
+
+use scst_core::scst::names::Driver;
+
+use super::View;
+use crate::scst_ha::cib::{Finding, Level};
+
+/// The modules that every node needs.
+const MODULES: [&str; 3] = ["scst", "scst_vdisk", "scst_disk"];
+
+/// Everything about the machine.
+pub(super) fn findings(view: &View<'_>) -> Vec<Finding> {
+    let mut found = modules(view);
+    found.extend(services(view));
+    found.extend(adapter(view));
+    found.extend(ports(view));
+    found.extend(places(view));
+    found
+}
+
+fn fine(about: &str, text: impl ToString) -> Finding {
+    Finding::new(Level::Fine, about, text, "")
+}
+
+/// The drivers that the configuration uses; without a cluster those that have ports.
+fn drivers(view: &View<'_>) -> Vec<Driver> {
+    let configured = view.cib.iter().flat_map(|cib| &cib.configuration.resources);
+    let of_groups = configured.filter_map(|resource| Driver::parse(resource.params.get("tgtdriver")?).ok());
+    let of_ports = view.status.ports.iter().filter_map(|port| Driver::parse(port.driver).ok());
+    let mut drivers: Vec<Driver> = of_groups.chain(of_ports).collect();
+    drivers.sort_unstable();
+    drivers.dedup();
+    drivers
+}
+
+/// SCST's modules for each kernel that is installed: a node that boots another one serves nothing.
+fn modules(view: &View<'_>) -> Vec<Finding> {
+    let about = "modules";
+    let mut found = vec![match &view.status.scst {
+        Some(version) => fine("SCST", format!("is loaded, {version}")),
+        None => Finding::new(
+            Level::Attention,
+            "SCST",
+            "is not loaded",
+            "the agents load it; modprobe qla2x00tgt loads it now",
+        ),
+    }];
+    let kernels = view.places.names("lib/modules");
+    if kernels.is_empty() {
+        found.push(Finding::new(Level::Unknown, about, "no kernel is installed below /lib/modules", ""));
+    }
+    let running = view.places.text("proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned();
+    for kernel in kernels {
+        let Some(list) = view.places.text(&format!("lib/modules/{kernel}/modules.dep")) else {
+            found.push(Finding::new(
+                Level::Unknown,
+                about,
+                format!("kernel {kernel} has no list of modules"),
+                "depmod -a",
+            ));
+            continue;
+        };
+        let has = |module: &str| {
+            let file = |line: &str| line.split(':').next().and_then(|path| path.rsplit('/').next()).map(str::to_owned);
+            list.lines().filter_map(file).any(|name| {
+                name.split('.').next().is_some_and(|name| name.replace('-', "_") == module.replace('-', "_"))
+            })
+        };
+        let wanted = MODULES.into_iter().chain(drivers(view).into_iter().map(Driver::module));
+        let missing: Vec<&str> = wanted.filter(|module| !has(module)).collect();
+        let this = if kernel == running { " (running)" } else { "" };
+        found.push(if missing.is_empty() {
+            fine(about, format!("kernel {kernel}{this} has SCST's modules"))
+        } else {
+            let level = if kernel == running { Level::Wrong } else { Level::Attention };
+            let text = format!("kernel {kernel}{this} lacks {}", missing.join(", "));
+            Finding::new(level, about, text, "build SCST for it before this node boots it")
+        });
+    }
+    found
+}
+
+/// What would configure the same targets beside the cluster.
+fn services(view: &View<'_>) -> Vec<Finding> {
+    let about = "scst.service";
+    let wants = [
+        "etc/systemd/system/multi-user.target.wants/scst.service",
+        "etc/systemd/system/basic.target.wants/scst.service",
+    ];
+    let enabled = wants.into_iter().any(|path| view.places.exists(path));
+    let mut found = vec![if enabled {
+        Finding::new(
+            Level::Wrong,
+            about,
+            "starts at boot and configures what the cluster configures",
+            "systemctl disable --now scst.service",
+        )
+    } else {
+        fine(about, "is not enabled")
+    }];
+    let conf = view
+        .places
+        .text("etc/scst.conf")
+        .is_some_and(|text| text.lines().any(|line| !line.trim().is_empty() && !line.trim().starts_with('#')));
+    found.push(if conf {
+        let cure = "scst-ha import --scst-conf /etc/scst.conf makes a configuration of the cluster of it; then move the file away";
+        Finding::new(Level::Attention, "/etc/scst.conf", "has content, which scstadmin would configure", cure)
+    } else {
+        fine("/etc/scst.conf", "configures nothing")
+    });
+    found
+}
+
+/// The `QLogic` driver of the kernel, which would hold the ports as initiators.
+fn adapter(view: &View<'_>) -> Vec<Finding> {
+    if !drivers(view).contains(&Driver::Qla2x00t) {
+        return vec![Finding::new(Level::Unknown, "qla2xxx", "no port of qla2x00t is here or configured", "")];
+    }
+    let listed = view
+        .places
+        .lines("etc/modprobe.d", ".conf")
+        .iter()
+        .any(|line| line.split_whitespace().collect::<Vec<_>>() == ["blacklist", "qla2xxx"]);
+    let mut found = vec![if listed {
+        fine("qla2xxx", "is blacklisted")
+    } else {
+        Finding::new(
+            Level::Attention,
+            "qla2xxx",
+            "is not blacklisted: the kernel's own driver may take the adapter",
+            "echo 'blacklist qla2xxx' >> /etc/modprobe.d/scst.conf, then make the initramfs anew",
+        )
+    }];
+    match view.node.observer().qlini_mode() {
+        Ok(Some(mode)) if mode == "disabled" => found.push(fine("qlini_mode", "is disabled")),
+        Ok(Some(mode)) => {
+            let text = format!("is {mode}: ports may log in as initiators");
+            found.push(Finding::new(
+                Level::Attention,
+                "qlini_mode",
+                text,
+                "options qla2xxx_scst qlini_mode=disabled, in /etc/modprobe.d/scst.conf",
+            ));
+        }
+        Ok(None) => found.push(Finding::new(Level::Unknown, "qlini_mode", "no driver of the adapter is loaded", "")),
+        Err(error) => found.push(Finding::new(Level::Unknown, "qlini_mode", error, "")),
+    }
+    found
+}
+
+/// Ports of the list: enabled, with a link, with hosts.
+fn ports(view: &View<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for port in view.status.ports.iter().filter(|port| port.listed != Some(false)) {
+        let about = format!("port {}", port.name);
+        let link = port.fc_host.as_ref().map(crate::scst_ha::ports::Host::link).unwrap_or_default();
+        if port.fc_host.as_ref().is_some_and(|host| host.state.as_deref() != Some("Online")) {
+            found.push(Finding::new(Level::Wrong, &about, format!("has no link ({link})"), "cable, switch port, zone"));
+        } else if port.enabled && port.sessions.is_empty() {
+            found.push(Finding::new(Level::Attention, &about, "no host is logged in", "zones; the host's adapter"));
+        } else if port.enabled {
+            found.push(fine(&about, format!("is up, {} sessions", port.sessions.len())));
+        } else {
+            found.push(Finding::new(Level::Unknown, &about, "is not enabled", ""));
+        }
+    }
+    let iscsi = drivers(view).contains(&Driver::Iscsi);
+    if iscsi {
+        let open = view
+            .node
+            .observer()
+            .sysfs
+            .optional_value("kernel/scst_tgt/targets/iscsi/open_state", view.node.observer().deadline);
+        found.push(match open {
+            Ok(Some(state)) if state != "closed" => fine("iscsi-scstd", "runs"),
+            Ok(_) => Finding::new(
+                Level::Wrong,
+                "iscsi-scstd",
+                "does not run: there are no iSCSI targets",
+                "systemctl start iscsi-scstd",
+            ),
+            Err(error) => Finding::new(Level::Unknown, "iscsi-scstd", error, ""),
+        });
+        let text = "whether its portals can be reached, and who its users are, is not looked at";
+        found.push(Finding::new(Level::Unknown, "iSCSI", text, ""));
+    }
+    found
+}
+
+/// Where the agents and SCST keep state.
+fn places(view: &View<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let reservations = view.node.var_lib().join("pr");
+    found.push(if crate::scst_ha::files::is_directory(&reservations) {
+        fine("persistent reservations", format!("{} is there", reservations.display()))
+    } else {
+        let text = format!("{} is missing: SCST refuses every device", reservations.display());
+        Finding::new(
+            Level::Attention,
+            "persistent reservations",
+            text,
+            format!("a start makes it; mkdir -p {}", reservations.display()),
+        )
+    });
+    let state = view.node.rsctmp();
+    found.push(if crate::scst_ha::files::is_directory(&state) {
+        fine("state files", format!("{} is there", state.display()))
+    } else {
+        Finding::new(
+            Level::Unknown,
+            "state files",
+            format!("{} is not there yet: nothing has started", state.display()),
+            "",
+        )
+    });
+    found
+}

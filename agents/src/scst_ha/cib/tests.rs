@@ -1,0 +1,80 @@
+//! Configurations with one mistake each.
+
+use super::*;
+
+/// A configuration that is as advised, with these changes of its text.
+fn findings_of(changes: &[(&str, &str)]) -> Vec<String> {
+    let mut xml = include_str!("../../../../tests/data/cib/sample.xml").to_owned();
+    for (from, to) in changes {
+        assert!(xml.contains(from), "{from}");
+        xml = xml.replace(from, to);
+    }
+    let found = findings(&Cib::parse(&xml).unwrap());
+    let bad = found.into_iter().filter(|finding| finding.level >= Level::Attention);
+    bad.map(|finding| format!("{}: {}", finding.about, finding.text)).collect()
+}
+
+#[test]
+fn the_sample_is_as_advised() {
+    // Of a device that is no place holder it is advised to say how hosts know it.
+    assert_eq!(findings_of(&[]), [""; 0]);
+}
+
+#[test]
+fn each_mistake_is_named() {
+    for (from, to, part) in [
+        (r#"name="stonith-enabled" value="true""#, r#"name="stonith-enabled" value="false""#, "is switched off"),
+        (r#"class="stonith""#, r#"class="systemd""#, "there is no fence device"),
+        (
+            r#"value="21:00:00:1b:32:0b:52:75,"#,
+            r#"value="21:00:00:24:ff:60:d0:10,"#,
+            "is listed in targetports of node",
+        ),
+        ("export0=all:0", "export0=esx9:0", "exports to initiator group esx9, which no resource makes"),
+        (
+            r#"first="cl_scst_qla" then="ms_scst_dg_dummy""#,
+            r#"first="ms_scst_dg_dummy" then="cl_scst_qla""#,
+            "no order says that it starts after the ports",
+        ),
+        (r#"score="INFINITY" rsc="ms_scst_dg_dummy""#, r#"score="10" rsc="ms_scst_dg_dummy""#, "no colocation says"),
+        (r#"interval="11s""#, r#"interval="10s""#, "2 monitors have the interval 10 s"),
+        (
+            r#"name="stop" interval="0s" timeout="240s""#,
+            r#"name="stop" interval="0s" timeout="30s""#,
+            "the time-out of stop is 30 s, 240 s are advertised",
+        ),
+        (r#"name="notify" value="true""#, r#"name="notify" value="false""#, "notify is not true"),
+        (r#"name="promoted-max" value="1""#, r#"name="promoted-max" value="2""#, "promoted-max is not 1"),
+        (
+            r#"name="migration-threshold" value="3""#,
+            r#"name="migration-threshold" value="INFINITY""#,
+            "without migration-threshold",
+        ),
+        (
+            "handler=vdisk_nullio",
+            "handler=vdisk_blockio,filename=/dev/drbd0",
+            "it stands on DRBD, and is not promoted after and with it",
+        ),
+        ("virtname=lu0dummy", "virtname=much_too_long", "device0"),
+    ] {
+        let found = findings_of(&[(from, to)]);
+        assert!(found.iter().any(|finding| finding.contains(part)), "{part}: {found:#?}");
+    }
+}
+
+#[test]
+fn two_resources_at_one_lun_are_named() {
+    let second = r#"<clone id="ms_b"><primitive id="b" class="ocf" provider="onesty" type="scst_aluadg"><instance_attributes id="bi">
+        <nvpair id="b1" name="groupname" value="b"/><nvpair id="b2" name="tgtdriver" value="qla2x00t"/>
+        <nvpair id="b3" name="device0" value="handler=vdisk_nullio,virtname=x,export0=vmwtest:0"/></instance_attributes></primitive></clone></resources>"#;
+    let found = findings_of(&[("</resources>", second)]);
+    let expected = "resource b: device0 at vmwtest:0 is where device0 of resource scst_dg_dummy is";
+    assert!(found.iter().any(|finding| finding == expected), "{found:#?}");
+}
+
+#[test]
+fn what_is_no_cib_is_refused() {
+    for text in ["", "<cib/>", "no", "<configuration><nodes/></configuration>", "{}"] {
+        assert!(Cib::parse(text).is_err(), "{text}");
+    }
+}

@@ -1,0 +1,175 @@
+//! What the running kernel has: every virtual device, target and device group, as directories and attributes show them.
+
+use scst_core::error::Error;
+use scst_core::observe::Observer;
+use scst_core::scst::ROOT;
+use scst_core::sysfs::EntryKind;
+
+use super::source::{Attributes, Device, DeviceGroup, IniGroup, Lun, Source, Target, TargetGroup, USERS};
+
+/// Attributes that are commands or counters, and tell nothing of a configuration.
+const NOT_SAID: [&str; 12] = [
+    "abort_isp",
+    "block",
+    "commands",
+    "dump_prs",
+    "explicit_confirmation",
+    "last_sysfs_mgmt_res",
+    "mgmt",
+    "pr_state",
+    "resync_size",
+    "sync",
+    "trace_level",
+    "type",
+];
+
+/// The driver that is SCST's own; its LUNs follow from the devices.
+const COPY_MANAGER: &str = "copy_manager";
+
+/// Reads everything.
+///
+/// # Errors
+///
+/// What could not be read.
+pub(super) fn source(observer: Observer<'_>) -> Result<Source, Error> {
+    let kernel = Kernel(observer);
+    let setup_id = kernel.value(&format!("{ROOT}/setup_id"))?;
+    let mut found = Source {
+        attributes: setup_id.into_iter().map(|value| ("setup_id".to_owned(), value)).collect(),
+        ..Source::default()
+    };
+    for name in kernel.directories(&format!("{ROOT}/devices"))? {
+        let dir = format!("{ROOT}/devices/{name}");
+        let handler = kernel.link(&format!("{dir}/handler"))?;
+        // A disk of the machine that nobody has handed to SCST.
+        let Some(handler) = handler else { continue };
+        found.devices.push(Device { name, handler, attributes: kernel.attributes(&dir)? });
+    }
+    for driver in kernel.directories(&format!("{ROOT}/targets"))? {
+        if driver == COPY_MANAGER {
+            continue;
+        }
+        let of_driver = format!("{ROOT}/targets/{driver}");
+        kernel.users(&mut found, &driver, None, &of_driver)?;
+        for name in kernel.directories(&of_driver)? {
+            let dir = format!("{of_driver}/{name}");
+            kernel.users(&mut found, &driver, Some(&name), &dir)?;
+            let mut groups = Vec::new();
+            for group in kernel.directories(&format!("{dir}/ini_groups"))? {
+                groups.push(kernel.ini_group(&format!("{dir}/ini_groups/{group}"), group)?);
+            }
+            let target = Target {
+                driver: driver.clone(),
+                luns: kernel.luns(&dir)?,
+                attributes: kernel.attributes(&dir)?,
+                groups,
+                name,
+            };
+            found.targets.push(target);
+        }
+    }
+    for name in kernel.directories(&format!("{ROOT}/device_groups"))? {
+        let dir = format!("{ROOT}/device_groups/{name}");
+        let mut target_groups = Vec::new();
+        for group in kernel.directories(&format!("{dir}/target_groups"))? {
+            target_groups.push(kernel.target_group(&format!("{dir}/target_groups/{group}"), group)?);
+        }
+        found.groups.push(DeviceGroup {
+            devices: kernel.entries(&format!("{dir}/devices"), EntryKind::Link)?,
+            target_groups,
+            name,
+        });
+    }
+    Ok(found)
+}
+
+/// The tree of the kernel.
+struct Kernel<'a>(Observer<'a>);
+
+impl Kernel<'_> {
+    fn value(&self, path: &str) -> Result<Option<String>, Error> {
+        self.0.sysfs.optional_value(path, self.0.deadline)
+    }
+
+    fn entries(&self, path: &str, kind: EntryKind) -> Result<Vec<String>, Error> {
+        let entries = self.0.sysfs.optional_list(path, self.0.deadline)?.unwrap_or_default();
+        Ok(entries.into_iter().filter(|entry| entry.kind == kind).map(|entry| entry.name).collect())
+    }
+
+    fn directories(&self, path: &str) -> Result<Vec<String>, Error> {
+        self.entries(path, EntryKind::Dir)
+    }
+
+    /// The last word of a link.
+    fn link(&self, path: &str) -> Result<Option<String>, Error> {
+        let link = self.0.sysfs.optional_link(path, self.0.deadline)?;
+        Ok(link.and_then(|link| Some(link.rsplit('/').next()?.to_owned())))
+    }
+
+    /// The attributes that can be read. Those of users are apart, because they hold secrets.
+    fn attributes(&self, dir: &str) -> Result<Attributes, Error> {
+        let mut found = Attributes::new();
+        for name in self.entries(dir, EntryKind::File)? {
+            let counter = name.ends_with("_count") || name.ends_with("_count_kb");
+            if counter || NOT_SAID.contains(&name.as_str()) || is_user(&name) {
+                continue;
+            }
+            // One that can only be written, or has nothing to say now.
+            let Ok(Some(text)) = self.0.sysfs.optional_read(&format!("{dir}/{name}"), self.0.deadline) else {
+                continue;
+            };
+            // The kernel chooses it by the store, unless it was said: then it is marked.
+            if name == "thin_provisioned" && !text.contains("[key]") {
+                continue;
+            }
+            let value = text.lines().next().unwrap_or_default().to_owned();
+            found.insert(name, value);
+        }
+        Ok(found)
+    }
+
+    fn users(&self, found: &mut Source, driver: &str, target: Option<&str>, dir: &str) -> Result<(), Error> {
+        for name in self.entries(dir, EntryKind::File)?.into_iter().filter(|name| is_user(name)) {
+            let kind = if name.starts_with(USERS[0]) { USERS[0] } else { USERS[1] };
+            match self.value(&format!("{dir}/{name}")) {
+                Ok(Some(value)) => found.user(driver, target, kind, &value),
+                Ok(None) => {}
+                // A user that was made twice cannot be read any more.
+                Err(error) => found.left_out.push(format!("{kind} of {}: {error}", target.unwrap_or(driver))),
+            }
+        }
+        Ok(())
+    }
+
+    fn ini_group(&self, dir: &str, name: String) -> Result<IniGroup, Error> {
+        let mut initiators = self.entries(&format!("{dir}/initiators"), EntryKind::File)?;
+        initiators.retain(|name| name != "mgmt");
+        Ok(IniGroup { name, attributes: self.attributes(dir)?, luns: self.luns(dir)?, initiators })
+    }
+
+    fn luns(&self, dir: &str) -> Result<Vec<Lun>, Error> {
+        let mut found = Vec::new();
+        for number in self.directories(&format!("{dir}/luns"))? {
+            let Some(device) = self.link(&format!("{dir}/luns/{number}/device"))? else { continue };
+            let read_only = self.value(&format!("{dir}/luns/{number}/read_only"))?.is_some_and(|value| value != "0");
+            found.push(Lun { number, device, read_only });
+        }
+        found.sort_by_key(|lun| lun.number.parse::<u32>().unwrap_or(u32::MAX));
+        Ok(found)
+    }
+
+    fn target_group(&self, dir: &str, name: String) -> Result<TargetGroup, Error> {
+        let mut targets = Vec::new();
+        for kind in [EntryKind::Dir, EntryKind::Link] {
+            for target in self.entries(dir, kind)? {
+                let id = self.value(&format!("{dir}/{target}/rel_tgt_id"))?;
+                targets.push((target, id));
+            }
+        }
+        Ok(TargetGroup { name, attributes: self.attributes(dir)?, targets })
+    }
+}
+
+fn is_user(name: &str) -> bool {
+    USERS.iter().any(|user| name.starts_with(user))
+}

@@ -1,0 +1,206 @@
+//! From a configuration of SCST to one of the agents: a pure function.
+//!
+//! Hosts know a disk by identifiers that SCST makes of its name, a port by its number, a group of commands by its I/O group. What
+//! can be said so that hosts keep seeing the same is said; what cannot is named with what hosts notice.
+
+mod devices;
+mod exports;
+mod names;
+mod ports;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use scst_core::scst::names::{Driver, GroupName, HandlerName};
+use serde::Serialize;
+
+use super::attributes::{DEVICE, TARGET, unsaid};
+use super::source::Source;
+
+/// How many devices a group can have.
+const MAX_DEVICES: usize = 256;
+
+/// Where the configuration is to go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    /// The node that the source is of.
+    pub(super) node: String,
+    /// The ids of the cluster's nodes, as far as they are known.
+    pub(super) ids: BTreeMap<String, u32>,
+    /// The source is a file: what stands in it somebody wanted. The kernel shows every attribute that it has.
+    pub(super) written: bool,
+}
+
+/// The configuration for the cluster, and what it does not say.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub(super) struct Proposal {
+    pub(super) nodes: Vec<Node>,
+    pub(super) resources: Vec<Resource>,
+    pub(super) remarks: Vec<Remark>,
+}
+
+/// A node with its ports.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Node {
+    pub(super) name: String,
+    pub(super) id: Option<u32>,
+    pub(super) targetports: Vec<String>,
+}
+
+/// A resource, which is cloned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Resource {
+    pub(super) id: String,
+    pub(super) clone: String,
+    pub(super) agent: &'static str,
+    pub(super) params: Vec<(String, String)>,
+}
+
+/// Something that is to be known.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub(super) struct Remark {
+    /// Hosts notice it.
+    pub(super) hosts_notice: bool,
+    /// What it is about.
+    pub(super) about: String,
+    pub(super) text: String,
+}
+
+impl Proposal {
+    fn remark(&mut self, hosts_notice: bool, about: impl ToString, text: impl ToString) {
+        self.remarks.push(Remark { hosts_notice, about: about.to_string(), text: text.to_string() });
+    }
+
+    /// Something cannot be said as it is.
+    pub(super) fn differs(&self) -> bool {
+        self.remarks.iter().any(|remark| remark.hosts_notice)
+    }
+}
+
+/// Makes the configuration.
+pub(super) fn propose(source: &Source, place: &Place) -> Proposal {
+    let mut proposal = Proposal::default();
+    source.left_out.iter().for_each(|text| proposal.remark(false, "source", text));
+    for (name, value) in source.attributes.iter().filter(|(name, value)| *name != "setup_id" && !value.is_empty()) {
+        proposal.remark(false, "SCST", format!("{name}={value} is of the whole machine, and no resource sets it"));
+    }
+    let served = ports::served(source, &mut proposal);
+    ports::nodes(source, place, &served, &mut proposal);
+    ports::initiators(source, place, &served, &mut proposal);
+    for target in &served {
+        let about = format!("port {}", target.name);
+        unsaid(&TARGET, &target.attributes, false).into_iter().for_each(|text| proposal.remark(true, &about, text));
+        for group in &target.groups {
+            let about = format!("initiator group {} of port {}", group.name, target.name);
+            unsaid(&TARGET, &group.attributes, false).into_iter().for_each(|text| proposal.remark(true, &about, text));
+        }
+    }
+    exports::defaults(&served, &mut proposal);
+    let mut taken = BTreeSet::new();
+    let mut grouped = BTreeSet::new();
+    for group in source.groups.iter().filter(|group| !group.devices.is_empty()) {
+        let name = names::group(&group.name, &mut taken);
+        if name.as_str() != group.name {
+            proposal.remark(false, format!("device group {}", group.name), format!("becomes {name}"));
+        }
+        grouped.extend(group.devices.iter().map(String::as_str));
+        let members: Vec<&str> = group.devices.iter().map(String::as_str).collect();
+        group_resource(source, place, &served, &name, &members, &mut proposal);
+    }
+    let single: Vec<&str> = source.devices.iter().map(|device| device.name.as_str()).collect();
+    let single: Vec<&str> = single.into_iter().filter(|name| !grouped.contains(name)).collect();
+    if !single.is_empty() {
+        let name = names::group("dg", &mut taken);
+        let before = proposal.resources.len();
+        group_resource(source, place, &served, &name, &single, &mut proposal);
+        if proposal.resources.len() > before {
+            let text =
+                "its devices were in no device group: hosts are told of ALUA states that they were not told before";
+            proposal.remark(true, format!("device group {name}"), text);
+        }
+    }
+    proposal.remarks.sort();
+    proposal.remarks.dedup();
+    proposal.remarks.reverse();
+    proposal
+}
+
+/// The resource of one device group.
+fn group_resource(
+    source: &Source,
+    place: &Place,
+    served: &[&super::source::Target],
+    name: &GroupName,
+    members: &[&str],
+    proposal: &mut Proposal,
+) {
+    let drivers = exports::drivers(served, members);
+    let Some(driver) = drivers.first().copied() else {
+        for member in members {
+            proposal.remark(
+                false,
+                format!("device {member}"),
+                "no initiator group of a port sees it: left out, a device needs an export",
+            );
+        }
+        return;
+    };
+    for other in &drivers[1..] {
+        let text = format!(
+            "hosts at targets of {other} lose it: a resource serves one driver, {driver} here. A second resource needs other devices"
+        );
+        proposal.remark(true, format!("device group {name}"), text);
+    }
+    let devices: BTreeMap<&str, &super::source::Device> =
+        source.devices.iter().map(|device| (device.name.as_str(), device)).collect();
+    let (mut params, mut virtnames) = (Vec::new(), BTreeSet::new());
+    for member in members {
+        let about = format!("device {member}");
+        let Some(device) = devices.get(member).copied() else {
+            proposal.remark(false, &about, "is in the device group, and nothing makes it");
+            continue;
+        };
+        let index = params.len();
+        if index >= MAX_DEVICES {
+            let text = format!("hosts lose it: a group has {MAX_DEVICES} devices at most. Make a second group");
+            proposal.remark(true, &about, text);
+            continue;
+        }
+        let exports = exports::of(served, driver, device, proposal);
+        let Ok(handler) = HandlerName::parse(&device.handler) else {
+            let text = format!("is served by {}, which no agent does: hosts lose it", device.handler);
+            proposal.remark(!exports.is_empty(), &about, text);
+            continue;
+        };
+        if exports.is_empty() {
+            proposal.remark(false, &about, "no initiator group of a port sees it: left out, a device needs an export");
+            continue;
+        }
+        let new = names::device(name, member, &mut virtnames);
+        match devices::text(device, handler, &new, source, place, proposal) {
+            Some(text) => params.push((format!("device{index}"), format!("{text},{}", exports.join(",")))),
+            None => continue,
+        }
+        for text in unsaid(&DEVICE, &device.attributes, place.written) {
+            proposal.remark(true, &about, text);
+        }
+    }
+    if params.is_empty() {
+        return;
+    }
+    let fixed = [("groupname", name.to_string()), ("tgtdriver", driver.to_string()), ("reload", "0".to_owned())];
+    let fixed = fixed.map(|(name, value)| (name.to_owned(), value));
+    proposal.resources.push(Resource {
+        id: format!("scst_dg_{name}"),
+        clone: format!("ms_scst_dg_{name}"),
+        agent: crate::scst_aluadg::table::TABLE.name,
+        params: fixed.into_iter().chain(params).collect(),
+    });
+}
+
+/// The driver of a target, if the agents know it.
+fn driver_of(target: &super::source::Target) -> Option<Driver> {
+    Driver::parse(&target.driver).ok()
+}
+
+#[cfg(test)]
+mod tests;

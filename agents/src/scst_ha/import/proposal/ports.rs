@@ -1,0 +1,190 @@
+//! The nodes' ports, and who is in which initiator group.
+
+use std::collections::BTreeMap;
+
+use scst_core::scst::names::{Driver, InitiatorName};
+
+use super::super::source::{IniGroup, Source, Target};
+use super::{Node, Place, Proposal, Resource, driver_of, names};
+
+/// The targets that the configuration takes over: those that answer hosts, of drivers that the agents know.
+pub(super) fn served<'a>(source: &'a Source, proposal: &mut Proposal) -> Vec<&'a Target> {
+    let mut served = Vec::new();
+    for target in &source.targets {
+        let about = format!("port {}", target.name);
+        let Some(driver) = driver_of(target) else {
+            proposal.remark(
+                !target.groups.is_empty(),
+                &about,
+                format!("no agent serves the driver {}: left out", target.driver),
+            );
+            continue;
+        };
+        let enabled = target.attributes.get("enabled").is_some_and(|value| value.starts_with('1'));
+        if !enabled && !driver.always_enabled() {
+            proposal.remark(false, &about, "is not enabled: left out");
+            continue;
+        }
+        served.push(target);
+    }
+    served
+}
+
+/// A peer: its id, and its ports with their numbers.
+type Peer = (Option<u32>, BTreeMap<String, Option<u32>>);
+
+/// The nodes, each with its ports in the order of their numbers.
+pub(super) fn nodes(source: &Source, place: &Place, served: &[&Target], proposal: &mut Proposal) {
+    let local = served.iter().map(|target| (target.name.clone(), relative_id(target.attributes.get("rel_tgt_id"))));
+    let own = source.groups.iter().flat_map(|group| &group.target_groups);
+    let own = own.filter(|group| group.targets.iter().any(|(target, _)| source.has_target(target)));
+    let mut ids: Vec<u32> = own.filter_map(|group| group.attributes.get("group_id")?.trim().parse().ok()).collect();
+    ids.dedup();
+    let told = place.ids.get(&place.node).copied();
+    let id = told.or(if let [id] = ids.as_slice() { Some(*id) } else { None }).filter(|id| *id > 0);
+    if let (Some(told), Some(other)) = (told, ids.iter().find(|id| Some(**id) != told)) {
+        let text = format!("its target group has the id {other} and gets {told}: hosts see another target port group");
+        proposal.remark(true, format!("node {}", place.node), text);
+    }
+    add(place.node.clone(), id, local.collect(), proposal);
+    let mut peers: BTreeMap<&str, Peer> = BTreeMap::new();
+    for group in source.groups.iter().flat_map(|group| &group.target_groups) {
+        if group.targets.is_empty() || group.targets.iter().any(|(target, _)| source.has_target(target)) {
+            if !group.targets.is_empty() && group.name != place.node {
+                let text = format!("it is called {} in its target group, which becomes {}", group.name, place.node);
+                proposal.remark(false, format!("node {}", place.node), text);
+            }
+            continue;
+        }
+        let (id, ports) = peers.entry(&group.name).or_default();
+        *id = id.or(group.attributes.get("group_id").and_then(|id| id.trim().parse().ok()));
+        ports.extend(group.targets.iter().map(|(target, id)| (target.clone(), relative_id(id.as_ref()))));
+    }
+    for (name, (id, ports)) in peers {
+        let told = place.ids.get(name).copied();
+        if !place.ids.is_empty() && told.is_none() {
+            let text =
+                "is a target group of that name and no node of the cluster: give its ports to the node that has them";
+            proposal.remark(true, format!("node {name}"), text);
+        }
+        add(name.to_owned(), told.or(id), ports.into_iter().collect(), proposal);
+    }
+}
+
+fn relative_id(text: Option<&String>) -> Option<u32> {
+    text.and_then(|text| text.trim().parse().ok()).filter(|id| *id > 0)
+}
+
+fn add(name: String, id: Option<u32>, mut ports: Vec<(String, Option<u32>)>, proposal: &mut Proposal) {
+    // Those without a number come last, in the order in which they were found.
+    ports.sort_by_key(|(_, number)| number.unwrap_or(u32::MAX));
+    for ((port, number), place) in ports.iter().zip(1..) {
+        let new = id.map(|id| id * 100 + place);
+        if let (Some(number), Some(new)) = (number, new.filter(|new| Some(*new) != *number)) {
+            let text = format!("its relative target id {number} becomes {new}: hosts take it for another port");
+            proposal.remark(true, format!("port {port}"), text);
+        }
+    }
+    if id.is_none() {
+        proposal.remark(false, format!("node {name}"), "its id is not known: numbers of ports may become others");
+    }
+    if !ports.is_empty() {
+        proposal.nodes.push(Node { name, id, targetports: ports.into_iter().map(|(port, _)| port).collect() });
+    }
+}
+
+/// The resource that sets up Fibre Channel ports; of other drivers targets and groups stay with whoever makes them.
+pub(super) fn initiators(source: &Source, place: &Place, served: &[&Target], proposal: &mut Proposal) {
+    let id = proposal.nodes.iter().find(|node| node.name == place.node).and_then(|node| node.id);
+    let fc: Vec<&Target> =
+        served.iter().copied().filter(|target| driver_of(target) == Some(Driver::Qla2x00t)).collect();
+    let mut other: Vec<&str> =
+        served.iter().filter(|target| driver_of(target) != Some(Driver::Qla2x00t)).map(|t| t.driver.as_str()).collect();
+    other.dedup();
+    for driver in other {
+        let text = "targets, initiator groups, users and portals are to be set up on each node before its group starts, as they were";
+        proposal.remark(false, format!("driver {driver}"), text);
+    }
+    for user in &source.users {
+        let text = format!("{} {} is to be set up on each node; its secret is not shown here", user.kind, user.name);
+        proposal.remark(
+            false,
+            user.target.clone().map_or(format!("driver {}", user.driver), |name| format!("port {name}")),
+            text,
+        );
+    }
+    let mut groups: Vec<(String, Vec<&IniGroup>)> = Vec::new();
+    for group in fc.iter().flat_map(|target| &target.groups) {
+        let name = names::initiator_group(&group.name).to_string();
+        match groups.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, same)) => same.push(group),
+            None => groups.push((name, vec![group])),
+        }
+    }
+    if groups.is_empty() {
+        if !fc.is_empty() {
+            proposal.remark(true, "ports", "there is no initiator group: no host would see anything");
+        }
+        return;
+    }
+    // I/O groups are numbered by the place in the list.
+    let numbered = |groups: &[&IniGroup]| {
+        let number: Option<u32> =
+            groups.iter().find_map(|group| group.attributes.get("io_grouping_type")?.trim().parse().ok());
+        number.filter(|number| id.is_some_and(|id| number / 100 == id))
+    };
+    groups.sort_by_key(|(_, same)| numbered(same).unwrap_or(u32::MAX));
+    let mut words = Vec::new();
+    for ((name, same), place) in groups.iter().zip(1_u32..) {
+        let about = format!("initiator group {name}");
+        if let Some(group) = same.iter().find(|group| group.name != *name) {
+            proposal.remark(
+                false,
+                &about,
+                format!("is spelled {} now: the old one must be gone before the ports start", group.name),
+            );
+        }
+        let old = same[0].attributes.get("io_grouping_type").map_or("auto", |value| value.trim());
+        if let Some(new) = id.map(|id| id * 100 + place).filter(|new| new.to_string() != old) {
+            proposal.remark(
+                false,
+                &about,
+                format!("its I/O group {old} becomes {new}: commands are ordered within it"),
+            );
+        }
+        let mut initiators: Vec<String> = Vec::new();
+        for initiator in same.iter().flat_map(|group| &group.initiators) {
+            match InitiatorName::parse(initiator) {
+                Ok(wwn) if !initiators.contains(&wwn.to_string()) => initiators.push(wwn.to_string()),
+                Ok(_) => {}
+                Err(error) => proposal.remark(
+                    true,
+                    &about,
+                    format!("initiator {initiator:?} cannot be said, {error}: it loses its LUNs"),
+                ),
+            }
+        }
+        let differs = |group: &&&IniGroup| {
+            initiators.iter().any(|wwn| {
+                !group
+                    .initiators
+                    .iter()
+                    .any(|known| InitiatorName::parse(known).is_ok_and(|known| known.as_str() == wwn))
+            })
+        };
+        if same.iter().any(|group| differs(&group)) || same.len() < fc.len() {
+            proposal.remark(
+                true,
+                &about,
+                "it is not the same on every port, and becomes so: hosts see its LUNs on all of them",
+            );
+        }
+        words.push(format!("{name}={}", initiators.join(",")));
+    }
+    proposal.resources.push(Resource {
+        id: "scst_qla".to_owned(),
+        clone: "cl_scst_qla".to_owned(),
+        agent: crate::scst_qla2xtgt::table::TABLE.name,
+        params: vec![("initiators".to_owned(), words.join(";"))],
+    });
+}

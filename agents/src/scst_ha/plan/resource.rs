@@ -1,0 +1,201 @@
+//! What one resource would do on one node.
+
+use scst_core::cluster::{Configured, Refused, Topology};
+use scst_core::ocf::exit::{ExitCode, Failure};
+use scst_core::plan::Step;
+use scst_core::scst::names::{Driver, GroupName};
+use serde::Serialize;
+
+use super::change::{Change, change};
+use super::notice::notices;
+use crate::host::Host;
+use crate::scst_ha::cib::Cib;
+use crate::scst_ha::node::Node;
+use crate::target::{self, Run};
+use crate::{scst_aluadg, scst_qla2xtgt};
+
+/// What the cluster has the agent do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum What {
+    /// Nothing.
+    Nothing,
+    /// It starts.
+    Start,
+    /// It is reloaded.
+    Reload,
+    /// It is restarted on every node.
+    Restart,
+    /// It stops.
+    Stop,
+    /// It is reloaded or started, and refuses to.
+    Refused,
+    /// It cannot be told.
+    Unknown,
+}
+
+/// What a resource would do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Resource {
+    pub(super) id: String,
+    pub(super) what: What,
+    /// The parameters that differ, or what else is the reason.
+    pub(super) because: Vec<String>,
+    /// The agent's steps, in their order.
+    pub(super) steps: Vec<String>,
+    /// What hosts notice; none: nothing.
+    pub(super) hosts: Vec<String>,
+    /// What the agent would only name.
+    pub(super) remarks: Vec<String>,
+    /// The exit code of a start that is refused.
+    pub(super) exit_code: Option<u8>,
+}
+
+/// What an agent says: whether something is there, steps, remarks.
+struct Answer {
+    running: bool,
+    steps: Vec<Step>,
+    remarks: Vec<String>,
+    refused: Option<Failure>,
+}
+
+/// A resource of the new configuration on a node whose old one is `old`.
+pub(super) fn planned(node: &Node, name: &str, resource: &Configured, old: Option<&Configured>, new: &Cib) -> Resource {
+    let mut shown = Resource::named(&resource.id);
+    shown.remarks.clone_from(&resource.left_out);
+    let changed = old.map(|old| change(table(resource), &old.params, &resource.params));
+    shown.because = changed.as_ref().map_or_else(|| vec!["it is new".to_owned()], |change| change.because.clone());
+    // An instance stops before it starts anew: what it is now does not stand in its way.
+    if let Some(change) = changed.as_ref().filter(|change| !change.restart.is_empty()) {
+        match possible(node, name, resource, new) {
+            Ok(warnings) => shown.restarts(change, warnings),
+            Err(failure) => shown.refuses(failure),
+        }
+        return shown;
+    }
+    match ask(node, name, resource, new) {
+        Err(failure) if failure.code == ExitCode::Generic => {
+            shown.what = What::Unknown;
+            shown.remarks.push(failure.reason);
+        }
+        Err(failure) | Ok(Answer { refused: Some(failure), .. }) => shown.refuses(failure),
+        Ok(answer) => shown.decided(answer, changed.as_ref()),
+    }
+    shown
+}
+
+/// Whether a start could succeed, as far as configuration and nodes tell; and what is to be warned about.
+fn possible(node: &Node, name: &str, resource: &Configured, new: &Cib) -> Result<Vec<String>, Failure> {
+    let context = node.context(&resource.id, &resource.params);
+    let driver = if resource.agent == scst_aluadg::table::TABLE.name {
+        let (params, findings) = scst_aluadg::params::Params::parse(&context.env);
+        crate::host::refuse_errors(&findings)?;
+        params.map(|params| params.driver).ok_or_else(|| Failure::configured("no usable configuration"))?
+    } else {
+        let run = Run::new(&context, scst_qla2xtgt::AGENT);
+        crate::host::refuse_errors(&run.params().1)?;
+        run.driver
+    };
+    let built = Topology::build(&new.configuration.nodes, name, driver);
+    built.map(|(_, warnings)| warnings).map_err(|Refused { failure, .. }| failure)
+}
+
+/// A resource that the new configuration does not have.
+pub(super) fn removed(node: &Node, resource: &Configured) -> Resource {
+    let mut shown = Resource::named(&resource.id);
+    (shown.what, shown.because) = (What::Stop, vec!["it goes".to_owned()]);
+    let ports = resource.agent != scst_aluadg::table::TABLE.name;
+    if ports {
+        shown.hosts.push("the ports go down: hosts are disconnected from this node".to_owned());
+        return shown;
+    }
+    let group = resource.params.get("groupname").and_then(|name| GroupName::parse(name).ok());
+    let Some(group) = group else { return shown };
+    let found = node.observer().storage(&group, &std::collections::BTreeSet::new(), |_| true);
+    for (at, lun) in found.map(|found| found.luns).unwrap_or_default() {
+        let who = at.table.group.as_ref().map_or("no initiator group".to_owned(), ToString::to_string);
+        let text = format!("hosts of {who} lose LUN {} ({})", at.lun, lun.device);
+        if !shown.hosts.contains(&text) {
+            shown.hosts.push(text);
+        }
+    }
+    shown
+}
+
+fn table(resource: &Configured) -> &'static scst_core::ocf::param::AgentTable {
+    if resource.agent == scst_aluadg::table::TABLE.name {
+        scst_aluadg::table::TABLE
+    } else {
+        scst_qla2xtgt::table::TABLE
+    }
+}
+
+/// Has the agent make its plan.
+fn ask(node: &Node, name: &str, resource: &Configured, new: &Cib) -> Result<Answer, Failure> {
+    let context = node.context(&resource.id, &resource.params);
+    let topology = |driver: Driver| -> Result<(Topology, Vec<String>), Failure> {
+        Topology::build(&new.configuration.nodes, name, driver).map_err(|Refused { failure, .. }| failure)
+    };
+    if resource.agent == scst_aluadg::table::TABLE.name {
+        let (params, findings) = scst_aluadg::params::Params::parse(&context.env);
+        crate::host::refuse_errors(&findings)?;
+        let driver =
+            params.map(|params| params.driver).ok_or_else(|| Failure::configured("no usable configuration"))?;
+        let (topology, warnings) = topology(driver)?;
+        let host = Host::new(&context, scst_aluadg::table::TABLE.name);
+        let planned = scst_aluadg::planned::planned(&host, &topology)?;
+        let remarks = planned.remarks.into_iter().chain(warnings).collect();
+        return Ok(Answer { running: planned.running, steps: planned.steps, remarks, refused: planned.refused });
+    }
+    let run = Run::new(&context, scst_qla2xtgt::AGENT);
+    let (topology, warnings) = topology(run.driver)?;
+    let planned = target::planned::planned(&run, &topology)?;
+    let remarks = planned.remarks.into_iter().chain(warnings).collect();
+    Ok(Answer { running: planned.running, steps: planned.steps, remarks, refused: None })
+}
+
+impl Resource {
+    fn named(id: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            what: What::Nothing,
+            because: Vec::new(),
+            steps: Vec::new(),
+            hosts: Vec::new(),
+            remarks: Vec::new(),
+            exit_code: None,
+        }
+    }
+
+    fn refuses(&mut self, failure: Failure) {
+        self.what = What::Refused;
+        self.exit_code = Some(failure.code.number());
+        self.because.push(failure.reason);
+        self.remarks.extend(failure.hint);
+    }
+
+    fn restarts(&mut self, change: &Change, warnings: Vec<String>) {
+        self.what = What::Restart;
+        let which = change.restart.join(", ");
+        self.because.push(format!("{which} cannot be reloaded: every instance stops before the first one starts"));
+        self.hosts = vec!["no node serves until it has started again: hosts have no path meanwhile".to_owned()];
+        self.remarks.extend(warnings);
+    }
+
+    fn decided(&mut self, answer: Answer, changed: Option<&Change>) {
+        self.remarks.extend(answer.remarks);
+        self.what = match (answer.running, changed) {
+            (true, Some(change)) if !change.because.is_empty() || !answer.steps.is_empty() => What::Reload,
+            // Something may be there already that nobody had configured: the start goes over it.
+            (_, None) => What::Start,
+            // Nothing differs; or it does not run here, and why is the cluster's business.
+            (_, Some(_)) => What::Nothing,
+        };
+        if self.what != What::Nothing {
+            self.hosts = notices(&answer.steps);
+            self.steps = answer.steps.iter().map(ToString::to_string).collect();
+        } else if !answer.running {
+            self.because.push("it does not run on this node".to_owned());
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! What `scst-ha` says of a change before it is made, and what the agents then do.
+
+use std::fs;
+
+use serde_json::Value;
+
+use super::super::chapter::{Chapter, Story};
+use super::super::config::{Device, ESX2, PORTS, dummy};
+use super::super::world::{Cluster, Plan, Told};
+use super::planned::set;
+use crate::workspace;
+
+pub(crate) const CHAPTER: Chapter = Chapter {
+    name: "foreseen",
+    begin: || Cluster::boot(Plan::standard()),
+    stories: &[
+        Story { name: "a new device is reloaded step by step as it was planned", tell: device_planned },
+        Story { name: "a new initiator group is reloaded step by step as it was planned", tell: hosts_planned },
+        Story { name: "a check finds the order that is missing, and is content when it is back", tell: order_checked },
+        Story {
+            name: "a check finds that nobody is notified, and is content when they are again",
+            tell: notify_checked,
+        },
+    ],
+};
+
+/// The log of a node's daemons and agents.
+const LOG: &str = "log/pacemaker/pacemaker.log";
+
+/// What `scst-ha` prints on a node, as data.
+fn tool(cluster: &Cluster, node: &str, words: &[&str]) -> Told<Value> {
+    let program = workspace::binary("scst-ha")?.display().to_string();
+    let output = cluster.node(node).ask(&[&[program.as_str()], words].concat())?;
+    serde_json::from_str(&output.stdout)
+        .map_err(|error| format!("{words:?} on {node}: {error}\n{}{}", output.stdout, output.stderr).into())
+}
+
+fn log(cluster: &Cluster, node: &str) -> Told<String> {
+    Ok(String::from_utf8_lossy(&fs::read(cluster.node(node).directory().join(LOG))?).into_owned())
+}
+
+/// Plans a parameter's change on both nodes, makes it, and compares what each agent has logged with its plan.
+fn planned(
+    cluster: &mut Cluster,
+    resource: &str,
+    name: &str,
+    value: &str,
+    adapt: impl FnOnce(&mut Cluster),
+) -> Told<()> {
+    let mut plans = Vec::new();
+    for node in ["alpha", "beta"] {
+        let change = format!(
+            "cibadmin --query > /run/new.xml && CIB_file=/run/new.xml crm_resource --resource {resource} --set-parameter {name} --parameter-value '{value}'"
+        );
+        cluster.run_on(node, &["sh", "-c", &change])?;
+        let plan = tool(cluster, node, &["plan", "--json", "--cib", "/run/new.xml"])?;
+        let resources = plan["nodes"][0]["resources"].as_array().cloned().unwrap_or_default();
+        let found = resources
+            .into_iter()
+            .find(|found| found["id"] == resource)
+            .ok_or_else(|| format!("{resource} is not in {plan:#}"))?;
+        if found["what"] != "reload" {
+            return Err(format!("{resource} on {node}: {found:#}").into());
+        }
+        let steps: Vec<String> = found["steps"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|step| Some(step.as_str()?.to_owned()))
+            .collect();
+        plans.push((node, steps, log(cluster, node)?.len()));
+    }
+    set(cluster, resource, name, value)?;
+    adapt(cluster);
+    cluster.settles()?;
+    for (node, steps, before) in plans {
+        let log = log(cluster, node)?;
+        let since = log.get(before..).unwrap_or_default();
+        let mark = format!("({resource})");
+        let done: Vec<&str> =
+            since.lines().filter(|line| line.contains(&mark) && line.contains("INFO: reload")).collect();
+        let mut rest = done.iter();
+        for step in &steps {
+            if !rest.any(|line| line.ends_with(step.as_str())) {
+                return Err(
+                    format!("{node}: {step:?} was not done in its place: planned {steps:#?}, done {done:#?}").into()
+                );
+            }
+        }
+        if steps.is_empty() || done.len() > steps.len() {
+            return Err(format!("{node}: planned {steps:#?}, done {done:#?}").into());
+        }
+    }
+    Ok(())
+}
+
+fn device_planned(cluster: &mut Cluster) -> Told<()> {
+    let device = Device { virtname: "added", lun: 3 };
+    planned(cluster, dummy().resource, "device7", &device.parameter(), |cluster| {
+        cluster.config.groups[0].devices.push(device.clone());
+    })?;
+    cluster.run(&["crm_resource", "--resource", dummy().resource, "--delete-parameter", "device7"])?;
+    cluster.config.groups[0].devices.pop();
+    Ok(())
+}
+
+fn hosts_planned(cluster: &mut Cluster) -> Told<()> {
+    let mut wanted = cluster.config.clone();
+    wanted.hosts.push(ESX2);
+    let value = wanted.initiators();
+    planned(cluster, PORTS, "initiators", &value, |_| {})?;
+    let before = cluster.config.initiators();
+    set(cluster, PORTS, "initiators", &before)
+}
+
+/// The findings of a check that are wrong, as `about: text`.
+fn wrong(cluster: &Cluster) -> Told<Vec<String>> {
+    let checked = tool(cluster, "alpha", &["check", "--json"])?;
+    let findings = checked["findings"].as_array().cloned().unwrap_or_default();
+    let bad = findings.into_iter().filter(|finding| finding["level"] == "wrong");
+    Ok(bad
+        .map(|finding| {
+            format!(
+                "{}: {}",
+                finding["about"].as_str().unwrap_or_default(),
+                finding["text"].as_str().unwrap_or_default()
+            )
+        })
+        .collect())
+}
+
+/// Takes something out of the configuration, sees a check name it, puts it back, and sees the check content.
+fn checked(cluster: &mut Cluster, take: &str, part: &str) -> Told<()> {
+    let has = |found: &[String]| found.iter().any(|finding| finding.contains(part));
+    let before = wrong(cluster)?;
+    if has(&before) {
+        return Err(format!("{part:?} is found before anything is changed: {before:#?}").into());
+    }
+    let change = format!("cibadmin --query > /run/good.xml && {take}");
+    cluster.run_on("alpha", &["sh", "-c", &change])?;
+    let found = wrong(cluster)?;
+    cluster.run_on("alpha", &["sh", "-c", "cibadmin --query --scope configuration > /run/bad.xml; sed -n '/<configuration/,/<\\/configuration>/p' /run/good.xml > /run/back.xml && cibadmin --replace --scope configuration --xml-file /run/back.xml"])?;
+    if !has(&found) {
+        return Err(format!("{part:?} is not in {found:#?}").into());
+    }
+    let after = wrong(cluster)?;
+    if has(&after) { Err(format!("{part:?} is still found: {after:#?}").into()) } else { Ok(()) }
+}
+
+fn order_checked(cluster: &mut Cluster) -> Told<()> {
+    checked(
+        cluster,
+        "cibadmin --delete-all --force --xpath '//rsc_order'",
+        "no order says that it starts after the ports",
+    )
+}
+
+fn notify_checked(cluster: &mut Cluster) -> Told<()> {
+    let take = "cibadmin --delete-all --force --xpath \"//nvpair[@name='notify']\"";
+    checked(cluster, take, "notify is not true")
+}

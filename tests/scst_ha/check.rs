@@ -1,0 +1,138 @@
+//! `scst-ha check`: each thing that it looks at, as it should be and as it should not.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{data, serving, show};
+use crate::world::sample::{ALPHA, HOST, group, nodes, ports};
+use crate::world::{Cluster, Node, Outcome};
+
+/// The root of a machine on which everything is as advised.
+fn machine(cluster: &Cluster) -> PathBuf {
+    let root = cluster.dir().join("root");
+    let put = |path: &str, text: &str| {
+        let path = root.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    let modules =
+        ["scst", "scst_vdisk", "scst_disk", "qla2x00tgt"].map(|module| format!("extra/{module}.ko:\n")).concat();
+    put("lib/modules/6.1.0-1-amd64/modules.dep", &modules);
+    put("proc/sys/kernel/osrelease", "6.1.0-1-amd64\n");
+    put("etc/modprobe.d/scst.conf", "blacklist qla2xxx\noptions qla2xxx_scst qlini_mode=disabled\n");
+    root
+}
+
+#[track_caller]
+fn check(node: &Node, root: &Path, arguments: &str) -> Outcome {
+    node.tool(&format!("check {arguments}")).env("SCST_ROOT", root.to_str().unwrap()).go().writes(0)
+}
+
+/// What it says of one thing, with its level.
+#[track_caller]
+fn told(outcome: &Outcome, about: &str, part: &str) -> String {
+    let found = data(outcome);
+    let findings = found["findings"].as_array().unwrap();
+    let fits = |finding: &&serde_json::Value| {
+        finding["about"] == about && finding["text"].as_str().is_some_and(|text| text.contains(part))
+    };
+    let finding = findings.iter().find(fits).unwrap_or_else(|| panic!("{about}: {part}: {found:#}"));
+    let level = finding["level"].as_str().unwrap().to_owned();
+    assert!(level == "fine" || level == "unknown" || finding["cure"] != "", "no cure: {finding}");
+    level
+}
+
+/// A CIB that is as advised, with what the cluster's nodes are.
+fn advised(cluster: &Cluster) {
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/cib/sample.xml");
+    fs::copy(sample, cluster.cib().path()).unwrap();
+}
+
+#[test]
+fn a_machine_that_is_as_advised_is_fine() {
+    let cluster = serving();
+    advised(&cluster);
+    let (alpha, root) = (cluster.node("alpha"), machine(&cluster));
+    for (port, host) in ALPHA.iter().zip(HOST) {
+        alpha.control(&format!("login qla2x00t {port} {host}"));
+    }
+    let checked = check(alpha, &root, "--json");
+    for (about, part) in [
+        ("SCST", "is loaded"),
+        ("modules", "kernel 6.1.0-1-amd64 (running) has SCST's modules"),
+        ("scst.service", "is not enabled"),
+        ("/etc/scst.conf", "configures nothing"),
+        ("qla2xxx", "is blacklisted"),
+        ("node alpha", "has numbers"),
+        ("fencing", "is on"),
+        ("resource scst_dg_dummy", "starts after the ports"),
+        ("resource scst_dg_dummy", "runs where the ports are up"),
+        ("device group dummy", "is as configured"),
+        ("persistent reservations", "is there"),
+    ] {
+        assert_eq!(told(&checked, about, part), "fine", "{about}");
+    }
+    assert_eq!(told(&checked, "devices", "are not looked at"), "unknown");
+    let text = check(alpha, &root, "");
+    assert!(text.stdout().contains(" wrong\n") && !text.stdout().contains("is blacklisted"), "{text:?}");
+    assert!(check(alpha, &root, "--all").stdout().contains("is blacklisted"));
+}
+
+#[test]
+fn what_is_not_as_advised_is_told_with_a_cure() {
+    let cluster = serving();
+    let (alpha, root) = (cluster.node("alpha"), machine(&cluster));
+    fs::remove_file(root.join("etc/modprobe.d/scst.conf")).unwrap();
+    fs::write(root.join("lib/modules/6.1.0-1-amd64/modules.dep"), "extra/scst.ko:\n").unwrap();
+    fs::write(root.join("etc/scst.conf"), "HANDLER vdisk_fileio {\n}\n").unwrap();
+    let wants = root.join("etc/systemd/system/multi-user.target.wants");
+    fs::create_dir_all(&wants).unwrap();
+    std::os::unix::fs::symlink("/nowhere", wants.join("scst.service")).unwrap();
+    alpha.control(&format!("port-state {} Linkdown", ALPHA[0]));
+    cluster.configure(&[&ports().param("initiators", &format!("vmwtest={}", HOST[0])), &group()]);
+    let checked = check(alpha, &root, "--json").code_is(3);
+    for (about, part, level) in [
+        ("modules", "lacks scst_vdisk, scst_disk, qla2x00tgt", "wrong"),
+        ("scst.service", "starts at boot", "wrong"),
+        ("/etc/scst.conf", "has content", "attention"),
+        ("qla2xxx", "is not blacklisted", "attention"),
+        (&format!("port {}", ALPHA[0]), "has no link", "wrong"),
+        (&format!("port {}", ALPHA[1]), "no host is logged in", "attention"),
+        ("fencing", "there is no fence device", "wrong"),
+        ("resource scst_dg_dummy", "is not cloned", "wrong"),
+        ("resource scst_dg_dummy", "no order says", "wrong"),
+        ("resource scst_qla", "differs from its configuration", "attention"),
+    ] {
+        assert_eq!(told(&checked, about, part), level, "{about}");
+    }
+}
+
+#[test]
+fn without_scst_and_without_a_cluster_it_says_what_it_could_not_look_at() {
+    let cluster = nodes().up();
+    let root = machine(&cluster);
+    let checked = cluster
+        .node("alpha")
+        .tool("check --json")
+        .env("SCST_ROOT", root.to_str().unwrap())
+        .without_cluster()
+        .go()
+        .writes(0)
+        .code_is(3);
+    assert_eq!(told(&checked, "SCST", "is not loaded"), "attention");
+    assert_eq!(told(&checked, "cluster", "cluster could not be asked"), "unknown");
+    assert_eq!(told(&checked, "qla2xxx", "no port"), "unknown");
+    let none = cluster.dir().join("nothing");
+    let checked = check(cluster.node("alpha"), &none, "--json");
+    assert_eq!(told(&checked, "modules", "no kernel is installed"), "unknown");
+}
+
+#[test]
+fn a_group_that_is_not_as_it_must_be_is_wrong() {
+    let cluster = serving();
+    let (alpha, root) = (cluster.node("alpha"), machine(&cluster));
+    alpha.write("device_groups/dummy/target_groups/alpha/state", "transitioning");
+    let checked = check(alpha, &root, "--json").code_is(3);
+    assert_eq!(told(&checked, "device group dummy", "is transitioning"), "wrong");
+    let _ = show(alpha, "status");
+}

@@ -1,0 +1,246 @@
+//! `scst-ha plan`: what it prints is what the agents then do.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{data, serving, show};
+use crate::world::sample::{self, HOST, group, ports};
+use crate::world::{Cluster, Node, Outcome, Resource};
+
+/// A CIB as a shadow has it: the cluster's, with these resources in the place of theirs.
+fn changed(cluster: &Cluster, name: &str, resources: &[&Resource]) -> PathBuf {
+    let path = cluster.dir().join(name);
+    std::fs::copy(cluster.cib().path(), &path).unwrap();
+    let cib = scst_sim::stand_in::cib::CibFile::at(&path);
+    for resource in resources {
+        cib.set_primitive(resource.id(), &format!("ocf:onesty:{}", resource.agent()), resource.params()).unwrap();
+    }
+    path
+}
+
+/// The plan of one resource on the node.
+#[track_caller]
+fn planned(outcome: &Outcome, id: &str) -> serde_json::Value {
+    let plan = data(outcome);
+    assert_eq!(plan["version"], 1);
+    let resources = plan["nodes"][0]["resources"].as_array().unwrap();
+    resources.iter().find(|resource| resource["id"] == id).unwrap_or_else(|| panic!("{plan:#}")).clone()
+}
+
+/// The plan for a changed configuration on a node.
+#[track_caller]
+fn plan(cluster: &Cluster, node: &Node, resources: &[&Resource]) -> Outcome {
+    let path = changed(cluster, "changed.xml", resources);
+    show(node, &format!("plan --json --cib {}", path.display()))
+}
+
+fn words(value: &serde_json::Value) -> Vec<String> {
+    value.as_array().unwrap().iter().map(|word| word.as_str().unwrap().to_owned()).collect()
+}
+
+/// The steps of a plan are what the action then does: they are those of its dry run, what it logs are some of them in their order, and it
+/// writes as often as they say.
+#[track_caller]
+fn same(plan: &serde_json::Value, node: &Node, resource: &Resource, action: &str) {
+    let planned = words(&plan["steps"]);
+    assert!(!planned.is_empty(), "{plan:#}");
+    let dry = node.call(resource).dry_run().run(action).exit(0);
+    // The score is the cluster's, and no step of the kernel.
+    let steps = dry.stdout().lines().map(str::trim).filter(|line| !line.starts_with("set the promotion score"));
+    let printed: Vec<&str> = steps.collect();
+    assert_eq!(printed, planned);
+    let done = node.run(resource, action).exit(0);
+    let mark = format!("INFO: {action}: ");
+    let mut rest = planned.iter();
+    for line in done.log().lines().filter_map(|line| Some(line.split_once(&mark)?.1)) {
+        assert!(rest.any(|step| step == line), "{line:?} was not planned in its place: {planned:#?}");
+    }
+    let waits = planned.iter().filter(|step| step.starts_with("wait")).count();
+    assert_eq!(done.written().len(), planned.len() - waits, "{planned:#?} {:#?}", done.written());
+}
+
+#[test]
+fn what_is_as_configured_needs_nothing() {
+    let cluster = serving();
+    for node in ["alpha", "beta"] {
+        let told = show(cluster.node(node), "plan --json");
+        let plan = data(&told);
+        for resource in plan["nodes"][0]["resources"].as_array().unwrap() {
+            assert_eq!(
+                (&resource["what"], &resource["steps"]),
+                (&"nothing".into(), &serde_json::json!([])),
+                "{plan:#}"
+            );
+        }
+        assert_eq!(plan["nodes"][0]["node"], node);
+    }
+}
+
+#[test]
+fn a_reload_is_planned_step_by_step_as_it_is_then_done() {
+    let cluster = serving();
+    let more = group().param("device1", "handler=vdisk_nullio,virtname=new,export0=all:1");
+    for name in ["alpha", "beta"] {
+        let node = cluster.node(name);
+        let told = planned(&plan(&cluster, node, &[&more]).code_is(3), "scst_dg_dummy");
+        assert_eq!((&told["what"], &told["because"]), (&"reload".into(), &serde_json::json!(["device1 is new"])));
+        assert_eq!(words(&told["hosts"]), ["hosts of vmwtest get LUN 1 (dummy_new)"]);
+        cluster.configure(&[&ports(), &group()]);
+        same(&told, node, &more, "reload");
+    }
+    let fewer = ports().param("initiators", &format!("vmwtest={}", HOST[0]));
+    let alpha = cluster.node("alpha");
+    let told = planned(&plan(&cluster, alpha, &[&fewer]).code_is(3), "scst_qla");
+    assert_eq!(words(&told["hosts"]), [format!("{} loses the LUNs of vmwtest", HOST[1])]);
+    same(&told, alpha, &fewer, "reload");
+}
+
+#[test]
+fn a_start_of_what_is_new_is_planned_as_it_is_then_done() {
+    let cluster = serving();
+    let alpha = cluster.node("alpha");
+    let second = Resource::group("second").param("groupname", "second").param("tgtdriver", "qla2x00t");
+    let second = second.param("device0", "handler=vdisk_nullio,virtname=a,export0=vmwtest:5");
+    let told = planned(&plan(&cluster, alpha, &[&second]).code_is(3), "second");
+    assert_eq!((&told["what"], &told["because"]), (&"start".into(), &serde_json::json!(["it is new"])));
+    same(&told, alpha, &second, "start");
+}
+
+#[test]
+fn what_restarts_stops_or_is_refused_is_said_with_its_reason() {
+    let cluster = serving();
+    let alpha = cluster.node("alpha");
+    let renamed = planned(&plan(&cluster, alpha, &[&group().param("groupname", "other")]).code_is(3), "scst_dg_dummy");
+    assert_eq!((&renamed["what"], &renamed["because"][0]), (&"restart".into(), &"groupname changes".into()));
+    // Another resource has the LUN.
+    let taken = Resource::group("taken").param("groupname", "taken").param("tgtdriver", "qla2x00t");
+    let taken = taken.param("device0", "handler=vdisk_nullio,virtname=a,export0=vmwtest:0");
+    let refused = planned(&plan(&cluster, alpha, &[&taken]).code_is(3), "taken");
+    assert_eq!((&refused["what"], &refused["exit_code"]), (&"refused".into(), &1.into()), "{refused:#}");
+    assert!(
+        words(&refused["because"]).contains(&alpha.run(&taken, "start").exit(1).exit_reason().to_owned()),
+        "{refused:#}"
+    );
+    let moved = planned(&plan(&cluster, alpha, &[&group().param("tgtdriver", "iscsi")]).code_is(3), "scst_dg_dummy");
+    assert_eq!((&moved["what"], &moved["exit_code"]), (&"refused".into(), &5.into()), "{moved:#}");
+    let bad = planned(&plan(&cluster, alpha, &[&group().param("device0", "virtname=x")]).code_is(3), "scst_dg_dummy");
+    assert_eq!((&bad["what"], &bad["exit_code"]), (&"refused".into(), &6.into()), "{bad:#}");
+    let refused = alpha.run(&group().param("device0", "virtname=x"), "start").exit(6);
+    assert!(
+        words(&bad["because"]).iter().any(|because| refused.exit_reason().starts_with(because.as_str())),
+        "{bad:#}"
+    );
+    let missing = planned(
+        &plan(&cluster, alpha, &[&group().param("device1", "filename=/nonexistent,virtname=b,export0=all:4")])
+            .code_is(3),
+        "scst_dg_dummy",
+    );
+    assert_eq!((&missing["what"], &missing["exit_code"]), (&"refused".into(), &5.into()), "{missing:#}");
+    // What the new configuration does not have.
+    let path = cluster.dir().join("fewer.xml");
+    let text = std::fs::read_to_string(changed(&cluster, "changed.xml", &[])).unwrap();
+    std::fs::write(&path, text.replace("type=\"scst_aluadg\"", "type=\"another\"")).unwrap();
+    let told = planned(&show(alpha, &format!("plan --json --cib {}", path.display())).code_is(1), "scst_dg_dummy");
+    assert_eq!(
+        (&told["what"], words(&told["hosts"])),
+        (&"stop".into(), vec!["hosts of vmwtest lose LUN 0 (dummy_lu0dummy)".to_owned()])
+    );
+}
+
+#[test]
+fn elsewhere_the_state_of_a_node_is_enough() {
+    let cluster = serving();
+    let states: Vec<PathBuf> = ["alpha", "beta"]
+        .iter()
+        .map(|name| {
+            let path = cluster.dir().join(format!("{name}.json"));
+            std::fs::write(&path, show(cluster.node(name), "status --json").stdout()).unwrap();
+            path
+        })
+        .collect();
+    let more = group().param("device1", "handler=vdisk_nullio,virtname=new,export0=all:1");
+    let cib = changed(&cluster, "changed.xml", &[&more]);
+    let live = planned(&show(cluster.node("alpha"), &format!("plan --json --cib {}", cib.display())), "scst_dg_dummy");
+    // A machine without SCST and without a cluster.
+    let laptop = sample::nodes().up();
+    let arguments = format!(
+        "plan --json --node all --cib {} --state {} --state {}",
+        cib.display(),
+        states[0].display(),
+        states[1].display()
+    );
+    let told = laptop.node("alpha").tool(&arguments).without_cluster().go().writes(0).code_is(3);
+    assert_eq!(planned(&told, "scst_dg_dummy"), live);
+    assert_eq!(data(&told)["nodes"].as_array().unwrap().len(), 2);
+    // A store that nobody has looked at is said to be so.
+    let unseen = group().param("device1", "filename=/dev/unseen,virtname=b,export0=all:4");
+    let cib = changed(&cluster, "changed.xml", &[&unseen]);
+    let told = laptop
+        .node("alpha")
+        .tool(&format!("plan --cib {} --state {}", cib.display(), states[0].display()))
+        .without_cluster()
+        .go()
+        .code_is(1);
+    assert!(told.stdout().contains("the state does not say what is at /dev/unseen"), "{told:?}");
+}
+
+#[test]
+fn a_configuration_with_mistakes_is_told_so() {
+    let cluster = serving();
+    let second = Resource::group("second").param("groupname", "second").param("tgtdriver", "qla2x00t");
+    let second = second.param("device0", "handler=vdisk_nullio,virtname=a,export0=nobody:5,export1=vmwtest:0");
+    let path = changed(&cluster, "changed.xml", &[&second]);
+    let told = show(cluster.node("alpha"), &format!("plan --cib {}", path.display())).code_is(3);
+    for part in [
+        "device0 at vmwtest:0 is where device0 of resource scst_dg_dummy is",
+        "exports to initiator group nobody, which no resource makes",
+        "there is no fence device",
+    ] {
+        assert!(told.stdout().contains(part), "{part}: {told:?}");
+    }
+}
+
+#[test]
+fn bad_input_is_refused_with_its_reason() {
+    let cluster = serving();
+    let alpha = cluster.node("alpha");
+    let path = cluster.dir().join("input");
+    let refused = |text: &str, option: &str, part: &str| {
+        std::fs::write(&path, text).unwrap();
+        let outcome = show(alpha, &format!("plan {option} {}", path.display())).code_is(1);
+        assert!(outcome.stderr().contains(part) && outcome.stdout().is_empty(), "{part}: {outcome:?}");
+    };
+    refused("", "--cib", "is no CIB");
+    refused("{}", "--cib", "is no CIB");
+    refused("<cib/>", "--cib", "is no CIB");
+    refused(
+        "<configuration><nodes/><resources/></configuration>",
+        "--cib",
+        "has no resource of ocf:onesty:scst_qla2xtgt or ocf:onesty:scst_aluadg",
+    );
+    refused("", "--state", "is no state of a node");
+    refused("{\"version\": 99}", "--state", "its version is 99, and this program reads 1");
+    refused("{}", "--state", "its version is none");
+    refused("{\"version\": 1}", "--state", "the node did not know its name");
+    show(alpha, "plan --node gamma").code_is(1);
+    let lost = alpha.tool("plan").without_cluster().go().code_is(1);
+    assert!(lost.stderr().contains("cluster could not be asked"), "{lost:?}");
+}
+
+#[test]
+fn a_large_configuration_is_planned_in_time() {
+    let cluster = serving();
+    let mut large = group();
+    for number in 1..256 {
+        large = large.param(
+            &format!("device{number}"),
+            &format!("handler=vdisk_nullio,virtname=d{number},export0=all:{number}"),
+        );
+    }
+    let groups: Vec<String> =
+        (0..99).map(|number| format!("g{number}=50:01:43:80:03:b0:{:02x}:{number:02x}", number / 2)).collect();
+    let path = changed(&cluster, "changed.xml", &[&large, &ports().param("initiators", &groups.join(";"))]);
+    show(cluster.node("alpha"), &format!("plan --json --cib {}", path.display()))
+        .code_is(3)
+        .within(Duration::from_secs(10));
+}
