@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::Value;
 
 use super::super::chapter::{Chapter, Story};
-use super::super::config::{Device, ESX2, PORTS, dummy};
+use super::super::config::{Device, dummy};
 use super::super::world::{Cluster, Plan, Told};
 use super::planned::set;
 use crate::workspace;
@@ -15,7 +15,7 @@ pub(crate) const CHAPTER: Chapter = Chapter {
     begin: || Cluster::boot(Plan::standard()),
     stories: &[
         Story { name: "a new device is reloaded step by step as it was planned", tell: device_planned },
-        Story { name: "a new initiator group is reloaded step by step as it was planned", tell: hosts_planned },
+        Story { name: "a device less is reloaded step by step as it was planned", tell: removal_planned },
         Story { name: "a check finds the order that is missing, and is content when it is back", tell: order_checked },
         Story {
             name: "a check finds that nobody is notified, and is content when they are again",
@@ -39,26 +39,26 @@ fn log(cluster: &Cluster, node: &str) -> Told<String> {
     Ok(String::from_utf8_lossy(&fs::read(cluster.node(node).directory().join(LOG))?).into_owned())
 }
 
-/// Plans a parameter's change on both nodes, makes it, and compares what each agent has logged with its plan.
-fn planned(
-    cluster: &mut Cluster,
-    resource: &str,
-    name: &str,
-    value: &str,
-    adapt: impl FnOnce(&mut Cluster),
-) -> Told<()> {
+/// The plan of a resource on a node, for the configuration that was written there.
+fn plan_of(cluster: &Cluster, node: &str, resource: &str) -> Told<Value> {
+    let plan = tool(cluster, node, &["plan", "--json", "--cib", "/run/new.xml"])?;
+    let resources = plan["nodes"][0]["resources"].as_array().cloned().unwrap_or_default();
+    let found = resources.into_iter().find(|found| found["id"] == resource);
+    found.ok_or_else(|| format!("{resource} is not in {plan:#}").into())
+}
+
+/// Plans the change of a resource that these words of `crm_resource` make, on both nodes, makes it, and compares what each agent has logged with
+/// its plan.
+fn planned(cluster: &mut Cluster, resource: &str, words: &[&str], adapt: impl FnOnce(&mut Cluster)) -> Told<()> {
     let mut plans = Vec::new();
     for node in ["alpha", "beta"] {
+        let quoted: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
         let change = format!(
-            "cibadmin --query > /run/new.xml && CIB_file=/run/new.xml crm_resource --resource {resource} --set-parameter {name} --parameter-value '{value}'"
+            "cibadmin --query > /run/new.xml && CIB_file=/run/new.xml crm_resource --resource {resource} {}",
+            quoted.join(" ")
         );
         cluster.run_on(node, &["sh", "-c", &change])?;
-        let plan = tool(cluster, node, &["plan", "--json", "--cib", "/run/new.xml"])?;
-        let resources = plan["nodes"][0]["resources"].as_array().cloned().unwrap_or_default();
-        let found = resources
-            .into_iter()
-            .find(|found| found["id"] == resource)
-            .ok_or_else(|| format!("{resource} is not in {plan:#}"))?;
+        let found = plan_of(cluster, node, resource)?;
         if found["what"] != "reload" {
             return Err(format!("{resource} on {node}: {found:#}").into());
         }
@@ -70,25 +70,32 @@ fn planned(
             .collect();
         plans.push((node, steps, log(cluster, node)?.len()));
     }
-    set(cluster, resource, name, value)?;
+    cluster.run(&[&["crm_resource", "--resource", resource][..], words].concat())?;
     adapt(cluster);
     cluster.settles()?;
     for (node, steps, before) in plans {
         let log = log(cluster, node)?;
         let since = log.get(before..).unwrap_or_default();
+        // An agent logs what comes, goes or changes its state: some of its steps.
         let mark = format!("({resource})");
-        let done: Vec<&str> =
-            since.lines().filter(|line| line.contains(&mark) && line.contains("INFO: reload")).collect();
-        let mut rest = done.iter();
-        for step in &steps {
-            if !rest.any(|line| line.ends_with(step.as_str())) {
-                return Err(
-                    format!("{node}: {step:?} was not done in its place: planned {steps:#?}, done {done:#?}").into()
-                );
+        let own = since.lines().filter(|line| line.contains(&mark));
+        let done: Vec<&str> = own.filter_map(|line| Some(line.split_once("INFO: reload: ")?.1)).collect();
+        let mut rest = steps.iter();
+        for line in &done {
+            if !rest.any(|step| step == line) {
+                return Err(format!(
+                    "{node}: {line:?} was not planned in its place: planned {steps:#?}, done {done:#?}"
+                )
+                .into());
             }
         }
-        if steps.is_empty() || done.len() > steps.len() {
-            return Err(format!("{node}: planned {steps:#?}, done {done:#?}").into());
+        if done.is_empty() {
+            return Err(format!("{node}: planned {steps:#?}, and nothing is logged").into());
+        }
+        // The others were done as well: nothing is left of the plan.
+        let left = plan_of(cluster, node, resource)?;
+        if left["what"] != "nothing" {
+            return Err(format!("{node}: after the change {left:#}").into());
         }
     }
     Ok(())
@@ -96,21 +103,22 @@ fn planned(
 
 fn device_planned(cluster: &mut Cluster) -> Told<()> {
     let device = Device { virtname: "added", lun: 3 };
-    planned(cluster, dummy().resource, "device7", &device.parameter(), |cluster| {
-        cluster.config.groups[0].devices.push(device.clone());
-    })?;
+    let value = device.parameter();
+    let words = ["--set-parameter", "device7", "--parameter-value", &value];
+    planned(cluster, dummy().resource, &words, |cluster| cluster.config.groups[0].devices.push(device))?;
     cluster.run(&["crm_resource", "--resource", dummy().resource, "--delete-parameter", "device7"])?;
     cluster.config.groups[0].devices.pop();
     Ok(())
 }
 
-fn hosts_planned(cluster: &mut Cluster) -> Told<()> {
-    let mut wanted = cluster.config.clone();
-    wanted.hosts.push(ESX2);
-    let value = wanted.initiators();
-    planned(cluster, PORTS, "initiators", &value, |_| {})?;
-    let before = cluster.config.initiators();
-    set(cluster, PORTS, "initiators", &before)
+fn removal_planned(cluster: &mut Cluster) -> Told<()> {
+    let device = Device { virtname: "added", lun: 3 };
+    set(cluster, dummy().resource, "device7", &device.parameter())?;
+    cluster.config.groups[0].devices.push(device);
+    cluster.settles()?;
+    planned(cluster, dummy().resource, &["--delete-parameter", "device7"], |cluster| {
+        cluster.config.groups[0].devices.pop();
+    })
 }
 
 /// The findings of a check that are wrong, as `about: text`.
