@@ -1,4 +1,5 @@
-//! How long the last promotion of each group took on this node, as the cluster has noted it.
+//! How long the last promotion of each group took on this node, as the cluster has noted it. It keeps the last operation that is no monitor: a
+//! reload, say, takes the place of the promotion before it.
 
 use scst_core::cluster::{Promotion, query_promotions};
 
@@ -15,9 +16,10 @@ pub(super) fn add(all: &mut Exposition, node: &Node, status: &Status) {
             |promotion: &&Promotion| promotion.node == *local && group.resources.contains(&promotion.resource);
         let Some(last) = promotions.iter().filter(of_group).max_by_key(|promotion| promotion.ended) else { continue };
         let labels = [("group", group.name.as_str())];
-        let help = "How long the last promotion on this node took.";
+        let help =
+            "How long the promotion on this node took, as long as it is the last operation that the cluster has noted.";
         all.gauge("scst_group_last_promotion_seconds", help, &labels, last.took.as_secs_f64());
-        let help = "Whether the last promotion on this node succeeded.";
+        let help = "Whether the promotion on this node succeeded, as long as it is the last operation that the cluster has noted.";
         all.gauge("scst_group_last_promotion_succeeded", help, &labels, super::flag(last.succeeded));
     }
 }

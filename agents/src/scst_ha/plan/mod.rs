@@ -1,13 +1,14 @@
 //! `scst-ha plan`: what the agents would do for a changed configuration, before it is committed.
 //!
 //! The plans are those of the agents, made by their own code of what the node is now: of its kernel, or of what `scst-ha status --json` printed
-//! there. What the cluster does beside (where it places instances, whom it promotes) is Pacemaker's own business: `crm_simulate` tells it.
+//! there. What the cluster does beside (where it places instances, whom it promotes) is Pacemaker's own business: where `crm_simulate` is there, it is asked for it.
 
 mod change;
 mod notice;
 mod report;
 mod resource;
 mod state;
+mod transition;
 
 pub(super) use self::report::of_finding as line;
 pub(super) use self::state::State;
@@ -32,6 +33,8 @@ struct Plan {
     nodes: Vec<NodePlan>,
     /// What is wrong with the configuration, whatever a node is now.
     configuration: Vec<Finding>,
+    /// What the cluster itself would do, where its simulator could be asked.
+    cluster: Vec<String>,
 }
 
 /// What would happen on one node.
@@ -54,7 +57,10 @@ pub(super) fn run(node: &Node, options: &cli::Plan) -> Result<Verdict, Failure> 
         pasts.push(live(node, options, &new)?);
     }
     let wanted = options.node.as_ref().map(ToString::to_string);
-    let mut plan = Plan { nodes: Vec::new(), configuration: cib::findings(&new) };
+    let mut plan = Plan { nodes: Vec::new(), configuration: cib::findings(&new), cluster: Vec::new() };
+    if let Some(path) = &options.cib {
+        plan.cluster = transition::foreseen(node, path, &new);
+    }
     plan.configuration.retain(|finding| finding.level >= Level::Attention);
     let all = wanted.as_deref() == Some("all");
     for past in pasts.iter().filter(|past| all || wanted.as_ref().is_none_or(|name| *name == past.node)) {

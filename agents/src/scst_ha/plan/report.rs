@@ -10,6 +10,10 @@ use crate::scst_ha::output::{Page, Tone};
 /// Everything, as an operator reads it.
 pub(super) fn text(plan: &Plan, page: Page) -> String {
     let mut text = plan.nodes.iter().map(|node| of_node(node, page)).collect::<Vec<_>>().join("\n");
+    if !plan.cluster.is_empty() {
+        text += &format!("\n{}\n", page.paint(Tone::Strong, "the cluster, as crm_simulate foresees it"));
+        plan.cluster.iter().for_each(|line| text += &page.paragraph("  ", line));
+    }
     if !plan.configuration.is_empty() {
         text += &format!("\n{}\n", page.paint(Tone::Strong, "the configuration"));
         plan.configuration.iter().for_each(|finding| text += &of_finding(finding, page));

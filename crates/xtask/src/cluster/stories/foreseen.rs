@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::super::chapter::{Chapter, Story};
 use super::super::config::{Device, dummy};
 use super::super::world::{Cluster, Plan, Told};
-use super::planned::set;
+use super::planned::{promoted_and_other, promoted_on, set};
 use crate::workspace;
 
 pub(crate) const CHAPTER: Chapter = Chapter {
@@ -21,6 +21,7 @@ pub(crate) const CHAPTER: Chapter = Chapter {
             name: "a check finds that nobody is notified, and is content when they are again",
             tell: notify_checked,
         },
+        Story { name: "metrics know how long the last promotion took", tell: promotion_measured },
     ],
 };
 
@@ -39,12 +40,25 @@ fn log(cluster: &Cluster, node: &str) -> Told<String> {
     Ok(String::from_utf8_lossy(&fs::read(cluster.node(node).directory().join(LOG))?).into_owned())
 }
 
-/// The plan of a resource on a node, for the configuration that was written there.
-fn plan_of(cluster: &Cluster, node: &str, resource: &str) -> Told<Value> {
+/// The whole plan on a node, for the configuration that was written there, and that of a resource.
+fn plan_of(cluster: &Cluster, node: &str, resource: &str) -> Told<(Value, Value)> {
     let plan = tool(cluster, node, &["plan", "--json", "--cib", "/run/new.xml"])?;
     let resources = plan["nodes"][0]["resources"].as_array().cloned().unwrap_or_default();
     let found = resources.into_iter().find(|found| found["id"] == resource);
-    found.ok_or_else(|| format!("{resource} is not in {plan:#}").into())
+    let found = found.ok_or_else(|| format!("{resource} is not in {plan:#}"))?;
+    Ok((plan, found))
+}
+
+/// The cluster notes how long operations take, and `scst-ha metrics` finds it there.
+fn promotion_measured(cluster: &mut Cluster) -> Told<()> {
+    let (_, other) = promoted_and_other(cluster)?;
+    promoted_on(cluster, &other)?;
+    let program = workspace::binary("scst-ha")?.display().to_string();
+    let text = cluster.run_on(&other, &[&program, "metrics"])?;
+    let name = "scst_group_last_promotion_seconds{group=\"dummy\"} ";
+    let seconds: f64 =
+        text.lines().find_map(|line| line.strip_prefix(name)).ok_or_else(|| format!("not in\n{text}"))?.parse()?;
+    if seconds > 0.0 && seconds < 30.0 { Ok(()) } else { Err(format!("a promotion of {seconds} s").into()) }
 }
 
 /// Plans the change of a resource that these words of `crm_resource` make, on both nodes, makes it, and compares what each agent has logged with
@@ -58,7 +72,11 @@ fn planned(cluster: &mut Cluster, resource: &str, words: &[&str], adapt: impl Fn
             quoted.join(" ")
         );
         cluster.run_on(node, &["sh", "-c", &change])?;
-        let found = plan_of(cluster, node, resource)?;
+        let (whole, found) = plan_of(cluster, node, resource)?;
+        let cluster_says = whole["cluster"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        if !cluster_says.clone().any(|line| line.contains("Reload") && line.contains(resource)) {
+            return Err(format!("crm_simulate foresees {:#?}", cluster_says.collect::<Vec<_>>()).into());
+        }
         if found["what"] != "reload" {
             return Err(format!("{resource} on {node}: {found:#}").into());
         }
@@ -93,7 +111,7 @@ fn planned(cluster: &mut Cluster, resource: &str, words: &[&str], adapt: impl Fn
             return Err(format!("{node}: planned {steps:#?}, and nothing is logged").into());
         }
         // The others were done as well: nothing is left of the plan.
-        let left = plan_of(cluster, node, resource)?;
+        let (_, left) = plan_of(cluster, node, resource)?;
         if left["what"] != "nothing" {
             return Err(format!("{node}: after the change {left:#}").into());
         }
