@@ -208,7 +208,7 @@ impl Scenario {
             let started = machine.iscsi_daemon(true);
             started.map_err(|errno| self.text.wrong(at, format!("module iscsi_scst is not loaded: {errno}")))?;
         }
-        machine.lock_manager(entries.dlm);
+        machine.lock_manager(entries.dlm).map_err(|errno| self.text.wrong(0..0, format!("dlm: {errno}")))?;
         self.happen(&entries.target, &mut machine)?;
         self.happen(&entries.write, &mut machine)?;
         self.happen(&entries.session, &mut machine)?;

@@ -53,6 +53,7 @@ pr DRIVER TARGET SESSION LUN COMMAND
   where COMMAND is register KEY NEW [aptpl], reserve KEY TYPE, release KEY TYPE, clear KEY, preempt KEY NEW TYPE, keys or reservation;
   keys are hexadecimal, the KEY of register is 0 where none is registered and * to ignore it
 dlm start|stop
+dlm lost|fenced NODE
 lockspaces
 file path=PATH kind=regular|block|dir|char|fifo|missing [number=MAJOR:MINOR] [mknod=true] [partition_of=DISK] [identity=NAME] \
 [STATE...]
@@ -120,8 +121,16 @@ fn module(core: &mut Core, verb: &str, words: &[&str]) -> Result<String, Refused
         }
         ("iscsi-daemon", ["hang"]) => daemon(core, DaemonSignal::Stop)?,
         ("iscsi-daemon", ["continue"]) => daemon(core, DaemonSignal::Continue)?,
-        ("dlm", ["start"]) => core.machine.lock_manager(true),
-        ("dlm", ["stop"]) => core.machine.lock_manager(false),
+        ("dlm", ["start" | "stop"]) => {
+            let changed = core.machine.lock_manager(words == ["start"]);
+            changed.map_err(|errno| {
+                failed("stopping DLM under a lockspace hangs for good, and the node is fenced", errno)
+            })?;
+        }
+        ("dlm", [what @ ("lost" | "fenced"), node]) => {
+            let known = core.machine.node_lost(number(node)?, *what == "fenced");
+            known.map_err(|errno| failed("no lock manager runs here", errno))?;
+        }
         _ => return Err(no_command(verb, words)),
     }
     Ok(done())

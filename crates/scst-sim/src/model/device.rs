@@ -43,6 +43,7 @@ impl Machine {
             threads_shared: false,
             pr_file_name: None,
             reservations: Reservations::default(),
+            shared: None,
             leaving: false,
             stuck: false,
         };

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::dlm::Seat;
 use super::io::Ios;
 use super::iscsi::{Asked, Hosts};
 use super::module::Module;
@@ -24,8 +25,8 @@ pub struct Machine {
     pub(super) lips: BTreeMap<u32, u32>,
     /// Hardware ports of other drivers: driver and name.
     pub(super) other_ports: Vec<(String, Vec<u8>)>,
-    /// A cluster's lock manager runs.
-    pub(super) dlm: bool,
+    /// Its part in a cluster, where a lock manager runs.
+    pub(super) dlm: Option<Seat>,
     /// SCSI disks of the host, by address.
     pub(super) scsi_disks: Vec<Vec<u8>>,
     pub(super) ios: Ios,
@@ -54,7 +55,7 @@ impl Machine {
             fc_ports: Vec::new(),
             lips: BTreeMap::new(),
             other_ports: Vec::new(),
-            dlm: false,
+            dlm: None,
             scsi_disks: Vec::new(),
             ios: Ios::default(),
             asked: Asked::default(),
@@ -112,6 +113,7 @@ impl Machine {
         }
         self.now = self.now.max(to);
         self.settle();
+        self.share_reservations();
     }
 
     fn settle(&mut self) {

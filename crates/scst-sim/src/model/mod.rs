@@ -20,6 +20,7 @@ mod device;
 mod device_attrs;
 mod device_group;
 mod disk;
+mod dlm;
 mod driver;
 mod fc_host;
 mod handler;
@@ -52,6 +53,7 @@ mod tree;
 mod version;
 mod words;
 
+pub use dlm::LockManager;
 pub use iscsi::{DaemonSignal, IscsiInitiator, IscsiRefusal};
 pub use machine::Machine;
 pub use pr_command::{PrAnswer, PrCommand};

@@ -72,6 +72,7 @@ impl Machine {
             Node::VirtualBlock => mix(1, b"devices/virtual/block"),
             Node::Disk(name) => mix(mix(1, b"disk"), name.as_bytes()),
             Node::DiskQueue(name) => mix(mix(1, b"queue"), name.as_bytes()),
+            Node::Dlm(path) => path.iter().fold(mix(1, b"dlm"), |id, name| mix(id, name)),
             Node::Class => mix(1, b"class"),
             Node::FcHosts => mix(1, b"fc_host"),
             Node::FcHost(host) => mix(u64::from(*host), b"host"),

@@ -1,9 +1,7 @@
-//! Who sends commands about persistent reservations, where they are kept, and the cluster they are shared in
-//! (`scst_pres.c`, `scst_dlm.c`).
+//! Who sends commands about persistent reservations, and where they are kept (`scst_pres.c`).
 
 use super::Errno;
 use super::alua::AluaState;
-use super::backing::VdiskKind;
 use super::device::PR_DIR;
 use super::machine::Machine;
 use super::pr_command::{PrAnswer, PrCommand};
@@ -38,7 +36,7 @@ impl Machine {
         }
     }
 
-    fn initiator_port(&self, session: SessId) -> Option<(Vec<u8>, u16)> {
+    pub(super) fn initiator_port(&self, session: SessId) -> Option<(Vec<u8>, u16)> {
         let session = self.scst.sessions.get(&session)?;
         let port = self.scst.targets.get(&session.target)?;
         Some((session.transport_id.clone()?, port.rel_tgt_id))
@@ -64,8 +62,8 @@ impl Machine {
         }
     }
 
-    /// A logged-in host sends a PERSISTENT RESERVE command. ENODEV without such a session, ENXIO without such a LUN, EBUSY
-    /// while the device is blocked.
+    /// A logged-in host sends a PERSISTENT RESERVE command. ENODEV without such a session, ENXIO without such a LUN, EBUSY where the
+    /// host would wait: while the device is blocked, and for a command that changes anything while DLM waits for a lost node.
     pub fn persistent_reserve(
         &mut self,
         driver: &str,
@@ -75,6 +73,7 @@ impl Machine {
         command: PrCommand,
     ) -> Result<PrAnswer, Errno> {
         let session = self.find_session(driver, target, session).ok_or(Errno::ENODEV)?;
+        self.share_reservations();
         let nexus = (session, u64::from(lun));
         let device = self.device_at(nexus).ok_or(Errno::ENXIO)?;
         let (id, rel_tgt_id) = self.initiator_port(session).ok_or(Errno::ENODEV)?;
@@ -84,7 +83,8 @@ impl Machine {
             _ => {}
         }
         let held = self.scst.devices.get(&device).ok_or(Errno::ENODEV)?;
-        if held.blocking.count > 0 {
+        let changes = !matches!(command, PrCommand::ReadKeys | PrCommand::ReadReservation);
+        if held.blocking.count > 0 || (changes && self.recovers(device)) {
             return Err(Errno::EBUSY);
         }
         while let Some(sense) = self.take_attention(nexus.0, nexus.1) {
@@ -94,10 +94,11 @@ impl Machine {
             }
         }
         let held = self.scst.devices.get_mut(&device).ok_or(Errno::ENODEV)?;
+        let strangers = held.reservations.registrants.iter().any(|registrant| registrant.nexus.is_none());
         let answer = held.reservations.execute(command, nexus, &id, rel_tgt_id);
-        let changes = !matches!(command, PrCommand::ReadKeys | PrCommand::ReadReservation);
         if changes && answer == PrAnswer::Good {
             self.keep_reservations(device);
+            self.publish_reservations(device, command, strangers);
         }
         Ok(answer)
     }
@@ -157,29 +158,6 @@ impl Machine {
             Err(Errno::ENOENT) => Ok(()),
             Err(errno) => Err(errno),
         }
-    }
-
-    // ---- cluster -------------------------------------------------------------------------
-
-    /// The cluster's lock manager runs on this machine from now on, or does not any more.
-    pub fn lock_manager(&mut self, running: bool) {
-        self.dlm = running;
-    }
-
-    /// The lockspaces in which devices share their reservations with other nodes, sorted by name. Without a lock manager
-    /// there are none, and reservations stay as they are on this machine.
-    pub fn lockspaces(&self) -> Vec<String> {
-        let is_shared = |device: &&Device| {
-            let has_host = || device.seen_by.iter().any(|(session, _)| self.initiator_port(*session).is_some());
-            let null = device.vdisk.as_ref().is_none_or(|v| v.kind == VdiskKind::Null);
-            device.cluster_mode && (!null || has_host())
-        };
-        let shared = self.scst.devices.values().filter(|_| self.dlm).filter(is_shared);
-        let id =
-            |device: &Device| device.vdisk.as_ref().map(|v| String::from_utf8_lossy(v.ids.t10_dev_id()).into_owned());
-        let mut names: Vec<String> = shared.filter_map(|device| Some(format!("scst-{}", id(device)?))).collect();
-        names.sort();
-        names
     }
 }
 

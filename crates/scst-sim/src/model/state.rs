@@ -263,6 +263,8 @@ pub(super) struct Device {
     /// `None`: the default path.
     pub(super) pr_file_name: Option<Vec<u8>>,
     pub(super) reservations: Reservations,
+    /// It shares them in a lockspace: the version that it has.
+    pub(super) shared: Option<u64>,
     /// It is being removed: nobody finds it by its name any more.
     pub(super) leaving: bool,
     /// A failed `replace` left a reference that is never dropped: deleting it hangs.

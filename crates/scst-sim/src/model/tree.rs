@@ -57,6 +57,8 @@ pub(super) enum Node {
     /// A disk or partition of the host, and the limits of a disk.
     Disk(String),
     DiskQueue(String),
+    /// A directory of the lock manager, by its path below `kernel`.
+    Dlm(Vec<Name>),
 }
 
 /// An entry of a directory.
@@ -179,6 +181,7 @@ impl Machine {
             Node::Disk(name) => self.disk_attributes(name),
             Node::DiskQueue(_) => super::disk::QUEUE.to_vec(),
             Node::Top
+            | Node::Dlm(_)
             | Node::Dev
             | Node::DevBlock
             | Node::HostDevices
@@ -253,7 +256,8 @@ impl Machine {
                 self.host_entries(node)
             }
             Node::Disk(name) => self.disk_entries(name),
-            Node::Kernel if s.loaded => vec![dir("scst_tgt", Node::Root)],
+            Node::Kernel => self.kernel_entries(),
+            Node::Dlm(path) => self.dlm_entries(path),
             Node::Class => vec![dir("fc_host", Node::FcHosts)],
             Node::FcHosts => {
                 self.fc_ports.iter().map(|p| dir(&format!("host{}", p.host), Node::FcHost(p.host))).collect()
@@ -335,8 +339,7 @@ impl Machine {
                 links.chain(remote).collect()
             }),
             Node::Sgv => SGV_CACHES.iter().map(|n| dir(n, Node::SgvCache(n))).collect(),
-            Node::Kernel
-            | Node::Module(_)
+            Node::Module(_)
             | Node::ModuleParameters(_)
             | Node::FcHost(_)
             | Node::SessionLun(..)

@@ -87,8 +87,7 @@ impl<S: Surface> Player<S> {
             "sh" => return self.shell(env.cmd.as_deref().unwrap_or_default()),
             "corosync" => {
                 let running = env.on.unwrap_or_default();
-                self.surface.machine(|machine| machine.lock_manager(running));
-                Ok(())
+                self.surface.machine(|machine| machine.lock_manager(running))
             }
             "lockspaces" => {
                 let names = self.surface.machine(|machine| machine.lockspaces());

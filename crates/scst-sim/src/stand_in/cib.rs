@@ -110,6 +110,19 @@ impl CibFile {
         self.change(|cib| cib.set_permanent(node, name, value).map(drop)).map(drop)
     }
 
+    /// Sets a cluster option.
+    pub fn set_option(&self, name: &str, value: &str) -> io::Result<()> {
+        self.change(|cib| {
+            let config = cib.root.child_made("configuration").child_made("crm_config");
+            let set = || Element::new("cluster_property_set").with("id", "cib-bootstrap-options");
+            let set = config.child_where("cluster_property_set", |_| true, set);
+            set.children.retain(|pair| pair.get("name") != Some(name));
+            let pair = Element::new("nvpair").with("id", format!("cib-bootstrap-options-{name}"));
+            set.children.push(pair.with("name", name).with("value", value));
+        })
+        .map(drop)
+    }
+
     /// Sets an attribute that lasts until the node reboots; `None` removes it.
     pub fn set_status_attribute(&self, node: &str, name: &str, value: Option<&str>) -> io::Result<()> {
         self.change(|cib| cib.set_transient(node, name, value)).map(drop)

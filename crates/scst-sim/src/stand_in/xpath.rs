@@ -20,8 +20,23 @@ struct Predicate {
 /// An element that was found, with the elements it lies in, outermost first.
 pub type Found<'a> = Vec<&'a Element>;
 
-/// The elements a path finds, in document order; none if the path is not understood, as cibadmin has it.
-pub fn search<'a>(root: &'a Element, path: &str) -> Vec<Found<'a>> {
+/// The elements that a path, or several with `|` between them, finds, in document order; none if one is not understood, as cibadmin has it.
+pub fn search<'a>(root: &'a Element, paths: &str) -> Vec<Found<'a>> {
+    let found: Vec<Vec<Found<'a>>> = paths.split('|').map(|path| search_one(root, path)).collect();
+    let mut all = Vec::new();
+    walk(root, &Vec::new(), &Step { deep: true, name: "*".to_owned(), predicates: Vec::new() }, &mut all);
+    let same =
+        |one: &Found<'_>, other: &Found<'_>| one.last().zip(other.last()).is_some_and(|(a, b)| std::ptr::eq(*a, *b));
+    match found.as_slice() {
+        [only] => only.clone(),
+        several => {
+            all.retain(|place| several.iter().flatten().any(|found| same(found, place)));
+            all
+        }
+    }
+}
+
+fn search_one<'a>(root: &'a Element, path: &str) -> Vec<Found<'a>> {
     let Some(steps) = parse(path) else { return Vec::new() };
     let mut found: Vec<Found<'a>> = vec![Vec::new()];
     for step in &steps {
@@ -134,6 +149,7 @@ mod tests {
         assert_eq!(names("//node[@uname=\"a\" and @id='1']/x"), ["x2"]);
         assert_eq!(names("//*[@uname]"), ["node1", "node3"]);
         assert_eq!(names("//node/@uname"), ["node1", "node3"]);
+        assert_eq!(names("//x|//nodes|//node[@id='3']"), ["nodes", "x2", "node3"]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod control_file;
 mod faults;
 mod iscsi;
 mod iscsi_scstd;
+mod lockspaces;
 mod mounts;
 mod picture;
 mod reservations;
