@@ -108,7 +108,7 @@ fn a_device_group_that_cannot_be_named_or_has_no_driver() {
         refused(alpha, &with("tgtdriver"), "tgtdriver: is required and not set");
         refused(alpha, &with("device0"), "device0: is required and not set");
     }
-    for name in ["ninechars", "a-b", "a/b", "..", "a b", "a;b", "a=b", "grün"] {
+    for name in ["more-than-sixteen", "a_b", "a.b", "a/b", "..", "a b", "a;b", "a=b", "grün"] {
         alpha.run(&group().param("groupname", name), "start").exit(6).reason_has("groupname").writes(0);
         alpha.run(&group().param("groupname", name), "validate-all").exit(6).reason_has("groupname").writes(0);
     }
@@ -134,7 +134,7 @@ fn the_first_device_must_be_right() {
         refused(alpha, &group().param("device0", device), reason);
     }
     for wrong in [
-        "virtname=much-too-long",
+        "virtname=more-than-thirty-two-characters-x",
         "virtname=a/b",
         "handler=vcdrom",
         "handler=dev_disk",
@@ -223,16 +223,6 @@ fn a_bad_device_is_left_out_and_validate_all_fails_on_it() {
     for key in ["handler", "virtname", "read_only", "export0"] {
         assert!(validated.log().contains(key), "{key}: {}", validated.log());
     }
-}
-
-#[test]
-fn two_disks_that_hosts_may_take_for_one_are_named_and_used() {
-    let cluster = sample::nodes().up();
-    let alpha = cluster.node("alpha");
-    let twins = group()
-        .param("device0", "handler=vdisk_nullio,virtname=a,export0=all:0,t10devid=identical1")
-        .param("device1", "handler=vdisk_nullio,virtname=b,export0=all:1,t10devid=identical2");
-    alpha.run(&twins, "validate-all").exit(0).logged("t10devid");
 }
 
 #[test]

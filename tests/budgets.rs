@@ -60,7 +60,7 @@ fn asked(counts: Counts) -> u64 {
 /// port a link, or a directory with an id.
 fn wanted(size: &Size) -> u64 {
     let (ports, groups, devices) = (size.ports as u64, size.groups as u64, size.devices as u64);
-    let per_device = 1 + 1 + 1 + 3;
+    let per_device = 1 + 1 + 1 + 4;
     let per_lun = 4;
     let target_groups = 2 * 3 + ports + 2 * 2;
     1 + target_groups + devices * (per_device + per_lun * ports * groups)

@@ -275,7 +275,9 @@ fn hosts_know_a_disk_by_the_same_identifiers_whatever_the_node_calls_itself() {
     beta.run(&resource, "start").exit(0).writes(0);
     beta.call(&resource).recurring().level(10).run("monitor").exit(0).not_logged("WARNING");
     // What somebody chose is what hosts see.
-    beta.run(&resource, "stop").exit(0);
+    for node in [alpha, beta] {
+        node.run(&resource, "stop").exit(0);
+    }
     let own = disk(&cluster, "usn=serial,t10devid=vendor");
     beta.run(&own, "start").exit(0);
     assert_eq!(beta.read("devices/dummy_d0/usn"), "serial");

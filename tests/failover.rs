@@ -225,7 +225,7 @@ fn the_cluster_is_not_asked_and_the_score_not_touched_on_the_way() {
     let alpha = cluster.node("alpha");
     alpha.call(&group).lists(&lists).run("demote").exit(0).programs(0);
     assert_eq!(cluster.score("alpha", &group).as_deref(), Some("10"));
-    alpha.call(&group).lists(&lists).run("stop").exit(0).ran(&["crm_attribute"]);
+    alpha.call(&group).lists(&lists).run("stop").exit(0).ran(&["crm_attribute"; 2]);
     cluster.node("beta").call(&group).lists(&lists).run("promote").exit(0).ran(&["crm_attribute"]);
     assert_eq!(cluster.score("beta", &group).as_deref(), Some("10"));
 }

@@ -4,6 +4,7 @@
 
 #![allow(clippy::needless_raw_string_hashes, reason = "snapbox writes pictures in this form")]
 
+mod agreement;
 mod bad_input;
 mod budgets;
 mod by_hand;
@@ -16,6 +17,7 @@ mod exit_reasons;
 mod failover;
 mod faults;
 mod hostile;
+mod identity;
 mod metadata;
 mod missing_ports;
 mod monitor;
@@ -27,6 +29,7 @@ mod port_names;
 mod ports;
 mod probe;
 mod reload;
+mod reservations;
 mod scores;
 mod scst_ha;
 mod shell_agents;

@@ -132,7 +132,7 @@ fn a_thorough_look_at_a_group_misses_what_is_gone_and_tells_what_differs() {
     let cluster = sample::serving();
     let alpha = cluster.node("alpha");
     let call = || alpha.call(&group()).recurring().level(10);
-    call().run("monitor").exit(8).writes(0).programs(0).not_logged("WARNING");
+    call().run("monitor").exit(8).writes(0).ran(&["cibadmin"]).not_logged("WARNING");
     let bigger = group().param("device1", "handler=vdisk_nullio,virtname=lu1,export0=all:1");
     alpha.call(&bigger).recurring().level(10).run("monitor").exit(1).reason_has("dummy_lu1");
     alpha.call(&bigger).recurring().run("monitor").exit(8);

@@ -70,7 +70,7 @@ fn the_status_differs_as_long_as_anything_configured_was_left_out() {
     alpha.tool("status").go().code_is(0);
     let mut remarked = Vec::new();
     for (device, more) in [
-        ("device1", "handler=vdisk_nullio,virtname=toolongname,export0=all:3"),
+        ("device1", "handler=vdisk_nullio,virtname=too.longname,export0=all:3"),
         ("device0", "handler=vdisk_nullio,virtname=lu0dummy,dummy=1,export0=all:0,export1=esx1:x"),
     ] {
         cluster.configure(&[&ports(), &group().param(device, more)]);
@@ -79,7 +79,7 @@ fn the_status_differs_as_long_as_anything_configured_was_left_out() {
     cluster.configure(&[&ports(), &group()]);
     cluster.set_targetports("beta", Some(&format!("{},nonsense,{}", BETA[0], BETA[1])));
     remarked.push(alpha.tool("status --group dummy").go().code_is(3));
-    for (shown, named) in remarked.iter().zip(["toolongname", "esx1:x", "nonsense"]) {
+    for (shown, named) in remarked.iter().zip(["too.longname", "esx1:x", "nonsense"]) {
         assert!(shown.stdout().contains("to be known") && shown.stdout().contains(named), "{shown:?}");
     }
 }

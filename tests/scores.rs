@@ -268,6 +268,6 @@ fn a_stop_whose_transition_starts_the_instance_again_leaves_the_score_alone() {
     alpha.call(&group()).lists(&lists).run("promote").exit(0);
     assert_eq!(score(&cluster, "alpha").as_deref(), Some("10"));
     // Started elsewhere only.
-    alpha.call(&group()).lists(&restart().list("start", &["beta"])).run("stop").exit(0).ran(&["crm_attribute"]);
+    alpha.call(&group()).lists(&restart().list("start", &["beta"])).run("stop").exit(0).ran(&["crm_attribute"; 2]);
     assert_eq!(score(&cluster, "alpha"), None);
 }

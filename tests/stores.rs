@@ -358,7 +358,7 @@ fn a_promotion_adds_what_this_node_missed_and_names_what_it_leaves_out() {
     alpha.run(&group(), "start").exit(0);
     let more = above(&disk)
         .param("device2", &format!("filename={},virtname=r1,export0=all:2", other.display()))
-        .param("device3", "handler=vdisk_nullio,virtname=much-too-long,export0=all:3")
+        .param("device3", "handler=vdisk_nullio,virtname=much.too-long,export0=all:3")
         .param("device4", "handler=vdisk_nullio,virtname=n,export0=all:4,export1=nobody:9");
     // Nobody reloaded this node. What cannot be served is a failure of the thorough monitor, and of nothing else.
     alpha.call(&more).recurring().level(10).run("monitor").exit(1);
@@ -481,7 +481,7 @@ fn what_was_left_out_for_a_mistake_is_missing() {
     let alpha = cluster.node("alpha");
     let level_10 = |group: &Resource| alpha.call(group).recurring().level(10).run("monitor");
     let with = |text: &str| group().param("device1", text);
-    level_10(&with("handler=vdisk_nullio,virtname=much-too-long,export0=all:1")).exit(1).reason_has("device left out");
+    level_10(&with("handler=vdisk_nullio,virtname=much.too-long,export0=all:1")).exit(1).reason_has("device left out");
     let export = with("handler=vdisk_nullio,virtname=n,export0=all:1,export1=x");
     alpha.run(&export, "reload").exit(0);
     level_10(&export).exit(1).reason_has("export left out");

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use scst_core::apply::{AfterFailure, Applied, Failed, apply};
-use scst_core::cluster::{self, ClusterError, Member, Nodes, Port, Refused, Topology};
+use scst_core::cluster::{self, ClusterError, Member, Nodes, Port, Refused, Survey, Topology};
 use scst_core::command::Tools;
 use scst_core::deadline::Deadline;
 use scst_core::error::Error;
@@ -130,9 +130,19 @@ impl<'a> Host<'a> {
 
     /// The numbers of all nodes, as this node sees them. Warnings are logged.
     pub fn topology(&self, driver: Driver, remembered: &Remembered) -> Result<Topology, Failure> {
+        // The name first: by hand it is asked for as well.
         let name = self.node_name(remembered)?;
-        let nodes = self.nodes()?;
-        let (topology, warnings) = match Topology::build(&nodes, name.as_str(), driver) {
+        Self::topology_of(&self.nodes()?, &name, driver)
+    }
+
+    /// All nodes, what the cluster is called, and the value of the transient node attribute `told` on each node, by one query.
+    pub fn survey(&self, told: &str) -> Result<Survey, Failure> {
+        cluster::query_survey(&self.tools, self.deadline(), told).map_err(|error| unreachable(&error))
+    }
+
+    /// The numbers of these nodes, as the node `name` sees them. Warnings are logged.
+    pub fn topology_of(nodes: &Nodes, name: &NodeName, driver: Driver) -> Result<Topology, Failure> {
+        let (topology, warnings) = match Topology::build(nodes, name.as_str(), driver) {
             Ok((topology, warnings)) => (Ok(topology), warnings),
             Err(Refused { failure, warnings }) => (Err(failure), warnings),
         };

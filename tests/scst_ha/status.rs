@@ -38,11 +38,18 @@ device group dummy: promoted, resource scst_dg_dummy
   device          handler       filename  store  blocked
   dummy_lu0dummy  vdisk_nullio  -         -      no
 
+  device          known as              product  serial    reservations
+  dummy_lu0dummy  eui.3737303736616564  SCST     77076aed  local
+
   LUN  vmwtest
   0    dummy_lu0dummy
 
   in flight from           on        LUN  device          commands
   50:01:43:80:03:b0:23:34  port 101  0    dummy_lu0dummy  1
+
+  as told by  device          size  blocks  known as              same as here
+  alpha       dummy_lu0dummy  -     512     eui.3737303736616564  yes
+  beta        dummy_lu0dummy  -     512     eui.3737303736616564  yes
 
 "#]]);
     show(cluster.node("beta"), "status --group dummy").code_is(0).printed(str![[r#"
@@ -64,8 +71,15 @@ device group dummy: unpromoted, resource scst_dg_dummy
   device          handler       filename  store  blocked
   dummy_lu0dummy  vdisk_nullio  -         -      no
 
+  device          known as              product  serial    reservations
+  dummy_lu0dummy  eui.3737303736616564  SCST     77076aed  local
+
   LUN  vmwtest
   0    dummy_lu0dummy
+
+  as told by  device          size  blocks  known as              same as here
+  alpha       dummy_lu0dummy  -     512     eui.3737303736616564  yes
+  beta        dummy_lu0dummy  -     512     eui.3737303736616564  yes
 
 "#]]);
     alpha.control(&format!("io finish {io}"));
@@ -76,7 +90,7 @@ fn what_differs_is_the_plan_of_a_reload() {
     let cluster = serving();
     let alpha = cluster.node("alpha");
     let more = group().param("device1", "handler=vdisk_nullio,virtname=new,export0=all:1,export1=nobody:2");
-    let more = more.param("device2", "handler=vdisk_nullio,virtname=toolongname,export0=all:3");
+    let more = more.param("device2", "handler=vdisk_nullio,virtname=too.longname,export0=all:3");
     cluster.configure(&[&more.param("device0", "handler=vdisk_nullio,virtname=lu0dummy,export0=all:0")]);
     cluster.configure(&[&ports().param("initiators", &format!("vmwtest={}", HOST[0]))]);
     alpha.write(&format!("targets/qla2x00t/{}/ini_groups/vmwtest/luns/mgmt", ALPHA[1]), "del 0");
@@ -104,8 +118,15 @@ device group dummy: promoted, resource scst_dg_dummy
   device          handler       filename  store  blocked
   dummy_lu0dummy  vdisk_nullio  -         -      no
 
+  device          known as              product  serial    reservations
+  dummy_lu0dummy  eui.3737303736616564  SCST     77076aed  local
+
   LUN  vmwtest
   0    dummy_lu0dummy on port 101
+
+  as told by  device          size  blocks  known as              same as here
+  alpha       dummy_lu0dummy  -     512     eui.3737303736616564  yes
+  beta        dummy_lu0dummy  -     512     eui.3737303736616564  yes
 
   differs from the configuration
     device dummy_new: no initiator group for export nobody:2 on the local ports
@@ -118,7 +139,7 @@ device group dummy: promoted, resource scst_dg_dummy
     device dummy_lu0dummy: dummy is 1, configured is 0: it takes effect when the device is removed and added, or the resource restarted
 
   to be known
-    device2: virtname "toolongname": 11 characters, at most 8 are possible, device left out
+    device2: virtname "too.longname": character '.' is not possible here, device left out
 
 "#]]);
 }
@@ -157,11 +178,18 @@ device group dummy: promoted, resource scst_dg_dummy
   device          handler       filename  store  blocked
   dummy_lu0dummy  vdisk_nullio  -         -      once, waits for commands
 
+  device          known as              product  serial    reservations
+  dummy_lu0dummy  eui.3737303736616564  SCST     77076aed  local
+
   LUN  vmwtest
   0    dummy_lu0dummy
 
   in flight from           on        LUN  device          commands
   50:01:43:80:03:b0:23:34  port 101  0    dummy_lu0dummy  1
+
+  as told by  device          size  blocks  known as              same as here
+  alpha       dummy_lu0dummy  -     512     eui.3737303736616564  yes
+  beta        dummy_lu0dummy  -     512     eui.3737303736616564  yes
 
   not as it must be
     device dummy_lu0dummy: left blocked by an action that died
@@ -198,6 +226,9 @@ device group a-foreign-group: half there
   device   handler       filename  store  blocked
   foreign  vdisk_nullio  -         -      no
 
+  device   known as              product  serial    reservations
+  foreign  eui.6135383865366631  foreign  a588e6f1  local
+
   LUN  others
   7    foreign
 
@@ -213,9 +244,16 @@ device group dummy: promoted, resource scst_dg_dummy
   device          handler       filename  store  blocked
   dummy_lu0dummy  vdisk_nullio  -         -      no
 
+  device          known as              product  serial    reservations
+  dummy_lu0dummy  eui.3737303736616564  SCST     77076aed  local
+
   LUN  (default)                   vmwtest
   0    -                           dummy_lu0dummy
   9    dummy_lu0dummy on port 101  -
+
+  as told by  device          size  blocks  known as              same as here
+  alpha       dummy_lu0dummy  -     512     eui.3737303736616564  yes
+  beta        dummy_lu0dummy  -     512     eui.3737303736616564  yes
 
   differs from the configuration
     map device dummy_lu0dummy as LUN 0 of initiator group others of port 21:00:00:24:ff:60:d0:10
@@ -278,6 +316,9 @@ device group dummy: promoted
 
   device          handler       filename  store  blocked
   dummy_lu0dummy  vdisk_nullio  -         -      no
+
+  device          known as              product  serial    reservations
+  dummy_lu0dummy  eui.3737303736616564  SCST     77076aed  local
 
   LUN  vmwtest
   0    dummy_lu0dummy

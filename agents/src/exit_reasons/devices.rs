@@ -9,7 +9,7 @@ pub(super) const CHAPTER: Chapter = Chapter {
     reasons: &REASONS,
 };
 
-const REASONS: [Reason; 52] = [
+const REASONS: [Reason; 58] = [
     row("…, device left out", "6", "This device is not started, the others are"),
     row("…, export left out", "6", "This export is not made, the others are"),
     row("… is required and missing", "6", "`virtname`, `export0` or, except for `vdisk_nullio`, `filename`"),
@@ -77,12 +77,38 @@ const REASONS: [Reason; 52] = [
         "6",
         "Two devices at one LUN of one group, perhaps by way of `all`. Nothing is started",
     ),
-    row("… has it as well, device left out", "6", "Two devices with one `virtname`, `usn` or `naa_id`"),
     row(
-        "… begins like that of …: hosts may take both disks for one; set naa_id, or let the first … characters differ",
-        "–",
-        "Advice only: two `t10devid`",
+        "… naa_id=auto is made of the cluster's name, which is not known",
+        "5",
+        "Pacemaker's property `cluster-name` is not set. Give the cluster a name in `corosync.conf` (`totem.cluster_name`), or the device a `naa_id`",
     ),
+    row(
+        "… hosts take it for device … of this node: …",
+        "5",
+        "A device of another resource on this node shows hosts the same identifier. Give one of the two another `naa_id`, `eui64_id` or `t10devid` before hosts use it. Clean up",
+    ),
+    row(
+        "… is one disk to hosts with …; set naa_id, or let the first … characters of t10devid differ",
+        "6",
+        "Two devices of the resource show hosts one identifier (given in brackets), and multipath would write to one store what belongs on the other. Give one of them another `naa_id`, `eui64_id` or `t10devid` before hosts use it",
+    ),
+    row(
+        "… a shell agent in the cluster does not take it: that takes 1 to 8 letters and digits",
+        "–",
+        "Advice only, with `OCF_CHECK_LEVEL=10`: shorten the name while a node still runs the shell agent",
+    ),
+    row("… not an EUI-64 identifier of 16, 24 or 32 hex digits", "6", "`eui64_id`"),
+    row(
+        "… not a text in which % is followed by two hex digits",
+        "6",
+        "`prod_id` and the like: write a percent sign `%25`, a blank `%20`, a comma `%2c`",
+    ),
+    row(
+        "… no lockspace can be named after it: with reservations=shared only letters, digits, - and _",
+        "6",
+        "Another `t10devid`",
+    ),
+    row("… has it as well, device left out", "6", "Two devices with one `virtname`, `usn`, `naa_id` or `eui64_id`"),
     row(
         "… many hosts do not look at a LUN over …",
         "–",
@@ -99,9 +125,9 @@ const REASONS: [Reason; 52] = [
         "Advice only: a node that adds the device without its store cannot look. Give it the `blocksize` that its store has",
     ),
     row(
-        "… is known to hosts by its name…: a device of that name in another cluster is the same disk to them; set naa_id, or usn and t10devid, before hosts use it",
+        "… is known to hosts by its name…: a device of that name in another cluster is the same disk to them; set naa_id (auto makes one), or usn and t10devid, before hosts use it",
         "–",
-        "Advice only: the identifiers follow from `groupname_virtname`. Two clusters with the same names serve different disks as one. Give each device its own `naa_id` (`5` and 15 random hex digits) before hosts use it: a host takes a disk whose identifiers change for another one",
+        "Advice only: the identifiers follow from `groupname_virtname`. Two clusters with the same names serve different disks as one. Give each device `naa_id=auto`, or a `naa_id` of its own (`5` and 15 random hex digits), before hosts use it: a host takes a disk whose identifiers change for another one",
     ),
     row("… stands on it as well", "–", "Advice only: two devices on one store"),
     row("… empty name", "2, 6", "A name is missing"),

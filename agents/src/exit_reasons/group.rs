@@ -5,7 +5,7 @@ use super::{Chapter, Reason, row};
 /// The chapter.
 pub(super) const CHAPTER: Chapter = Chapter { title: "The device group", opening: "", reasons: &REASONS };
 
-const REASONS: [Reason; 27] = [
+const REASONS: [Reason; 34] = [
     row(
         "backing store could not be opened: device …",
         "1",
@@ -119,6 +119,41 @@ const REASONS: [Reason; 27] = [
         "still to be done after all steps succeeded: …",
         "1",
         "Another program changes the same objects. Find it: `scst.service`, `scstadmin`, a script",
+    ),
+    row(
+        "DLM does not run on this node, and reservations=shared needs it",
+        "5",
+        "Let `ocf:pacemaker:controld` run on this node before the group: order and colocation as in \"Reservations\". Clean up",
+    ),
+    row(
+        "… reservations are not shared, DLM shows no lockspace: …",
+        "5",
+        "DLM runs and has not let this node into the device's lockspace: no quorum, or a node that was lost has not been fenced (`dlm_tool ls`, `dlm_tool status`). What was added is taken back. Clean up when the cluster is whole",
+    ),
+    row(
+        "… this node is not in the lockspace …",
+        "5",
+        "The kernel shows the lockspace, and dlm_controld does not count this node in it: `dlm_tool ls`. Fence the node or restart dlm_controld while no group runs",
+    ),
+    row(
+        "reservations are not shared any more, the lockspace is gone: device …",
+        "1, 9",
+        "Other nodes do not see what hosts reserve here. promote: the group stays closed; level-10 monitor: 9 promoted, 1 standby. Let dlm_controld run here, then stop and start the resource on this node",
+    ),
+    row(
+        "device …: it has … bytes on node …, hosts are told … by node …",
+        "5, 1, 0",
+        "Hosts would find the disk cut off after a failover. Make the store as large as on the other node. 1: level-10 monitor of a standby",
+    ),
+    row(
+        "device …: its blocks have … bytes on node …, … on node …",
+        "5, 1, 0",
+        "Another `blocksize`, or stores with different logical blocks (4Kn and 512e). Say `blocksize`, with the resource stopped on all nodes",
+    ),
+    row(
+        "device …: hosts know it as … by node …, as … by node …",
+        "5, 1, 0",
+        "Hosts would take it for another disk. Another `naa_id`, `eui64_id` or `t10devid`, or one that was changed while the other node ran: stop the resource on all nodes, then start it",
     ),
     row("no device group and no device of ours", "7", "Not running"),
 ];

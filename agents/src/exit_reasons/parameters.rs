@@ -11,14 +11,15 @@ log. Before them stand the parameter, the place in it and the value, as in
     reasons: &REASONS,
 };
 
-const REASONS: [Reason; 17] = [
+const REASONS: [Reason; 18] = [
     row("… is required and not set", "6, 1", "A required parameter is missing"),
     row("… is not a parameter of this agent, ignored", "6", "Misspelt"),
     row("no usable configuration", "6", "The log has more"),
     row("… (and … more, see the log)", "6", "The first of several findings"),
-    row("… no name of a device group: …", "6", "`groupname`: 1 to 8 letters and digits"),
+    row("… no name of a device group: …", "6", "`groupname`: 1 to 16 letters, digits and hyphens"),
     row("… unknown driver: …", "6", "`tgtdriver`: see the next line"),
     row("… not one of qla2x00t, iscsi, ib_srpt, scst_local, fcst", "6", "Choose one of them"),
+    row("… neither local nor shared", "6", "`reservations`"),
     row("… neither yes nor no, taken for yes", "6", "`lip`: 0 or 1"),
     row("… neither fail nor warn, taken for fail", "6", "`missing_ports`"),
     row("… names no initiator group", "6", "`initiators`: nothing in it can be used. `name=WWPN,WWPN;name2=WWPN`"),

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use scst_core::scst::host_id::HostId;
+use scst_core::scst::identity;
 use scst_core::scst::names::{DeviceName, HandlerName, InitiatorGroup};
-use scst_core::scst::values::{BackingPath, BlockSize, NaaId, T10DevId, ThreadsNum, Usn};
+use scst_core::scst::values::{BackingPath, BlockSize, Eui64Id, NaaId, T10DevId, ThreadsNum, Usn};
 
 /// One device.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,12 +31,24 @@ pub struct DeviceParams {
     pub rotational: bool,
     /// Of `vdisk_nullio`: a place holder that hosts do not use as a disk.
     pub dummy: bool,
+    /// Its persistent reservations are shared with other nodes.
+    pub shared: bool,
     /// Its T10 identification, if it is not the kernel's choice.
     pub t10devid: Option<T10DevId>,
     /// Its serial number, if it is not the kernel's choice.
     pub usn: Option<Usn>,
     /// Its NAA identifier, if it is not the kernel's choice.
     pub naa_id: Option<NaaId>,
+    /// Its NAA identifier is to be made of the cluster's name and its own.
+    pub naa_auto: bool,
+    /// Its EUI-64 identifier, if it is not the kernel's choice.
+    pub eui64_id: Option<Eui64Id>,
+    /// The product that hosts are told, if it is not that of all devices of the agents.
+    pub prod_id: Option<String>,
+    /// The revision that hosts are told, if it is not SCST's.
+    pub prod_rev_lvl: Option<String>,
+    /// What hosts find in the vendor's part of their standard inquiry, if anything.
+    pub inq_vend_specific: Option<String>,
     /// Write-through as configured; see [`DeviceParams::effective_write_through`].
     pub write_through: Option<bool>,
     /// Its logical block size; `None`: as large as that of its store, which only the node knows.
@@ -43,7 +57,7 @@ pub struct DeviceParams {
     pub thin_provisioned: Option<bool>,
     /// How many threads serve it, if it is not the kernel's choice.
     pub threads_num: Option<ThreadsNum>,
-    /// What `vend_specific_id` has to be, where the kernel would make another one than on other nodes.
+    /// What `vend_specific_id` has to be, where somebody chose it or the kernel would make another one than on other nodes.
     pub vend_specific_id: Option<String>,
     /// Why this node cannot have it, if it cannot.
     pub refused: Option<String>,
@@ -100,6 +114,20 @@ impl DeviceParams {
     /// The parameter it comes from.
     pub fn parameter(&self) -> String {
         format!("device{}", self.index)
+    }
+
+    /// Its serial number and its T10 identification: those that were chosen, else the kernel's.
+    pub fn names(&self) -> (String, String) {
+        let usn = self.usn.as_ref().map_or_else(|| identity::usn(&self.name), ToString::to_string);
+        let made = || identity::t10_dev_id(&self.name);
+        (usn, self.t10devid.as_ref().map_or_else(made, ToString::to_string))
+    }
+
+    /// What hosts will tell it by, as far as it is known without the cluster.
+    pub fn host_id(&self) -> Option<HostId> {
+        let (_, t10) = self.names();
+        let (naa, eui) = (self.naa_id.as_ref().map(NaaId::as_str), self.eui64_id.as_ref().map(Eui64Id::as_str));
+        (naa.is_some() || !self.naa_auto).then(|| HostId::of(naa, eui, &t10))
     }
 
     /// The value of `write_through` that the device is added with; `None`: it is not passed. A writable file gets it unless it was

@@ -32,7 +32,7 @@ pub fn difference(
     let configured = instance.configured(host);
     found.devices.retain(|device, _| configured.contains(device) || instance.owns(device));
     found.luns.retain(|_, lun| found.devices.contains_key(&lun.device));
-    let work = Work::new(host, params, &instance, topology.clone())?;
+    let work = Work::new(host, params, &instance, topology.clone(), None)?;
     let mut sentences = work.missing.clone();
     for (device, export) in unmatched(params, &work.local) {
         sentences.push(format!("device {device}: no initiator group for export {export} on the local ports"));

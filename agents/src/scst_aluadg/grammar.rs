@@ -8,7 +8,7 @@ use std::fmt;
 
 use scst_core::ocf::param::Finding;
 use scst_core::scst::names::{DeviceName, GroupName, HandlerName, InitiatorGroup, NameError};
-use scst_core::scst::values::{BackingPath, BlockSize, NaaId, T10DevId, ThreadsNum, Usn};
+use scst_core::scst::values::{BackingPath, BlockSize, Eui64Id, NaaId, T10DevId, ThreadsNum, Usn, shown_text};
 
 use super::device::{DeviceParams, Export, ExportGroup};
 
@@ -84,7 +84,7 @@ pub(super) fn virtname(text: &str) -> Option<String> {
 }
 
 /// The keys of a device besides `exportN`.
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 22] = [
     "virtname",
     "handler",
     "filename",
@@ -96,6 +96,11 @@ const KEYS: [&str; 17] = [
     "t10devid",
     "usn",
     "naa_id",
+    "eui64_id",
+    "prod_id",
+    "vend_specific_id",
+    "prod_rev_lvl",
+    "inq_vend_specific",
     "write_through",
     "blocksize",
     "thin_provisioned",
@@ -181,7 +186,13 @@ impl Reader {
         let dummy = self.flag("dummy").unwrap_or(false);
         let t10devid = self.checked("t10devid", T10DevId::parse);
         let usn = self.checked("usn", Usn::parse);
-        let naa_id = self.checked("naa_id", NaaId::parse);
+        let naa_auto = self.pairs.get("naa_id").is_some_and(|text| text.eq_ignore_ascii_case("auto"));
+        let naa_id = if naa_auto { None } else { self.checked("naa_id", NaaId::parse) };
+        let eui64_id = self.checked("eui64_id", Eui64Id::parse);
+        let prod_id = self.checked("prod_id", |text| shown_text(text, 16));
+        let vend_specific_id = self.checked("vend_specific_id", |text| shown_text(text, 128));
+        let prod_rev_lvl = self.checked("prod_rev_lvl", |text| shown_text(text, 4));
+        let inq_vend_specific = self.checked("inq_vend_specific", |text| shown_text(text, 160));
         let write_through = self.flag("write_through");
         let blocksize = self.checked("blocksize", BlockSize::parse);
         let thin_provisioned = self.flag("thin_provisioned");
@@ -203,14 +214,20 @@ impl Reader {
             nv_cache,
             rotational: !is_ssd,
             dummy,
+            shared: false,
             t10devid,
             usn,
             naa_id,
+            naa_auto,
+            eui64_id,
+            prod_id,
+            prod_rev_lvl,
+            inq_vend_specific,
             write_through,
             blocksize,
             thin_provisioned,
             threads_num,
-            vend_specific_id: None,
+            vend_specific_id,
             refused: None,
             absent_in_standby,
             size,

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use scst_core::error::Error;
 use scst_core::plan::storage::not_known;
+use scst_core::scst::host_id::ClusterId;
 use scst_core::scst::identity;
 use scst_core::scst::names::HandlerName;
 use scst_core::scst::values::{BlockSize, T10DevId, Usn};
@@ -15,6 +16,7 @@ use scst_core::state::Storage;
 
 use super::device::DeviceParams;
 use super::params::Params;
+use super::published::Published;
 use crate::backing;
 use crate::host::Host;
 
@@ -27,6 +29,8 @@ pub struct Facts {
     pub block_sizes: BTreeMap<String, u64>,
     /// The machine's `setup_id`.
     pub setup_id: u32,
+    /// The cluster, where it is known.
+    pub cluster: Option<ClusterId>,
 }
 
 impl Facts {
@@ -35,9 +39,11 @@ impl Facts {
     /// # Errors
     ///
     /// What of the kernel's tree could not be read.
-    pub(super) fn of(host: &Host<'_>, params: &Params) -> Result<Self, Error> {
+    pub(super) fn of(host: &Host<'_>, params: &Params, cluster: Option<ClusterId>) -> Result<Self, Error> {
         let observer = host.observer();
-        let mut facts = Self { setup_id: observer.setup_id()?, ..Self::default() };
+        let asked = || params.devices.iter().any(|device| device.naa_auto);
+        let cluster = cluster.or_else(|| asked().then(|| Published::read(host, &params.group).cluster).flatten());
+        let mut facts = Self { setup_id: observer.setup_id()?, cluster, ..Self::default() };
         for handler in params.devices.iter().map(|device| device.handler).collect::<BTreeSet<_>>() {
             if let Some(known) = observer.handler_parameters(handler)? {
                 facts.parameters.insert(handler, known);
@@ -57,10 +63,15 @@ impl Facts {
         Params { devices, ..params.clone() }
     }
 
-    /// Takes out of what was found an identifier that the kernel makes by itself: a device that is put back has it again.
-    pub(super) fn forget_made(&self, found: &mut Storage) {
-        for (name, device) in found.devices.iter_mut().filter(|_| self.setup_id == 0) {
-            device.identity.retain(|what, id| *what != "vend_specific_id" || *id != identity::t10_dev_id(name));
+    /// Takes out of what was found what the kernel makes by itself, in SCST of this release: a device that is put back has it again.
+    pub(super) fn forget_made(&self, found: &mut Storage, release: Option<&str>) {
+        for (name, device) in &mut found.devices {
+            let made = |what: &str, text: &str| match what {
+                "vend_specific_id" => self.setup_id == 0 && text == identity::t10_dev_id(name),
+                "prod_rev_lvl" => release.is_some_and(|release| text == identity::revision(release)),
+                _ => false,
+            };
+            device.identity.retain(|what, text| !made(what, text));
         }
     }
 
@@ -74,8 +85,9 @@ impl Facts {
         let size = device.blocksize.unwrap_or(default.unwrap_or(BlockSize::DEFAULT));
         device.blocksize = Some(size);
         let asked = said.map(|(key, said)| (key, said || (key == "blocksize" && size != BlockSize::DEFAULT)));
+        let shared = [("cluster_mode", device.shared), ("t10_dev_id", device.shared && device.t10devid.is_some())];
         let known = self.parameters.get(&device.handler);
-        let unknown = asked.into_iter().find(|(key, asked)| {
+        let unknown = asked.into_iter().chain(shared).find(|(key, asked)| {
             let lacks = |known: &Vec<String>| known.iter().all(|name| name != key);
             *asked && known.is_some_and(lacks)
         });
@@ -84,11 +96,19 @@ impl Facts {
             (None, Some(store)) => blocks_too_large(device.handler, store, size.bytes()),
             (None, None) => None,
         };
+        if device.naa_auto {
+            device.naa_id = self.cluster.and_then(|cluster| cluster.naa_id(&device.name).ok());
+            if device.naa_id.is_none() {
+                device
+                    .refused
+                    .get_or_insert("naa_id=auto is made of the cluster's name, which is not known".to_owned());
+            }
+        }
         if self.setup_id != 0 {
             let t10 = identity::t10_dev_id(&device.name);
             device.usn = device.usn.or_else(|| Usn::parse(&identity::usn(&device.name)).ok());
             device.t10devid = device.t10devid.or_else(|| T10DevId::parse(&t10).ok());
-            device.vend_specific_id = Some(t10);
+            device.vend_specific_id = device.vend_specific_id.or(Some(t10));
         }
         device
     }

@@ -16,6 +16,7 @@ use scst_core::state::{DeviceGroup, Storage, TargetGroup};
 use super::here::Facts;
 use super::instance::Instance;
 use super::params::Params;
+use super::same_disk;
 use super::stores;
 use super::wanted::{self, LocalPorts, unmatched};
 use crate::host::Host;
@@ -71,7 +72,7 @@ fn try_to_add(
         tracing::error!("the configuration cannot be used, so nothing that is missing is added");
         return Ok(false);
     };
-    let params = Facts::of(host, &params)?.apply(&params);
+    let params = Facts::of(host, &params, None)?.apply(&params);
     let local_ports = on_ports(host, &params, ports(instance, group.target_groups.get(local)))?;
     for what in left_out(&params, &findings, &local_ports) {
         tracing::error!("not served: {what}");
@@ -92,6 +93,11 @@ fn try_to_add(
             forget(&mut wanted, &device.name);
         }
     }
+    let added = wanted.devices.keys().filter(|name| !found.devices.contains_key(*name)).collect();
+    for (name, why) in same_disk::on_node(host, &params.devices, &added)? {
+        tracing::error!("not served: {why}");
+        forget(&mut wanted, &name);
+    }
     for (name, _) in found.devices.iter().filter(|(_, device)| device.handler.is_none()) {
         tracing::error!("not served: device {name} exists with a handler that is not ours");
         forget(&mut wanted, name);
@@ -105,7 +111,7 @@ fn try_to_add(
     // Not there yet, or left by a run that did not finish: what no host sees can be made right, or added again.
     let loose = |device: &DeviceName| joining.contains(device) && !seen.contains(device);
     let adds = |step: &Step| match step {
-        Step::AddDevice { .. } | Step::Join { .. } => true,
+        Step::AddDevice { .. } | Step::AwaitLockspace { .. } | Step::Join { .. } => true,
         // What joins closed would be served closed, or from a store that opens later and that nobody has looked at.
         Step::Open { device } => joining.contains(device),
         Step::SetAttribute { device, .. }

@@ -12,9 +12,11 @@ use scst_core::scst::device::Owed;
 use scst_core::scst::names::{DeviceName, NodeName, TargetName};
 use scst_core::state::{DeviceGroup, TargetGroup};
 
+use super::agreement;
 use super::demote::close;
 use super::here::Facts;
 use super::instance::{Instance, Score, show_score};
+use super::lockspace;
 use super::notify::picture;
 use super::params::Params;
 use super::peers::{self, LOST, Overdue};
@@ -65,6 +67,9 @@ pub(super) fn monitor(host: &Host<'_>) -> Result<ExitCode, Failure> {
         }
     }?;
     if host.context.env.interval_ms() > 0 {
+        if let Err(error) = lockspace::glance(host) {
+            tracing::warn!("whether reservations are shared is not known: {error}");
+        }
         forget_blocks(host, &mut instance, &given_back);
         if let Err(failure) = finish_reload(host, &mut instance) {
             tracing::warn!("the last reload is still not finished: {failure}");
@@ -319,7 +324,17 @@ fn thorough(host: &Host<'_>, instance: &Instance, local: &NodeName) -> Result<()
     if let Some(wrong) = stores::compare(host, &params, &found, promoted)? {
         return Err(Failure::new(if promoted { ExitCode::FailedPromoted } else { ExitCode::Generic }, wrong));
     }
-    let params = Facts::of(host, &params)?.apply(&params);
+    if let Some(lost) = lockspace::lost(host, instance, group.devices.iter())? {
+        return Err(Failure::new(if promoted { ExitCode::FailedPromoted } else { ExitCode::Generic }, lost));
+    }
+    let params = Facts::of(host, &params, None)?.apply(&params);
+    if let Err(conflict) = agreement::thorough(host, instance, local, &params, &found, promoted) {
+        // Hosts of a node that serves see what they have seen all the time.
+        if !promoted {
+            return Err(Failure { code: ExitCode::Generic, ..conflict });
+        }
+        tracing::error!("{conflict}");
+    }
     let local_ports = missing::on_ports(host, &params, ports)?;
     let left_out = missing::left_out(&params, &findings, &local_ports);
     let wanted = wanted::without_cluster(&params, &local_ports, group);

@@ -7,18 +7,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use scst_core::ocf::env::Env;
 use scst_core::ocf::param::{Finding, Severity};
-use scst_core::scst::names::{DeviceName, Driver, GroupName};
+use scst_core::scst::names::{DeviceName, Driver, GroupName, is_of_shell_agents};
 
 pub use super::device::{DeviceParams, Export, ExportGroup};
 use super::grammar::{self, Parsed};
+use super::lockspace::{self, Reservations};
+use super::same_disk;
 use super::table::TABLE;
 use crate::missing_ports::MissingPorts;
 
 /// How many of the parameters `device0`, `device1`, … exist.
 pub const DEVICES: u16 = 256;
-
-/// How many characters of the T10 identification end up in the identifier by which many hosts tell disks apart.
-const T10_SIGNIFICANT: usize = 8;
 
 /// The highest LUN that every host looks at.
 const MAX_USUAL_LUN: u16 = 255;
@@ -64,9 +63,15 @@ impl Params {
         // A bad group name must not hide what is wrong with the devices.
         let naming = group.clone().or_else(|| GroupName::parse("group").ok());
         let mut devices = naming.map(|group| devices(env, &group, &mut findings)).unwrap_or_default();
+        let shared = Reservations::parse(env, &mut findings) == Reservations::Shared;
+        for device in &mut devices {
+            device.shared = shared;
+        }
+        lockspace::refuse_unnamable(&mut devices, &mut findings);
         distinct(&mut devices, &mut findings);
         one_device_per_lun(&devices, &mut findings);
-        same_identity(&devices, &mut findings);
+        same_disk::in_configuration(&devices, &mut findings);
+        same_store(&devices, &mut findings);
         let params = group.zip(driver).map(|(group, driver)| Self { group, driver, lip, missing_ports, devices });
         let usable = findings.iter().all(|finding| finding.severity < Severity::Error);
         (params.filter(|_| usable), findings)
@@ -90,18 +95,32 @@ impl Params {
         let reason = "without its store nobody knows the block size, and 512 is taken; say blocksize= where absent_in_standby is 1";
         findings.extend(guessed.map(|device| Finding::advice(&device.parameter(), reason)));
         // A host knows the disk by what the kernel makes of its name, and a place holder by nothing.
-        let named = |device: &&DeviceParams| !device.dummy && device.naa_id.is_none();
+        let chosen = |device: &DeviceParams| device.naa_id.is_some() || device.naa_auto || device.eui64_id.is_some();
+        let named = |device: &&DeviceParams| !device.dummy && !chosen(device);
         let named = self.devices.iter().filter(named).filter(|d| d.usn.is_none() || d.t10devid.is_none());
         let named: Vec<String> = named.map(DeviceParams::parameter).collect();
         if let Some((first, others)) = named.split_first() {
             let others = if others.is_empty() { String::new() } else { format!(" (so are {})", others.join(", ")) };
             let reason = format!(
                 "is known to hosts by its name{others}: a device of that name in another cluster is the same disk to \
-                 them; set naa_id, or usn and t10devid, before hosts use it"
+                 them; set naa_id (auto makes one), or usn and t10devid, before hosts use it"
             );
             findings.push(Finding::advice(first, reason));
         }
         findings
+    }
+
+    /// The names that a shell agent on another node would not take: a mixed cluster needs others.
+    pub fn beyond_shell_agents(&self) -> Vec<Finding> {
+        let reason = "a shell agent in the cluster does not take it: that takes 1 to 8 letters and digits";
+        let group = (!is_of_shell_agents(self.group.as_str()))
+            .then(|| Finding::advice("groupname", reason).value(self.group.as_str()));
+        let virtnames = self.devices.iter().filter_map(|device| {
+            let (_, virtname) = device.name.as_str().split_once('_')?;
+            let advice = Finding::advice(&device.parameter(), reason).at("virtname").value(virtname);
+            (!is_of_shell_agents(virtname)).then_some(advice)
+        });
+        group.into_iter().chain(virtnames).collect()
     }
 
     /// What stop may believe of the configuration: everything that is well-formed by itself.
@@ -166,6 +185,7 @@ fn distinct(devices: &mut Vec<DeviceParams>, findings: &mut Vec<Finding>) {
         let mut keys = vec![("virtname", device.name.to_string())];
         keys.extend(device.usn.iter().map(|usn| ("usn", usn.to_string())));
         keys.extend(device.naa_id.iter().map(|naa| ("naa_id", naa.to_string())));
+        keys.extend(device.eui64_id.iter().map(|eui| ("eui64_id", eui.to_string())));
         for key in &keys {
             if let Some(owner) = owners.get(key) {
                 let reason = format!("{owner} has it as well, device left out");
@@ -196,24 +216,11 @@ fn one_device_per_lun(devices: &[DeviceParams], findings: &mut Vec<Finding>) {
     }
 }
 
-/// Names disks that hosts may take for one: without an NAA identifier of its own a disk gets one that is made of the beginning of
-/// its T10 identification. Two names for one store are named too.
-fn same_identity(devices: &[DeviceParams], findings: &mut Vec<Finding>) {
-    let mut identities: BTreeMap<&str, String> = BTreeMap::new();
+/// Names two devices that stand on one store.
+fn same_store(devices: &[DeviceParams], findings: &mut Vec<Finding>) {
     let mut stores: BTreeMap<&str, String> = BTreeMap::new();
     for device in devices {
         let parameter = device.parameter();
-        if let (Some(t10), None) = (&device.t10devid, &device.naa_id) {
-            let beginning = &t10.as_str()[..t10.as_str().len().min(T10_SIGNIFICANT)];
-            if let Some(other) = identities.get(beginning) {
-                let reason = format!(
-                    "begins like that of {other}: hosts may take both disks for one; set naa_id, or let the first \
-                     {T10_SIGNIFICANT} characters differ"
-                );
-                findings.push(Finding::advice(&parameter, reason).at("t10devid").value(t10.as_str()));
-            }
-            identities.entry(beginning).or_insert_with(|| parameter.clone());
-        }
         if let Some(path) = &device.filename {
             if let Some(other) = stores.get(path.as_str()) {
                 let reason = format!("{other} stands on it as well");
@@ -287,8 +294,8 @@ mod tests {
             (&[("device0", "")][..], "device0: is required and not set"),
             (&[("groupname", ""), ("device0", NULL)], "groupname: is required and not set"),
             (
-                &[("groupname", "much-too-long"), ("device0", NULL)],
-                "groupname \"much-too-long\": no name of a device group: character '-' is not possible here",
+                &[("groupname", "much.too-long"), ("device0", NULL)],
+                "groupname \"much.too-long\": no name of a device group: character '.' is not possible here",
             ),
             (&[("tgtdriver", ""), ("device0", NULL)], "tgtdriver: is required and not set"),
             (
@@ -311,14 +318,14 @@ mod tests {
     fn a_bad_device_is_left_out_alone_and_everything_wrong_is_named() {
         let (params, findings) = read(&[
             ("device0", NULL),
-            ("device1", "virtname=toolongname,handler=vdisk_tape,filename=rel,naa_id=1,read_only=yes"),
+            ("device1", "virtname=too.longname,handler=vdisk_tape,filename=rel,naa_id=1,read_only=yes"),
             ("device2", "handler=vdisk_nullio,virtname=c,export0=all:2"),
         ]);
         assert_eq!(params.unwrap().devices.len(), 2);
         assert_eq!(
             findings,
             [
-                "device1: virtname \"toolongname\": 11 characters, at most 8 are possible, device left out",
+                "device1: virtname \"too.longname\": character '.' is not possible here, device left out",
                 "device1: handler \"vdisk_tape\": not one of vdisk_blockio, vdisk_fileio, vdisk_nullio, device left out",
                 "device1: filename \"rel\": not an absolute path, device left out",
                 "device1: export0: is required and missing, device left out",
@@ -353,21 +360,24 @@ mod tests {
     }
 
     #[test]
-    fn disks_that_hosts_may_take_for_one_are_advice() {
+    fn disks_that_hosts_take_for_one_are_refused() {
         let device =
             |name: &str, lun: u8, more: &str| format!("handler=vdisk_nullio,virtname={name},export0=all:{lun},{more}");
-        let (params, findings) = Params::parse(&env(&[
-            ("device0", &device("a", 0, "t10devid=vmware-disk-1")),
-            ("device1", &device("b", 1, "t10devid=vmware-disk-2")),
-            ("device2", &device("c", 2, "t10devid=vmware-disk-3,naa_id=5000000000000001")),
-            ("device3", &device("d", 3, "t10devid=other")),
-        ]));
-        assert_eq!(params.unwrap().devices.len(), 4);
-        assert_eq!(findings.len(), 1, "{findings:?}");
-        assert_eq!(findings[0].severity, Severity::Advice);
+        let with = |second: &str| {
+            let (first, second) = (device("a", 0, "t10devid=vmware-disk-1"), device("b", 1, second));
+            let (params, findings) = read(&[("device0", &first), ("device1", &second)]);
+            (params.is_some(), findings)
+        };
+        let (usable, findings) = with("t10devid=vmware-disk-2");
+        assert!(!usable);
         assert!(
-            findings[0].to_string().starts_with("device1: t10devid \"vmware-disk-2\": begins like that of device0")
+            findings[0].starts_with("device1: t10devid \"vmware-disk-2\": is one disk to hosts with device0 (eui."),
+            "{findings:?}"
         );
+        for more in ["t10devid=vmware-disk-2,naa_id=5000000000000001", "t10devid=vmware-disk-2,naa_id=auto", "dummy=1"]
+        {
+            assert_eq!(with(more), (true, Vec::new()), "{more}");
+        }
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub fn planned(host: &Host<'_>, topology: &Topology) -> Result<Planned, Failure>
     let found = instance.storage(host, host.observer())?;
     let running = found.group.is_some() || !found.devices.is_empty();
     let serving = local_state(&found, &topology.local.name).is_some_and(AluaState::is_open);
-    let mut work = Work::new(host, &params, &instance, topology.clone())?;
+    let mut work = Work::new(host, &params, &instance, topology.clone(), None)?;
     let mut remarks = work.missing.clone();
     for (device, export) in unmatched(&params, &work.local) {
         remarks.push(format!("device {device}: no initiator group for export {export} on the local ports"));

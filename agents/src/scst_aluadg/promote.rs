@@ -14,8 +14,10 @@ use scst_core::scst::names::{DeviceName, GroupName, NodeName};
 use scst_core::state::{DeviceGroup, Storage};
 use scst_core::sysfs::wait_until;
 
+use super::agreement;
 use super::demote::step_down;
 use super::instance::{Instance, Score, delete_score};
+use super::lockspace::{self, Reservations};
 use super::missing;
 use super::params::Params;
 use super::peers;
@@ -139,6 +141,11 @@ fn serve(
     let members = Members::of(host, instance, &group)?;
     if !group.target_groups.get(local).is_some_and(|own| own.state.is_open()) {
         members.can_serve(host)?;
+        if let Some(lost) = lockspace::lost(host, instance, group.devices.iter())? {
+            return Err(Failure::generic(lost).with_hint(
+                "other nodes would not see what hosts reserve here: let dlm_controld run on this node, then stop and start the resource here",
+            ));
+        }
     }
     let notify = Notify::from_env(&host.context.env);
     let peers = peers::at_promote(&group, local, notify.lists.as_ref());
@@ -170,6 +177,10 @@ fn serve(
     }
     // The node serves: what is told and remembered of sizes from here on is no reason to undo that.
     members.look_again_at_sizes(host);
+    agreement::resized(host, &instance.group, local, &members.sizes());
+    if !Reservations::are_shared(&host.context.env) {
+        agreement::warn_of_registrations(host, &instance.group);
+    }
     if let (Some(params), _) = Params::parse(&host.context.env)
         && let Err(error) = stores::remember(host, &params)
     {

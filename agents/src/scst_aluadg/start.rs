@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use scst_core::apply::AfterFailure;
-use scst_core::cluster::Topology;
+use scst_core::cluster::{Survey, Topology};
 use scst_core::deadline::Deadline;
 use scst_core::error::Error;
 use scst_core::ocf::exit::{ExitCode, Failure};
@@ -12,14 +12,19 @@ use scst_core::ocf::param::{Finding, Severity};
 use scst_core::plan::storage::{Scope, converge};
 use scst_core::plan::{Plan, Step};
 use scst_core::scst::alua::AluaState;
+use scst_core::scst::host_id::ClusterId;
 use scst_core::scst::names::{DeviceName, Driver, NodeName, TargetName};
 use scst_core::state::{LunAddress, Storage};
 use scst_core::state_file::{Remembered, StateFile};
 
+use super::agreement;
 use super::here::Facts;
 use super::instance::{Instance, Score, missing_backing};
+use super::lockspace::{self, Reservations};
 use super::params::Params;
 use super::peers;
+use super::published::Published;
+use super::same_disk;
 use super::stores;
 use super::wanted::{self, LocalPorts, Mistakes, States, unmatched};
 use crate::host::{
@@ -51,12 +56,16 @@ pub(super) fn bring_up(
     params: &Params,
     instance: &mut Instance,
 ) -> Result<(NodeName, Score), Failure> {
-    let topology = host.topology(params.driver, &instance.remembered)?;
+    let local = host.node_name(&instance.remembered)?;
+    let survey = host.survey(&agreement::attribute(&instance.group))?;
+    let topology = Host::topology_of(&survey.nodes, &local, params.driver)?;
     let disk = Module::handler("scst_disk", "dev_disk");
     host.load_modules(&[Module::scst(), disk, Module::handler("scst_vdisk", "vdisk_blockio")])?;
+    if Reservations::are_shared(&host.context.env) && !host.dry_run() {
+        lockspace::runs(host)?;
+    }
     host.make_dir(&host.context.env.var_lib().join("pr"))?;
-    let mut work = Work::new(host, params, instance, topology)?;
-    let local = work.topology.local.name.clone();
+    let mut work = Work::new(host, params, instance, topology, survey.cluster())?;
     let mut found = instance.storage(host, host.observer())?;
     let state = local_state(&found, &local);
     let serving = state.is_some_and(AluaState::is_open) && !instance.half_started();
@@ -76,6 +85,13 @@ pub(super) fn bring_up(
     if let Some(conflict) = work.conflict(&found, &wanted)? {
         return Err(conflict);
     }
+    let shown = agreement::planned(&work.params, &found, &wanted, serving);
+    if let Err(conflict) = agreement::compare(&local, &shown, &survey.told, notify.lists.as_ref()) {
+        if !serving {
+            return Err(conflict);
+        }
+        tracing::error!("{conflict}");
+    }
     let plan = converge(&work.scope, &found, &wanted);
     log_remarks(&plan);
     work.first_device(&plan)?;
@@ -92,9 +108,15 @@ pub(super) fn bring_up(
         work.print_lips(&plan.steps)?;
         return Ok((local, score));
     }
-    let outcome = match first_failure(&applied) {
+    let unshared = applied.failed.iter().find_map(|failed| match &failed.step {
+        Step::AwaitLockspace { device } => Some(lockspace::unseen(device, &failed.error)),
+        _ => None,
+    });
+    let outcome = match unshared.or_else(|| first_failure(&applied)) {
         Some(failure) => Err(failure),
-        None => work.verify(&plan, &found, &wanted, &until),
+        None => work
+            .verify(&plan, &found, &wanted, &until)
+            .and_then(|()| lockspace::members(host, &work.topology, notify.lists.as_ref(), &work.params.devices)),
     };
     if let Err(failure) = outcome {
         work.undo(instance, &found, &before);
@@ -102,6 +124,9 @@ pub(super) fn bring_up(
     }
     work.issue_lips(&plan.steps);
     work.forget_leftovers(instance, &wanted);
+    work.keep_cluster();
+    agreement::publish(host, &instance.group, &local, &shown);
+    agreement::remember_registered(host, &instance.group, &local, &survey.told);
     instance.update(host, |file| {
         file.starting = false;
         file.unfinished = false;
@@ -177,12 +202,18 @@ fn rearrange(
         Err(failure) => return kept(failure),
     };
     let recorded = || Host::recorded_topology(&instance.remembered).map(|topology| (topology, true));
+    let mut survey = Survey::default();
+    let mut ask = || {
+        let local = host.node_name(&instance.remembered)?;
+        survey = host.survey(&agreement::attribute(&instance.group))?;
+        Host::topology_of(&survey.nodes, &local, params.driver)
+    };
     let (topology, alone) = match nodes {
         Nodes::Recorded => match recorded() {
             Some(recorded) => recorded,
             None => return Ok(ExitCode::Success),
         },
-        Nodes::Asked => match host.topology(params.driver, &instance.remembered) {
+        Nodes::Asked => match ask() {
             Ok(topology) => (topology, false),
             // The cluster could not be asked: that says nothing about the configuration, and what the state file knows is enough
             // for devices and LUNs.
@@ -196,13 +227,18 @@ fn rearrange(
             Err(failure) => return kept(failure),
         },
     };
-    let work = match Work::new(host, &params, instance, topology) {
+    let work = match Work::new(host, &params, instance, topology, survey.cluster()) {
         Err(failure) if failure.code == ExitCode::Generic => return Err(failure),
         Err(failure) => return kept(failure),
         Ok(work) => work,
     };
     let serving = local_state(&found, &work.topology.local.name).is_some_and(AluaState::is_open);
     if let Err(failure) = missing_backing(host, &params, serving) {
+        return kept(failure);
+    }
+    if Reservations::are_shared(&host.context.env)
+        && let Err(failure) = lockspace::runs(host)
+    {
         return kept(failure);
     }
     instance.release(host, &mut found)?;
@@ -213,6 +249,11 @@ fn rearrange(
     }
     if let Some(conflict) = work.conflict(&found, &wanted)? {
         return kept(conflict);
+    }
+    let shown = agreement::planned(&work.params, &found, &wanted, serving);
+    let local = work.topology.local.name.clone();
+    if let Err(conflict) = agreement::compare(&local, &shown, &survey.told, None) {
+        tracing::error!("{conflict}");
     }
     let plan = converge(&work.scope, &found, &wanted);
     log_remarks(&plan);
@@ -231,6 +272,11 @@ fn rearrange(
     }
     work.verify(&plan, &found, &wanted, until)?;
     work.forget_leftovers(instance, &wanted);
+    work.keep_cluster();
+    // A monitor that goes on with a reload starts no process.
+    if nodes == Nodes::Asked {
+        agreement::publish(host, &instance.group, &local, &shown);
+    }
     instance.update(host, |file| file.unfinished = false);
     if serving {
         stores::remember(host, &params)?;
@@ -326,6 +372,7 @@ impl<'a> Work<'a> {
         params: &Params,
         instance: &Instance,
         topology: Topology,
+        cluster: Option<ClusterId>,
     ) -> Result<Self, Failure> {
         let found = match host.local_ports(params.driver, &topology, params.missing_ports) {
             // In a dry run the modules may not be there, and then neither are the ports.
@@ -351,7 +398,7 @@ impl<'a> Work<'a> {
                 scope.port_ids.insert(port.clone(), found.rel_tgt_id);
             }
         }
-        let facts = Facts::of(host, params)?;
+        let facts = Facts::of(host, params, cluster)?;
         let params = facts.apply(params);
         scope.parameters.clone_from(&facts.parameters);
         Ok(Self { host, topology, local, missing, scope, facts, params })
@@ -392,6 +439,10 @@ impl<'a> Work<'a> {
                 return Ok(Some(Failure::generic(format!("device {name} exists with a handler that is not ours"))));
             }
         }
+        let added = wanted.devices.keys().filter(|name| !found.devices.contains_key(*name)).collect();
+        if let Some((_, conflict)) = same_disk::on_node(self.host, &self.params.devices, &added)?.into_iter().next() {
+            return Ok(Some(conflict));
+        }
         let driver = self.scope.driver;
         let observer = self.host.observer();
         for (port, groups) in &self.local.groups {
@@ -423,6 +474,14 @@ impl<'a> Work<'a> {
         let peers = peers::remembered(found.group.as_ref(), wanted.group.as_ref(), &instance.remembered);
         self.record(instance, devices);
         instance.stamp(self.host, &self.topology.local.name, &peers);
+    }
+
+    /// Whoever adds a device later must come to the same identifier without asking the cluster.
+    fn keep_cluster(&self) {
+        if self.params.devices.iter().any(|device| device.naa_auto) && self.facts.cluster.is_some() {
+            let known = Published::read(self.host, &self.params.group);
+            Published { cluster: self.facts.cluster, ..known }.write(self.host, &self.params.group);
+        }
     }
 
     /// After success only the configured devices are left.
@@ -458,7 +517,8 @@ impl<'a> Work<'a> {
         let observer = self.host.observer_until(&deadline);
         let scope = Scope { recreate: false, ..self.scope.clone() };
         let mut before = before.clone();
-        self.facts.forget_made(&mut before);
+        let release = observer.scst_version().ok().flatten();
+        self.facts.forget_made(&mut before, release.as_deref());
         // A start that died left the states that the kernel gives to new target groups: nobody has decided them.
         if remembered.known().is_some_and(|file| file.starting) {
             nobody_serves(&mut before, &self.topology.local.name);

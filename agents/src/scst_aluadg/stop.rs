@@ -13,6 +13,7 @@ use scst_core::scst::names::{DeviceName, NodeName};
 use scst_core::state::Storage;
 use scst_core::state_file::Remembered;
 
+use super::agreement;
 use super::demote::drain;
 use super::instance::{Instance, delete_score};
 use super::promote;
@@ -30,22 +31,29 @@ pub(super) fn stop(host: &Host<'_>) -> Result<ExitCode, Failure> {
     if let Some(group) = renamed.filter(|group| *group != instance.group && host.context.env.has_instance()) {
         let remembered = host.state_files.read(Some(&group));
         let mut old = Instance { group, driver: instance.driver, remembered };
-        stop_group(host, &mut old)?;
+        let local = stop_group(host, &mut old)?;
+        if let Some(local) = local {
+            agreement::withdraw(host, &old.group, &local);
+        }
     }
     // What another resource has is that one's.
     let held = host.state_files.holder(&instance.group);
-    let local = if let Some(holder) = held {
+    let local = if let Some(holder) = &held {
         tracing::warn!("device group {} belongs to resource {holder} on this node and is left alone", instance.group);
         None
     } else {
         stop_group(host, &mut instance)?
     };
+    let held = held.is_some();
     if let Some(local) = local.or_else(|| host.node_name(&instance.remembered).ok()) {
         // Where this transition starts the instance again, the start sets the score. Deleted meanwhile it would end the transition, and Pacemaker
         // would forget that an instance on another node, which has been demoted and not yet stopped, has to be restarted as well.
         let restarted =
             Notify::from_env(&host.context.env).lists.is_some_and(|lists| lists.start.contains(local.as_str()));
         if !restarted {
+            if !held {
+                agreement::withdraw(host, &instance.group, &local);
+            }
             delete_score(host, &local);
         }
     } else {

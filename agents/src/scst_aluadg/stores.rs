@@ -158,6 +158,13 @@ impl Members {
         applied.failed.iter().for_each(|failed| tracing::error!("{failed}"));
     }
 
+    /// What hosts are told of each store that is there, once it was looked at again.
+    pub(super) fn sizes(&self) -> Vec<(DeviceName, u64)> {
+        self.each()
+            .filter_map(|(name, device, store)| Some((name.clone(), device.whole_blocks(store.bytes()?))))
+            .collect()
+    }
+
     /// After the group has opened: the kernel keeps the size that a store had when it was opened first.
     pub(super) fn look_again_at_sizes(&self, host: &Host<'_>) {
         let mut steps = Vec::new();

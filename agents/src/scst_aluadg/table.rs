@@ -2,6 +2,7 @@
 
 use scst_core::ocf::param::{AgentTable, Kind, Operation, Parameter};
 
+use super::lockspace::Reservations;
 use super::params::DEVICES;
 use crate::missing_ports::MissingPorts;
 
@@ -54,7 +55,7 @@ the device was removed and added again; it is named in the log.",
             unique: true,
             shortdesc: "Name of the device group",
             longdesc: "\
-The name of the SCST device group, 1 to 8 letters and digits. It is the first part of the names of all devices of the group \
+The name of the SCST device group: 1 to 16 letters, digits and hyphens (a shell agent in the same cluster takes 8 letters and digits). It is the first part of the names of all devices of the group \
 (groupname_virtname), so two resources must not have the same: the second one does not start on a node that runs the first (exit code 2). \
 A change restarts the resource.",
             ..PARAMETER
@@ -93,6 +94,7 @@ out; the hosts then have to be told to look. Without meaning for other drivers."
             ..PARAMETER
         },
         MissingPorts::PARAMETER,
+        Reservations::PARAMETER,
         Parameter {
             name: "device",
             count: Some(DEVICES),
@@ -108,7 +110,8 @@ separated by commas or blanks, for example
 
 Double quotes are ignored, so a value can hold no comma, blank or quote. The keys:
 
-virtname (required): 1 to 8 letters and digits, unique within the group. The device is called groupname_virtname in SCST.
+virtname (required): 1 to 32 letters, digits, hyphens and underscores, unique within the group (a shell agent in the same cluster takes 8 letters \
+and digits). The device is called groupname_virtname in SCST, which allows no dot.
 
 handler: vdisk_blockio (default) for block devices, vdisk_fileio for files (and for block devices through the page cache), vdisk_nullio \
 for a device without a store, such as a place holder at LUN 0.
@@ -151,18 +154,26 @@ size: with absent_in_standby=1, the capacity that hosts are told while the store
 By default what this node served last.
 
 t10devid: the T10 vendor identification, up to 25 visible characters; letters, digits, - and _ are safe. By default the kernel makes it \
-from the device's name, the same on every node. Change it only on purpose: hosts know the disk by it. Many hosts look at an identifier \
-that is made of its first 8 characters: let them differ between devices, or set naa_id.
+from the device's name, the same on every node. Change it only on purpose: hosts know the disk by it. Hosts that are given \
+neither naa_id nor eui64_id look at an identifier that is made of its first 8 characters: two devices with the same are refused.
 
 usn: the serial number, up to 20 visible characters. By default it is made from the device's name. (The kernel's number setup_id, \
 which goes into these two defaults, is taken for 0, so that a disk is the same on all nodes.)
 
-naa_id: the NAA identifier, 16 hex digits that begin with 2, 3 or 5, or 32 that begin with 6. None by default.
+naa_id: the NAA identifier, 16 hex digits that begin with 2, 3 or 5, or 32 that begin with 6; or auto, which makes one (3 and 15 digits) of the \
+cluster's name, of its property scst-uuid where that is set, and of the names of group and device, so that disks of two clusters differ. Neither \
+name may change later: hosts would see another disk. None by default.
+
+eui64_id: the EUI-64 identifier, 16, 24 or 32 hex digits. Hosts look at it where there is no naa_id. None by default.
+
+prod_id, vend_specific_id, prod_rev_lvl, inq_vend_specific: texts that hosts show of the disk, or compare: product (up to 16 characters, SCST by \
+default), vendor specific identifier (128), revision (4) and the vendor's part of the inquiry data (160). For hosts that move here from another \
+target and must see what they saw there. A blank is written %20, a comma %2c, a percent sign %25.
 
 An unknown key, a word without =, a bad export, a flag that is another number than 0 and 1 (its lowest bit counts), or a key that the \
 handler does not have, is ignored with a warning. A missing or bad required key, an unknown handler, a flag that is no number and a bad \
 identifier or number make the device unusable, as does a blocksize or thin_provisioned that the handler of this kernel does not know, and a \
-device without any export that can be used: it is left out with a warning, as is one that repeats the virtname, usn or naa_id of a device \
+device without any export that can be used: it is left out with a warning, as is one that repeats the virtname, usn, naa_id or eui64_id of a device \
 with a lower number; if it is device0, the resource does not start. When a key is given twice, the last one counts. validate-all \
 names all of this and fails.",
             ..PARAMETER

@@ -110,6 +110,7 @@ fn wanted_device(params: &DeviceParams) -> Device {
         ("read_only", flag(params.read_only)),
         ("removable", flag(params.removable)),
         ("rotational", flag(params.rotational)),
+        ("cluster_mode", flag(params.shared)),
     ]);
     if params.handler.has_backing() {
         settings.insert("nv_cache", flag(params.nv_cache));
@@ -126,10 +127,13 @@ fn wanted_device(params: &DeviceParams) -> Device {
     let mut setting = |name, value: Option<String>| settings.extend(value.map(|value| (name, value)));
     setting("blocksize", params.blocksize.map(|size| size.to_string()));
     setting("thin_provisioned", params.thin_provisioned.map(flag));
-    let mut identity = BTreeMap::from([("prod_id", "SCST".to_owned())]);
+    let mut identity = BTreeMap::from([("prod_id", params.prod_id.clone().unwrap_or_else(|| "SCST".to_owned()))]);
     identity.extend(params.t10devid.iter().map(|id| ("t10_dev_id", id.to_string())));
     identity.extend(params.usn.iter().map(|usn| ("usn", usn.to_string())));
     identity.extend(params.naa_id.iter().map(|naa| ("naa_id", naa.to_string())));
+    identity.extend(params.eui64_id.iter().map(|eui| ("eui64_id", eui.to_string())));
+    identity.extend(params.prod_rev_lvl.iter().map(|level| ("prod_rev_lvl", level.clone())));
+    identity.extend(params.inq_vend_specific.iter().map(|text| ("inq_vend_specific", text.clone())));
     identity.extend(params.vend_specific_id.iter().map(|id| ("vend_specific_id", id.clone())));
     Device {
         handler: Some(params.handler),

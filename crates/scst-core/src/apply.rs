@@ -161,6 +161,11 @@ fn one(step: &Step, sysfs: &Sysfs, deadline: &Deadline) -> Result<(), Error> {
                 Ok(observer.mapped(device)?.is_empty().then_some(()))
             });
         }
+        Step::AwaitLockspace { device } => {
+            return wait_until(&format!("the lockspace of device {device} appearing"), deadline, || {
+                Ok((observer.is_joined(device)? == Some(true)).then_some(()))
+            });
+        }
         Step::DelIniGroup { driver, port, group } => return delete_ini_group(step, *driver, port, group, observer),
         Step::ClearTable { table, luns } => return clear_table(step, table, luns, observer),
         _ => {}
@@ -449,9 +454,11 @@ fn seen(step: &Step, observer: Observer<'_>) -> Result<bool, Error> {
         }
         Step::Block { device, before } => counted(device, observer, |count| count > *before),
         Step::Unblock { device, before, .. } => counted(device, observer, |count| count <= *before),
-        Step::AwaitUnmapped { .. } | Step::AwaitDrained { .. } | Step::ResyncSize { .. } | Step::IssueLip { .. } => {
-            Ok(true)
-        }
+        Step::AwaitUnmapped { .. }
+        | Step::AwaitDrained { .. }
+        | Step::AwaitLockspace { .. }
+        | Step::ResyncSize { .. }
+        | Step::IssueLip { .. } => Ok(true),
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod configuration;
 mod promotions;
+mod survey;
 mod topology;
 
 use std::borrow::Cow;
@@ -19,6 +20,7 @@ use quick_xml::{Reader, XmlVersion};
 
 pub use self::configuration::{Configuration, Configured, Element, parse_configuration, query_configuration};
 pub use self::promotions::{Promotion, parse_promotions, query_promotions};
+pub use self::survey::{MARK, Survey, parse_survey, query_survey};
 pub use self::topology::{MAX_GROUPS, Member, Port, Refused, Topology, entries, io_group};
 use crate::command::{CommandError, Tools};
 use crate::deadline::Deadline;
@@ -99,6 +101,27 @@ pub fn delete_promotion_score(
 /// Sets the lasting attribute `targetports` of a node.
 pub fn set_targetports(tools: &Tools, deadline: &Deadline, node: &str, ports: &str) -> Result<(), ClusterError> {
     tools.run("crm_attribute", &["-N", node, "-l", "forever", "-n", TARGETPORTS, "-v", ports], limit(deadline))?;
+    Ok(())
+}
+
+/// Sets, or with nothing deletes, an attribute of a node that lasts until it reboots.
+///
+/// # Errors
+///
+/// Which command failed, and how.
+pub fn set_transient(
+    tools: &Tools,
+    deadline: &Deadline,
+    node: &str,
+    attribute: &str,
+    value: Option<&str>,
+) -> Result<(), ClusterError> {
+    let mut arguments = vec!["-N", node, "-l", "reboot", "-n", attribute];
+    match value {
+        Some(value) => arguments.extend(["-v", value]),
+        None => arguments.push("-D"),
+    }
+    tools.run("crm_attribute", &arguments, limit(deadline))?;
     Ok(())
 }
 

@@ -87,6 +87,8 @@ pub struct Device {
     pub owed: Option<Owed>,
     /// Its backing store is open; `None` where the kernel has no such attribute. Only found.
     pub active: Option<bool>,
+    /// Its lockspace is there; `None` for one that keeps its reservations to itself. Only found.
+    pub joined: Option<bool>,
     /// Its capacity in bytes. Found: what hosts are told; wanted: what its backing store has, where that is known.
     pub size: Option<u64>,
 }
@@ -95,6 +97,11 @@ impl Device {
     /// Hosts cannot write to it.
     pub fn read_only(&self) -> bool {
         self.settings.get("read_only").is_some_and(|value| value == "1")
+    }
+
+    /// Its persistent reservations are shared with other nodes.
+    pub fn is_shared(&self) -> bool {
+        self.settings.get("cluster_mode").is_some_and(|mode| mode == "1")
     }
 
     /// Its logical block size in bytes: the kernel's own where nothing else is said.

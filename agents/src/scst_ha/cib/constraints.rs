@@ -88,7 +88,7 @@ fn is_one(names: &[String], id: &String) -> bool {
 }
 
 /// Whether an order that must be kept puts one of `first` before one of `then`, for this action.
-fn ordered(cib: &Cib, first: &[String], then: &[String], action: &str) -> bool {
+pub(super) fn ordered(cib: &Cib, first: &[String], then: &[String], action: &str) -> bool {
     cib.root.descendants("rsc_order").into_iter().any(|order| {
         let kept = order.get("kind").is_none_or(|kind| kind == "Mandatory")
             && order.get("score").is_none_or(|score| score != "0");
@@ -101,7 +101,7 @@ fn ordered(cib: &Cib, first: &[String], then: &[String], action: &str) -> bool {
 }
 
 /// Whether a colocation keeps one of `who` where one of `with` is; `promoted`: in the promoted role.
-fn together(cib: &Cib, who: &[String], with: &[String], promoted: Option<()>) -> bool {
+pub(super) fn together(cib: &Cib, who: &[String], with: &[String], promoted: Option<()>) -> bool {
     cib.root.descendants("rsc_colocation").into_iter().any(|colocation| {
         let must = colocation.get("score").is_none_or(|score| score.trim_start_matches('+') == "INFINITY");
         let role = |name: &str| colocation.get(name).is_some_and(|role| role == "Promoted" || role == "Master");

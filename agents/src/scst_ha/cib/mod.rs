@@ -3,6 +3,7 @@
 mod constraints;
 mod exports;
 mod operations;
+mod reservations;
 
 use scst_core::cluster::{Configuration, Element, Refused, Topology};
 use scst_core::scst::names::Driver;
@@ -101,6 +102,7 @@ pub(super) fn findings(cib: &Cib) -> Vec<Finding> {
     let mut found = nodes(cib);
     found.extend(exports::findings(cib));
     found.extend(constraints::findings(cib));
+    found.extend(reservations::findings(cib));
     found.extend(operations::findings(cib));
     found.extend(fencing(cib));
     found

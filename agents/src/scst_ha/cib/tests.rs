@@ -55,7 +55,7 @@ fn each_mistake_is_named() {
             "handler=vdisk_blockio,filename=/dev/drbd0",
             "it stands on DRBD, and is not promoted after and with it",
         ),
-        ("virtname=lu0dummy", "virtname=much_too_long", "device0"),
+        ("virtname=lu0dummy", "virtname=much.too_long", "device0"),
     ] {
         let found = findings_of(&[(from, to)]);
         assert!(found.iter().any(|finding| finding.contains(part)), "{part}: {found:#?}");
@@ -70,6 +70,22 @@ fn two_resources_at_one_lun_are_named() {
     let found = findings_of(&[("</resources>", second)]);
     let expected = "resource b: device0 at vmwtest:0 is where device0 of resource scst_dg_dummy is";
     assert!(found.iter().any(|finding| finding == expected), "{found:#?}");
+}
+
+#[test]
+fn shared_reservations_start_after_dlm_and_where_it_runs() {
+    let group = r#"<nvpair id="scst_dg_dummy-groupname" name="groupname" value="dummy"/>"#;
+    let shared = format!(r#"{group}<nvpair id="shared" name="reservations" value="shared"/>"#);
+    let missing = "it shares reservations, and is not started after and with a clone of ocf:pacemaker:controld";
+    let found = findings_of(&[(group, &shared)]);
+    assert!(found.iter().any(|finding| finding.contains(missing)), "{found:#?}");
+    let dlm = r#"<clone id="cl_dlm"><primitive id="dlm" class="ocf" provider="pacemaker" type="controld"/></clone></resources>"#;
+    let kept = r#"<rsc_order id="dlm_first" first="cl_dlm" then="ms_scst_dg_dummy" kind="Mandatory"/>
+        <rsc_colocation id="with_dlm" score="INFINITY" rsc="ms_scst_dg_dummy" with-rsc="cl_dlm"/></constraints>"#;
+    let found = findings_of(&[(group, &shared), ("</resources>", dlm), ("</constraints>", kept)]);
+    assert!(!found.iter().any(|finding| finding.contains(missing)), "{found:#?}");
+    let found = findings_of(&[(group, &shared), ("</resources>", dlm)]);
+    assert!(found.iter().any(|finding| finding.contains(missing)), "{found:#?}");
 }
 
 #[test]

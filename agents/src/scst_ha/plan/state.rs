@@ -98,6 +98,8 @@ impl State {
         Configuration {
             nodes: Nodes(self.nodes.iter().map(node).collect()),
             resources: self.resources.iter().map(resource).collect(),
+            // What the nodes tell each other is no part of a plan.
+            told: std::collections::BTreeMap::new(),
         }
     }
 }

@@ -6,11 +6,13 @@ use scst_core::error::Error;
 use scst_core::ocf::env::Env;
 use scst_core::ocf::exit::Failure;
 use scst_core::scst::alua::AluaState;
+use scst_core::scst::host_id::HostId;
 use scst_core::scst::names::{Driver, GroupName, NodeName};
 use scst_core::state::{self, DeviceGroup, Storage};
 use scst_core::state_file::StateFile;
 use serde::Serialize;
 
+use super::agreement::Told;
 use crate::host::Host;
 use crate::scst_aluadg::params::Params;
 use crate::scst_aluadg::table::TABLE;
@@ -57,6 +59,8 @@ pub(in crate::scst_ha) struct Group {
     pub(in crate::scst_ha) devices: Vec<Device>,
     pub(in crate::scst_ha) luns: Vec<Lun>,
     pub(in crate::scst_ha) in_flight: Vec<InFlight>,
+    /// What the nodes have told each other of the devices.
+    pub(in crate::scst_ha) agreement: Vec<Told>,
     /// What is not as it must be, whatever is configured.
     pub(in crate::scst_ha) faults: Vec<String>,
     /// What a reload would do, or would name.
@@ -106,6 +110,14 @@ pub(in crate::scst_ha) struct Device {
     pub(in crate::scst_ha) blocked: u32,
     /// Commands in flight are being waited for.
     pub(in crate::scst_ha) pending: bool,
+    /// What hosts tell it by: `naa.` or `eui.` and digits.
+    pub(in crate::scst_ha) known_as: Option<String>,
+    /// The product that hosts are shown.
+    pub(in crate::scst_ha) product: Option<String>,
+    /// The serial number that hosts are shown.
+    pub(in crate::scst_ha) serial: Option<String>,
+    /// Its persistent reservations are shared with other nodes.
+    pub(in crate::scst_ha) shared: bool,
 }
 
 /// Where hosts see a device.
@@ -164,6 +176,7 @@ pub(in crate::scst_ha) fn look(
         devices: found.devices.iter().map(|(name, device)| picture(name.as_str(), device, &found)).collect(),
         luns: luns(&found),
         in_flight: in_flight(node, &found, ports)?,
+        agreement: Vec::new(),
         faults: Vec::new(),
         differences: Vec::new(),
         left_out: false,
@@ -252,6 +265,13 @@ fn picture(name: &str, device: &state::Device, found: &Storage) -> Device {
         member: found.group.as_ref().is_some_and(member),
         blocked: device.block.count,
         pending: device.block.pending,
+        known_as: device.identity.get("t10_dev_id").map(|t10| {
+            let of = |name: &str| device.identity.get(name).map(String::as_str);
+            HostId::of(of("naa_id"), of("eui64_id"), t10).to_string()
+        }),
+        product: device.identity.get("prod_id").cloned(),
+        serial: device.identity.get("usn").cloned(),
+        shared: device.is_shared(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! `scst-ha status`: ports, device groups, and what differs from the configuration.
 
+mod agreement;
 pub(super) mod groups;
 mod peers;
 mod report;
@@ -314,6 +315,9 @@ fn group(
     let compared = topology.and_then(|topology| {
         if group.role == Role::Stopped {
             return Ok(Vec::new());
+        }
+        if let Some(told) = known.configuration.told.get(&scst_aluadg::agreement::attribute(name)) {
+            agreement::compare(&mut group, &params, &found, &topology.local.name, told);
         }
         scst_aluadg::difference::difference(&host, &params, &findings, &topology, found)
     });

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use scst_core::ocf::exit::one_line;
 
 use super::groups::{Device, Group, Lun};
-use super::{PortResource, Status};
+use super::{PortResource, Status, agreement};
 use crate::scst_ha::output::Page;
 use crate::scst_ha::ports::{Host, Port};
 use crate::scst_ha::table::{Table, list};
@@ -105,8 +105,10 @@ fn group(group: &Group, ports: &[Port], page: Page) -> String {
     let mut tables = vec![
         target_groups(group, page),
         devices(group, page),
+        known_as(group, page),
         luns(&group.luns, ports, page),
         in_flight(group, ports, page),
+        agreement::text(&group.agreement, page),
     ];
     tables.push(list("  ", "not as it must be", &group.faults));
     tables.push(list("  ", "differs from the configuration", &group.differences));
@@ -148,6 +150,17 @@ fn devices(group: &Group, page: Page) -> String {
         };
         let handler = handler.unwrap_or("(another)").to_owned();
         table.row([name, handler, filename.clone().unwrap_or_default(), store.to_owned(), blocked]);
+    }
+    table.text("  ", page)
+}
+
+/// What hosts see of each device.
+fn known_as(group: &Group, page: Page) -> String {
+    let mut table = Table::new(&["device", "known as", "product", "serial", "reservations"]);
+    for Device { name, known_as, product, serial, shared, .. } in &group.devices {
+        let text = |text: &Option<String>| text.as_deref().map(one_line).unwrap_or_default();
+        let shared = if *shared { "shared" } else { "local" };
+        table.row([name.clone(), text(known_as), text(product), text(serial), shared.to_owned()]);
     }
     table.text("  ", page)
 }

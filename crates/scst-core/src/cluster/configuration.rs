@@ -27,6 +27,8 @@ pub struct Configuration {
     pub nodes: Nodes,
     /// The resources of our agents, in the order of the configuration.
     pub resources: Vec<Configured>,
+    /// The transient attributes of all nodes: by attribute and node, its value.
+    pub told: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 /// One resource of one of our agents.
@@ -44,11 +46,11 @@ pub struct Configured {
 
 /// Asks for all of it with one command.
 pub fn query_configuration(tools: &Tools, deadline: &Deadline) -> Result<Configuration, ClusterError> {
-    let xml = tools.run("cibadmin", &["--query", "--scope", "configuration"], limit(deadline))?;
+    let xml = tools.run("cibadmin", &["--query"], limit(deadline))?;
     parse_configuration(&xml).map_err(|error| CommandError::unreadable("cibadmin", &error).into())
 }
 
-/// Reads the answer of `cibadmin --query --scope configuration`.
+/// Reads the answer of `cibadmin --query`, or of its part `configuration`, which holds no transient attributes.
 ///
 /// # Errors
 ///
@@ -62,7 +64,22 @@ pub fn parse_configuration(xml: &str) -> Result<Configuration, String> {
     for element in root.descendants("resources") {
         collect(element, &[], &by_id, &mut resources);
     }
-    Ok(Configuration { nodes, resources })
+    let told = told(&root, &nodes);
+    Ok(Configuration { nodes, resources, told })
+}
+
+/// The transient attributes.
+fn told(root: &Element, nodes: &Nodes) -> BTreeMap<String, BTreeMap<String, String>> {
+    let mut told: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+    for attributes in root.descendants("transient_attributes") {
+        let Some(node) = nodes.0.iter().find(|node| Some(node.id.as_str()) == attributes.get("id")) else { continue };
+        for pair in attributes.descendants("nvpair") {
+            if let (Some(name), Some(value)) = (pair.get("name"), pair.get("value")) {
+                told.entry(name.to_owned()).or_default().insert(node.name.clone(), value.to_owned());
+            }
+        }
+    }
+    told
 }
 
 /// Walks down to the primitives; `around` holds what a primitive stands in, the innermost first.
@@ -220,6 +237,19 @@ mod tests {
 
     fn params(resource: &Configured) -> String {
         resource.params.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn transient_attributes_are_told_by_node() {
+        let xml = r#"<cib><configuration><nodes><node id="1" uname="alpha"/></nodes><resources/></configuration><status>
+            <node_state id="1"><transient_attributes id="1"><instance_attributes id="s"><nvpair id="n" name="x" value="7"/>
+            </instance_attributes></transient_attributes></node_state>
+            <node_state id="9"><transient_attributes id="9"/></node_state></status></cib>"#;
+        let found = parse_configuration(xml).unwrap();
+        assert_eq!(
+            found.told,
+            BTreeMap::from([("x".to_owned(), BTreeMap::from([("alpha".to_owned(), "7".to_owned())]))])
+        );
     }
 
     const OURS: &str = r#"class="ocf" provider="onesty""#;

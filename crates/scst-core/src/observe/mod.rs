@@ -2,7 +2,8 @@
 //! made from half a picture would be wrong.
 
 pub mod fc_hosts;
-pub mod ports;
+pub mod lockspaces;
+mod ports;
 pub mod sessions;
 pub mod storage;
 

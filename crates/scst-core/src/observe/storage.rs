@@ -8,6 +8,7 @@ use super::Observer;
 use crate::error::Error;
 use crate::scst::alua::AluaState;
 use crate::scst::device::{self, Block, parameters_listed};
+use crate::scst::host_id::HostId;
 use crate::scst::names::{DeviceName, Driver, EntryName, GroupName, HandlerName, InitiatorGroup, NodeName, TargetName};
 use crate::scst::target::LunTable;
 use crate::scst::{device_group, identity, target};
@@ -15,9 +16,10 @@ use crate::state::{Device, DeviceGroup, Lun, LunAddress, Member, Storage, Target
 use crate::sysfs::EntryKind;
 
 /// Attributes that tell what was said when a device was added.
-const SETTINGS: [&str; 9] = [
+const SETTINGS: [&str; 10] = [
     "bind_alua_state",
     "blocksize",
+    "cluster_mode",
     "dummy",
     "nv_cache",
     "read_only",
@@ -28,7 +30,8 @@ const SETTINGS: [&str; 9] = [
 ];
 
 /// Attributes by which a host knows a device.
-const IDENTITY: [&str; 5] = ["naa_id", "prod_id", "t10_dev_id", "usn", "vend_specific_id"];
+const IDENTITY: [&str; 8] =
+    ["eui64_id", "inq_vend_specific", "naa_id", "prod_id", "prod_rev_lvl", "t10_dev_id", "usn", "vend_specific_id"];
 
 /// Attributes that can be changed while hosts use the device.
 const TUNING: [&str; 1] = ["threads_num"];
@@ -302,6 +305,9 @@ impl Observer<'_> {
         if has("active") {
             found.active = self.active(name)?;
         }
+        if found.is_shared() {
+            found.joined = self.is_joined(name)?;
+        }
         if found.handler.is_some_and(HandlerName::has_backing) && has("size") {
             found.size = self.size(name)?;
         }
@@ -392,6 +398,13 @@ impl Observer<'_> {
     pub fn handler_parameters(&self, handler: HandlerName) -> Result<Option<Vec<String>>, Error> {
         let usage = self.sysfs.optional_read(&device::handler_mgmt(handler), self.deadline)?;
         Ok(usage.as_deref().and_then(parameters_listed))
+    }
+
+    /// What hosts tell a device by; `None` for one without such attributes, as a disk that is passed through.
+    pub fn host_id(&self, name: &DeviceName) -> Result<Option<HostId>, Error> {
+        let read = |attribute: &str| self.optional(&format!("{}/{attribute}", device::device(name)));
+        let Some(t10) = read("t10_dev_id")? else { return Ok(None) };
+        Ok(Some(HostId::of(read("naa_id")?.as_deref(), read("eui64_id")?.as_deref(), &t10)))
     }
 
     /// The number of this machine that goes into the identifiers which the kernel makes of a device's name; 0 where there is none.

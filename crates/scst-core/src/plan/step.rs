@@ -48,6 +48,8 @@ pub enum Step {
     Close { device: DeviceName },
     /// Have the kernel look at the size of an open backing store again.
     ResyncSize { device: DeviceName },
+    /// Wait until the lock manager shows that a device shares its persistent reservations: the kernel does not say so by itself.
+    AwaitLockspace { device: DeviceName },
     /// Delete a device.
     DelDevice { handler: HandlerName, device: DeviceName },
     /// Create the device group.
@@ -172,7 +174,7 @@ impl Step {
             Self::Block { device, .. } => (format!("{}/block", device::device(device)), "11".into()),
             Self::Unblock { device, .. } => (format!("{}/block", device::device(device)), "0".into()),
             Self::IssueLip { host, .. } => (qla2x00t::issue_lip(host), "1".into()),
-            Self::AwaitUnmapped { .. } | Self::AwaitDrained { .. } => return None,
+            Self::AwaitUnmapped { .. } | Self::AwaitDrained { .. } | Self::AwaitLockspace { .. } => return None,
         })
     }
 
@@ -194,16 +196,21 @@ impl Step {
                 _ => failed.unmaps(device),
             },
             Self::AwaitUnmapped { device } => failed.unmaps(device),
-            Self::SetAttribute { device, .. } | Self::Open { device } | Self::Close { device } => failed.brings(device),
+            Self::SetAttribute { device, .. }
+            | Self::Open { device }
+            | Self::Close { device }
+            | Self::AwaitLockspace { device } => failed.brings(device),
             // A member that is closed makes a group that is in service fail.
             Self::Join { device, .. } => {
                 failed.brings(device) || matches!(failed, Self::Open { device: other } if device == other)
             }
             Self::AddLun { device, .. } => match failed {
                 Self::SetState { .. } => true,
-                // A host that has once seen a device keeps the name and the size it had then, and what it reads of one that
+                // What a host reserves before the lockspace is there, no other node knows. A host that has once seen a device keeps the name and the size it had then, and what it reads of one that
                 // is closed is an error.
-                Self::SetAttribute { device: other, .. } | Self::Open { device: other } => device == other,
+                Self::AwaitLockspace { device: other }
+                | Self::SetAttribute { device: other, .. }
+                | Self::Open { device: other } => device == other,
                 _ => failed.brings(device),
             },
             Self::SetGroupId { node, .. }
@@ -360,6 +367,7 @@ impl Step {
                     if parameters.is_empty() { String::new() } else { format!(" with {}", parameters.join(", ")) };
                 (format!("add{with} through {handler}"), format!("device {device}"))
             }
+            Self::AwaitLockspace { device } => ("wait for the lockspace of".into(), format!("device {device}")),
             Self::DelDevice { device, .. } => ("delete".into(), format!("device {device}")),
             Self::SetAttribute { device, attribute, value } => {
                 (format!("set {attribute} {value} on"), format!("device {device}"))

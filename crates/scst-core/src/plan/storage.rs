@@ -46,6 +46,9 @@ fn left_alone(difference: &Difference) -> bool {
     LEFT_ALONE.contains(&difference.what) || (difference.what == "thin_provisioned" && difference.wanted == "1")
 }
 
+/// What a device that shares its reservations is called where it shares them: written with the device, and never again.
+const FROZEN: &str = "t10_dev_id";
+
 /// Parameters that every SCST knows, whatever its usage text says.
 const ALWAYS_KNOWN: [&str; 2] = ["filename", "read_only"];
 
@@ -302,6 +305,10 @@ impl<'a> DevicePlan<'a> {
                                 .map(|no| ("active", no)),
                         );
                         plan.steps.push(Step::AddDevice { handler, device: name.clone(), parameters });
+                        // That of a device without a store comes with the first host that looks at it.
+                        if device.is_shared() && handler.has_backing() {
+                            plan.steps.push(Step::AwaitLockspace { device: name.clone() });
+                        }
                         // A host that looks at a device of size 0 keeps that until it is told to look again.
                         if added_closed(scope, handler) && !in_service(scope, wanted) {
                             plan.steps.extend(device.size.and_then(|bytes| set_size(name, device.whole_blocks(bytes))));
@@ -314,12 +321,18 @@ impl<'a> DevicePlan<'a> {
                     }
                 }
             }
+            let stands_on_a_store = device.handler.is_some_and(HandlerName::has_backing);
+            if device.is_shared() && stands_on_a_store && kept.is_some_and(|kept| kept.joined == Some(false)) {
+                plan.steps.push(Step::AwaitLockspace { device: name.clone() });
+            }
             let writable = self.can_be_named(scope, name);
+            let frozen = kept.map_or(device.is_shared(), |kept| kept.is_shared());
             // An attribute that a device does not show is one this kernel does not have.
             let right = |attribute: &str, value: &String| {
                 kept.is_some() && found.devices[name].identity.get(attribute).is_none_or(|there| there == value)
             };
-            let wrong = device.identity.iter().filter(|(attribute, value)| writable && !right(attribute, value));
+            let wrong = device.identity.iter().filter(|(attribute, _)| !(frozen && **attribute == FROZEN));
+            let wrong = wrong.filter(|(attribute, value)| writable && !right(attribute, value));
             let there = |attribute: &str| kept.map(|device| device.tuning.get(attribute));
             let tuned = device.tuning.iter().filter(|(attribute, value)| match there(attribute) {
                 Some(there) => there.is_some_and(|there| there != *value),
@@ -465,12 +478,21 @@ fn parameters(
     // What the kernel does by itself need not be said, and an older kernel may not know the word.
     let said = settings.filter(|(name, value)| !is_default(name, value));
     let (taken, unknown): (Vec<_>, Vec<_>) = said.partition(|(name, _)| knows(name));
-    if unknown.iter().any(|(name, _)| *name == "blocksize") {
-        return Err(not_known(handler, "blocksize"));
+    if let Some((name, _)) = unknown.iter().find(|(name, _)| matches!(*name, "blocksize" | "cluster_mode")) {
+        return Err(not_known(handler, name));
+    }
+    // It cannot be changed any more once the device shares its reservations, in a lockspace of that name.
+    let t10 = device.identity.get(FROZEN).filter(|_| device.is_shared());
+    if t10.is_some() && !knows(FROZEN) {
+        return Err(not_known(handler, FROZEN));
     }
     let value =
         |name: &str, value: &str| ParameterValue::parse(value).map_err(|_| format!("its {name} cannot be written"));
-    filename.chain(taken).map(|(name, text)| Ok((name, value(name, text)?))).collect()
+    filename
+        .chain(t10.map(|t10| (FROZEN, t10)))
+        .chain(taken)
+        .map(|(name, text)| Ok((name, value(name, text)?)))
+        .collect()
 }
 
 /// Why a device is not added whose handler does not know one of its parameters.
@@ -482,7 +504,7 @@ pub fn not_known(handler: HandlerName, parameter: &str) -> String {
 /// somebody decided them.
 fn is_default(name: &str, value: &str) -> bool {
     match name {
-        "read_only" | "removable" | "nv_cache" | "dummy" => value == "0",
+        "read_only" | "removable" | "nv_cache" | "dummy" | "cluster_mode" => value == "0",
         "rotational" => value == "1",
         "blocksize" => value == "512",
         _ => false,

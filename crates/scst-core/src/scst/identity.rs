@@ -26,6 +26,12 @@ pub fn t10_dev_id(device: &DeviceName) -> String {
     id
 }
 
+/// Its `prod_rev_lvl` in this release of SCST, such as `3.11.0-pre`.
+pub fn revision(release: &str) -> String {
+    let digits = release.chars().take_while(|c| c.is_ascii_digit() || *c == '.').filter(char::is_ascii_digit);
+    format!("{:>4}", digits.collect::<String>())
+}
+
 /// The checksum that the kernel makes of a name and the byte 0 behind it: CRC32C that begins with 0 and is not inverted.
 fn crc32c(name: &str) -> u32 {
     let mut crc = 0_u32;
@@ -54,6 +60,7 @@ mod tests {
             assert_eq!(usn(&device), serial);
             assert_eq!(t10_dev_id(&device), format!("{serial}-{name}"));
         }
+        assert_eq!([revision("3.11.0-pre"), revision("3.7.0")], ["3110", " 370"]);
         let long = DeviceName::seen("a_name_of_twenty_chars").unwrap();
         assert_eq!(t10_dev_id(&long).len(), 25);
     }

@@ -5,7 +5,9 @@
 pub mod alua;
 pub mod device;
 pub mod device_group;
+pub mod dlm;
 pub mod driver;
+pub mod host_id;
 pub mod identity;
 pub mod names;
 pub mod qla2x00t;

@@ -69,16 +69,30 @@ fn word(text: &str, limit: usize) -> Result<&str, NameError> {
     Ok(text)
 }
 
-/// Checks the short form the agents ask of group and device names: letters and digits, 1 to 8.
-fn short(text: &str) -> Result<&str, NameError> {
+/// The longest name of a device group that the agents give.
+const LONGEST_GROUP: usize = 16;
+
+/// The longest `virtname`. With a group and `_` it is a name that `add_device` accepts.
+const LONGEST_VIRTNAME: usize = 32;
+
+/// The longest name of either that the shell agents take, of letters and digits only.
+const LONGEST_OF_SHELL_AGENTS: usize = 8;
+
+/// Checks a part of a device's name: letters, digits and `also`, 1 to `limit`. No dot: SCST refuses a device with one.
+fn part<'t>(text: &'t str, limit: usize, also: &[char]) -> Result<&'t str, NameError> {
     let text = word(text, MAX_COMPONENT)?;
-    if let Some(bad) = text.chars().find(|c| !c.is_ascii_alphanumeric()) {
+    if let Some(bad) = text.chars().find(|c| !c.is_ascii_alphanumeric() && !also.contains(c)) {
         return Err(NameError::Character(bad));
     }
-    if text.len() > 8 {
-        return Err(NameError::TooLong { length: text.len(), limit: 8 });
+    if text.len() > limit {
+        return Err(NameError::TooLong { length: text.len(), limit });
     }
     Ok(text)
+}
+
+/// Whether a shell agent on another node takes this for a `groupname` or `virtname`.
+pub fn is_of_shell_agents(text: &str) -> bool {
+    part(text, LONGEST_OF_SHELL_AGENTS, &[]).is_ok()
 }
 
 /// A target (port) as sysfs spells it: a WWPN, a GUID, an iSCSI name.
@@ -159,9 +173,9 @@ impl InitiatorGroup {
 pub struct GroupName(String);
 
 impl GroupName {
-    /// A configured group: 1 to 8 letters and digits.
+    /// A configured group: 1 to 16 letters, digits and `-`.
     pub fn parse(text: &str) -> Result<Self, NameError> {
-        short(text).map(|text| Self(text.to_owned()))
+        part(text, LONGEST_GROUP, &['-']).map(|text| Self(text.to_owned()))
     }
 
     /// A group that the kernel listed.
@@ -175,9 +189,9 @@ impl GroupName {
 pub struct DeviceName(String);
 
 impl DeviceName {
-    /// The device that `virtname` (1 to 8 letters and digits) names in `group`.
+    /// The device that `virtname` (1 to 32 letters, digits, `-` and `_`) names in `group`. The first `_` ends the group's name.
     pub fn parse(group: &GroupName, virtname: &str) -> Result<Self, NameError> {
-        let virtname = short(virtname)?;
+        let virtname = part(virtname, LONGEST_VIRTNAME, &['-', '_'])?;
         Self::seen(&format!("{group}_{virtname}"))
     }
 
@@ -380,9 +394,19 @@ mod tests {
         assert_eq!(GroupName::parse("Dummy1").unwrap().as_str(), "Dummy1");
         assert!(GroupName::parse("state").is_ok(), "beside it stands only mgmt");
         assert!(TargetName::seen("state").is_err() && NodeName::parse("state").is_ok());
-        for bad in ["", "ninechars", "a_b", "a-b", "ü", "mgmt"] {
+        for bad in ["", &"x".repeat(17), "a_b", "a.b", "ü", "mgmt"] {
             assert!(GroupName::parse(bad).is_err(), "{bad}");
         }
+        for good in ["ninechars", "a-b", &"x".repeat(16)] {
+            assert!(GroupName::parse(good).is_ok(), "{good}");
+        }
+        let longest = GroupName::parse(&"g".repeat(16)).unwrap();
+        assert_eq!(DeviceName::parse(&longest, &"v".repeat(32)).unwrap().as_str().len(), 49);
+        for (virtname, good) in [("a-b_c", true), ("_", true), (&"v".repeat(33), false), ("a.b", false), ("a/b", false)]
+        {
+            assert_eq!(DeviceName::parse(&longest, virtname).is_ok(), good, "{virtname}");
+        }
+        assert!(is_of_shell_agents("Dummy1") && !is_of_shell_agents("ninechars") && !is_of_shell_agents("a-b"));
         let group = GroupName::parse("dummy").unwrap();
         let device = DeviceName::parse(&group, "lu0dummy").unwrap();
         assert_eq!(device.as_str(), "dummy_lu0dummy");

@@ -147,6 +147,48 @@ impl NaaId {
     }
 }
 
+/// The EUI-64 identifier of a device (`eui64_id`), as sysfs spells it: `0x` and lower-case digits.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Eui64Id(String);
+
+impl Eui64Id {
+    /// 16, 24 or 32 hex digits; `0x` before them may be left out.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        let digits = text.strip_prefix("0x").unwrap_or(text).to_ascii_lowercase();
+        if let Some(bad) = digits.chars().find(|c| !c.is_ascii_hexdigit()) {
+            return Err(NameError::Character(bad));
+        }
+        match digits.len() {
+            16 | 24 | 32 => Ok(Self(format!("0x{digits}"))),
+            _ => Err(NameError::Form("an EUI-64 identifier of 16, 24 or 32 hex digits")),
+        }
+    }
+}
+
+/// A text that hosts show of a device, such as `prod_id`: up to `limit` visible characters and blanks. A character that a device's
+/// parameter cannot hold is written as `%` and two hex digits: `%20` is a blank, `%2c` a comma, `%25` a percent sign.
+pub fn shown_text(text: &str, limit: usize) -> Result<String, NameError> {
+    let form = NameError::Form("a text in which % is followed by two hex digits");
+    let mut parts = text.split('%');
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (digits, rest) = part.split_at_checked(2).ok_or_else(|| form.clone())?;
+        let code = u8::from_str_radix(digits, 16).ok().filter(|_| digits.bytes().all(|b| b.is_ascii_hexdigit()));
+        shown.push(code.ok_or_else(|| form.clone())?.into());
+        shown.push_str(rest);
+    }
+    if shown.trim().is_empty() {
+        return Err(NameError::Empty);
+    }
+    if let Some(bad) = shown.chars().find(|c| !c.is_ascii_graphic() && *c != ' ') {
+        return Err(NameError::Character(bad));
+    }
+    if shown.len() > limit {
+        return Err(NameError::TooLong { length: shown.len(), limit });
+    }
+    Ok(shown)
+}
+
 /// The logical block size of a device, in bytes (`blocksize`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BlockSize(u16);
@@ -194,7 +236,7 @@ impl fmt::Display for ThreadsNum {
     }
 }
 
-readable!(ParameterValue, AttributeValue, BackingPath, T10DevId, Usn, NaaId);
+readable!(ParameterValue, AttributeValue, BackingPath, T10DevId, Usn, NaaId, Eui64Id);
 
 #[cfg(test)]
 mod tests {
@@ -244,6 +286,26 @@ mod tests {
         }
         for text in ["0X5000000000000001", "500000000000000g", "500000000000001", "0x0x50000000000001"] {
             assert!(NaaId::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn eui_64_identifiers_have_three_lengths() {
+        for digits in [16, 24, 32] {
+            let id = "A".repeat(digits);
+            assert_eq!(Eui64Id::parse(&id).unwrap().to_string(), format!("0x{}", id.to_lowercase()));
+        }
+        for text in ["", "0x", "001122334455667", "00112233445566778", "001122334455667g", "0X0011223344556677"] {
+            assert!(Eui64Id::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_text_for_hosts_can_hold_what_a_parameter_cannot() {
+        assert_eq!(shown_text("Virtual%20Disk", 16), Ok("Virtual Disk".to_owned()));
+        assert_eq!(shown_text("a%2cb%25", 4), Ok("a,b%".to_owned()));
+        for text in ["", "%20", "a%", "a%2", "a%zz", "a%+1", "a%0a", "a%e9", "é", "abcdefghi"] {
+            assert!(shown_text(text, 8).is_err(), "{text}");
         }
     }
 

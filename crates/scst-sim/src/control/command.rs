@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use super::{reserve, unknowns};
 use crate::faults::Fault;
 use crate::host::{FileEntry, StoreChange};
-use crate::model::{DaemonSignal, IscsiInitiator, IscsiRefusal};
+use crate::model::{DaemonSignal, IscsiInitiator, IscsiRefusal, LockManager};
 use crate::mount::Core;
 use crate::scenario::{ConnectEntry, PortEntry, SlowEntry};
 use crate::words;
@@ -52,7 +52,7 @@ scsi DRIVER TARGET SESSION LUN tur|inquiry|readcap10|readcap16|rtpg|read LBA|wri
 pr DRIVER TARGET SESSION LUN COMMAND
   where COMMAND is register KEY NEW [aptpl], reserve KEY TYPE, release KEY TYPE, clear KEY, preempt KEY NEW TYPE, keys or reservation;
   keys are hexadecimal, the KEY of register is 0 where none is registered and * to ignore it
-dlm start|stop
+dlm start [NODE]|stop
 dlm lost|fenced NODE
 lockspaces
 file path=PATH kind=regular|block|dir|char|fifo|missing [number=MAJOR:MINOR] [mknod=true] [partition_of=DISK] [identity=NAME] \
@@ -127,6 +127,7 @@ fn module(core: &mut Core, verb: &str, words: &[&str]) -> Result<String, Refused
                 failed("stopping DLM under a lockspace hangs for good, and the node is fenced", errno)
             })?;
         }
+        ("dlm", ["start", node]) => core.machine.join_lock_manager(&LockManager::default(), number(node)?),
         ("dlm", [what @ ("lost" | "fenced"), node]) => {
             let known = core.machine.node_lost(number(node)?, *what == "fenced");
             known.map_err(|errno| failed("no lock manager runs here", errno))?;

@@ -6,7 +6,7 @@
 //! been fenced nobody joins, and commands that change reservations wait. Whether hosts of other nodes are told of a preemption is not
 //! known, and reported where it would matter.
 //!
-//! The kernel shows lockspaces in `kernel/dlm`, and dlm_controld the nodes in each in `kernel/config/dlm/cluster`. Here both have
+//! The kernel shows lockspaces in `kernel/dlm`, and `dlm_controld` the nodes in each in `kernel/config/dlm/cluster`. Here both have
 //! directories only: what their attributes say is not known.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,7 +24,7 @@ use super::tree::{Entry, Node};
 #[derive(Debug, Clone, Default)]
 pub struct LockManager(Arc<Mutex<Cluster>>);
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Cluster {
     /// The nodes on which it runs.
     nodes: BTreeSet<u32>,
@@ -34,7 +34,7 @@ struct Cluster {
 }
 
 /// A lockspace.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Space {
     members: BTreeSet<u32>,
     /// How often the reservations have changed.
@@ -50,7 +50,22 @@ pub(super) struct Seat {
     node: u32,
 }
 
+impl Seat {
+    /// The same part in a cluster of its own.
+    pub(super) fn fork(&self) -> Self {
+        Self { manager: self.manager.fork(), node: self.node }
+    }
+}
+
 impl LockManager {
+    /// A lock manager in the same state, which goes its own way. Machines that were copied take part in it by
+    /// [`Machine::change_lock_manager`].
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        let cluster = self.lock().clone();
+        Self(Arc::new(Mutex::new(cluster)))
+    }
+
     /// A node lost power, or its network: nobody knows whether it will go on.
     pub fn lose(&self, node: u32) {
         self.lock().lost.insert(node);
@@ -116,18 +131,28 @@ impl Machine {
 
     /// The lock manager of a cluster runs on this machine, which is its node of that number.
     pub fn join_lock_manager(&mut self, manager: &LockManager, node: u32) {
+        if let Some(seat) = self.dlm.take() {
+            seat.manager.fence(seat.node);
+        }
         manager.lock().nodes.insert(node);
         self.dlm = Some(Seat { manager: manager.clone(), node });
         self.share_reservations();
+    }
+
+    /// This machine, a copy, is the same node of a copied cluster.
+    pub fn change_lock_manager(&mut self, manager: &LockManager) {
+        if let Some(seat) = &mut self.dlm {
+            seat.manager = manager.clone();
+        }
     }
 
     /// A node of this machine's cluster is lost, or, `fenced`, known to be down. ENODEV where no lock manager runs.
     pub fn node_lost(&mut self, node: u32, fenced: bool) -> Result<(), Errno> {
         let seat = self.dlm.as_ref().ok_or(Errno::ENODEV)?;
         if fenced {
-            seat.manager.fence(node)
+            seat.manager.fence(node);
         } else {
-            seat.manager.lose(node)
+            seat.manager.lose(node);
         }
         Ok(())
     }

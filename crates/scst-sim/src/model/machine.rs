@@ -80,7 +80,7 @@ impl Machine {
             fc_ports: self.fc_ports.clone(),
             lips: self.lips.clone(),
             other_ports: self.other_ports.clone(),
-            dlm: self.dlm,
+            dlm: self.dlm.as_ref().map(Seat::fork),
             scsi_disks: self.scsi_disks.clone(),
             ios: self.ios.clone(),
             asked: self.asked.clone(),

@@ -90,7 +90,7 @@ impl<S: Surface> Player<S> {
                 self.surface.machine(|machine| machine.lock_manager(running))
             }
             "lockspaces" => {
-                let names = self.surface.machine(|machine| machine.lockspaces());
+                let names = self.surface.machine(Machine::lockspaces);
                 return Ok(format!("{names:?}"));
             }
             "io_start" => self.io_start(env)?,

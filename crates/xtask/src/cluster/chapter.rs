@@ -40,6 +40,7 @@ pub(super) const CHAPTERS: &[Chapter] = &[
     stories::trouble::CHAPTER,
     stories::reloads::CHAPTER,
     stories::foreseen::CHAPTER,
+    stories::reservations::CHAPTER,
     stories::members::CHAPTER,
     stories::by_hand::CHAPTER,
     stories::trouble::LARGE,

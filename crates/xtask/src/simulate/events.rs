@@ -9,7 +9,7 @@ use scst_sim::host::{StoreChange, StoreHealth};
 use scst_sim::model::Slow;
 
 use super::faults::Fault;
-use super::pacemaker::Cluster;
+use super::pacemaker::{Cluster, Resource};
 use super::stores::Layer;
 use super::world::NODES;
 
@@ -113,6 +113,9 @@ fn command(cluster: &mut Cluster, node: usize) {
     let mut state = cluster.stage.lock();
     let group = state.world.groups.clone();
     let group = state.world.lot.one_of(&group).clone();
+    let uses_dlm =
+        |resource: &Resource| resource.group.as_ref() == Some(&group) && resource.params.contains_key("reservations");
+    let shared = cluster.resources.iter().any(uses_dlm) && state.world.lot.once_in(2);
     state.world.disturbed = true;
     let takes = match state.world.lot.below(12) {
         0 => {
@@ -124,6 +127,9 @@ fn command(cluster: &mut Cluster, node: usize) {
     };
     if state.world.nodes[node].powered && state.world.state(node, &group, node).as_deref() == Some("active") {
         state.world.happened(format!("a host of {group} on {} sends a command that takes {takes:?}", NODES[node]));
+        if shared {
+            state.world.host_reserves(node, &group);
+        }
         state.world.host_command(node, &group, takes);
     }
 }

@@ -55,7 +55,7 @@ impl World {
     }
 
     /// A host is logged in on a node, and has heard what the LUN has to tell.
-    fn log_in(&mut self, node: usize, lun: u32) -> bool {
+    pub(super) fn log_in(&mut self, node: usize, lun: u32) -> bool {
         let target = port(node, 0);
         let machine = &mut self.nodes[node].machine;
         let sessions = format!("{SCST}/targets/qla2x00t/{target}/sessions/{HOST}");

@@ -78,6 +78,7 @@ impl World {
 
     /// Nothing went wrong: every instance that runs says the truth of every node, and all nodes have the same ids for the same things.
     pub(super) fn undisturbed(&mut self, cluster: &Cluster) {
+        self.same_reservations();
         if self.disturbed {
             return;
         }
@@ -170,6 +171,7 @@ impl World {
 
     /// Faults have ended and the cluster is at rest: every group is served by one node, and everybody says the truth.
     pub(super) fn at_rest(&mut self, cluster: &Cluster) {
+        self.same_reservations();
         for group in self.groups.clone() {
             let mut serving = Vec::new();
             for node in 0..self.nodes.len() {

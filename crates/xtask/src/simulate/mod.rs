@@ -19,6 +19,7 @@ mod pacemaker;
 mod real;
 #[cfg(test)]
 mod recorded;
+mod reservations;
 mod stage;
 mod stores;
 mod world;
@@ -224,6 +225,10 @@ fn play(seed: u64, kept: &Kept, real: bool) -> Result<Played, Box<dyn Error>> {
     let stage = Stage::new(world);
     stage.lock().tape = real.then(Tape::default);
     let mut cluster = Cluster::new(stage.clone(), groups, fencing);
+    // Without fencing DLM waits for a lost node for ever.
+    if fencing && version == ScstVersion::V3_11 && lot.once_in(3) {
+        cluster.resources[1].params.insert("reservations".to_owned(), "shared".to_owned());
+    }
     cluster.settle();
     let mut events = 0;
     for event in &kept.0 {

@@ -134,6 +134,7 @@ impl World {
         there.waiting.clear();
         there.states.clear();
         there.commands.clear();
+        self.dlm_starts(node);
         self.command(node, "handlers/vdisk_nullio/mgmt", "add_device other_disk");
         self.command(node, "device_groups/mgmt", "create other");
         let table = format!("targets/qla2x00t/{}/ini_groups", port(node, 0));

@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use scst_core::ocf::action::Action;
 use scst_core::system::Ended;
 use scst_sim::host::Files;
-use scst_sim::model::{Machine, ScstVersion};
+use scst_sim::model::{LockManager, Machine, ScstVersion};
 use scst_sim::stand_in::cib::CibFile;
 use scst_sim::stand_in::{self, World as StandIns};
 
@@ -72,6 +72,8 @@ pub(super) struct World {
     pub(super) stores: Vec<Store>,
     /// The last number that was acknowledged, by store and block.
     pub(super) acknowledged: BTreeMap<(String, u64), u64>,
+    /// The lock manager of the cluster.
+    pub(super) dlm: LockManager,
     /// Two parts of the cluster have served the same stores, which nobody could prevent without fencing.
     pub(super) split: bool,
     /// What goes wrong in the next action of this kind on this node, at which operation.
@@ -113,6 +115,7 @@ impl World {
             layers: BTreeMap::new(),
             stores: groups.iter().enumerate().flat_map(|(place, group)| stores_of(place, group)).collect(),
             acknowledged: BTreeMap::new(),
+            dlm: LockManager::default(),
             split: false,
             armed: None,
             disturbed: false,
@@ -159,9 +162,13 @@ impl World {
     pub(super) fn fork(&self) -> Self {
         let contents = self.nodes.first().map(|node| node.disks.contents().clone()).unwrap_or_default();
         let contents = Arc::new(Mutex::new(contents));
+        let dlm = self.dlm.fork();
+        let mut nodes: Vec<Node> = self.nodes.iter().map(|node| node.fork(&contents)).collect();
+        nodes.iter_mut().for_each(|node| node.machine.change_lock_manager(&dlm));
         Self {
             lot: self.lot.clone(),
-            nodes: self.nodes.iter().map(|node| node.fork(&contents)).collect(),
+            nodes,
+            dlm,
             layers: self.layers.clone(),
             stores: self.stores.clone(),
             acknowledged: self.acknowledged.clone(),

@@ -291,7 +291,7 @@ fn made(params: &Params) -> Source {
 fn device_text(number: usize) -> impl Strategy<Value = String> {
     let flags = proptest::sample::subsequence(vec!["read_only=1", "removable=1", "is_ssd=1"], 0..=3);
     let ids = proptest::sample::subsequence(
-        vec!["usn=abc12", "t10devid=a-b_c", "naa_id=60014051a3f0c2d4e5b6a79881234567"],
+        vec!["usn=abc12", "t10devid=a-b_c0", "naa_id=60014051a3f0c2d4e5b6a79881234567"],
         0..=3,
     );
     let handler = prop_oneof![
@@ -304,10 +304,8 @@ fn device_text(number: usize) -> impl Strategy<Value = String> {
     ];
     (handler, flags, ids).prop_map(move |(handler, flags, ids)| {
         let words = flags.iter().chain(&ids).map(|word| {
-            format!(
-                ",{}",
-                word.replace("abc12", &format!("abc{number}")).replace("81234567", &format!("8123456{number}"))
-            )
+            let serial = word.replace("abc12", &format!("abc{number}")).replace("a-b_c0", &format!("a-b_c{number}"));
+            format!(",{}", serial.replace("81234567", &format!("8123456{number}")))
         });
         let file = handler.contains("write_through=0") && flags.contains(&"read_only=1");
         let handler = if file { handler.replace(",write_through=0", "") } else { handler };

@@ -7,6 +7,7 @@ pub(super) mod members;
 pub(super) mod planned;
 pub(super) mod processes;
 pub(super) mod reloads;
+pub(super) mod reservations;
 pub(super) mod sample;
 pub(super) mod stores;
 pub(super) mod trouble;

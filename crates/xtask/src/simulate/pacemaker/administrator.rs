@@ -13,6 +13,7 @@ impl Cluster {
             let what = if cut { "is cut off" } else { "loses power" };
             state.world.happened(format!("{} {what}", NODES[node]));
             state.world.disturbed |= cut || !self.fencing;
+            state.world.dlm_loses(node, false);
             if cut {
                 state.world.nodes[node].cut = true;
             } else {
@@ -35,6 +36,8 @@ impl Cluster {
             }
             if resource.group.is_some() {
                 cib.set_status_attribute(NODES[node], &format!("master-{}", resource.id), None).expect("a CIB");
+                let group = resource.group.as_deref().unwrap_or_default();
+                cib.set_status_attribute(NODES[node], &format!("scst-devices-{group}"), None).expect("a CIB");
             }
         }
         self.lost.remove(&node);

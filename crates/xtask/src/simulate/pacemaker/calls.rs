@@ -56,6 +56,9 @@ impl Cluster {
         env.push(("OCF_RESOURCE_INSTANCE".to_owned(), resource.id.clone()));
         env.push(("OCF_RESOURCE_TYPE".to_owned(), kind.to_owned()));
         let key = (resource.id.clone(), node);
+        if action != Action::Notify {
+            self.acted.insert(key.clone(), action);
+        }
         let before = self.last.insert(key, action);
         let mut state = self.stage.lock();
         if let Some(before) = before {

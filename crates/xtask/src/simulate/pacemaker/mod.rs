@@ -137,6 +137,8 @@ pub(super) struct Cluster {
     pub(super) eventful: bool,
     /// What was done last on each node, to count pairs of actions.
     last: BTreeMap<(String, usize), Action>,
+    /// The same without notifications.
+    acted: BTreeMap<(String, usize), Action>,
 }
 
 type Extra = Vec<(String, String)>;
@@ -180,6 +182,7 @@ impl Cluster {
             aborted: false,
             eventful: false,
             last: BTreeMap::new(),
+            acted: BTreeMap::new(),
         }
     }
 
@@ -188,6 +191,7 @@ impl Cluster {
         Self {
             stage: self.stage.fork(),
             resources: self.resources.clone(),
+            acted: self.acted.clone(),
             standby: self.standby.clone(),
             lost: self.lost.clone(),
             last: self.last.clone(),

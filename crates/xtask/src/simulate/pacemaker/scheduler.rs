@@ -27,6 +27,7 @@ impl Cluster {
         if self.fencing {
             for node in &lost {
                 let mut state = self.stage.lock();
+                state.world.dlm_loses(*node, true);
                 if state.world.nodes[*node].powered {
                     state.world.nodes[*node].powered = false;
                     state.world.happened(format!("{} is fenced", NODES[*node]));

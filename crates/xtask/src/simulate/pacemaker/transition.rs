@@ -81,7 +81,7 @@ impl Cluster {
             }
             let instance = &self.resources[r].instances[from];
             let (failed, role) = (instance.failed || instance.blocked, instance.role);
-            let reloaded = self.last.get(&(self.resources[r].id.clone(), from)) == Some(&Action::Reload);
+            let reloaded = self.acted.get(&(self.resources[r].id.clone(), from)) == Some(&Action::Reload);
             let mut state = self.stage.lock();
             if reloaded || !self.fencing {
                 state.world.over =

@@ -1,0 +1,65 @@
+//! What the nodes have told each other of a group's devices, side by side.
+
+use std::collections::BTreeMap;
+
+use scst_core::scst::names::NodeName;
+use scst_core::state::Storage;
+use serde::Serialize;
+
+use super::groups::Group;
+use crate::scst_aluadg::agreement;
+use crate::scst_aluadg::params::Params;
+use crate::scst_ha::output::Page;
+use crate::scst_ha::table::Table;
+
+/// A device as one node has told of it.
+#[derive(Debug, Serialize)]
+pub(in crate::scst_ha) struct Told {
+    device: String,
+    node: String,
+    /// In bytes, where it is known.
+    size: Option<u64>,
+    /// In bytes.
+    block_size: u64,
+    /// What hosts tell it by.
+    known_as: String,
+    /// It is the same as on this node, as far as hosts can see.
+    same: bool,
+}
+
+/// Adds the comparison to a group that runs here, and what contradicts this node to its faults.
+pub(super) fn compare(
+    group: &mut Group,
+    params: &Params,
+    found: &Storage,
+    local: &NodeName,
+    told: &BTreeMap<String, String>,
+) {
+    for row in agreement::compared(params, found, local, told) {
+        group.agreement.push(Told {
+            device: row.device,
+            node: row.node,
+            size: row.size,
+            block_size: row.block,
+            known_as: row.id,
+            same: row.same,
+        });
+        group.faults.extend(row.conflicts);
+    }
+}
+
+/// A row per device and node.
+pub(super) fn text(rows: &[Told], page: Page) -> String {
+    let mut table = Table::new(&["as told by", "device", "size", "blocks", "known as", "same as here"]);
+    for row in rows {
+        table.row([
+            row.node.clone(),
+            row.device.clone(),
+            row.size.map_or("-".to_owned(), |size| size.to_string()),
+            row.block_size.to_string(),
+            row.known_as.clone(),
+            (if row.same { "yes" } else { "no" }).to_owned(),
+        ]);
+    }
+    table.text("  ", page)
+}
