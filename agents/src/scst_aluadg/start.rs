@@ -14,6 +14,7 @@ use scst_core::plan::{Plan, Step};
 use scst_core::scst::alua::AluaState;
 use scst_core::scst::host_id::ClusterId;
 use scst_core::scst::names::{DeviceName, Driver, NodeName, TargetName};
+use scst_core::scst::target::LunTable;
 use scst_core::state::{LunAddress, Storage};
 use scst_core::state_file::{Remembered, StateFile};
 
@@ -448,11 +449,10 @@ impl<'a> Work<'a> {
         for (port, groups) in &self.local.groups {
             for group in groups {
                 let in_use = observer.luns_in_use(driver, port, group)?;
-                let clash = wanted.luns.iter().find(|(at, _)| {
-                    in_use.contains(&at.lun)
-                        && at.table.port == *port
-                        && at.table.group.as_ref() == Some(group)
-                        && !found.luns.contains_key(at)
+                let Some(table) = LunTable::of_group(driver, port, group) else { continue };
+                let clash = in_use.iter().find_map(|lun| {
+                    let at = LunAddress { table: table.clone(), lun: *lun };
+                    wanted.luns.get_key_value(&at).filter(|_| !found.luns.contains_key(&at))
                 });
                 if let Some((LunAddress { lun, .. }, mapped)) = clash {
                     let holder = observer.lun_device(driver, port, group, *lun)?.unwrap_or_default();

@@ -10,8 +10,8 @@ use std::thread;
 use scst_core::deadline::Deadline;
 use scst_core::ocf::exit::Failure;
 
-/// The most that is read of a file, in bytes. A CIB of the largest clusters has a tenth of it.
-const LIMIT: u64 = 64 << 20;
+/// The most that is read of a file, in bytes: the state of a node with 200,000 LUNs has half of it.
+const LIMIT: u64 = 256 << 20;
 
 /// Reads a file; `-` is standard input.
 ///
@@ -132,6 +132,6 @@ mod tests {
     #[test]
     fn a_file_without_end_is_given_up() {
         let error = read(Path::new("/dev/zero"), &deadline()).unwrap_err().reason;
-        assert!(error == "/dev/zero is larger than 64 MiB" || error == "/dev/zero did not end in time", "{error}");
+        assert!(error == "/dev/zero is larger than 256 MiB" || error == "/dev/zero did not end in time", "{error}");
     }
 }
