@@ -153,7 +153,7 @@ fn a_notification_gives_a_block_back_only_where_that_takes_no_other_process() {
         alpha.call(&group()).lists(&lists).run("notify").exit(0)
     };
     notify("pre").wrote(&["device_groups/dummy/target_groups/beta/state < transitioning"]);
-    assert!(alpha.mount().writes().iter().all(|write| write.process.name != "sh"));
+    assert!(alpha.mount().writes().iter().all(|write| write.process.name != "exe"));
     finish(alpha, &io);
     let given = ["devices/dummy_lu0dummy/block < 0", "device_groups/dummy/target_groups/beta/state < unavailable"];
     notify("post").wrote(&given);

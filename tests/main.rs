@@ -18,6 +18,7 @@ mod failover;
 mod faults;
 mod hostile;
 mod identity;
+mod iscsi;
 mod metadata;
 mod missing_ports;
 mod monitor;

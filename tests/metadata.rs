@@ -7,8 +7,11 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-const AGENTS: [(&str, &str); 2] =
-    [("scst_qla2xtgt", env!("CARGO_BIN_EXE_scst_qla2xtgt")), ("scst_aluadg", env!("CARGO_BIN_EXE_scst_aluadg"))];
+const AGENTS: [(&str, &str); 3] = [
+    ("scst_qla2xtgt", env!("CARGO_BIN_EXE_scst_qla2xtgt")),
+    ("scst_target", env!("CARGO_BIN_EXE_scst_target")),
+    ("scst_aluadg", env!("CARGO_BIN_EXE_scst_aluadg")),
+];
 
 /// A path of the repository.
 fn repository(path: &str) -> PathBuf {
@@ -44,7 +47,7 @@ fn lint(arguments: &[String]) {
     }
 }
 
-/// Runs `script` where the two agents are the only ones installed, as the provider `onesty`; the host keeps its own.
+/// Runs `script` where our agents are the only ones installed, as the provider `onesty`; the host keeps its own.
 fn with_agents_installed(script: &str) -> Output {
     let root = tempfile::tempdir().unwrap();
     let provider = root.path().join("onesty");
@@ -63,7 +66,7 @@ fn with_agents_installed(script: &str) -> Output {
 }
 
 /// The operations of the contract that a tool has to show, with their time-outs, and of monitors interval and role.
-const OPERATIONS: [(&str, &[(&str, &str)]); 2] = [
+const OPERATIONS: [(&str, &[(&str, &str)]); 3] = [
     (
         "scst_qla2xtgt",
         &[
@@ -72,6 +75,16 @@ const OPERATIONS: [(&str, &[(&str, &str)]); 2] = [
             ("monitor", "timeout=20s interval=10s"),
             ("reload", "timeout=120s"),
             ("reload-agent", "timeout=120s"),
+        ],
+    ),
+    (
+        "scst_target",
+        &[
+            ("start", "timeout=60s"),
+            ("stop", "timeout=120s"),
+            ("monitor", "timeout=20s interval=10s"),
+            ("reload", "timeout=60s"),
+            ("reload-agent", "timeout=60s"),
         ],
     ),
     (
@@ -145,6 +158,7 @@ fn pcs_describes_the_agents_with_their_parameters() {
     installed("/usr/sbin/pcs", "pcs");
     for (name, parameters) in [
         ("scst_qla2xtgt", &["initiators (required)"][..]),
+        ("scst_target", &["tgtdriver (required)", "initiators (required)", "incoming_users", "attributes", "daemon"]),
         (
             "scst_aluadg",
             &[
@@ -194,9 +208,11 @@ fn empty_cluster(example: &str) -> (tempfile::TempDir, [String; 2]) {
 #[test]
 fn crmsh_takes_the_examples_of_the_documentation() {
     installed("/usr/sbin/crm", "crmsh");
-    for (document, heading) in
-        [("README.md", "## Configure"), ("docs/operations.md", "### Ports, and one device group")]
-    {
+    for (document, heading) in [
+        ("README.md", "## Configure"),
+        ("docs/operations.md", "### Ports, and one device group"),
+        ("docs/operations.md", "## iSCSI from two bare machines"),
+    ] {
         let (_directory, [cib, file]) = empty_cluster(&examples(document, heading)[0]);
         let load =
             format!("CIB_file={cib} crm configure load update {file} 2>&1 && crm_verify --xml-file {cib} -V 2>&1");
@@ -210,16 +226,19 @@ fn crmsh_takes_the_examples_of_the_documentation() {
 }
 
 #[test]
-fn pcs_takes_the_example_of_the_documentation() {
+fn pcs_takes_the_examples_of_the_documentation() {
     installed("/usr/sbin/pcs", "pcs");
-    let example = &examples("docs/operations.md", "### Ports, and one device group")[1];
-    let (_directory, [cib, file]) = empty_cluster(&format!("set -e\n{example}"));
-    let commands =
-        format!("pcs() {{ /usr/sbin/pcs -f {cib} \"$@\"; }} && . {file} 2>&1 && crm_verify --xml-file {cib} -V 2>&1");
-    let text = content(&with_agents_installed(&commands), "pcs");
-    assert!(!text.contains("Error") && !text.contains("Warning"), "{text}");
-    let cib = std::fs::read_to_string(&cib).unwrap();
-    assert!(cib.contains("<rsc_colocation") && cib.contains("<rsc_order"), "{cib}");
+    for heading in ["### Ports, and one device group", "## iSCSI from two bare machines"] {
+        let example = &examples("docs/operations.md", heading)[1];
+        let (_directory, [cib, file]) = empty_cluster(&format!("set -e\n{example}"));
+        let commands = format!(
+            "pcs() {{ /usr/sbin/pcs -f {cib} \"$@\"; }} && . {file} 2>&1 && crm_verify --xml-file {cib} -V 2>&1"
+        );
+        let text = content(&with_agents_installed(&commands), "pcs");
+        assert!(!text.contains("Error") && !text.contains("Warning"), "{text}");
+        let cib = std::fs::read_to_string(&cib).unwrap();
+        assert!(cib.contains("<rsc_colocation") && cib.contains("<rsc_order"), "{cib}");
+    }
 }
 
 /// What `scst-ha import` makes of a file of scstadmin.

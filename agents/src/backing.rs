@@ -93,9 +93,7 @@ fn together<'p>(
     deadline: &Deadline,
 ) -> Vec<Option<io::Result<StoreKind>>> {
     let end = deadline.now() + PATIENCE.min(deadline.remaining() / 2);
-    let begun: Vec<_> = operations
-        .map(|(path, verb)| deadline.system().begin(Operation { verb, path: path.into(), data: None }))
-        .collect();
+    let begun: Vec<_> = operations.map(|(path, verb)| deadline.system().begin(Operation::new(verb, path))).collect();
     let answer = |begun: io::Result<Box<dyn Pending>>| match begun {
         Err(error) => Some(Err(error)),
         Ok(mut pending) => pending.answer(end.saturating_sub(deadline.now())).map(|answer| {

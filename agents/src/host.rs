@@ -462,8 +462,12 @@ pub fn first_failure(applied: &Applied) -> Option<Failure> {
     for (_, failed) in applied.failed.iter().enumerate().filter(|(other, _)| *other != at) {
         tracing::error!("{failed}");
     }
-    let failure = Failure::from(first.error.clone());
-    Some(Failure { reason: one_line(&first.to_string()), ..failure })
+    let failure = Failure { reason: one_line(&first.to_string()), ..Failure::from(first.error.clone()) };
+    Some(if first.is_unanswered() && first.step.asks_daemon() {
+        failure.with_hint("the daemon behind the targets does not answer: it is stopped, or hangs; end it (SIGKILL), and start the resource anew")
+    } else {
+        failure
+    })
 }
 
 fn parse_node(name: &str) -> Result<NodeName, Failure> {

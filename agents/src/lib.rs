@@ -1,4 +1,4 @@
-//! The two agents, as a library, so that tests and tools reach their tables.
+//! The agents, as a library, so that tests and tools reach their tables.
 //!
 //! A binary is three lines: it hands its agent to [`scst_core::ocf::run::main`]. Each agent is a table and parameters
 //! (`params`), the state that follows from them (`wanted`), and the actions; `target` holds those of every agent that brings ports up.
@@ -11,4 +11,5 @@ pub mod reservations;
 pub mod scst_aluadg;
 pub mod scst_ha;
 pub mod scst_qla2xtgt;
+pub mod scst_target;
 pub mod target;

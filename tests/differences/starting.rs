@@ -187,7 +187,9 @@ fn f20_the_description_asks_nobody() {
 fn s4_anybody_gets_the_description_from_an_agent_alone() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("modes can be changed");
-    for binary in [env!("CARGO_BIN_EXE_scst_qla2xtgt"), env!("CARGO_BIN_EXE_scst_aluadg")] {
+    for binary in
+        [env!("CARGO_BIN_EXE_scst_qla2xtgt"), env!("CARGO_BIN_EXE_scst_target"), env!("CARGO_BIN_EXE_scst_aluadg")]
+    {
         let agent = dir.path().join("agent");
         // By another process: a story that starts an agent at this moment would keep the copy open for writing.
         assert!(Command::new("cp").arg(binary).arg(&agent).status().is_ok_and(|status| status.success()));

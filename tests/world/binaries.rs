@@ -11,6 +11,7 @@ use std::sync::OnceLock;
 pub(super) fn agent(name: &str) -> &'static Path {
     Path::new(match name {
         "scst_qla2xtgt" => env!("CARGO_BIN_EXE_scst_qla2xtgt"),
+        "scst_target" => env!("CARGO_BIN_EXE_scst_target"),
         "scst_aluadg" => env!("CARGO_BIN_EXE_scst_aluadg"),
         "scst-ha" => env!("CARGO_BIN_EXE_scst-ha"),
         other => panic!("there is no agent {other}"),

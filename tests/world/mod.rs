@@ -28,7 +28,7 @@ use scst_sim::stand_in::cib::CibFile;
 
 pub(crate) use self::node::Node;
 pub(crate) use self::resource::Resource;
-pub(crate) use self::run::Outcome;
+pub(crate) use self::run::{Call, Outcome};
 pub(crate) use self::transition::Lists;
 
 /// A major number above those that drivers can have: opening such a device node answers ENXIO.

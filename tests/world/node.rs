@@ -42,6 +42,11 @@ impl Node {
         Self { name: plan.name.clone(), id: plan.id, mount, files, dir, tools: tools.to_owned(), cib: cib.clone() }
     }
 
+    /// Its name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     // ---- actions -----------------------------------------------------------------------------
 
     /// Runs an action as Pacemaker would: parameters, meta attributes, no notification lists.

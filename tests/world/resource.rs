@@ -14,6 +14,11 @@ impl Resource {
         Self { id: id.to_owned(), agent: "scst_qla2xtgt", params: Vec::new() }
     }
 
+    /// A resource of the agent that brings targets of any driver up.
+    pub(crate) fn targets(id: &str, driver: &str) -> Self {
+        Self { id: id.to_owned(), agent: "scst_target", params: Vec::new() }.param("tgtdriver", driver)
+    }
+
     /// A resource of the agent that serves a device group.
     pub(crate) fn group(id: &str) -> Self {
         Self { id: id.to_owned(), agent: "scst_aluadg", params: Vec::new() }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use scst_sim::mount::WriteRecord;
+use scst_sim::mount::{Process, WriteRecord};
 use snapbox::assert::{Assert, DEFAULT_ACTION_ENV};
 use snapbox::data::Inline;
 
@@ -271,10 +271,15 @@ impl Running<'_> {
             err: self.err.join().expect("a pipe is read to its end"),
             log: read(&self.log),
             calls: read(&self.calls).lines().map(str::to_owned).collect(),
-            writes: self.node.mount().writes().into_iter().filter(|write| write.process.pid == pid).collect(),
+            writes: self.node.mount().writes().into_iter().filter(|write| made_by(&write.process, pid)).collect(),
             took,
         }
     }
+}
+
+/// Whether a process is that of the run, or one that it has left the kernel's files to.
+fn made_by(process: &Process, pid: u32) -> bool {
+    process.pid == pid || (process.parent == pid && process.name == "exe")
 }
 
 /// What came of a run.

@@ -49,7 +49,7 @@ const REASONS: [Reason; 34] = [
     row(
         "device …: still blocked by a demotion that gave up: commands in flight do not end",
         "1, 9",
-        "The store, or the network to it, is stuck, and a demotion or stop gave up waiting. A process waits in the kernel to give the block back (`ps` shows a `sh` in state D): leave it alone, a signal would make it go for nothing. Repair the store; hosts go on when it answers",
+        "The store, or the network to it, is stuck, and a demotion or stop gave up waiting. A process waits in the kernel to give the block back (`ps` shows one with the argument `--kernel-files-helper` in state D): leave it alone, a signal would make it go for nothing. Repair the store; hosts go on when it answers",
     ),
     row(
         "device …: drain failed: commands in flight … did not end in time",

@@ -17,6 +17,7 @@ mod node;
 mod parameters;
 mod ports;
 mod running;
+mod targets;
 
 pub use self::codes::{CODES, Code, ERRNOS, Errno};
 
@@ -54,11 +55,12 @@ const fn row(text: &'static str, codes: &'static str, cure: &'static str) -> Rea
 }
 
 /// All chapters, in the order of the document.
-pub const CHAPTERS: [&Chapter; 8] = [
+pub const CHAPTERS: [&Chapter; 9] = [
     &cluster::CHAPTER,
     &node::CHAPTER,
     &group::CHAPTER,
     &ports::CHAPTER,
+    &targets::CHAPTER,
     &kernel::CHAPTER,
     &running::CHAPTER,
     &parameters::CHAPTER,

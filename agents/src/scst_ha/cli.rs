@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
-use scst_core::scst::names::{Driver, GroupName, NodeName};
+use scst_core::scst::names::{Driver, GroupName, NodeName, TargetName};
 
 /// What the exit codes mean, for the help and the manual page.
 const EXIT_CODES: &str = "\
@@ -21,7 +21,7 @@ Exit codes:
     version,
     about = "Shows the SCST targets of this node as its cluster configures them",
     long_about = "Shows the SCST target ports and device groups of this node, and what differs from the configuration of the \
-                  agents ocf:onesty:scst_qla2xtgt and ocf:onesty:scst_aluadg in the cluster. It changes nothing, but for the \
+                  agents ocf:onesty:scst_qla2xtgt, ocf:onesty:scst_target and ocf:onesty:scst_aluadg in the cluster. It changes nothing, but for the \
                   node attribute that \"discover --set\" sets. Without a cluster it shows what the kernel says.",
     after_help = EXIT_CODES,
     subcommand_required = true,
@@ -82,6 +82,9 @@ pub(super) struct Discover {
     pub(super) renumber: bool,
     #[arg(long, help = "The target driver whose ports belong into the attribute: qla2x00t, iscsi, ib_srpt, scst_local or fcst", value_name = "DRIVER", default_value = "qla2x00t", value_parser = |text: &str| Driver::parse(text))]
     pub(super) driver: Driver,
+    /// iSCSI: the beginning of this node's target name, such as iqn.2026-01.org.example; a colon and the node's name follow
+    #[arg(long, value_name = "IQN", value_parser = |text: &str| TargetName::parse(Driver::Iscsi, text))]
+    pub(super) authority: Option<TargetName>,
     /// This node's name in the cluster, if the cluster cannot tell
     #[arg(long, value_name = "NAME", value_parser = |text: &str| NodeName::parse(text))]
     pub(super) node: Option<NodeName>,

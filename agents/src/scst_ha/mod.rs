@@ -61,6 +61,9 @@ impl From<Verdict> for ExitCode {
 
 /// Runs the tool on this process's arguments and environment.
 pub fn main() -> ExitCode {
+    if let Some(ended) = scst_core::system::serve_as_helper() {
+        return ended;
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(said) => {

@@ -4,6 +4,7 @@ use scst_core::error::Error;
 use scst_core::observe::Observer;
 use scst_core::observe::fc_hosts::FcHost;
 use scst_core::scst::names::{Driver, EntryName, TargetName};
+use scst_core::state::Settings;
 use serde::Serialize;
 
 /// A port that is a target.
@@ -23,6 +24,15 @@ pub(super) struct Port {
     pub(super) listed: Option<bool>,
     /// Its initiator groups.
     pub(super) groups: Vec<Group>,
+    /// The addresses by which a target of iSCSI may be reached; none: all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) portals: Vec<String>,
+    /// The names of its users, the outgoing one in parentheses.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) users: Vec<String>,
+    /// Why users and portals are not known.
+    #[serde(skip)]
+    pub(super) unread: Option<Error>,
     /// Who is logged in.
     pub(super) sessions: Vec<Session>,
 }
@@ -64,6 +74,9 @@ pub(super) struct Session {
     pub(super) group: Option<String>,
     /// Commands in flight.
     pub(super) commands: u32,
+    /// The addresses it comes from, of iSCSI.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) addresses: Vec<String>,
 }
 
 impl From<FcHost> for Host {
@@ -111,7 +124,15 @@ pub(super) fn of_driver(observer: Observer<'_>, driver: Driver, hosts: &[Host]) 
             initiator: session.initiator,
             group: session.group.map(|group| group.to_string()),
             commands: session.active_commands,
+            addresses: session.addresses,
         });
+        // A daemon that hangs must not keep everything else from being shown.
+        let quarter = observer.deadline.share(1, 4);
+        let asked = Observer { deadline: &quarter, ..observer }.settings(driver, &name, []);
+        let (settings, unread) =
+            asked.map_or_else(|error| (Settings::default(), Some(error)), |settings| (settings, None));
+        let incoming = settings.incoming.keys().map(ToString::to_string);
+        let users = incoming.chain(settings.outgoing.iter().map(|(user, _)| format!("({user})")));
         ports.push(Port {
             driver: driver.dir(),
             enabled: state.enabled,
@@ -119,6 +140,9 @@ pub(super) fn of_driver(observer: Observer<'_>, driver: Driver, hosts: &[Host]) 
             listed: None,
             fc_host: host(&name).map(|place| hosts[place].clone()),
             groups: groups.collect(),
+            portals: settings.portals.iter().map(ToString::to_string).collect(),
+            users: users.collect(),
+            unread,
             sessions: sessions.collect(),
             name: name.to_string(),
         });

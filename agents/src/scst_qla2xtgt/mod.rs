@@ -7,4 +7,4 @@ use scst_core::scst::names::Driver;
 use crate::target::TargetAgent;
 
 /// The agent.
-pub const AGENT: TargetAgent = TargetAgent { table: table::TABLE, driver: Driver::Qla2x00t };
+pub const AGENT: TargetAgent = TargetAgent { table: table::TABLE, driver: Some(Driver::Qla2x00t) };

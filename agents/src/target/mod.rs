@@ -3,12 +3,15 @@
 //! One implementation for every driver: `ours` says what belongs to a resource, `params` and `wanted` what it should be, and each action
 //! has a file of its own. An agent is a [`TargetAgent`]: a table of parameters, and the driver that it is for.
 
+mod daemon;
 pub mod difference;
+pub mod groups;
 mod monitor;
 pub mod ours;
 pub mod params;
 pub mod planned;
 mod reload;
+mod settings;
 mod start;
 mod stop;
 mod thorough;
@@ -22,13 +25,14 @@ use scst_core::ocf::action::Action;
 use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::ocf::param::{AgentTable, Finding};
 use scst_core::ocf::run::{Agent, Context};
-use scst_core::scst::names::{Driver, InitiatorGroup};
+use scst_core::scst::names::{Driver, InitiatorGroup, TargetName};
 use scst_core::state::Ports;
 use scst_core::state_file::Remembered;
 
 use self::ours::Ours;
 use self::params::Params;
-use crate::host::Host;
+use crate::host::{self, Host, kept, refuse_errors};
+use crate::missing_ports::{Local, MissingPorts};
 
 /// The lock of these agents: a node has one set of ports.
 const LOCK: &str = "ports";
@@ -38,8 +42,8 @@ const LOCK: &str = "ports";
 pub struct TargetAgent {
     /// Its name, parameters and actions.
     pub table: &'static AgentTable,
-    /// The driver of its targets.
-    pub driver: Driver,
+    /// The driver of its targets; `None` where a parameter says it.
+    pub driver: Option<Driver>,
 }
 
 /// One run of such an agent.
@@ -54,14 +58,49 @@ pub struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// A run of `agent` in this context.
+    /// A run of `agent` in this context. A driver that nobody can read refuses the parameters, and never comes here.
     pub fn new(context: &'a Context, agent: TargetAgent) -> Self {
-        Self { host: Host::new(context, agent.table.name), agent, driver: agent.driver }
+        let driver = agent.driver(&context.env).unwrap_or(Driver::Qla2x00t);
+        Self::on(context, agent, driver)
+    }
+
+    /// The same on the targets of a certain driver.
+    fn on(context: &'a Context, agent: TargetAgent, driver: Driver) -> Self {
+        Self { host: Host::new(context, agent.table.name), agent, driver }
     }
 
     /// The configuration, and what is wrong with it.
     pub fn params(&self) -> (Option<Params>, Vec<Finding>) {
-        Params::parse(self.agent.table, &self.host.context.env)
+        Params::parse(&self.agent, &self.host.context.env)
+    }
+
+    /// The ports of this node's list, as sysfs spells them. Targets that are made by command need not be there yet.
+    ///
+    /// # Errors
+    ///
+    /// Exit 5 naming every port this machine does not have, unless they may be missing and another one is there.
+    fn local_ports(&self, topology: &Topology, policy: MissingPorts) -> Result<Local, Failure> {
+        if !self.driver.makes_targets() {
+            return self.host.local_ports(self.driver, topology, policy);
+        }
+        let present = self.host.observer().port_names(self.driver)?;
+        let spelled =
+            |name: TargetName| present.iter().find(|other| name.matches(other.as_str())).cloned().unwrap_or(name);
+        Ok(topology.local.listed().into_iter().map(|(name, id)| (spelled(name), id)).collect::<Vec<_>>().into())
+    }
+
+    fn act(&self, action: Action) -> Result<ExitCode, Failure> {
+        match action {
+            Action::Start => start::start(self),
+            Action::Stop => stop::stop(self),
+            Action::Monitor => monitor::monitor(self),
+            Action::Reload => reload::reload(self),
+            Action::ValidateAll => validate::validate_all(self),
+            Action::Promote | Action::Demote | Action::Notify | Action::MetaData | Action::Usage => {
+                let name = self.agent.table.name;
+                Err(Failure::new(ExitCode::Unimplemented, format!("{action} is not an action of {name}")))
+            }
+        }
     }
 }
 
@@ -71,18 +110,34 @@ impl Agent for TargetAgent {
     }
 
     fn run(&self, action: Action, context: &Context) -> Result<ExitCode, Failure> {
-        let run = Run::new(context, *self);
+        if let Ok(driver) = self.driver(&context.env) {
+            return Run::on(context, *self, driver).act(action);
+        }
+        let (_, findings) = Params::parse(self, &context.env);
         match action {
-            Action::Start => start::start(&run),
-            Action::Stop => stop::stop(&run),
-            Action::Monitor => monitor::monitor(&run),
-            Action::Reload => reload::reload(&run),
-            Action::ValidateAll => validate::validate_all(&run),
-            Action::Promote | Action::Demote | Action::Notify | Action::MetaData | Action::Usage => {
-                Err(Failure::new(ExitCode::Unimplemented, format!("{action} is not an action of {}", self.table.name)))
-            }
+            // What runs is where it was started, whatever the parameter says now.
+            Action::Stop | Action::Monitor => of_any_driver(*self, action, context),
+            Action::ValidateAll => host::validate(&findings).map(|()| ExitCode::Success),
+            Action::Reload => refuse_errors(&findings).map(|()| ExitCode::Success).or_else(kept),
+            _ => refuse_errors(&findings).map(|()| ExitCode::Success),
         }
     }
+}
+
+/// Acts on the driver that the state file names, else on each: the first answer that tells of something is the answer.
+fn of_any_driver(agent: TargetAgent, action: Action, context: &Context) -> Result<ExitCode, Failure> {
+    let record = Host::new(context, agent.table.name).state_files.read(None);
+    let recorded = record.known().and_then(|record| record.driver);
+    let drivers = recorded.map_or(Driver::ALL.to_vec(), |driver| vec![driver]);
+    let mut answer = Ok(ExitCode::Success);
+    for driver in drivers {
+        answer = Run::on(context, agent, driver).act(action);
+        let nothing = matches!(&answer, Ok(ExitCode::Success)) && action == Action::Stop;
+        if !nothing && !matches!(&answer, Err(failure) if failure.code == ExitCode::NotRunning) {
+            break;
+        }
+    }
+    answer
 }
 
 fn group_names(ports: &Ports) -> BTreeSet<InitiatorGroup> {

@@ -36,11 +36,15 @@ pub(super) fn monitor(run: &Run<'_>) -> Result<ExitCode, Failure> {
             faults.push(format!("port {name} has relative target id {}, not its own", port.rel_tgt_id));
         }
     }
-    if missing_ports == MissingPorts::Fail || absent.len() == ports.len() {
+    // A target that is made by command is missing because somebody, or its daemon, took it away.
+    if missing_ports == MissingPorts::Fail || absent.len() == ports.len() || run.driver.makes_targets() {
         absent.append(&mut faults);
         std::mem::swap(&mut absent, &mut faults);
     }
     name_missing(run, &record, &absent)?;
+    if let Some(state) = host.observer().open_state(run.driver)?.filter(|state| state != "open") {
+        faults.push(format!("the daemon of driver {} is gone: open_state reads {state}", run.driver));
+    }
     let Some(fault) = faults.first() else {
         if let Some(record) = record.known().filter(|record| record.unfinished && host.context.env.interval_ms() > 0)
             && let Err(failure) = finish_reload(run, &ours, record)
@@ -107,7 +111,7 @@ fn unrecorded(run: &Run<'_>, record: &Remembered, ours: &Ours<'_>) -> Result<Vec
     let ports: Vec<_> = topology.local.listed().into_iter().map(|(name, id)| (spelled(name), id)).collect();
     if recurring {
         let found = ours.ports_to_remove(host.observer(), &names)?;
-        host.remember(&ours::record(&topology.local, &ports.clone().into(), group_names(&found)));
+        host.remember(&ours::state_file(&topology.local, &ports.clone().into(), group_names(&found)));
     }
     Ok(ports.into_iter().map(|(name, id)| (name, Some(id))).collect())
 }

@@ -15,11 +15,16 @@ use super::Run;
 use super::params::Params;
 use crate::missing_ports::Local;
 
+/// The agents that bring targets up.
+const AGENTS: [&str; 2] = [crate::scst_qla2xtgt::table::TABLE.name, crate::scst_target::table::TABLE.name];
+
 /// What is known about what is ours.
 #[derive(Debug)]
 pub struct Ours<'a> {
     /// The driver of the ports.
     pub driver: Driver,
+    /// The agent serves other drivers as well.
+    pub several_drivers: bool,
     /// The record.
     pub record: &'a Remembered,
     /// The groups that the configuration names, as far as it can be read.
@@ -44,12 +49,18 @@ impl<'a> Ours<'a> {
     pub fn find(run: &Run<'_>, record: &'a Remembered) -> Self {
         let host = &run.host;
         let configured = Params::for_stop(&host.context.env).into_iter().collect();
+        let mut others = host.state_files.others(None);
+        // Another agent of this kind may have the ports of the same driver.
+        for agent in AGENTS.into_iter().filter(|agent| *agent != run.agent.table.name) {
+            others.extend(host.state_files.of_agent(agent));
+        }
         Self {
             driver: run.driver,
+            several_drivers: run.agent.driver.is_none(),
             record,
             configured,
             node_id: host.node_id_offline(record),
-            others: host.state_files.others(None),
+            others,
         }
     }
 }
@@ -153,6 +164,43 @@ impl Ours<'_> {
         Ok(ports)
     }
 
+    /// The same with what else is configured of each target that `wanted` keeps: its users, its portals, and the attributes named there.
+    pub fn with_settings(&self, observer: Observer<'_>, mut found: Ports, wanted: &Ports) -> Result<Ports, Error> {
+        for (name, port) in &mut found {
+            let Some(wanted) = wanted.get(name).filter(|wanted| !wanted.deleted) else { continue };
+            if self.driver.has_daemon() || !wanted.settings.attributes.is_empty() {
+                port.settings = observer.settings(self.driver, name, wanted.settings.attributes.keys())?;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether the state file says that we made a target.
+    pub fn made(&self, port: &TargetName) -> bool {
+        self.record.known().is_some_and(|record| record.made.iter().any(|made| made.matches(port.as_str())))
+    }
+
+    /// The state file of ports that are up: `wanted` and, of those that were made before, what is there.
+    pub fn remembered(
+        &self,
+        node: &Member,
+        local: &Local,
+        groups: BTreeSet<InitiatorGroup>,
+        wanted: &Ports,
+        found: &Ports,
+    ) -> StateFile {
+        let made =
+            wanted.keys().filter(|name| self.driver.makes_targets() && (self.made(name) || !found.contains_key(*name)));
+        let before = self.record.known().map(|record| record.attributes.clone()).unwrap_or_default();
+        let now = wanted.values().flat_map(|port| port.settings.attributes.keys().copied());
+        StateFile {
+            driver: self.several_drivers.then_some(self.driver),
+            made: made.cloned().collect(),
+            attributes: before.into_iter().chain(now).collect(),
+            ..state_file(node, local, groups)
+        }
+    }
+
     /// The same with no other groups, for those who only remove or look.
     pub fn ports_to_remove(&self, observer: Observer<'_>, names: &[TargetName]) -> Result<Ports, Error> {
         let mut ports = Ports::new();
@@ -176,8 +224,8 @@ fn lists(record: &StateFile, port: &TargetName) -> bool {
     record.ports.iter().chain(&record.missing).any(|(name, _)| name.matches(port.as_str()))
 }
 
-/// The record of ports that are up.
-pub fn record(node: &Member, local: &Local, groups: BTreeSet<InitiatorGroup>) -> StateFile {
+/// The state file of ports that are up.
+pub fn state_file(node: &Member, local: &Local, groups: BTreeSet<InitiatorGroup>) -> StateFile {
     StateFile {
         node: Some(node.name.clone()),
         node_id: Some(node.id),

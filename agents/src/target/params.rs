@@ -1,48 +1,103 @@
-//! The parameter `initiators`: `name=wwn,wwn;name2=wwn`.
-//!
-//! `;` and white space separate groups. A word without `=` continues the initiators of the group before it, so that a blank after
-//! a comma loses nothing. What is wrong is named and left out; only a configuration without any group is wrong as a whole.
+//! The parameters of an agent that brings targets up: text to checked data.
 
-use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use scst_core::cluster::MAX_GROUPS;
 use scst_core::ocf::env::Env;
 use scst_core::ocf::exit::Failure;
-use scst_core::ocf::param::{AgentTable, Finding};
-use scst_core::scst::names::{InitiatorGroup, InitiatorName};
+use scst_core::ocf::param::Finding;
+use scst_core::scst::names::{Driver, InitiatorGroup, InitiatorName};
+use scst_core::state::Settings;
+use scst_core::state_file::Remembered;
 
+use super::groups::{self, Groups, INITIATORS};
+use super::{TargetAgent, settings};
 use crate::missing_ports::MissingPorts;
 
-const INITIATORS: &str = "initiators";
+/// The parameter that names the driver, of an agent that serves several.
+pub const TGTDRIVER: &str = "tgtdriver";
+
+/// The parameter that says where the daemon is.
+const DAEMON: &str = "daemon";
 
 /// The checked configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Params {
     /// The initiator groups with their initiators. The order gives the I/O groups their numbers.
-    pub groups: Vec<(InitiatorGroup, Vec<InitiatorName>)>,
+    pub groups: Groups,
     /// What becomes of ports that do not exist.
     pub missing_ports: MissingPorts,
+    /// What else is configured of each target.
+    pub settings: Settings,
+    /// How the driver's daemon comes to run.
+    pub daemon: Daemon,
+}
+
+/// How the daemon of a driver comes to run.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Daemon {
+    /// start starts the program of the usual name.
+    #[default]
+    Found,
+    /// start starts this program.
+    Program(PathBuf),
+    /// Somebody else starts it.
+    Elsewhere,
+}
+
+impl TargetAgent {
+    /// The driver: that of the agent, or the one that is configured.
+    pub fn driver(&self, env: &Env) -> Result<Driver, Finding> {
+        if let Some(driver) = self.driver {
+            return Ok(driver);
+        }
+        let text = env.param(TGTDRIVER).map(str::trim).unwrap_or_default();
+        Driver::parse(text).map_err(|error| Finding::error(TGTDRIVER, error).value(text))
+    }
 }
 
 impl Params {
     /// Reads the configuration, and says what is wrong with it. There is none exactly if one of the findings is an error.
-    pub fn parse(table: &AgentTable, env: &Env) -> (Option<Self>, Vec<Finding>) {
-        let mut findings = table.check(env);
-        let missing_ports = MissingPorts::parse(env, &mut findings);
-        let groups = env.param(INITIATORS).map(|text| groups(text, &mut findings)).unwrap_or_default();
-        if groups.is_empty() {
-            if env.param(INITIATORS).is_some() {
+    pub fn parse(agent: &TargetAgent, env: &Env) -> (Option<Self>, Vec<Finding>) {
+        let mut findings = agent.table.check(env);
+        let mut parsed = Self { missing_ports: MissingPorts::parse(env, &mut findings), ..Self::default() };
+        let driver = match agent.driver(env) {
+            Ok(driver) => driver,
+            Err(finding) => {
+                // That it is missing has been said.
+                findings.extend(env.param(TGTDRIVER).map(|_| finding));
+                return (None, findings);
+            }
+        };
+        if let Some(text) = env.param(INITIATORS) {
+            let read = |text: &str| match agent.driver {
+                Some(_) => InitiatorName::parse(text),
+                None => InitiatorName::of_driver(driver, text),
+            };
+            parsed.groups = groups::parse(text, &read, &mut findings);
+            if parsed.groups.is_empty() {
                 findings.push(Finding::error(INITIATORS, "names no initiator group"));
             }
-            return (None, findings);
         }
-        (Some(Self { groups, missing_ports }), findings)
+        if agent.driver.is_none() {
+            parsed.settings = settings::parse(driver, env, &mut findings);
+            parsed.daemon = Daemon::parse(driver, env, &mut findings);
+        }
+        let wrong = findings.iter().any(|finding| finding.severity == scst_core::ocf::param::Severity::Error);
+        ((!wrong).then_some(parsed), findings)
     }
 
     /// The groups that the configuration names, for stop: whatever can be read of it, without an opinion.
     pub fn for_stop(env: &Env) -> Vec<InitiatorGroup> {
-        let groups = env.param(INITIATORS).map(|text| groups(text, &mut Vec::new())).unwrap_or_default();
-        groups.into_iter().map(|(group, _)| group).collect()
+        let groups = env.param(INITIATORS).map(|text| groups::parse(text, &InitiatorName::seen, &mut Vec::new()));
+        groups.unwrap_or_default().into_iter().map(|(group, _)| group).collect()
+    }
+
+    /// The same where attributes were configured before that are not any more: these go back to what they are by themselves.
+    #[must_use]
+    pub fn after(mut self, record: &Remembered) -> Self {
+        settings::take_back(&mut self.settings, record);
+        self
     }
 
     /// Whether every group has an I/O group number. That is no error of the parameter as such, but of what a node can number.
@@ -60,104 +115,28 @@ impl Params {
     }
 }
 
-/// The group that following words without `=` belong to.
-enum Current {
-    /// There was none yet.
-    None,
-    /// The last one of the list.
-    Accepted,
-    /// One that was left out, and its initiators with it.
-    Refused,
-}
-
-fn groups(text: &str, findings: &mut Vec<Finding>) -> Vec<(InitiatorGroup, Vec<InitiatorName>)> {
-    let mut groups: Vec<(InitiatorGroup, Vec<InitiatorName>)> = Vec::new();
-    let mut current = Current::None;
-    let words = text.split(|c: char| c == ';' || c.is_whitespace()).filter(|word| !word.is_empty());
-    for (place, word) in words.enumerate() {
-        let wwns = match word.split_once('=') {
-            Some((name, wwns)) => {
-                current = match InitiatorGroup::parse(name) {
-                    Err(error) => {
-                        let reason = format!("bad name of an initiator group, left out: {error}");
-                        findings.push(Finding::warning(INITIATORS, reason).at(ordinal(place)).value(name));
-                        Current::Refused
-                    }
-                    Ok(group) if groups.iter().any(|(known, _)| *known == group) => {
-                        let reason = "this initiator group is named twice, the second one is left out";
-                        findings.push(Finding::warning(INITIATORS, reason).at(ordinal(place)).value(name));
-                        Current::Refused
-                    }
-                    Ok(group) => {
-                        groups.push((group, Vec::new()));
-                        Current::Accepted
-                    }
-                };
-                wwns
-            }
-            None => word,
-        };
-        match (&current, groups.last_mut()) {
-            (Current::Accepted, Some((group, initiators))) => add(group, initiators, wwns, findings),
-            (Current::None, _) | (Current::Accepted, None) => {
-                let reason = "stands before the first initiator group, left out";
-                findings.push(Finding::warning(INITIATORS, reason).at(ordinal(place)).value(word));
-            }
-            // Named with its group already.
-            (Current::Refused, _) => {}
+impl Daemon {
+    fn parse(driver: Driver, env: &Env, findings: &mut Vec<Finding>) -> Self {
+        let Some(text) = env.param(DAEMON).map(str::trim) else { return Self::Found };
+        if !driver.has_daemon() {
+            findings.push(Finding::error(DAEMON, format_args!("targets of driver {driver} have no daemon")));
+        } else if text.eq_ignore_ascii_case("none") {
+            return Self::Elsewhere;
+        } else if !text.starts_with('/') || text.contains(|c: char| c.is_control()) {
+            findings.push(Finding::error(DAEMON, "is neither none nor an absolute path").value(text));
         }
+        Self::Program(PathBuf::from(text))
     }
-    remark(&groups, findings);
-    groups
-}
-
-/// Adds the initiators of one word to their group.
-fn add(group: &InitiatorGroup, initiators: &mut Vec<InitiatorName>, wwns: &str, findings: &mut Vec<Finding>) {
-    for wwn in wwns.split(',').filter(|wwn| !wwn.is_empty()) {
-        let left_out = |reason: String| {
-            Finding::warning(INITIATORS, reason).at(format_args!("group {group}, initiator")).value(wwn)
-        };
-        match InitiatorName::parse(wwn) {
-            Err(error) => findings.push(left_out(format!("left out: {error}"))),
-            Ok(initiator) if initiators.contains(&initiator) => {
-                findings.push(left_out("is named twice in this group, the second one is left out".to_owned()));
-            }
-            Ok(initiator) => initiators.push(initiator),
-        }
-    }
-}
-
-/// Remarks on groups that were accepted.
-fn remark(groups: &[(InitiatorGroup, Vec<InitiatorName>)], findings: &mut Vec<Finding>) {
-    let mut seen = BTreeSet::new();
-    for (group, initiators) in groups {
-        if initiators.is_empty() {
-            let reason = "has no valid initiator, it is created all the same";
-            findings.push(Finding::warning(INITIATORS, reason).at(format_args!("group {group}")));
-        }
-        for initiator in initiators.iter().filter(|initiator| !seen.insert((*initiator).clone())) {
-            let reason = "is in an earlier group as well, which is the one that counts";
-            findings.push(
-                Finding::advice(INITIATORS, reason)
-                    .at(format_args!("group {group}, initiator"))
-                    .value(initiator.as_str()),
-            );
-        }
-    }
-}
-
-/// The place of a word, counted as people count.
-fn ordinal(place: usize) -> String {
-    format!("word {}", place + 1)
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
     use scst_core::ocf::param::Severity;
+    use scst_core::scst::names::InitiatorName;
 
     use super::*;
-    use crate::scst_qla2xtgt::table::TABLE;
+    use crate::scst_qla2xtgt::AGENT;
 
     fn env(text: &str) -> Env {
         Env::from_pairs([("OCF_RESKEY_initiators", text)])
@@ -165,7 +144,7 @@ mod tests {
 
     /// `group=last digits,…` of what was accepted, and the findings.
     fn read(text: &str) -> (Option<String>, Vec<String>) {
-        let (params, findings) = Params::parse(TABLE, &env(text));
+        let (params, findings) = Params::parse(&AGENT, &env(text));
         let picture = params.map(|params| {
             let group = |(name, initiators): &(InitiatorGroup, Vec<InitiatorName>)| {
                 let ends: Vec<&str> = initiators.iter().map(|wwn| &wwn.as_str()[21..]).collect();
@@ -262,7 +241,7 @@ mod tests {
 
     #[test]
     fn an_initiator_in_two_groups_is_advice_only() {
-        let (params, findings) = Params::parse(TABLE, &env(&format!("a={A};b={A}")));
+        let (params, findings) = Params::parse(&AGENT, &env(&format!("a={A};b={A}")));
         assert_eq!(params.unwrap().groups.len(), 2);
         assert_eq!(findings.len(), 1);
         assert_eq!(findings[0].severity, Severity::Advice);
@@ -272,7 +251,7 @@ mod tests {
     fn without_a_group_nothing_can_be_started() {
         assert_eq!(read(""), (None, vec!["initiators: is required and not set".to_owned()]));
         for text in ["nonsense", ";", "a/b=x"] {
-            let (params, findings) = Params::parse(TABLE, &env(text));
+            let (params, findings) = Params::parse(&AGENT, &env(text));
             assert_eq!(params, None);
             assert_eq!(findings.last().unwrap().to_string(), "initiators: names no initiator group");
             assert!(findings.iter().any(|finding| finding.severity == Severity::Error));
@@ -282,12 +261,12 @@ mod tests {
     #[test]
     fn too_many_groups_are_a_matter_of_the_node_not_of_the_parameter() {
         let text = |count| (0..count).map(|n| format!("g{n}={A}")).collect::<Vec<_>>().join(";");
-        let failure = Params::parse(TABLE, &env(&text(100))).0.unwrap().check_count().unwrap_err();
+        let failure = Params::parse(&AGENT, &env(&text(100))).0.unwrap().check_count().unwrap_err();
         assert_eq!(
             (failure.code.number(), &*failure.reason),
             (2, "initiators names 100 groups, I/O groups exist for 99")
         );
-        assert!(Params::parse(TABLE, &env(&text(99))).0.unwrap().check_count().is_ok());
+        assert!(Params::parse(&AGENT, &env(&text(99))).0.unwrap().check_count().is_ok());
     }
 
     #[test]
@@ -300,7 +279,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_makes_it_panic_or_lets_a_separator_through(text in "[a-z0-9=;, /.\n:A-F]{0,60}|.{0,40}") {
-            let (params, findings) = Params::parse(TABLE, &env(&text));
+            let (params, findings) = Params::parse(&AGENT, &env(&text));
             prop_assert_eq!(params.is_none(), findings.iter().any(|finding| finding.severity == Severity::Error));
             for (group, initiators) in params.iter().flat_map(|params| &params.groups) {
                 prop_assert!(group.as_str().bytes().all(|b| b.is_ascii_graphic() && !b"/=;,".contains(&b)));

@@ -32,13 +32,13 @@ pub fn planned(run: &Run<'_>, topology: &Topology) -> Result<Planned, Failure> {
     let host = &run.host;
     let (params, findings) = run.params();
     refuse_errors(&findings)?;
-    let params = params.unwrap_or_default();
     let record = host.state_files.read(None);
+    let params = params.unwrap_or_default().after(&record);
     let ours = Ours { node_id: Some(topology.local.id), ..Ours::find(run, &record) };
     ours.refuse_held(&topology.local.listed())?;
     let up = ours.ports_to_remove(host.observer(), &ours.names(&ours.candidates(host.observer())?, Some(topology)))?;
     let running = up.values().any(|port| (port.enabled && ours.numbered(port)) || !port.groups.is_empty());
-    let local = match host.local_ports(run.driver, topology, params.missing_ports) {
+    let local = match run.local_ports(topology, params.missing_ports) {
         // Before the first start the driver may not be loaded, and then there is no port.
         Err(_) if !running && !host.observer().scst_loaded()? => topology.local.listed().into(),
         local => local?,
@@ -50,14 +50,17 @@ pub fn planned(run: &Run<'_>, topology: &Topology) -> Result<Planned, Failure> {
     let mut remarks: Vec<String> = local.sentences().chain(findings.iter().map(ToString::to_string)).collect();
     let wanted = if running {
         wanted::reloaded(started, &found)
+    } else if run.driver.makes_targets() {
+        started
     } else {
         // Ports that are still to appear are as the driver makes them.
-        let fresh = scst_core::state::Port { enabled: false, rel_tgt_id: 0, groups: std::collections::BTreeMap::new() };
+        let fresh = scst_core::state::Port::default();
         for name in &names {
             found.entry(name.clone()).or_insert_with(|| fresh.clone());
         }
         started
     };
+    let found = ours.with_settings(host.observer(), found, &wanted)?;
     let mut steps = plan(run.driver, &found, &wanted);
     let all = steps.len();
     if running && findings.iter().any(|finding| finding.severity >= Severity::Warning) {

@@ -1,16 +1,17 @@
-//! reload: groups and initiators change, the ports themselves are not touched.
+//! reload: groups, initiators and what else is configured of a target change, the ports themselves are not touched.
 
 use std::collections::BTreeSet;
 
 use scst_core::apply::AfterFailure;
 use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::ocf::param::Severity;
-use scst_core::plan::ports::plan;
-use scst_core::scst::names::TargetName;
+use scst_core::plan::{Step, ports::plan};
+use scst_core::scst::names::{InitiatorGroup, TargetName};
 use scst_core::state::{Port, Ports};
 use scst_core::state_file::StateFile;
 
-use super::ours::{self, Ours};
+use super::groups::{self, Groups};
+use super::ours::Ours;
 use super::{LOCK, Run, group_names, owned, wanted};
 use crate::host::{Host, first_failure, kept, nothing_left, refuse_errors, unfinished};
 use crate::missing_ports::Local;
@@ -31,7 +32,7 @@ pub(super) fn reload(run: &Run<'_>) -> Result<ExitCode, Failure> {
     if let Err(failure) = refuse_errors(&findings) {
         return kept(failure);
     }
-    let params = params.unwrap_or_default();
+    let params = params.unwrap_or_default().after(&record);
     let topology = match host.topology(run.driver, &record) {
         Ok(topology) => topology,
         // The cluster could not be asked: that says nothing about the configuration, and the record knows enough.
@@ -44,7 +45,7 @@ pub(super) fn reload(run: &Run<'_>) -> Result<ExitCode, Failure> {
         },
         Err(failure) => return kept(failure),
     };
-    let local = match host.local_ports(run.driver, &topology, params.missing_ports) {
+    let local = match run.local_ports(&topology, params.missing_ports) {
         // Nor does a kernel that did not answer.
         Err(failure) if failure.code == ExitCode::Generic => return Err(failure),
         Err(failure) => return kept(failure),
@@ -64,6 +65,17 @@ pub(super) fn reload(run: &Run<'_>) -> Result<ExitCode, Failure> {
     let names: Vec<_> = ports.iter().map(|(name, _)| name.clone()).collect();
     let found = ours.ports(host.observer(), &names, |group| ours.configured.contains(group))?;
     let wanted = wanted::reloaded(started, &found);
+    let mut groups = group_names(&wanted);
+    groups.extend(owned(&ours, &found));
+    let record = ours.remembered(&topology.local, &local, groups, &wanted, &found);
+    let found = match ours.with_settings(host.observer_until(&host.deadline().share(1, 2)), found, &wanted) {
+        Ok(found) => found,
+        // A daemon that hangs is no reason to restart what runs.
+        Err(error) => {
+            host.remember(&StateFile { unfinished: true, ..record });
+            return unfinished(error.into());
+        }
+    };
     let mistyped = findings.iter().any(|finding| finding.severity >= Severity::Warning);
     let todo = |found: &Ports| {
         let mut steps = plan(run.driver, found, &wanted);
@@ -77,9 +89,8 @@ pub(super) fn reload(run: &Run<'_>) -> Result<ExitCode, Failure> {
         // A host that a typing mistake left out would lose its disks.
         tracing::error!("initiators has a mistake: nothing is removed until it is corrected");
     }
-    let mut groups = group_names(&wanted);
-    groups.extend(owned(&ours, &found));
-    host.remember(&ours::record(&topology.local, &local, groups.clone()));
+    tell(&params.groups, &steps, &found);
+    host.remember(&record);
     let applied = host.apply(&steps, AfterFailure::GoOn);
     if host.dry_run() {
         return Ok(ExitCode::Success);
@@ -88,17 +99,38 @@ pub(super) fn reload(run: &Run<'_>) -> Result<ExitCode, Failure> {
         Some(failure) if applied.took_from_hosts(&steps) => return Err(failure),
         Some(failure) => Err(failure),
         None if steps.is_empty() => Ok(found),
-        None => host.observer().ports_listed(run.driver, &found, &wanted).map_err(Failure::from),
+        None => {
+            let now = host.observer().ports_listed(run.driver, &found, &wanted);
+            now.and_then(|now| ours.with_settings(host.observer(), now, &wanted)).map_err(Failure::from)
+        }
     };
     match left.and_then(|now| nothing_left(&todo(&now)).map(|()| now)) {
         Err(failure) => {
-            let record = ours::record(&topology.local, &local, groups);
             host.remember(&StateFile { unfinished: true, ..record });
             unfinished(failure)
         }
         Ok(now) => {
-            host.remember(&ours::record(&topology.local, &local, group_names(&now)));
+            host.remember(&StateFile { ini_groups: group_names(&now), ..record });
             Ok(ExitCode::Success)
+        }
+    }
+}
+
+/// Tells what a reload does not change for those who are logged in, or cannot change at all.
+fn tell(configured: &Groups, steps: &[Step], found: &Ports) {
+    let later = |step: &Step| matches!(step, Step::Target { change, .. } if change.holds_for_next_login());
+    if steps.iter().any(later) {
+        tracing::info!("users, portals and attributes hold for the next login of each host");
+    }
+    for step in steps {
+        let Step::CreateIniGroup { port, group, .. } = step else { continue };
+        let there = |name: &&InitiatorGroup| found.get(port).is_some_and(|port| port.groups.contains_key(*name));
+        // The kernel takes the group that came first.
+        let later = configured.iter().map(|(name, _)| name).filter(there);
+        for name in later.filter(|name| groups::before(configured, name).contains(&group)) {
+            tracing::warn!(
+                "initiator group {group} of port {port} comes after {name}, which counts for initiators of both until the resource is restarted"
+            );
         }
     }
 }
@@ -112,15 +144,18 @@ pub(super) fn finish_reload(run: &Run<'_>, ours: &Ours<'_>, record: &StateFile) 
     }
     let _lock = host.lock(LOCK)?;
     let (params, findings) = run.params();
+    let params = params.map(|params| params.after(ours.record));
     let (Some(params), Some(ports), Some(id)) = (params, ours.recorded(), record.node_id) else { return Ok(()) };
+    // A monitor that does not answer in time makes the instance fail.
+    let until = host.deadline().share(1, 3);
     let names: Vec<_> = ports.iter().map(|(name, _)| name.clone()).collect();
     let found = ours.ports(host.observer(), &names, |group| ours.configured.contains(group))?;
     let wanted = wanted::reloaded(wanted::started(&params, id, ports)?, &found);
+    let found = ours.with_settings(host.observer_until(&until), found, &wanted)?;
     let mistyped = findings.iter().any(|finding| finding.severity >= Severity::Warning);
     let mut steps = plan(run.driver, &found, &wanted);
     steps.retain(|step| !(mistyped && step.takes_from_hosts()));
-    // A monitor that does not answer in time makes the instance fail.
-    let applied = host.apply_until(&steps, AfterFailure::GoOn, &host.deadline().share(1, 3));
+    let applied = host.apply_until(&steps, AfterFailure::GoOn, &until);
     if let Some(failure) = first_failure(&applied) {
         return Err(failure);
     }

@@ -1,4 +1,4 @@
-//! stop: ports down, then the groups that are ours. It validates nothing.
+//! stop: ports down, then the groups that are ours, then the targets that we made. It validates nothing.
 
 use scst_core::apply::AfterFailure;
 use scst_core::ocf::exit::{ExitCode, Failure};
@@ -21,7 +21,7 @@ pub(super) fn stop(run: &Run<'_>) -> Result<ExitCode, Failure> {
     let names = ours.names(&candidates, ask.then(|| listed(run, &record)).flatten().as_ref());
     let found = ours.ports_to_remove(host.observer(), &names)?;
     let down = |_: &TargetName, port: &Port| recorded || ours.numbered(port);
-    let wanted = wanted::stopped(&found, down);
+    let wanted = wanted::stopped(&found, down, |name| ours.made(name));
     let applied = host.apply(&plan(run.driver, &found, &wanted), AfterFailure::GoOn);
     if host.dry_run() {
         return Ok(ExitCode::Success);
@@ -33,7 +33,7 @@ pub(super) fn stop(run: &Run<'_>) -> Result<ExitCode, Failure> {
         (Err(_), Some(failure)) => return Err(failure),
         (now, _) => now?,
     };
-    let left = plan(run.driver, &now, &wanted::stopped(&now, down));
+    let left = plan(run.driver, &now, &wanted::stopped(&now, down, |name| ours.made(name)));
     if let Some(step) = left.first() {
         let failure = first_failure(&applied).unwrap_or_else(|| Failure::generic(format!("still to be done: {step}")));
         let holders = held_by(&holders(run, &now));

@@ -1,7 +1,7 @@
 //! A monitor of level 10, which compares everything that is configured.
 
 use scst_core::ocf::exit::{ExitCode, Failure};
-use scst_core::plan::{Step, ports::plan};
+use scst_core::plan::{Change, Step, ports::plan};
 use scst_core::state_file::Remembered;
 
 use super::ours::Ours;
@@ -12,6 +12,7 @@ use crate::host::log_findings;
 pub(super) fn thorough(run: &Run<'_>, ours: &Ours<'_>, record: &Remembered) -> Result<ExitCode, Failure> {
     let host = &run.host;
     let (params, findings) = run.params();
+    let params = params.map(|params| params.after(record));
     log_findings(&findings);
     let (Some(params), Some(ports), Some(id)) = (params, ours.recorded(), host.node_id_offline(record)) else {
         return Ok(ExitCode::Success);
@@ -19,14 +20,19 @@ pub(super) fn thorough(run: &Run<'_>, ours: &Ours<'_>, record: &Remembered) -> R
     let names: Vec<_> = ports.iter().map(|(name, _)| name.clone()).collect();
     let found = ours.ports(host.observer(), &names, |group| ours.configured.contains(group))?;
     let wanted = wanted::reloaded(wanted::started(&params, id, ports)?, &found);
+    // A daemon that hangs must not make the monitor outlive its time.
+    let found = ours.with_settings(host.observer_until(&host.deadline().share(1, 4)), found, &wanted)?;
     let mut missing = None;
     for step in plan(run.driver, &found, &wanted) {
-        match step {
+        match &step {
             Step::CreateIniGroup { port, group, .. } => {
                 missing.get_or_insert(format!("initiator group {group} of port {port} is missing"));
             }
             Step::AddInitiator { port, group, initiator, .. } => {
                 missing.get_or_insert(format!("initiator {initiator} is missing in group {group} of port {port}"));
+            }
+            Step::Target { change: Change::AddUser { .. } | Change::AddPortal { .. }, .. } => {
+                missing.get_or_insert(format!("missing: {step}"));
             }
             other => tracing::warn!("differs from the configuration: {other}"),
         }

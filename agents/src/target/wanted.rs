@@ -28,24 +28,31 @@ pub fn started(params: &Params, node_id: u16, ports: &[(TargetName, u16)]) -> Re
         };
         groups.insert(name.clone(), group);
     }
-    let port = |id: u16| Port { enabled: true, rel_tgt_id: id.into(), groups: groups.clone() };
+    let settings = &params.settings;
+    let port = |id: u16| Port {
+        enabled: true,
+        rel_tgt_id: id.into(),
+        groups: groups.clone(),
+        settings: settings.clone(),
+        deleted: false,
+    };
     Ok(ports.iter().map(|(name, id)| (name.clone(), port(*id))).collect())
 }
 
-/// The groups as configured, the ports themselves as they are found.
+/// Groups and settings as configured, the ports themselves as they are found.
 pub fn reloaded(started: Ports, found: &Ports) -> Ports {
     let as_found = |(name, wanted): (TargetName, Port)| {
         let found = found.get(&name)?;
-        Some((name, Port { enabled: found.enabled, rel_tgt_id: found.rel_tgt_id, groups: wanted.groups }))
+        Some((name, Port { enabled: found.enabled, rel_tgt_id: found.rel_tgt_id, ..wanted }))
     };
     started.into_iter().filter_map(as_found).collect()
 }
 
-/// No group of ours left; the ports that are ours down.
-pub fn stopped(found: &Ports, down: impl Fn(&TargetName, &Port) -> bool) -> Ports {
+/// No group of ours left, the ports that are ours down, and the targets that were made gone.
+pub fn stopped(found: &Ports, down: impl Fn(&TargetName, &Port) -> bool, made: impl Fn(&TargetName) -> bool) -> Ports {
     let stop = |(name, port): (&TargetName, &Port)| {
         let enabled = port.enabled && !down(name, port);
-        (name.clone(), Port { enabled, rel_tgt_id: port.rel_tgt_id, groups: BTreeMap::default() })
+        (name.clone(), Port { enabled, groups: BTreeMap::default(), deleted: made(name), ..port.clone() })
     };
     found.iter().map(stop).collect()
 }

@@ -10,12 +10,13 @@ use nix::errno::Errno;
 use crate::deadline::Deadline;
 use crate::error::{ErrnoName, Error, Verb};
 use crate::observe::Observer;
-use crate::plan::Step;
+use crate::plan::{Change, Step};
 use crate::scst::device::Block;
-use crate::scst::names::{DeviceName, Driver, InitiatorGroup, TargetName};
+use crate::scst::iscsi::{Secret, UserKind, UserName};
+use crate::scst::names::{DeviceName, Driver, EntryName, InitiatorGroup, TargetName};
 use crate::scst::target::LunTable;
 use crate::scst::{self, device, device_group, target};
-use crate::state::LunAddress;
+use crate::state::{LunAddress, Settings};
 use crate::sysfs::{Answer, Sysfs, wait_until};
 
 /// What a failed step means for those after it.
@@ -59,6 +60,15 @@ impl Applied {
     }
 }
 
+impl Failed {
+    /// The kernel waited for a daemon, or waits yet: for 30 s it does, and answers EBUSY then. EBUSY of a target that is to go tells of
+    /// a session.
+    pub fn is_unanswered(&self) -> bool {
+        let goes = matches!(&self.step, Step::Target { change: Change::Delete, .. });
+        matches!(self.error, Error::Hung { .. }) || (self.error.errno() == Some(Errno::EBUSY) && !goes)
+    }
+}
+
 /// Carries `steps` out.
 pub fn apply(steps: &[Step], sysfs: &Sysfs, deadline: &Deadline, after: AfterFailure) -> Applied {
     let mut applied = Applied::default();
@@ -70,8 +80,12 @@ pub fn apply(steps: &[Step], sysfs: &Sysfs, deadline: &Deadline, after: AfterFai
         let (now, later) = rest.split_at(batch);
         rest = later;
         let broken = !applied.failed.is_empty();
-        let unsafe_now = || applied.failed.iter().any(|failed| step.needs(&failed.step));
-        let skip = broken && (after == AfterFailure::End || unsafe_now() || deadline.last().expired());
+        // What a daemon has not answered once it will not answer now, and there is other work.
+        let unanswered = |failed: &Failed| step.asks_daemon() && failed.step.asks_daemon() && failed.is_unanswered();
+        let unsafe_now = || applied.failed.iter().any(|failed| step.needs(&failed.step) || unanswered(failed));
+        let (end, daemons) = (deadline, deadline.share(1, 3));
+        let deadline = if step.asks_daemon() && after == AfterFailure::GoOn { &daemons } else { end };
+        let skip = broken && (after == AfterFailure::End || unsafe_now() || end.last().expired());
         if skip && !step.always() {
             continue;
         }
@@ -167,6 +181,7 @@ fn one(step: &Step, sysfs: &Sysfs, deadline: &Deadline) -> Result<(), Error> {
             });
         }
         Step::DelIniGroup { driver, port, group } => return delete_ini_group(step, *driver, port, group, observer),
+        Step::Target { driver, port, change: Change::CloseSessions } => return end_sessions(*driver, port, observer),
         Step::ClearTable { table, luns } => return clear_table(step, table, luns, observer),
         _ => {}
     }
@@ -192,8 +207,10 @@ fn refuse_local(step: &Step, observer: Observer<'_>) -> Result<(), Error> {
 }
 
 fn write(step: &Step, sysfs: &Sysfs, deadline: &Deadline) -> Result<Answer, Error> {
+    let apart = step.asks_daemon().then(|| sysfs.apart());
+    let secret = step.secret().map(Secret::reveal);
     match step.command() {
-        Some((path, value)) => sysfs.write(&path, &value, deadline),
+        Some((path, value)) => apart.as_ref().unwrap_or(sysfs).write_secret(&path, &value, secret, deadline),
         None => Ok(Answer::Done),
     }
 }
@@ -208,6 +225,8 @@ fn settle(step: &Step, answer: Result<Answer, Error>, sysfs: &Sysfs, deadline: &
         }
         Ok(Answer::Done) => Ok(()),
         Ok(Answer::Queued) => await_queued(step, observer),
+        // Nobody has looked whether it is done already.
+        Err(error) if step.asks_daemon() && error.errno() == Some(Errno::EBUSY) => Err(error),
         Err(error @ Error::Kernel { .. }) => {
             // Refused because it is done already: an earlier run, or the other half of a repeated command.
             match seen(step, observer) {
@@ -330,7 +349,8 @@ fn together(steps: &[Step], sysfs: &Sysfs, deadline: &Deadline) -> Vec<Result<()
         return steps.iter().map(|step| Err(Error::Cancelled { what: step.to_string() })).collect();
     }
     let writes: Vec<_> = steps.iter().filter_map(Step::command).collect();
-    let answers = sysfs.write_together(&writes, deadline);
+    let apart = steps.iter().any(Step::asks_daemon).then(|| sysfs.apart());
+    let answers = apart.as_ref().unwrap_or(sysfs).write_together(&writes, deadline);
     steps.iter().zip(answers).map(|(step, answer)| settle(step, answer, sysfs, deadline)).collect()
 }
 
@@ -369,6 +389,27 @@ fn delete_ini_group(
     }
 }
 
+/// Logs everybody out of a target, and waits until nobody is there.
+fn end_sessions(driver: Driver, port: &TargetName, observer: Observer<'_>) -> Result<(), Error> {
+    wait_until(&format!("the end of the sessions of target {port}"), observer.deadline, || {
+        let sessions = observer.sessions(driver, port)?;
+        for session in &sessions {
+            log_out(driver, port, session, observer);
+        }
+        Ok(sessions.is_empty().then_some(()))
+    })
+}
+
+/// Ends a session. One that ends by itself at the same moment is no failure.
+fn log_out(driver: Driver, port: &TargetName, session: &EntryName, observer: Observer<'_>) {
+    let path = format!("{}/{session}/force_close", target::sessions(driver, port));
+    if let Err(error) = observer.sysfs.write(&path, "1", observer.deadline).map(drop)
+        && !error.is_absent()
+    {
+        tracing::warn!("session {session} of port {port}: {error}");
+    }
+}
+
 /// Logs out who is still in an initiator group. Who leaves by itself at the same moment is no failure: what counts is
 /// whether the group can be deleted then.
 fn close_sessions(driver: Driver, port: &TargetName, group: &InitiatorGroup, observer: Observer<'_>) {
@@ -378,10 +419,7 @@ fn close_sessions(driver: Driver, port: &TargetName, group: &InitiatorGroup, obs
     });
     for session in sessions {
         tracing::warn!("closing session {session}, which keeps initiator group {group} of port {port}");
-        let path = format!("{}/sessions/{session}/force_close", target::port(driver, port));
-        if let Err(error) = observer.sysfs.write(&path, "1", observer.deadline) {
-            tracing::warn!("session {session} of port {port}: {error}");
-        }
+        log_out(driver, port, &session, observer);
     }
 }
 
@@ -416,6 +454,8 @@ fn seen(step: &Step, observer: Observer<'_>) -> Result<bool, Error> {
         }
         Step::ClearLuns { driver, port, group } => Ok(observer.luns_in_use(*driver, port, group)?.is_empty()),
         Step::SetIoGrouping { number, .. } => value(number.as_str()),
+        Step::Target { driver, port, change } => changed(*driver, port, change, observer),
+        Step::EnableDriver { driver } => Ok(observer.driver_enabled(*driver)? == Some(true)),
         Step::SetPortId { id, .. } | Step::SetMemberId { id, .. } | Step::SetGroupId { id, .. } => {
             value(&id.to_string())
         }
@@ -459,6 +499,34 @@ fn seen(step: &Step, observer: Observer<'_>) -> Result<bool, Error> {
         | Step::AwaitLockspace { .. }
         | Step::ResyncSize { .. }
         | Step::IssueLip { .. } => Ok(true),
+    }
+}
+
+/// Whether a change of a target has come about.
+fn changed(driver: Driver, port: &TargetName, change: &Change, observer: Observer<'_>) -> Result<bool, Error> {
+    let there = || Ok::<_, Error>(observer.port(driver, port)?.is_some());
+    let user = |kind: &UserKind, user: &UserName| {
+        let Settings { incoming, outgoing, .. } = observer.settings(driver, port, [])?;
+        let found = match kind {
+            UserKind::Incoming => incoming.get(user).cloned(),
+            UserKind::Outgoing => outgoing.filter(|(name, _)| name == user).map(|(_, credential)| credential),
+        };
+        Ok::<_, Error>(found.map(|credential| credential.secret))
+    };
+    match change {
+        Change::Add => there(),
+        Change::Delete => Ok(!there()?),
+        Change::CloseSessions => Ok(observer.sessions(driver, port)?.is_empty()),
+        Change::SetAttribute { attribute, value } => {
+            let found = observer.settings(driver, port, [attribute])?;
+            Ok(found.attributes.get(attribute).is_some_and(|found| found == value.as_str()))
+        }
+        Change::AddPortal { portal } => Ok(observer.settings(driver, port, [])?.portals.contains(portal)),
+        Change::DelPortal { portal } => Ok(!observer.settings(driver, port, [])?.portals.contains(portal)),
+        Change::AddUser { kind, user: name, secret } | Change::SetUser { kind, user: name, secret, .. } => {
+            Ok(user(kind, name)?.as_ref() == Some(secret))
+        }
+        Change::DelUser { kind, user: name } => Ok(user(kind, name)?.is_none()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Running another program: found without trusting the caller's directory, with a time limit, reaped.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -87,16 +87,34 @@ impl Tools {
 
     /// Runs a command for at most `limit` and gives what it printed.
     pub fn run(&self, command: &str, arguments: &[&str], limit: Duration) -> Result<String, CommandError> {
+        self.run_by(command, limit, |program| self.system.run_program(program, arguments, limit))
+    }
+
+    /// Runs the command that starts a daemon.
+    pub fn start_daemon(&self, command: &str, limit: Duration) -> Result<(), CommandError> {
+        self.run_by(command, limit, |program| self.system.run_daemon(program, limit)).map(drop)
+    }
+
+    /// Whether a command is there.
+    pub fn has(&self, command: &str) -> bool {
+        self.system.find_program(&self.directories, command).is_some()
+    }
+
+    fn run_by(
+        &self,
+        command: &str,
+        limit: Duration,
+        run: impl FnOnce(&Path) -> io::Result<Ended>,
+    ) -> Result<String, CommandError> {
         let name = || command.to_owned();
         let program = self
             .system
             .find_program(&self.directories, command)
             .ok_or_else(|| CommandError::NotFound { command: name() })?;
-        let Ended { failure, stdout, stderr } =
-            self.system.run_program(&program, arguments, limit).map_err(|error| match error.kind() {
-                io::ErrorKind::TimedOut => CommandError::TimedOut { command: name(), limit },
-                _ => CommandError::NotStarted { command: name(), error: error.to_string() },
-            })?;
+        let Ended { failure, stdout, stderr } = run(&program).map_err(|error| match error.kind() {
+            io::ErrorKind::TimedOut => CommandError::TimedOut { command: name(), limit },
+            _ => CommandError::NotStarted { command: name(), error: error.to_string() },
+        })?;
         if let Some(status) = failure {
             let stderr = one_line(&String::from_utf8_lossy(&stderr));
             return Err(CommandError::Failed { command: name(), status, stderr });

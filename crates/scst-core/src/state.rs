@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::scst::alua::AluaState;
 use crate::scst::device::{Block, Owed};
+use crate::scst::iscsi::{Credential, Portal, UserName};
 use crate::scst::names::{DeviceName, HandlerName, InitiatorGroup, InitiatorName, NodeName, TargetName};
 use crate::scst::target::LunTable;
 
@@ -12,7 +13,7 @@ use crate::scst::target::LunTable;
 pub type Ports = BTreeMap<TargetName, Port>;
 
 /// One port.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Port {
     /// It answers initiators.
     pub enabled: bool,
@@ -20,6 +21,23 @@ pub struct Port {
     pub rel_tgt_id: u32,
     /// Its initiator groups, without those that are not ours.
     pub groups: BTreeMap<InitiatorGroup, IniGroup>,
+    /// What else is configured of it. Found: what was asked for.
+    pub settings: Settings,
+    /// It goes as a whole. Only wanted.
+    pub deleted: bool,
+}
+
+/// What is configured of a target beside its groups and numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Settings {
+    /// Attributes by their names ([`crate::scst::attribute`]).
+    pub attributes: BTreeMap<&'static str, String>,
+    /// The addresses by which it may be reached; none: all.
+    pub portals: BTreeSet<Portal>,
+    /// The users by whom initiators prove themselves; none: nobody needs to.
+    pub incoming: BTreeMap<UserName, Credential>,
+    /// The user by whom it proves itself.
+    pub outgoing: Option<(UserName, Credential)>,
 }
 
 /// One initiator group of a port.

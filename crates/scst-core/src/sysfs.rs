@@ -45,12 +45,21 @@ pub enum Answer {
 pub struct Sysfs {
     system: Arc<dyn System>,
     root: PathBuf,
+    apart: bool,
 }
 
 impl Sysfs {
     /// The tree below `root`.
     pub fn new(system: Arc<dyn System>, root: impl Into<PathBuf>) -> Self {
-        Self { system, root: root.into() }
+        Self { system, root: root.into(), apart: false }
+    }
+
+    /// The same tree, where a process of its own reads and writes each attribute: one that no signal of ours meets, and that is left
+    /// behind when the time is over. For what a daemon must answer before the kernel does, and for writes that may sleep where not even
+    /// SIGKILL reaches them: a thread there would keep this process from ending.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        Self { system: Arc::clone(&self.system), root: self.root.clone(), apart: true }
     }
 
     /// The full path of `path`, for messages.
@@ -60,7 +69,7 @@ impl Sysfs {
 
     /// The whole text of an attribute.
     pub fn read(&self, path: &str, deadline: &Deadline) -> Result<String, Error> {
-        match self.run(Operation { verb: Verb::Read, path: self.full(path), data: None }, deadline)? {
+        match self.run(self.operation(Verb::Read, path), deadline)? {
             Output::Text(text) => Ok(text),
             _ => Ok(String::new()),
         }
@@ -84,7 +93,7 @@ impl Sysfs {
 
     /// The names in a directory, sorted. Names that are not UTF-8 are left out: no command of ours could carry them.
     pub fn list(&self, path: &str, deadline: &Deadline) -> Result<Vec<Entry>, Error> {
-        match self.run(Operation { verb: Verb::List, path: self.full(path), data: None }, deadline)? {
+        match self.run(self.operation(Verb::List, path), deadline)? {
             Output::Entries(entries) => Ok(entries),
             _ => Ok(Vec::new()),
         }
@@ -97,7 +106,7 @@ impl Sysfs {
 
     /// The text of a symbolic link.
     pub fn link(&self, path: &str, deadline: &Deadline) -> Result<String, Error> {
-        match self.run(Operation { verb: Verb::Link, path: self.full(path), data: None }, deadline)? {
+        match self.run(self.operation(Verb::Link, path), deadline)? {
             Output::Text(text) => Ok(text),
             _ => Ok(String::new()),
         }
@@ -146,27 +155,39 @@ impl Sysfs {
 
     /// Writes one command or value, once. A newline is added.
     pub fn write(&self, path: &str, value: &str, deadline: &Deadline) -> Result<Answer, Error> {
-        let operation = Operation { verb: Verb::Write, path: self.full(path), data: Some(value.to_owned()) };
-        answer(self.run(operation, deadline))
+        self.write_secret(path, value, None, deadline)
+    }
+
+    /// The same where no message may show a part of the text.
+    pub fn write_secret(
+        &self,
+        path: &str,
+        value: &str,
+        secret: Option<&str>,
+        deadline: &Deadline,
+    ) -> Result<Answer, Error> {
+        answer(self.run(self.writing(path, value, secret), deadline))
     }
 
     /// Writes several commands at the same moment, each from a thread of its own, and collects every answer.
     pub fn write_together(&self, writes: &[(String, String)], deadline: &Deadline) -> Vec<Result<Answer, Error>> {
-        let started: Vec<_> = writes
-            .iter()
-            .map(|(path, value)| {
-                let operation = Operation { verb: Verb::Write, path: self.full(path), data: Some(value.clone()) };
-                self.start(operation)
-            })
-            .collect();
+        let started: Vec<_> = writes.iter().map(|(path, value)| self.start(self.writing(path, value, None))).collect();
         started.into_iter().map(|started| answer(started.and_then(|s| self.wait(s, deadline)))).collect()
     }
 
-    /// Has a process of its own write a value, and does not wait for it. For writes that may sleep where not even SIGKILL
-    /// reaches them: a thread there would keep this process from ending.
+    /// Has a process of its own write a value, and does not wait for it.
     pub fn write_apart(&self, path: &str, value: &str) -> Result<(), Error> {
-        let operation = Operation { verb: Verb::Write, path: self.full(path), data: Some(value.to_owned()) };
-        self.system.write_apart(&operation).map_err(|error| failed(&operation, &error))
+        let apart = self.apart();
+        apart.start(apart.writing(path, value, None)).map(drop)
+    }
+
+    fn operation(&self, verb: Verb, path: &str) -> Operation {
+        Operation { apart: self.apart, ..Operation::new(verb, self.full(path)) }
+    }
+
+    fn writing(&self, path: &str, value: &str, secret: Option<&str>) -> Operation {
+        let (data, secret) = (Some(value.to_owned()), secret.map(str::to_owned));
+        Operation { data, secret, ..self.operation(Verb::Write, path) }
     }
 
     /// What the kernel says of the last command it finished, of anybody: a hint after [`Answer::Queued`] only.
@@ -202,7 +223,8 @@ impl Sysfs {
                 });
             }
             if deadline.expired() && waited >= GRACE {
-                return Err(Error::Hung { verb: operation.verb, path: operation.path, value: operation.data, waited });
+                let value = operation.shown();
+                return Err(Error::Hung { verb: operation.verb, path: operation.path, value, waited });
             }
         }
     }
@@ -256,7 +278,7 @@ fn failed(operation: &Operation, error: &io::Error) -> Error {
     Error::Kernel {
         verb: operation.verb,
         path: operation.path.clone(),
-        value: operation.data.clone(),
+        value: operation.shown(),
         errno: ErrnoName(errno),
     }
 }

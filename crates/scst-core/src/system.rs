@@ -4,6 +4,7 @@
 //! clock of its own, and runs the same actions on it. Which one it is, is decided once, where a run begins
 //! ([`crate::ocf::run`]); nothing else knows.
 
+mod helper;
 mod kernel_files;
 mod machine;
 mod own_files;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use crate::error::Verb;
 
+pub use self::helper::serve as serve_as_helper;
 pub use self::machine::Machine;
 
 /// The outside of one run.
@@ -36,13 +38,6 @@ pub trait System: fmt::Debug + Send + Sync {
     /// The operation could not even be begun.
     fn begin(&self, operation: Operation) -> io::Result<Box<dyn Pending>>;
 
-    /// Has a process of its own make one write, and does not wait for it. That process gets no signal that is meant for ours.
-    ///
-    /// # Errors
-    ///
-    /// The process could not be started.
-    fn write_apart(&self, operation: &Operation) -> io::Result<()>;
-
     /// The first of these directories' programs of that name.
     fn find_program(&self, directories: &[PathBuf], name: &str) -> Option<PathBuf>;
 
@@ -52,6 +47,14 @@ pub trait System: fmt::Debug + Send + Sync {
     ///
     /// The program could not be started; [`io::ErrorKind::TimedOut`]: it did not end in time.
     fn run_program(&self, program: &Path, arguments: &[&str], limit: Duration) -> io::Result<Ended>;
+
+    /// The same for a program that goes into the background and stays there: it gets neither our parameters nor the signals that we
+    /// have blocked.
+    ///
+    /// # Errors
+    ///
+    /// As above.
+    fn run_daemon(&self, program: &Path, limit: Duration) -> io::Result<Ended>;
 
     /// The text of a file of our own.
     ///
@@ -125,7 +128,7 @@ pub trait Pending: fmt::Debug {
 }
 
 /// One operation on a kernel file or a store.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Operation {
     /// What is done.
     pub verb: Verb,
@@ -133,6 +136,29 @@ pub struct Operation {
     pub path: PathBuf,
     /// What a write writes, without the newline that is added.
     pub data: Option<String>,
+    /// What no message may show of that.
+    pub secret: Option<String>,
+    /// A process of its own reads or writes, which no signal meets that is meant for ours, and which goes on when nobody waits for it.
+    pub apart: bool,
+}
+
+impl Operation {
+    /// An operation of this process that writes nothing.
+    pub fn new(verb: Verb, path: impl Into<PathBuf>) -> Self {
+        Self { verb, path: path.into(), data: None, secret: None, apart: false }
+    }
+
+    /// What a write writes, as messages may show it.
+    pub fn shown(&self) -> Option<String> {
+        let data = self.data.as_ref()?;
+        Some(self.secret.as_ref().map_or_else(|| data.clone(), |secret| data.replace(secret, "***")))
+    }
+}
+
+impl fmt::Debug for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:?} {}", self.verb, self.shown(), self.path.display())
+    }
 }
 
 /// What an operation gave.

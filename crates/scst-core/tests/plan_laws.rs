@@ -531,8 +531,12 @@ fn some_ports() -> impl Strategy<Value = Ports> {
     });
     let groups =
         btree_map(select(vec!["esx1", "esx2"]).prop_map(|name| InitiatorGroup::seen(name).unwrap()), group, 0..=2);
-    let one =
-        (any::<bool>(), 0..4u32, groups).prop_map(|(enabled, rel_tgt_id, groups)| Port { enabled, rel_tgt_id, groups });
+    let one = (any::<bool>(), 0..4u32, groups).prop_map(|(enabled, rel_tgt_id, groups)| Port {
+        enabled,
+        rel_tgt_id,
+        groups,
+        ..Port::default()
+    });
     (one.clone(), one).prop_map(|(a, b)| [(port(LOCAL[0]), a), (port(LOCAL[1]), b)].into())
 }
 

@@ -100,7 +100,7 @@ impl Counters {
 impl Display for Counters {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(f, "total {}", self.total)?;
-        for (Process { pid, name }, counts) in &self.by_process {
+        for (Process { pid, name, .. }, counts) in &self.by_process {
             writeln!(f, "process {pid} {name} {counts}")?;
         }
         for (path, counts) in &self.by_path {
@@ -116,9 +116,9 @@ mod tests {
 
     #[test]
     fn counts_by_process_by_path_and_in_total() {
-        let agent = Process { pid: 7, name: "agent".into() };
-        let again = Process { pid: 8, name: "agent".into() };
-        let shell = Process { pid: 9, name: "sh".into() };
+        let agent = Process { pid: 7, parent: 1, name: "agent".into() };
+        let again = Process { pid: 8, parent: 1, name: "agent".into() };
+        let shell = Process { pid: 9, parent: 1, name: "sh".into() };
         let mut counters = Counters::default();
         counters.count(Counted::Write, &agent, b"a/mgmt");
         counters.count(Counted::Write, &again, b"a/mgmt");

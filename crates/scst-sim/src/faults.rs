@@ -215,7 +215,7 @@ mod tests {
     use super::*;
 
     fn agent() -> Process {
-        Process { pid: 7, name: "scst_aluadg".into() }
+        Process { pid: 7, parent: 1, name: "scst_aluadg".into() }
     }
 
     #[test]
@@ -238,7 +238,7 @@ mod tests {
     fn strikes_from_the_kth_match_on_and_only_the_named_process() {
         let mut faults = Faults::default();
         faults.arm(Fault::on(Op::Any).process("scst_*").from(2).action(Action::Hang));
-        let shell = Process { pid: 8, name: "bash".into() };
+        let shell = Process { pid: 8, parent: 1, name: "bash".into() };
         assert_eq!(faults.strike(Op::Read, b"a", &agent()), None);
         assert_eq!(faults.strike(Op::List, b"a", &shell), None);
         assert_eq!(faults.strike(Op::List, b"a", &agent()), Some(Action::Hang));

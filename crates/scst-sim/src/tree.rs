@@ -91,6 +91,15 @@ fn text(bytes: &[u8]) -> String {
 /// Draws the tree below `root`, which stands for `/sys`.
 ///
 /// # Errors
+/// The value of an attribute without the secret that a user of iSCSI has behind its name.
+fn unsecret(name: &str, value: &str) -> String {
+    let is_user = ["IncomingUser", "OutgoingUser"].iter().any(|user| name.starts_with(user));
+    match value.split_once(' ').filter(|_| is_user) {
+        Some((user, _)) => format!("{user} ***"),
+        None => value.to_owned(),
+    }
+}
+
 /// The first failed access; an attribute that an older SCST lacks is none.
 pub fn picture(root: &Path) -> io::Result<String> {
     // Without this a missing directory would look like a machine without SCST.
@@ -165,7 +174,7 @@ impl Picture<'_> {
             // Attributes that are only written answer EACCES; some answer an error of their own while unset.
             let Ok(content) = self.view.read(&format!("{dir}/{name}")) else { continue };
             let mut lines = content.lines();
-            let value = lines.next().unwrap_or_default();
+            let value = unsecret(&name, lines.next().unwrap_or_default());
             if lines.any(|line| line == "[key]") {
                 words.push(format!("{name}={value}"));
             }

@@ -36,6 +36,9 @@ struct Cli {
 enum Task {
     /// Shows the agents at work on a simulated SCST of two nodes: needs root and /dev/fuse, no SCST and no cluster
     Demo {
+        /// `iscsi`: with iSCSI targets instead of Fibre Channel ports
+        #[arg(value_parser = ["iscsi"])]
+        fabric: Option<String>,
         /// The binaries are built already
         #[arg(long, hide = true)]
         built: bool,
@@ -82,7 +85,7 @@ fn main() -> ExitCode {
 
 fn run(task: Task) -> Result<ExitCode, Box<dyn Error>> {
     match task {
-        Task::Demo { built } => demo::run(built),
+        Task::Demo { fabric, built } => demo::run(fabric.is_some(), built),
 
         Task::Test(options) => check::run(&options),
         Task::Simulate(options) => simulate::run(&options),

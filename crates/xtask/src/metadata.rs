@@ -5,7 +5,7 @@ use std::error::Error;
 use std::fs;
 use std::process::ExitCode;
 
-use agents::{exit_reasons, scst_aluadg, scst_qla2xtgt};
+use agents::{exit_reasons, scst_aluadg, scst_qla2xtgt, scst_target};
 use scst_core::ocf::metadata::render;
 
 use crate::workspace;
@@ -17,7 +17,7 @@ const DOCUMENT: &str = "docs/operations.md";
 pub(crate) fn write() -> Result<ExitCode, Box<dyn Error>> {
     let root = workspace::root();
     fs::create_dir_all(root.join("metadata"))?;
-    for table in [scst_qla2xtgt::table::TABLE, scst_aluadg::table::TABLE] {
+    for table in [scst_qla2xtgt::table::TABLE, scst_target::table::TABLE, scst_aluadg::table::TABLE] {
         put(&format!("metadata/{}.xml", table.name), &render(table))?;
     }
     put(DOCUMENT, &with_tables(&fs::read_to_string(root.join(DOCUMENT))?)?)?;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use agents::scst_aluadg::params::Params as GroupParams;
 use agents::scst_aluadg::wanted::{self as group_wanted, States};
 use agents::scst_ha::import::resources_of;
-use agents::scst_qla2xtgt::table::TABLE as PORTS;
+use agents::scst_qla2xtgt::AGENT as PORTS;
 use agents::target::params::Params as PortParams;
 use agents::target::wanted as ports_wanted;
 use scst_core::ocf::env::Env;
@@ -21,7 +21,7 @@ use super::{check, fresh, one_line_each, port, scope, surroundings};
 pub fn scst_conf(data: &[u8]) {
     for (agent, params) in resources_of(data).unwrap_or_default() {
         let env = environment(&params);
-        if agent == PORTS.name { ports_of(&env) } else { group_of(&env) }
+        if agent == PORTS.table.name { ports_of(&env) } else { group_of(&env) }
     }
 }
 
@@ -30,7 +30,7 @@ fn environment(params: &BTreeMap<String, String>) -> Env {
 }
 
 fn ports_of(env: &Env) {
-    let (params, findings) = PortParams::parse(PORTS, env);
+    let (params, findings) = PortParams::parse(&PORTS, env);
     one_line_each(&findings);
     let names = [(port(), 101)];
     let Some(wanted) = params.and_then(|params| ports_wanted::started(&params, 1, &names).ok()) else { return };

@@ -17,7 +17,7 @@ use std::os::unix::ffi::OsStrExt as _;
 
 use agents::scst_aluadg::params::Params as GroupParams;
 use agents::scst_aluadg::wanted::{self as group_wanted, LocalPorts, States};
-use agents::scst_qla2xtgt::table::TABLE as PORTS;
+use agents::scst_qla2xtgt::AGENT as PORTS;
 use agents::target::params::Params as PortParams;
 use agents::target::wanted as ports_wanted;
 use scst_core::cluster::{Topology, parse_configuration, parse_nodes, parse_roles};
@@ -92,7 +92,7 @@ fn environment(pairs: &[(&str, &[u8])]) -> Env {
 
 /// Ports that are down and have no groups.
 fn fresh(names: &[(TargetName, u16)]) -> Ports {
-    let port = || Port { enabled: false, rel_tgt_id: 0, groups: BTreeMap::new() };
+    let port = || Port::default();
     names.iter().map(|(name, _)| (name.clone(), port())).collect()
 }
 
@@ -100,7 +100,7 @@ fn fresh(names: &[(TargetName, u16)]) -> Ports {
 pub fn initiators(data: &[u8]) {
     let env = environment(&[("initiators", data)]);
     let stop = PortParams::for_stop(&env);
-    let (params, findings) = PortParams::parse(PORTS, &env);
+    let (params, findings) = PortParams::parse(&PORTS, &env);
     assert_eq!(params.is_none(), findings.iter().any(|finding| finding.severity == Severity::Error));
     one_line_each(&findings);
     let Some(params) = params else { return };
@@ -120,7 +120,7 @@ pub fn initiators(data: &[u8]) {
     let start = ports::plan(Driver::Qla2x00t, &fresh(&names), &wanted);
     assert!(start.len() > params.groups.len(), "something is created for each group");
     check(&start);
-    let stop = ports_wanted::stopped(&wanted, |_, _| true);
+    let stop = ports_wanted::stopped(&wanted, |_, _| true, |_| false);
     check(&ports::plan(Driver::Qla2x00t, &wanted, &stop));
     assert_eq!(ports::plan(Driver::Qla2x00t, &wanted, &wanted), []);
 }
@@ -234,9 +234,9 @@ pub fn record(data: &[u8]) {
         check(&release(&found, &record.blocks));
         let group = record.group.clone().unwrap_or_else(group);
         let groups = record.ini_groups.iter().map(|name| (name.clone(), IniGroup::default()));
-        let up = Port { enabled: true, rel_tgt_id: 1, groups: groups.collect() };
+        let up = Port { enabled: true, rel_tgt_id: 1, groups: groups.collect(), ..Port::default() };
         let found: Ports = record.ports.iter().map(|(name, _)| (name.clone(), up.clone())).collect();
-        check(&ports::plan(Driver::Qla2x00t, &found, &ports_wanted::stopped(&found, |_, _| true)));
+        check(&ports::plan(Driver::Qla2x00t, &found, &ports_wanted::stopped(&found, |_, _| true, |_| false)));
         let mut storage = Storage::default();
         for device in &record.devices {
             let handler = Some(scst_core::scst::names::HandlerName::VdiskNullio);

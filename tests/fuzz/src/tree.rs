@@ -201,7 +201,7 @@ fn look(observer: Observer<'_>) {
         _ = observer.busy_initiators(device);
     }
     if let Ok(found) = observer.ports(Driver::Qla2x00t, &[port()], |_| true) {
-        let down = || Port { enabled: false, rel_tgt_id: 0, groups: BTreeMap::new() };
+        let down = || Port::default();
         let stopped = found.keys().map(|name| (name.clone(), down())).collect();
         check(&ports::plan(Driver::Qla2x00t, &found, &stopped));
         check(&ports::plan(Driver::Qla2x00t, &stopped, &found));

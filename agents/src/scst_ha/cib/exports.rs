@@ -10,7 +10,7 @@ use scst_core::scst::names::Driver;
 use super::{Cib, Finding, Level};
 use crate::scst_aluadg::device::ExportGroup;
 use crate::scst_aluadg::params::Params;
-use crate::{scst_aluadg, scst_qla2xtgt, target};
+use crate::{scst_aluadg, scst_qla2xtgt, scst_target, target};
 
 /// The environment of an agent with these parameters.
 pub(super) fn env(resource: &Configured) -> Env {
@@ -29,10 +29,14 @@ pub(super) fn findings(cib: &Cib) -> Vec<Finding> {
     let mut made: BTreeSet<String> = BTreeSet::new();
     let mut known = false;
     for resource in cib.of_agent(scst_qla2xtgt::table::TABLE.name) {
-        let (params, findings) = target::params::Params::parse(scst_qla2xtgt::table::TABLE, &env(resource));
+        let (params, findings) = target::params::Params::parse(&scst_qla2xtgt::AGENT, &env(resource));
         found.extend(parameters(resource, findings));
         known |= params.is_some();
         made.extend(params.into_iter().flat_map(|params| params.groups).map(|(group, _)| group.to_string()));
+    }
+    for resource in cib.of_agent(scst_target::table::TABLE.name) {
+        let (_, findings) = target::params::Params::parse(&scst_target::AGENT, &env(resource));
+        found.extend(parameters(resource, findings));
     }
     found.extend(clashes(&groups));
     for (id, params) in groups.iter().filter(|(_, params)| known && params.driver == Driver::Qla2x00t) {

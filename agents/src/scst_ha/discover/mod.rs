@@ -3,12 +3,14 @@
 mod proposal;
 mod report;
 
+use std::net::IpAddr;
+
 use scst_core::cluster::{self, Nodes, Refused, TARGETPORTS, Topology};
 use scst_core::ocf::exit::Failure;
 use scst_core::scst::names::{Driver, TargetName};
 use serde::Serialize;
 
-use self::proposal::{Proposal, propose};
+use self::proposal::{Proposal, concerns, propose};
 use super::Verdict;
 use super::cli::Discover;
 use super::node::Node;
@@ -28,6 +30,9 @@ struct Discovery {
     qlini_mode: Option<String>,
     /// The ports that can be targets.
     ports: Vec<Port>,
+    /// The addresses by which targets of iSCSI can be reached.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    portals: Vec<String>,
     /// Fibre Channel ports that cannot, as far as is known.
     not_targets: Vec<Host>,
     /// What the attribute is; nothing when it is not set, or the cluster could not be asked.
@@ -71,8 +76,8 @@ pub(super) fn run(node: &Node, options: &Discover) -> Result<Verdict, Failure> {
     }
     let is: Vec<&str> = local.map(|local| cluster::entries(local).collect()).unwrap_or_default();
     found.is = local.and_then(|local| local.targetports.clone());
-    if found.loaded {
-        let ports: Vec<_> = found.ports.iter().filter_map(|port| TargetName::seen(&port.name).ok()).collect();
+    if found.loaded || options.driver.makes_targets() {
+        let ports = listable(&mut found, options, &is);
         let Proposal { entries, missing, remarks } = propose(&is, &ports, options.driver, options.renumber);
         let id = local.and_then(|local| local.id.parse::<u32>().ok());
         found.numbers = (0..is.len().max(entries.len()))
@@ -134,6 +139,33 @@ fn ask(node: &Node, options: &Discover) -> (Option<String>, Nodes, Option<String
     }
 }
 
+/// The ports that belong into the attribute. Targets that are made by command need not be there yet: their names are those that it has,
+/// or one under the authority that was given.
+fn listable(found: &mut Discovery, options: &Discover, is: &[&str]) -> Vec<TargetName> {
+    let there: Vec<_> = found.ports.iter().filter_map(|port| TargetName::seen(&port.name).ok()).collect();
+    if !options.driver.makes_targets() {
+        return there;
+    }
+    let own = |entry: &&str| TargetName::parse(options.driver, entry).ok();
+    let mut listed: Vec<_> = is.iter().filter_map(own).filter(|name| concerns(options.driver, name.as_str())).collect();
+    let unlisted = there.into_iter().filter(|name| !is.iter().any(|entry| name.matches(entry)));
+    listed.extend(unlisted);
+    let node = found.node.as_deref().map(str::to_ascii_lowercase);
+    match (&options.authority, node) {
+        (Some(authority), Some(node)) if listed.is_empty() => {
+            match TargetName::parse(options.driver, &format!("{authority}:{node}")) {
+                Ok(name) => listed.push(name),
+                Err(error) => found.remarks.push(format!("node name {node} cannot end the name of a target: {error}")),
+            }
+        }
+        (None, _) if listed.is_empty() && options.driver == Driver::Iscsi => {
+            found.remarks.push("without --authority no name can be proposed".to_owned());
+        }
+        _ => {}
+    }
+    listed
+}
+
 fn discover(node: &Node, driver: Driver) -> Result<Discovery, Failure> {
     let observer = node.observer();
     let mut found = Discovery {
@@ -142,6 +174,7 @@ fn discover(node: &Node, driver: Driver) -> Result<Discovery, Failure> {
         loaded: observer.driver_loaded(driver)?,
         qlini_mode: None,
         ports: Vec::new(),
+        portals: if driver == Driver::Iscsi { portals() } else { Vec::new() },
         not_targets: Vec::new(),
         is: None,
         should_be: None,
@@ -153,7 +186,7 @@ fn discover(node: &Node, driver: Driver) -> Result<Discovery, Failure> {
         cluster: None,
         remarks: Vec::new(),
     };
-    if !found.loaded {
+    if !found.loaded && !driver.makes_targets() {
         found.remarks.push(format!(
             "driver {driver} is not loaded, so nobody knows which ports can be targets: modprobe {}",
             driver.module()
@@ -197,7 +230,9 @@ fn set(node: &Node, found: &mut Discovery, unknown: Option<String>) -> Result<()
     if !found.differs {
         return if found.is.is_some() { Ok(()) } else { Err(not_set(&nothing_to_list(found))) };
     }
-    if found.ports.is_empty() {
+    if should_be.is_empty()
+        || (found.ports.is_empty() && found.loaded && found.is.is_none() && found.portals.is_empty())
+    {
         return Err(not_set(&nothing_to_list(found)));
     }
     if let Some(why) = &found.refused {
@@ -211,6 +246,26 @@ fn set(node: &Node, found: &mut Discovery, unknown: Option<String>) -> Result<()
     }
     (found.set, found.differs) = (true, false);
     Ok(())
+}
+
+/// The addresses of this machine, but for those that no host elsewhere can use.
+fn portals() -> Vec<String> {
+    let addresses = nix::ifaddrs::getifaddrs().into_iter().flatten().filter_map(|interface| {
+        let address = interface.address?;
+        let v4 = address.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
+        v4.or_else(|| address.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())))
+    });
+    let mut found: Vec<IpAddr> = addresses.filter(|address| !is_local(address)).collect();
+    found.sort_unstable();
+    found.dedup();
+    found.iter().map(ToString::to_string).collect()
+}
+
+fn is_local(address: &IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => v4.is_loopback() || v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unicast_link_local(),
+    }
 }
 
 fn nothing_to_list(found: &Discovery) -> String {

@@ -83,7 +83,7 @@ fn same(driver: Driver, port: &TargetName, entry: &str) -> bool {
 
 /// Whether an entry is meant for this driver. Any word is a name to the drivers without a form of their own, so what has
 /// another driver's form is that driver's.
-fn concerns(driver: Driver, entry: &str) -> bool {
+pub(super) fn concerns(driver: Driver, entry: &str) -> bool {
     let formed = [Driver::Qla2x00t, Driver::Iscsi, Driver::IbSrpt];
     let fits = |driver: &Driver| TargetName::parse(*driver, entry).is_ok();
     fits(&driver) && (formed.contains(&driver) || !formed.iter().any(fits))

@@ -23,7 +23,9 @@ fn ports(found: &Discovery) -> String {
     for port in &found.ports {
         ports.row(row(port));
     }
-    format!("target ports of driver {}{mode}{none}\n{}", found.driver, ports.text("  ", Page::PLAIN))
+    let portals = list("", "addresses for portals", &found.portals);
+    let portals = if portals.is_empty() { portals } else { format!("\n{portals}") };
+    format!("target ports of driver {}{mode}{none}\n{}{portals}", found.driver, ports.text("  ", Page::PLAIN))
 }
 
 fn others(found: &Discovery) -> String {

@@ -10,7 +10,7 @@ const MARK: &str = "ocf-exit-reason:";
 const SHOWN: [&str; 4] = ["exit-reason='", "exit-reason=\"", "exitreason='", "exitreason=\""];
 
 /// The beginnings of the agents' tags.
-const TAGS: [&str; 2] = ["scst_qla2xtgt(", "scst_aluadg("];
+const TAGS: [&str; 3] = ["scst_qla2xtgt(", "scst_target(", "scst_aluadg("];
 
 /// The levels at which the agents log a reason.
 const LEVELS: [&str; 2] = ["ERROR: ", "WARNING: "];

@@ -25,7 +25,7 @@ use super::cib::{self, Cib, Finding, Level};
 use super::node::Node;
 use super::output::{print, print_json};
 use super::{Verdict, cli, files};
-use crate::{scst_aluadg, scst_qla2xtgt};
+use crate::{scst_aluadg, scst_qla2xtgt, scst_target};
 
 /// Everything that is told.
 #[derive(Debug, Serialize)]
@@ -136,7 +136,8 @@ fn live(node: &Node, options: &cli::Plan, new: &Cib) -> Result<Past, Failure> {
 }
 
 /// The agents whose plans are known.
-const AGENTS: [&str; 2] = [scst_qla2xtgt::table::TABLE.name, scst_aluadg::table::TABLE.name];
+const AGENTS: [&str; 3] =
+    [scst_qla2xtgt::table::TABLE.name, scst_target::table::TABLE.name, scst_aluadg::table::TABLE.name];
 
 fn of_node(past: &Past, new: &Cib) -> NodePlan {
     let find = |configuration: &'_ Configuration, id: &str| {

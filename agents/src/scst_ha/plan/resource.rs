@@ -12,7 +12,7 @@ use crate::host::Host;
 use crate::scst_ha::cib::Cib;
 use crate::scst_ha::node::Node;
 use crate::target::{self, Run};
-use crate::{scst_aluadg, scst_qla2xtgt};
+use crate::{scst_aluadg, scst_qla2xtgt, scst_target};
 
 /// What the cluster has the agent do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -92,7 +92,7 @@ fn possible(node: &Node, name: &str, resource: &Configured, new: &Cib) -> Result
         crate::host::refuse_errors(&findings)?;
         params.map(|params| params.driver).ok_or_else(|| Failure::configured("no usable configuration"))?
     } else {
-        let run = Run::new(&context, scst_qla2xtgt::AGENT);
+        let run = Run::new(&context, agent(resource));
         crate::host::refuse_errors(&run.params().1)?;
         run.driver
     };
@@ -123,11 +123,12 @@ pub(super) fn removed(node: &Node, resource: &Configured) -> Resource {
 }
 
 fn table(resource: &Configured) -> &'static scst_core::ocf::param::AgentTable {
-    if resource.agent == scst_aluadg::table::TABLE.name {
-        scst_aluadg::table::TABLE
-    } else {
-        scst_qla2xtgt::table::TABLE
-    }
+    if resource.agent == scst_aluadg::table::TABLE.name { scst_aluadg::table::TABLE } else { agent(resource).table }
+}
+
+/// The agent of a resource that brings targets up.
+fn agent(resource: &Configured) -> target::TargetAgent {
+    if resource.agent == scst_target::table::TABLE.name { scst_target::AGENT } else { scst_qla2xtgt::AGENT }
 }
 
 /// Has the agent make its plan.
@@ -147,7 +148,7 @@ fn ask(node: &Node, name: &str, resource: &Configured, new: &Cib) -> Result<Answ
         let remarks = planned.remarks.into_iter().chain(warnings).collect();
         return Ok(Answer { running: planned.running, steps: planned.steps, remarks, refused: planned.refused });
     }
-    let run = Run::new(&context, scst_qla2xtgt::AGENT);
+    let run = Run::new(&context, agent(resource));
     let (topology, warnings) = topology(run.driver)?;
     let planned = target::planned::planned(&run, &topology)?;
     let remarks = planned.remarks.into_iter().chain(warnings).collect();

@@ -67,11 +67,16 @@ impl System for Recorder {
 
     fn begin(&self, operation: Operation) -> io::Result<Box<dyn Pending>> {
         let (verb, path) = (operation.verb, operation.path.to_string_lossy().into_owned());
+        // What a daemon is asked for may be secret: it is looked at, and not kept.
+        let apart = operation.apart;
         let pending = self.machine.begin(operation)?;
+        if apart {
+            return Ok(pending);
+        }
         Ok(Box::new(Kept { pending, verb, path, seen: Arc::clone(&self.seen) }))
     }
 
-    fn write_apart(&self, _operation: &Operation) -> io::Result<()> {
+    fn run_daemon(&self, _program: &Path, _limit: Duration) -> io::Result<Ended> {
         Err(io::ErrorKind::Unsupported.into())
     }
 

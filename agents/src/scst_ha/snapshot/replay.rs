@@ -100,7 +100,7 @@ impl System for Replay {
         Ok(Box::new(There(Some(self.answer(&operation)))))
     }
 
-    fn write_apart(&self, _operation: &Operation) -> io::Result<()> {
+    fn run_daemon(&self, _program: &Path, _limit: Duration) -> io::Result<Ended> {
         Err(io::ErrorKind::Unsupported.into())
     }
 

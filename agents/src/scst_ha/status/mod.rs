@@ -22,8 +22,8 @@ use super::node::Node;
 use super::output::{print, print_json};
 use super::plan::State;
 use super::ports::{self, Port};
-use crate::target::{self, Run};
-use crate::{scst_aluadg, scst_qla2xtgt};
+use crate::target::{self, Run, TargetAgent};
+use crate::{scst_aluadg, scst_qla2xtgt, scst_target};
 
 /// Everything that is shown.
 #[derive(Debug, Serialize)]
@@ -166,7 +166,12 @@ pub(super) fn look(node: &Node, only: Option<&GroupName>) -> Result<Status, Fail
     let hosts = ports::fc_hosts(observer)?;
     for driver in Driver::ALL {
         match ports::of_driver(observer, driver, &hosts) {
-            Ok(ports) => status.ports.extend(ports),
+            Ok(ports) => {
+                for (port, error) in ports.iter().filter_map(|port| Some((port, port.unread.clone()?))) {
+                    status.unread(&format!("users and portals of target {}", port.name), &error.into());
+                }
+                status.ports.extend(ports);
+            }
             Err(error) => status.unread(&format!("ports of driver {driver}"), &error.into()),
         }
     }
@@ -177,9 +182,11 @@ pub(super) fn look(node: &Node, only: Option<&GroupName>) -> Result<Status, Fail
         }
     }
     if only.is_none() {
-        for resource in known.of_agent(scst_qla2xtgt::table::TABLE.name) {
-            let shown = ports_of(node, resource, &known, &mut status);
-            status.port_resources.push(shown);
+        for agent in [scst_qla2xtgt::AGENT, scst_target::AGENT] {
+            for resource in known.of_agent(agent.table.name) {
+                let shown = ports_of(node, agent, resource, &known, &mut status);
+                status.port_resources.push(shown);
+            }
         }
     }
     every_group(node, only, &known, &mut status)?;
@@ -222,10 +229,21 @@ fn prepare(node: &Node, ports: &[Port]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// One resource of the ports' agent, compared.
-fn ports_of(node: &Node, resource: &Configured, known: &Known, status: &mut Status) -> PortResource {
-    let context = node.context(&resource.id, &resource.params);
-    let run = Run::new(&context, scst_qla2xtgt::AGENT);
+/// What stands in the configuration for a value that cibsecret keeps outside of it.
+const ELSEWHERE: &str = "lrm://";
+
+/// One resource of an agent that brings ports up, compared.
+fn ports_of(
+    node: &Node,
+    agent: TargetAgent,
+    resource: &Configured,
+    known: &Known,
+    status: &mut Status,
+) -> PortResource {
+    let (elsewhere, params): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        resource.params.clone().into_iter().partition(|(_, value)| value == ELSEWHERE);
+    let context = node.context(&resource.id, &params);
+    let run = Run::new(&context, agent);
     let (params, findings) = run.params();
     let mut shown = PortResource {
         id: resource.id.clone(),
@@ -235,12 +253,14 @@ fn ports_of(node: &Node, resource: &Configured, known: &Known, status: &mut Stat
         remarks: resource.left_out.clone(),
     };
     shown.remarks.extend(findings.iter().map(ToString::to_string));
+    shown.remarks.extend(elsewhere.keys().map(|name| format!("{name} is kept by cibsecret: users are not compared")));
     let (Some(params), Some((topology, warnings))) = (params, known.topology(run.driver)) else {
         return shown;
     };
     shown.left_out |= !warnings.is_empty();
     shown.remarks.extend(warnings);
-    let compared = topology.and_then(|topology| target::difference::difference(&run, &params, &topology));
+    let compared =
+        topology.and_then(|topology| target::difference::difference(&run, &params, &topology, elsewhere.is_empty()));
     match compared {
         Ok(None) => {}
         Ok(Some(differences)) => (shown.running, shown.differences) = (true, differences),

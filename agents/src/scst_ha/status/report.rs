@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use scst_core::ocf::exit::one_line;
+use scst_core::scst::names::Driver;
 
 use super::groups::{Device, Group, Lun};
 use super::{PortResource, Status, agreement};
@@ -21,6 +22,7 @@ pub(super) fn text(status: &Status, page: Page) -> String {
     let reason = status.cluster.as_ref().map(|reason| format!("{reason}\n")).unwrap_or_default();
     let mut text = format!("{node}: {scst}\n{reason}");
     text += &section(&ports(&status.ports, page));
+    text += &section(&iscsi(&status.ports, page));
     text += &section(&initiators(&status.ports, page));
     for resource in &status.port_resources {
         text += &section(&port_resource(resource));
@@ -52,6 +54,17 @@ fn ports(ports: &[Port], page: Page) -> String {
     table.text("", page)
 }
 
+/// By which addresses targets of iSCSI may be reached, and by which users.
+fn iscsi(ports: &[Port], page: Page) -> String {
+    let mut table = Table::new(&["target", "portals", "users"]);
+    for port in ports.iter().filter(|port| port.driver == Driver::Iscsi.dir() && port.unread.is_none()) {
+        let portals = if port.portals.is_empty() { "all".to_owned() } else { port.portals.join(", ") };
+        let users = if port.users.is_empty() { "nobody needs one".to_owned() } else { port.users.join(", ") };
+        table.row([port.short(), portals, users]);
+    }
+    table.text("", page)
+}
+
 /// Who may see LUNs, and where who is logged in.
 fn initiators(ports: &[Port], page: Page) -> String {
     let mut rows: BTreeMap<(String, String), Row> = BTreeMap::new();
@@ -67,7 +80,8 @@ fn initiators(ports: &[Port], page: Page) -> String {
         for session in &port.sessions {
             let group = session.group.clone().unwrap_or_else(|| DEFAULT.to_owned());
             let row = rows.entry((group, session.initiator.clone())).or_default();
-            row.ports.insert(port.short());
+            let from = session.addresses.join(", ");
+            row.ports.insert(if from.is_empty() { port.short() } else { format!("{} from {from}", port.short()) });
             row.commands += session.commands;
         }
     }

@@ -6,6 +6,7 @@ pub mod lockspaces;
 mod ports;
 pub mod sessions;
 pub mod storage;
+pub mod targets;
 
 use crate::deadline::Deadline;
 use crate::error::Error;

@@ -1,6 +1,6 @@
 //! Ports and their initiator groups, as the target agent sees them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use nix::errno::Errno;
 
@@ -97,7 +97,7 @@ impl Observer<'_> {
             Some(text) => text.starts_with('1'),
             None => driver.always_enabled(),
         };
-        Ok(Some(Port { enabled, rel_tgt_id, groups: BTreeMap::new() }))
+        Ok(Some(Port { enabled, rel_tgt_id, ..Port::default() }))
     }
 
     /// The names of a port's initiator groups.

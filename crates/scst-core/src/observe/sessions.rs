@@ -1,5 +1,7 @@
 //! Who is logged in to a port, and what is in flight. Only for those who show it: no plan depends on it.
 
+use std::net::IpAddr;
+
 use super::Observer;
 use crate::error::Error;
 use crate::scst::names::{Driver, EntryName, InitiatorGroup, TargetName};
@@ -16,6 +18,8 @@ pub struct Session {
     pub group: Option<InitiatorGroup>,
     /// Commands that have not ended yet.
     pub active_commands: u32,
+    /// The addresses of its connections, of iSCSI.
+    pub addresses: Vec<String>,
 }
 
 impl Observer<'_> {
@@ -29,7 +33,9 @@ impl Observer<'_> {
             let group = group.and_then(|(_, group)| InitiatorGroup::seen(group).ok());
             let initiator = self.optional(&format!("{dir}/initiator_name"))?.unwrap_or_else(|| name.to_string());
             let active_commands = self.number(&format!("{dir}/active_commands"))?.unwrap_or(0);
-            found.push(Session { name, initiator, group, active_commands });
+            let mut addresses = if driver == Driver::Iscsi { self.directories(&dir)? } else { Vec::new() };
+            addresses.retain(|entry| entry.trim_matches(['[', ']']).parse::<IpAddr>().is_ok());
+            found.push(Session { name, initiator, group, active_commands, addresses });
         }
         Ok(found)
     }

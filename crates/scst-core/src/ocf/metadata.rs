@@ -132,7 +132,7 @@ impl Document {
 
     fn content(&mut self, parameter: &Parameter) {
         let kind = match parameter.kind {
-            Kind::String => "string",
+            Kind::String | Kind::Secret => "string",
             Kind::Boolean => "boolean",
             Kind::Integer => "integer",
         };

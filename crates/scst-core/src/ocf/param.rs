@@ -30,6 +30,8 @@ pub struct AgentTable {
 pub enum Kind {
     /// Text with a grammar of its own.
     String,
+    /// The same with something in it that no message may show.
+    Secret,
     /// Yes or no.
     Boolean,
     /// A whole number.
@@ -112,9 +114,12 @@ impl AgentTable {
                 findings.push(Finding::error(&name, "is required and not set"));
             }
         }
+        // One that is not known may be a secret one whose name has a typing mistake.
+        let secrets = self.parameters.iter().any(|parameter| parameter.kind == Kind::Secret);
         for (name, value) in env.params() {
             if !self.parameters.iter().any(|parameter| parameter.covers(name)) {
-                findings.push(Finding::warning(name, "is not a parameter of this agent, ignored").value(value));
+                let finding = Finding::warning(name, "is not a parameter of this agent, ignored");
+                findings.push(if secrets { finding } else { finding.value(value) });
             }
         }
         findings

@@ -16,7 +16,7 @@ use super::log;
 use super::metadata;
 use super::param::AgentTable;
 use crate::deadline::Deadline;
-use crate::system::{Machine, System};
+use crate::system::{Machine, System, serve_as_helper};
 
 /// An agent, as far as a run is concerned.
 pub trait Agent {
@@ -53,6 +53,9 @@ pub struct Context {
 
 /// Runs the agent on this process's arguments and environment.
 pub fn main(agent: &impl Agent) -> std::process::ExitCode {
+    if let Some(ended) = serve_as_helper() {
+        return ended;
+    }
     // Until the environment is known, which may be what goes wrong.
     end_on_panic("internal error".to_owned(), "ocf-exit-reason:".to_owned());
     let table = agent.metadata();
@@ -127,7 +130,8 @@ fn end_on_panic(what: String, prefix: String) {
 }
 
 /// Raises the flag when SIGTERM comes, instead of dying with devices blocked. The signal is blocked in every thread and one thread
-/// waits for it; children get a clean mask from the standard library.
+/// waits for it. Programs that we run inherit that, and end by SIGKILL where they do not end by themselves; a daemon is started without
+/// (`System::run_daemon`).
 fn listen_for_sigterm(flag: &Arc<AtomicBool>) {
     let mut signals = SigSet::empty();
     // By hand the terminal sends the others; a demote must not die of them with devices blocked.

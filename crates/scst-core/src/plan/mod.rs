@@ -9,10 +9,13 @@ use std::collections::BTreeMap;
 
 use crate::scst::names::DeviceName;
 
+pub mod change;
 pub mod ports;
+mod settings;
 pub mod step;
 pub mod storage;
 
+pub use change::Change;
 pub use step::Step;
 
 /// A plan, and what it could not or would not do.

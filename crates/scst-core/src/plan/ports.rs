@@ -1,8 +1,10 @@
-//! The plan for ports: initiator groups first, ids next, enabling last; what goes, goes in the opposite order.
+//! The plan for ports: targets that are missing, what is configured of them, initiator groups, ids, enabling last; what goes, goes in
+//! the opposite order.
 
 use std::collections::BTreeMap;
 
-use super::Step;
+use super::settings::settings;
+use super::{Change, Step};
 use crate::scst::names::{Driver, InitiatorGroup, TargetName};
 use crate::scst::values::AttributeValue;
 use crate::state::{IniGroup, Port, Ports};
@@ -10,31 +12,51 @@ use crate::state::{IniGroup, Port, Ports};
 /// The steps that turn `found` into `wanted`. Ports that `wanted` does not name, and groups that `found` does not show,
 /// are not touched.
 pub fn plan(driver: Driver, found: &Ports, wanted: &Ports) -> Vec<Step> {
+    let fresh = Port { enabled: driver.always_enabled(), ..Port::default() };
+    let made: Vec<_> = wanted
+        .iter()
+        .filter(|(name, wanted)| driver.makes_targets() && !wanted.deleted && !found.contains_key(*name))
+        .map(|(name, _)| name)
+        .collect();
     let pairs: Vec<_> = wanted
         .iter()
-        .filter_map(|(name, wanted)| found.get(name).map(|found| Pair { driver, name, found, wanted }))
+        .filter_map(|(name, wanted)| {
+            let found = found.get(name).or_else(|| made.contains(&name).then_some(&fresh))?;
+            Some(Pair { driver, name, found, wanted })
+        })
         .collect();
-    let mut steps = Vec::new();
+    let mut steps: Vec<Step> = made.into_iter().map(|name| change(driver, name, Change::Add)).collect();
     // A port that goes down does so before its groups change, so that no host sees half of them.
     steps.extend(pairs.iter().filter(|pair| pair.goes_down()).map(Pair::disable));
+    // A host whose session is closed is back at once where the target still answers.
+    let closes = |pair: &&Pair<'_>| driver.has_daemon() && (pair.goes_down() || pair.wanted.deleted);
+    steps.extend(pairs.iter().filter(closes).map(|pair| change(driver, pair.name, Change::CloseSessions)));
     for pair in &pairs {
+        settings(driver, pair.name, &pair.found.settings, &pair.wanted.settings, &mut steps);
         pair.groups(&mut steps);
     }
     // Ids are exchanged only while every port concerned is down: an enabled port's id must differ from all others.
-    let renumbered = |pair: &&Pair<'_>| pair.found.rel_tgt_id != pair.wanted.rel_tgt_id;
-    steps.extend(pairs.iter().filter(renumbered).filter(|p| p.found.enabled && p.wanted.enabled).map(Pair::disable));
+    let renumbered = |pair: &&Pair<'_>| pair.renumbered();
+    steps.extend(
+        pairs
+            .iter()
+            .filter(renumbered)
+            .filter(|p| p.found.enabled && p.wanted.enabled && !driver.always_enabled())
+            .map(Pair::disable),
+    );
     steps.extend(pairs.iter().filter(renumbered).map(|pair| Step::SetPortId {
         driver,
         port: pair.name.clone(),
         id: pair.wanted.rel_tgt_id,
     }));
-    steps.extend(
-        pairs
-            .iter()
-            .filter(|p| p.wanted.enabled && (!p.found.enabled || renumbered(p)))
-            .map(|p| Step::Enable { driver, port: p.name.clone() }),
-    );
+    let enabled = |p: &&Pair<'_>| p.wanted.enabled && (!p.found.enabled || p.renumbered()) && !driver.always_enabled();
+    steps.extend(pairs.iter().filter(enabled).map(|p| Step::Enable { driver, port: p.name.clone() }));
+    steps.extend(pairs.iter().filter(|pair| pair.wanted.deleted).map(|pair| change(driver, pair.name, Change::Delete)));
     steps
+}
+
+fn change(driver: Driver, port: &TargetName, change: Change) -> Step {
+    Step::Target { driver, port: port.clone(), change }
 }
 
 struct Pair<'a> {
@@ -46,7 +68,13 @@ struct Pair<'a> {
 
 impl Pair<'_> {
     fn goes_down(&self) -> bool {
-        self.found.enabled && !self.wanted.enabled
+        self.found.enabled && !self.wanted.enabled && !self.driver.always_enabled()
+    }
+
+    /// A port that is always enabled takes no number back.
+    fn renumbered(&self) -> bool {
+        let taken_back = self.driver.always_enabled() && self.wanted.rel_tgt_id == 0;
+        self.found.rel_tgt_id != self.wanted.rel_tgt_id && !self.wanted.deleted && !taken_back
     }
 
     fn disable(&self) -> Step {
@@ -55,7 +83,10 @@ impl Pair<'_> {
 
     fn groups(&self, steps: &mut Vec<Step>) {
         let (driver, port) = (self.driver, self.name);
-        for (name, wanted) in &self.wanted.groups {
+        // Of groups that match one initiator the kernel takes the one that came first: their numbers tell the order that is meant.
+        let mut ordered: Vec<_> = self.wanted.groups.iter().collect();
+        ordered.sort_by_key(|(_, group)| group.io_grouping.parse::<u32>().unwrap_or(0));
+        for (name, wanted) in ordered {
             let fresh = IniGroup { io_grouping: "auto".into(), ..IniGroup::default() };
             let found = self.found.groups.get(name).unwrap_or_else(|| {
                 steps.push(Step::CreateIniGroup { driver, port: port.clone(), group: name.clone() });

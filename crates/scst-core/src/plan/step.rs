@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::Change;
 use crate::error::Error;
 use crate::scst::alua::AluaState;
+use crate::scst::iscsi::Secret;
 use crate::scst::names::{
     DeviceName, Driver, FcHostName, GroupName, HandlerName, InitiatorGroup, InitiatorName, NodeName, TargetName,
 };
@@ -37,6 +39,10 @@ pub enum Step {
     Enable { driver: Driver, port: TargetName },
     /// Disable a port.
     Disable { driver: Driver, port: TargetName },
+    /// Change what only some drivers' targets have.
+    Target { driver: Driver, port: TargetName, change: Change },
+    /// Enable a driver that its daemon has begun disabled. It is never disabled again: others may have targets of it.
+    EnableDriver { driver: Driver },
 
     /// Add a device.
     AddDevice { handler: HandlerName, device: DeviceName, parameters: Vec<(&'static str, ParameterValue)> },
@@ -126,6 +132,8 @@ impl Step {
             }
             Self::Enable { driver, port } => (format!("{}/enabled", target::port(*driver, port)), "1".into()),
             Self::Disable { driver, port } => (format!("{}/enabled", target::port(*driver, port)), "0".into()),
+            Self::Target { driver, port, change } => return change.command(*driver, port),
+            Self::EnableDriver { driver } => (format!("{}/enabled", target::driver(*driver)), "1".into()),
             Self::AddDevice { handler, device, parameters } => {
                 let mut command = format!("add_device {device}");
                 for (index, (name, value)) in parameters.iter().enumerate() {
@@ -183,10 +191,40 @@ impl Step {
         matches!(self, Self::Unblock { .. })
     }
 
+    /// What no message may show of the command.
+    pub fn secret(&self) -> Option<&Secret> {
+        match self {
+            Self::Target { change, .. } => change.secret(),
+            _ => None,
+        }
+    }
+
+    /// A daemon is asked before the kernel answers, and may not answer. Such a write is made by a process of its own that nothing
+    /// kills: the thread of one that was killed spins in the kernel until the daemon answers (`iscsi_sysfs_send_event`).
+    pub fn asks_daemon(&self) -> bool {
+        match self {
+            Self::Target { driver, change, .. } => driver.has_daemon() && change.asks_daemon(),
+            Self::Enable { driver, .. } | Self::Disable { driver, .. } | Self::EnableDriver { driver } => {
+                driver.has_daemon()
+            }
+            _ => false,
+        }
+    }
+
     /// The step is left out when `failed` failed before it, even where a plan otherwise goes on: a device is deleted only
     /// when it is exported nowhere and no block of ours is on it, the group only when everything else is gone, and what
     /// holds a place is removed only when its successor is there.
     pub fn needs(&self, failed: &Self) -> bool {
+        if let (
+            Self::Target { port, .. }
+            | Self::CreateIniGroup { port, .. }
+            | Self::SetPortId { port, .. }
+            | Self::Enable { port, .. },
+            Self::Target { port: other, change: Change::Add, .. },
+        ) = (self, failed)
+        {
+            return port == other;
+        }
         match self {
             Self::DelGroup { .. } => true,
             Self::DelDevice { device, .. } => match failed {
@@ -299,6 +337,8 @@ impl Step {
                 | Self::DelIniGroup { .. }
                 | Self::Enable { .. }
                 | Self::Disable { .. }
+                | Self::Target { .. }
+                | Self::EnableDriver { .. }
                 | Self::AddDevice { .. }
                 | Self::DelDevice { .. }
                 | Self::CreateGroup { .. }
@@ -360,6 +400,8 @@ impl Step {
             Self::SetPortId { port, id, .. } => (format!("set relative target id {id} on"), format!("port {port}")),
             Self::Enable { port, .. } => ("enable".into(), format!("port {port}")),
             Self::Disable { port, .. } => ("disable".into(), format!("port {port}")),
+            Self::Target { port, change, .. } => change.words(port),
+            Self::EnableDriver { driver } => ("enable".into(), format!("driver {driver}")),
             Self::AddDevice { handler, device, parameters } => {
                 let parameters: Vec<String> =
                     parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();

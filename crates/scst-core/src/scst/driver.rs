@@ -81,6 +81,21 @@ impl Driver {
         name.ok_or(NameError::Form(form))
     }
 
+    /// Whether its targets' names have a form by which they are told from those of other drivers.
+    pub fn has_form(self) -> bool {
+        !matches!(self, Self::ScstLocal | Self::Fcst)
+    }
+
+    /// Whether its targets are made and deleted by command; those of the others appear with their hardware.
+    pub fn makes_targets(self) -> bool {
+        matches!(self, Self::Iscsi | Self::ScstLocal)
+    }
+
+    /// Whether a daemon holds its targets, which the kernel asks before it answers for some files.
+    pub fn has_daemon(self) -> bool {
+        self == Self::Iscsi
+    }
+
     /// Whether this driver's targets have no `enabled` attribute and always count as enabled.
     pub fn always_enabled(self) -> bool {
         self == Self::ScstLocal
@@ -146,7 +161,7 @@ fn iscsi_name(text: &str) -> bool {
     dated
         && text.len() <= 223
         && !domain.is_empty()
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:".contains(&b))
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:_".contains(&b))
 }
 
 /// A handler of virtual disks.

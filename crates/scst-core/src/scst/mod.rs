@@ -3,12 +3,14 @@
 //! Architecture invariant: nothing here touches a file, and nothing here knows of OCF or Pacemaker.
 
 pub mod alua;
+pub mod attribute;
 pub mod device;
 pub mod device_group;
 pub mod dlm;
 pub mod driver;
 pub mod host_id;
 pub mod identity;
+pub mod iscsi;
 pub mod names;
 pub mod qla2x00t;
 pub mod target;

@@ -60,6 +60,12 @@ impl StateFiles {
         others
     }
 
+    /// The state files of the resources of another agent.
+    pub fn of_agent(&self, agent: &'static str) -> Vec<(String, Remembered)> {
+        let theirs = Self { agent, ..self.clone() };
+        theirs.files().into_iter().map(|(instance, _, found)| (instance, found)).collect()
+    }
+
     /// The other resource whose state file names `group`, while this one's does not.
     pub fn holder(&self, group: &GroupName) -> Option<String> {
         if !self.of_resource || self.read(Some(group)) != Remembered::Nothing {

@@ -3,19 +3,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::scst::alua::AluaState;
+use crate::scst::attribute;
 use crate::scst::device::Owed;
-use crate::scst::names::{DeviceName, GroupName, InitiatorGroup, NodeName, TargetName};
+use crate::scst::names::{DeviceName, Driver, GroupName, InitiatorGroup, NodeName, TargetName};
 
 /// The first line of a state file.
 const VERSION: &str = "scst-ocf record 1";
 
 /// The first words of its lines.
-const WORDS: [&str; 15] = [
+const WORDS: [&str; 18] = [
     "node",
     "id",
     "group",
     "port",
     "missing",
+    "driver",
+    "made",
+    "attribute",
     "ini_group",
     "device",
     "block",
@@ -41,6 +45,12 @@ pub struct StateFile {
     pub ports: Vec<(TargetName, u16)>,
     /// Ports of this node's list that did not exist when the others were set up, with the numbers they would have.
     pub missing: Vec<(TargetName, u16)>,
+    /// The driver of these ports, where the agent serves several.
+    pub driver: Option<Driver>,
+    /// Those of our ports that we made: they are deleted, the others are left.
+    pub made: BTreeSet<TargetName>,
+    /// The attributes that were configured: one that is not any more goes back to its default.
+    pub attributes: BTreeSet<&'static str>,
     /// The initiator groups we created.
     pub ini_groups: BTreeSet<InitiatorGroup>,
     /// The devices we created.
@@ -86,6 +96,9 @@ impl StateFile {
                 ["group", name] => file.group = Some(GroupName::parse(name).ok()?),
                 ["port", name, id] => file.ports.push((TargetName::seen(name).ok()?, id.parse().ok()?)),
                 ["missing", name, id] => file.missing.push((TargetName::seen(name).ok()?, id.parse().ok()?)),
+                ["driver", name] => file.driver = Some(Driver::parse(name).ok()?),
+                ["made", name] => _ = file.made.insert(TargetName::seen(name).ok()?),
+                ["attribute", name] => file.attributes.extend(attribute::find(name).map(|attribute| attribute.name)),
                 ["ini_group", name] => _ = file.ini_groups.insert(InitiatorGroup::seen(name).ok()?),
                 ["device", name] => _ = file.devices.insert(DeviceName::seen(name).ok()?),
                 ["block", name, before, rest @ ..] if matches!(rest, [] | ["returning"]) => {
@@ -114,6 +127,8 @@ impl StateFile {
         if self.boot != boot {
             self.blocks.clear();
             self.peers.clear();
+            // Whoever has a target of that name now has made it since.
+            self.made.clear();
             self.starting = false;
             self.unfinished = false;
             self.failed = None;
@@ -145,6 +160,15 @@ impl StateFile {
         }
         for (port, id) in &self.missing {
             line(format_args!("missing {port} {id}"));
+        }
+        if let Some(driver) = self.driver {
+            line(format_args!("driver {driver}"));
+        }
+        for port in &self.made {
+            line(format_args!("made {port}"));
+        }
+        for attribute in &self.attributes {
+            line(format_args!("attribute {attribute}"));
         }
         for group in &self.ini_groups {
             line(format_args!("ini_group {group}"));
@@ -194,6 +218,9 @@ pub(super) mod tests {
             group: GroupName::parse("dummy").ok(),
             ports: vec![(TargetName::seen("21:00:00:24:ff:60:d0:10").unwrap(), 101)],
             missing: vec![(TargetName::seen("21:00:00:24:ff:60:d0:11").unwrap(), 102)],
+            driver: Some(Driver::Iscsi),
+            made: [TargetName::seen("21:00:00:24:ff:60:d0:10").unwrap()].into(),
+            attributes: ["QueuedCommands"].into(),
             ini_groups: [InitiatorGroup::seen("ESX1").unwrap()].into(),
             devices: [DeviceName::seen("dummy_lu0").unwrap()].into(),
             blocks: [(DeviceName::seen("dummy_lu0").unwrap(), Owed { before: 2, returning: true })].into(),

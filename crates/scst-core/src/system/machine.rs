@@ -1,7 +1,8 @@
 //! This computer: the outside that the binaries work on.
 
+use std::ffi::OsStr;
 use std::io::{self, Read};
-use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
@@ -11,9 +12,11 @@ use std::time::{Duration, Instant};
 
 use nix::time::{ClockId, clock_gettime};
 
+use super::helper::{Helper, launcher};
 use super::kernel_files::perform;
 use super::worker::Worker;
 use super::{Ended, Locked, Operation, Output, Pending, System, own_files};
+use crate::error::Verb;
 
 /// More output than the largest CIB; what comes after is not read.
 const MAX_OUTPUT: u64 = 64 << 20;
@@ -23,6 +26,8 @@ const MAX_OUTPUT: u64 = 64 << 20;
 pub struct Machine {
     /// Threads for operations on kernel files that have none to carry out.
     idle: Arc<Mutex<Vec<Worker>>>,
+    /// The same of processes.
+    helpers: Arc<Mutex<Vec<Helper>>>,
 }
 
 impl Machine {
@@ -46,6 +51,12 @@ impl System for Machine {
     }
 
     fn begin(&self, operation: Operation) -> io::Result<Box<dyn Pending>> {
+        if operation.apart && matches!(operation.verb, Verb::Read | Verb::Write) {
+            let idle = self.helpers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let mut helper = idle.map_or_else(Helper::spawn, Ok)?;
+            helper.begin(&operation)?;
+            return Ok(Box::new(Apart { helper: Some(helper), idle: Arc::clone(&self.helpers) }));
+        }
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let worker = match idle {
             Some(worker) => worker,
@@ -55,48 +66,17 @@ impl System for Machine {
         Ok(Box::new(AtWork { worker: Some(worker), idle: Arc::clone(&self.idle) }))
     }
 
-    fn write_apart(&self, operation: &Operation) -> io::Result<()> {
-        let mut shell = Command::new("/bin/sh");
-        // One `printf`, one write(2).
-        // A signal that is ignored does not meet a write that waits in the kernel; one that is caught or kills makes it go for nothing.
-        let script = r#"trap '' HUP INT QUIT USR1 USR2 PIPE ALRM TERM; printf '%s\n' "$1" > "$2""#;
-        shell.args(["-c", script, "sh", operation.data.as_deref().unwrap_or_default()]);
-        shell.arg(&operation.path);
-        // Nobody must wait for its end: no pipe of ours is kept open, and a signal to our group does not meet it.
-        shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
-        shell.spawn().map(drop)
-    }
-
     fn find_program(&self, directories: &[PathBuf], name: &str) -> Option<PathBuf> {
         directories.iter().map(|directory| directory.join(name)).find(|path| is_program(path))
     }
 
     fn run_program(&self, program: &Path, arguments: &[&str], limit: Duration) -> io::Result<Ended> {
-        let started = Instant::now();
-        // Its process group is ours, so that a SIGKILL by Pacemaker's time-out ends it as well.
-        let mut child = Command::new(program)
-            .args(arguments)
-            .env("LC_ALL", "C")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()?;
-        let output = collect(child.stdout.take());
-        let errors = collect(child.stderr.take());
-        let left = || limit.saturating_sub(started.elapsed());
-        let answer = output.recv_timeout(left()).ok();
-        let Some((stdout, status)) = answer.zip(wait(&mut child, left())) else {
-            // The result of kill is of no interest: it fails only if the child has ended meanwhile.
-            let _ = child.kill();
-            let _ = child.wait();
-            return Err(io::ErrorKind::TimedOut.into());
-        };
-        let failure = (!status.success()).then(|| ended(status));
-        let stderr = match failure {
-            Some(_) => errors.recv_timeout(left()).unwrap_or_default(),
-            None => Vec::new(),
-        };
-        Ok(Ended { failure, stdout, stderr })
+        run(program, arguments, limit)
+    }
+
+    fn run_daemon(&self, program: &Path, limit: Duration) -> io::Result<Ended> {
+        let (launcher, arguments) = launcher(program);
+        run(launcher, &arguments, limit)
     }
 
     fn read_file(&self, path: &Path) -> io::Result<String> {
@@ -132,6 +112,41 @@ impl System for Machine {
     }
 }
 
+/// Runs a program to its end, for at most `limit`.
+fn run(program: &Path, arguments: &[impl AsRef<OsStr>], limit: Duration) -> io::Result<Ended> {
+    let started = Instant::now();
+    // Its process group is ours, so that a SIGKILL by Pacemaker's time-out ends it as well.
+    let mut command = Command::new(program);
+    // Parameters are nobody else's business, least of all a daemon's that stays: some are secret.
+    let parameters = std::env::vars_os().map(|(name, _)| name);
+    parameters
+        .filter(|name| name.to_string_lossy().starts_with("OCF_RESKEY_"))
+        .for_each(|name| _ = command.env_remove(name));
+    let mut child = command
+        .args(arguments)
+        .env("LC_ALL", "C")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let output = collect(child.stdout.take());
+    let errors = collect(child.stderr.take());
+    let left = || limit.saturating_sub(started.elapsed());
+    let answer = output.recv_timeout(left()).ok();
+    let Some((stdout, status)) = answer.zip(wait(&mut child, left())) else {
+        // The result of kill is of no interest: it fails only if the child has ended meanwhile.
+        let _ = child.kill();
+        let _ = child.wait();
+        return Err(io::ErrorKind::TimedOut.into());
+    };
+    let failure = (!status.success()).then(|| ended(status));
+    let stderr = match failure {
+        Some(_) => errors.recv_timeout(left()).unwrap_or_default(),
+        None => Vec::new(),
+    };
+    Ok(Ended { failure, stdout, stderr })
+}
+
 /// An operation that a thread carries out.
 #[derive(Debug)]
 struct AtWork {
@@ -143,6 +158,21 @@ impl Pending for AtWork {
     fn answer(&mut self, time: Duration) -> Option<io::Result<Output>> {
         let answer = self.worker.as_ref()?.reply(time)?;
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).extend(self.worker.take());
+        Some(answer)
+    }
+}
+
+/// An operation that a process of its own carries out.
+#[derive(Debug)]
+struct Apart {
+    helper: Option<Helper>,
+    idle: Arc<Mutex<Vec<Helper>>>,
+}
+
+impl Pending for Apart {
+    fn answer(&mut self, time: Duration) -> Option<io::Result<Output>> {
+        let answer = self.helper.as_ref()?.reply(time)?;
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).extend(self.helper.take());
         Some(answer)
     }
 }

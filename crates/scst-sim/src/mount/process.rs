@@ -11,6 +11,8 @@ use nix::unistd::Pid;
 pub struct Process {
     /// Its process id; 0 when it lives in another process namespace.
     pub pid: u32,
+    /// The process that has started it, where that is known.
+    pub parent: u32,
     /// Its name as in `/proc/<pid>/comm`: 15 bytes at most; empty when unknown.
     pub name: String,
 }
@@ -27,7 +29,9 @@ impl Process {
             // A thread may carry a name of its own; what counts is the program's.
             fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim_end().to_owned()
         };
-        Self { pid, name }
+        // A thread has the parent of its process.
+        let parent = field("PPid:").and_then(|text| text.parse().ok()).unwrap_or_default();
+        Self { pid, parent, name }
     }
 
     /// Sends it a signal. The simulator never signals itself: a test that reads its own mount would take all down.

@@ -130,7 +130,7 @@ fn run_part(part: Part, tally: &mut Tally) -> Result<bool, Box<dyn Error>> {
             &["simulate", "--real", "--built", "--from", "1", "--histories", "3", "--events", "12"],
             tally,
         ),
-        Part::Demo => itself(&["demo"], tally),
+        Part::Demo => Ok(itself(&["demo"], tally)? && itself(&["demo", "iscsi"], tally)?),
         // Only root can install it.
         Part::Package => itself_as_root(&["dist", "--quick"], tally),
         Part::Cluster => Ok(itself(&["cluster"], tally)? && itself(&["ocf-tester", "--check"], tally)?),

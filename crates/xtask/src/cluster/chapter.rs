@@ -38,6 +38,7 @@ pub(super) const CHAPTERS: &[Chapter] = &[
     stories::stores::LVM,
     stories::stores::ZFS,
     stories::trouble::CHAPTER,
+    stories::iscsi::CHAPTER,
     stories::reloads::CHAPTER,
     stories::foreseen::CHAPTER,
     stories::reservations::CHAPTER,

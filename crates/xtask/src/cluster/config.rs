@@ -1,6 +1,6 @@
 //! What the nodes are and what the cluster is told to run: as data, from which the CIB is written and the right picture of each node follows.
 
-/// A machine with its Fibre Channel ports.
+/// A machine with its Fibre Channel ports, or the names of its iSCSI targets.
 #[derive(Debug, Clone)]
 pub(super) struct Machine {
     pub(super) name: String,
@@ -282,7 +282,8 @@ pub(super) fn group_resource(group: &Group) -> String {
 
 /// The simulated machine in the simulator's words.
 pub(super) fn scenario(machine: &Machine) -> String {
-    let ports = machine.ports.iter().map(|port| format!("[[port]]\nwwpn = \"{port}\"\n"));
+    let hardware = machine.ports.iter().filter(|port| !port.starts_with("iqn."));
+    let ports = hardware.map(|port| format!("[[port]]\nwwpn = \"{port}\"\n"));
     let loaded =
         if machine.loaded { "modules = [\"scst\", \"scst_disk\", \"scst_vdisk\", \"qla2x00tgt\"]\n" } else { "" };
     format!("var_lib = \"/var/lib/scst\"\n{loaded}\n{}{}", ports.collect::<String>(), machine.stores)

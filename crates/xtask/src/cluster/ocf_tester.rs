@@ -30,7 +30,7 @@ pub(crate) struct Options {
     inside: bool,
 }
 
-/// Runs ocf-tester for both agents.
+/// Runs ocf-tester for each agent.
 pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     if options.inside {
         rig::enclose()?;
@@ -53,20 +53,38 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     Ok(if ended.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// A secret that no word of an agent may show.
+const SECRET: &str = "longsecret1234";
+
+/// A target of iSCSI beside the node's ports.
+const TARGET: &str = "iqn.2026-01.org.example:alpha";
+
 /// The agents with the parameters they are tested with.
-fn agents() -> [(&'static str, Vec<String>); 2] {
+fn agents() -> [(&'static str, Vec<String>); 3] {
     let group = dummy();
     let parameters = vec![
         format!("groupname={}", group.name),
         "tgtdriver=qla2x00t".to_owned(),
         format!("device0={}", group.devices[0].parameter()),
     ];
-    [("scst_qla2xtgt", vec![format!("initiators={}", Config::standard().initiators())]), ("scst_aluadg", parameters)]
+    let targets = [
+        "tgtdriver=iscsi",
+        "portals=10.0.1.*,10.0.2.*",
+        &format!("incoming_users=esx {SECRET}"),
+        "initiators=esx1=iqn.1998-01.com.vmware:esx1-4c5d;lab=iqn.1993-08.org.debian:01:*",
+        "attributes=QueuedCommands=64",
+    ];
+    [
+        ("scst_qla2xtgt", vec![format!("initiators={}", Config::standard().initiators())]),
+        ("scst_target", targets.map(str::to_owned).to_vec()),
+        ("scst_aluadg", parameters),
+    ]
 }
 
 fn test(check: bool) -> Result<ExitCode, Box<dyn Error>> {
     let mut machine = alpha();
     machine.loaded = true;
+    machine.ports.push(TARGET.to_owned());
     let nothing = Config { hosts: Vec::new(), groups: Vec::new(), own_scores: false };
     let cluster = Cluster::boot(Plan { machines: vec![machine], config: Some(nothing), ..Plan::standard() })?;
     until("a cluster of one node", || {
@@ -124,9 +142,10 @@ fn transcript(cluster: &Cluster, agent: &str, parameters: &[String]) -> Told<(St
     words.push(&path);
     let answer = cluster.any()?.ask(&words)?;
     let left = super::picture::found(&*cluster.any()?).unwrap_or_default();
-    let clean = !left.contains("device") && !left.contains("group") && !left.contains("enabled 1");
+    let shown = [&answer.stdout, &answer.stderr].iter().any(|text| text.contains(SECRET));
+    let clean = !shown && !left.contains("device") && !left.contains("group") && !left.contains("enabled 1");
     let mut lines: Vec<String> = header(agent)?.lines().map(|line| format!("# {line}")).collect();
-    lines.push(format!("$ {}", words.join(" ")));
+    lines.push(format!("$ {}", words.join(" ").replace(SECRET, "***")));
     lines.extend(steps(&answer.stdout));
     lines.push("standard error:".to_owned());
     lines.extend(answer.stderr.lines().map(|line| without_time(line).to_owned()));

@@ -43,8 +43,9 @@ pub(super) fn found(node: &Node) -> Option<String> {
         for target_group in directories(&place) {
             let place = place.join(&target_group);
             let local = links(&place).into_iter().map(|port| {
-                let id = value(&driver.join(&port).join("rel_tgt_id"));
-                format!("{port}={id}")
+                let drivers = ["qla2x00t", "iscsi"].map(|driver| scst.join("targets").join(driver).join(&port));
+                let place = drivers.into_iter().find(|place| place.exists()).unwrap_or_default();
+                format!("{port}={}", value(&place.join("rel_tgt_id")))
             });
             let remote = directories(&place).into_iter().map(|port| {
                 let id = value(&place.join(&port).join("rel_tgt_id"));

@@ -106,8 +106,12 @@ impl Cluster {
         if counted {
             fs::write(home.join("count"), "")?;
         }
-        for agent in ["scst_qla2xtgt", "scst_aluadg"] {
-            install(&self.agents.join(agent), &home.join("agents"), agent)?;
+        for agent in ["scst_qla2xtgt", "scst_target", "scst_aluadg"] {
+            let program = self.agents.join(agent);
+            // Older agents, and others in their place, are two.
+            if program.exists() || agent != "scst_target" {
+                install(&program, &home.join("agents"), agent)?;
+            }
         }
         self.nodes.write().unwrap_or_else(PoisonError::into_inner).push(Arc::new(node));
         self.machines.push(machine);

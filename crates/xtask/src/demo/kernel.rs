@@ -11,6 +11,8 @@ pub(super) struct Kernel {
     pub(super) root: Option<PathBuf>,
     /// The node's promotion score, as the cluster has it.
     pub(super) score: Option<String>,
+    /// The target driver.
+    pub(super) driver: &'static str,
 }
 
 impl Kernel {
@@ -37,7 +39,7 @@ impl Kernel {
             return vec!["SCST is not loaded".to_owned()];
         }
         let mut mapped = Vec::new();
-        let driver = scst.join("targets/qla2x00t");
+        let driver = scst.join("targets").join(self.driver);
         let mut lines: Vec<String> = directories(&driver)
             .into_iter()
             .map(|port| format!("{port} {}", describe(&driver.join(&port), &mut mapped)))

@@ -13,7 +13,7 @@ use scst_sim::stand_in::cib::CibFile;
 
 use super::kernel::Kernel;
 use super::pacemaker::{action, environment};
-use super::story::{Agent, Call, Node, Power, Transition};
+use super::story::{Agent, Call, Fabric, Node, Power, Transition};
 use crate::workspace;
 
 /// The resource whose score the cluster keeps.
@@ -28,6 +28,8 @@ pub(super) struct World<'a> {
     pub(super) commands: &'a Path,
     /// What the cluster knows.
     pub(super) cib: &'a CibFile,
+    /// What lies between the nodes and their hosts.
+    pub(super) fabric: &'static Fabric,
 }
 
 /// What came of a call on one node.
@@ -66,6 +68,10 @@ impl<'a> Machine<'a> {
         self.node
     }
 
+    pub(super) fn fabric(&self) -> &'static Fabric {
+        self.world.fabric
+    }
+
     pub(super) fn name(&self) -> &'static str {
         self.node.name
     }
@@ -93,6 +99,9 @@ impl<'a> Machine<'a> {
 
     /// The machine in the simulator's words: SCST is installed and not loaded yet, the ports are in their slots.
     fn scenario(&self) -> String {
+        if !self.world.fabric.hardware {
+            return "var_lib = \"var-lib-scst\"\n".to_owned();
+        }
         let ports = self.node.ports.map(|(name, _)| format!("[[port]]\nwwpn = \"{name}\"\n"));
         format!("var_lib = \"var-lib-scst\"\n\n{}", ports.join("\n"))
     }
@@ -105,7 +114,7 @@ impl<'a> Machine<'a> {
     pub(super) fn kernel(&self) -> Kernel {
         let root = self.mount.as_ref().map(|mount| mount.dir().to_owned());
         let score = self.world.cib.score(self.node.name, PROMOTABLE).unwrap_or_default();
-        Kernel { root, score }
+        Kernel { root, score, driver: self.world.fabric.driver }
     }
 
     /// What was asked of the simulator that it does not know.
@@ -122,14 +131,14 @@ impl<'a> Machine<'a> {
     /// Calls an agent, in the environment that Pacemaker gives it and no other.
     pub(super) fn call(&self, call: &Call, transition: &Transition) -> io::Result<Called> {
         let agent = match call.agent {
-            Agent::Ports => "scst_qla2xtgt",
+            Agent::Ports => self.world.fabric.resource.1,
             Agent::Group => "scst_aluadg",
         };
         let mut command = Command::new(workspace::binary(agent)?);
         command
             .arg(action(call))
             .env_clear()
-            .envs(environment(call, transition, self.node))
+            .envs(environment(call, transition, self.world.fabric, self.node))
             .env("PATH", format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", self.world.commands.display()))
             .env("HA_LOGFILE", self.directory.join("log"))
             .env("HA_RSCTMP", self.run_directory())

@@ -19,11 +19,11 @@ use scst_sim::stand_in::cib::CibFile;
 
 use self::machine::{Called, Machine, World};
 use self::report::Report;
-use self::story::{Act, Call, NODES, STORY, Transition};
+use self::story::{Act, Call, FIBRE_CHANNEL, Fabric, ISCSI, NODES, STORY, Transition};
 use crate::{mounts, workspace};
 
 /// Builds, becomes root if need be, and plays the story.
-pub(crate) fn run(built: bool) -> Result<ExitCode, Box<dyn Error>> {
+pub(crate) fn run(iscsi: bool, built: bool) -> Result<ExitCode, Box<dyn Error>> {
     if let Some(reason) = workspace::cannot_mount() {
         return Err(reason.into());
     }
@@ -31,24 +31,25 @@ pub(crate) fn run(built: bool) -> Result<ExitCode, Box<dyn Error>> {
         workspace::build_binaries()?;
     }
     if !workspace::is_root() {
-        return workspace::become_root(&["demo", "--built"]);
+        let fabric: &[&str] = if iscsi { &["iscsi"] } else { &[] };
+        return workspace::become_root(&[&["demo", "--built"], fabric].concat());
     }
     mounts::hide()?;
-    play()
+    play(if iscsi { &ISCSI } else { &FIBRE_CHANNEL })
 }
 
-fn play() -> Result<ExitCode, Box<dyn Error>> {
+fn play(fabric: &'static Fabric) -> Result<ExitCode, Box<dyn Error>> {
     let directory = tempfile::Builder::new().prefix("scst-demo-").tempdir()?;
     let commands = directory.path().join("bin");
     stand_in::install(&commands, &workspace::binary("scst-sim")?)?;
     let cib = CibFile::create(directory.path().join("cib.xml"), &NODES.map(|node| (node.name, node.id)))?;
-    for node in NODES {
+    for node in &fabric.nodes {
         cib.set_node_attribute(node.name, "targetports", Some(&node.targetports()))?;
     }
-    let world = World { directory: directory.path(), commands: &commands, cib: &cib };
-    let mut machines = [Machine::new(&NODES[0], world)?, Machine::new(&NODES[1], world)?];
+    let world = World { directory: directory.path(), commands: &commands, cib: &cib, fabric };
+    let mut machines = [Machine::new(&fabric.nodes[0], world)?, Machine::new(&fabric.nodes[1], world)?];
     let mut report = Report::new();
-    report.opening();
+    report.opening(fabric);
     let started = Instant::now();
     for (number, act) in (1..).zip(STORY) {
         play_act(number, act, &mut machines, &mut report)?;
@@ -77,7 +78,7 @@ fn play_act(
         }
     }
     for (machine, wanted) in machines.iter().zip(act.ports) {
-        report.ports(machine.name(), &machine.kernel().ports(), &wanted.lines(machine.node()));
+        report.ports(machine.name(), &machine.kernel().ports(), &wanted.lines(machine.fabric(), machine.node()));
     }
     Ok(())
 }

@@ -1,11 +1,11 @@
 //! The environment of a call, as Pacemaker 2.1 gives it.
 
-use super::story::{Agent, Call, GROUP_PARAMETERS, NODES, Node, PORTS_PARAMETERS, Transition};
+use super::story::{Agent, Call, Fabric, GROUP_PARAMETERS, NODES, Node, Transition};
 
 /// The variables of one call on one node.
-pub(super) fn environment(call: &Call, transition: &Transition, node: &Node) -> Vec<(String, String)> {
+pub(super) fn environment(call: &Call, transition: &Transition, fabric: &Fabric, node: &Node) -> Vec<(String, String)> {
     let (instance, agent, parameters) = match call.agent {
-        Agent::Ports => ("scst_qla", "scst_qla2xtgt", PORTS_PARAMETERS),
+        Agent::Ports => (fabric.resource.0, fabric.resource.1, fabric.parameters),
         Agent::Group => ("scst_dg_dummy", "scst_aluadg", GROUP_PARAMETERS),
     };
     let mut variables = Variables::default();
@@ -20,6 +20,9 @@ pub(super) fn environment(call: &Call, transition: &Transition, node: &Node) -> 
     variables.set("OCF_RESKEY_crm_feature_set", "3.16.1");
     for (name, value) in parameters {
         variables.set(&format!("OCF_RESKEY_{name}"), value);
+    }
+    if call.agent == Agent::Group {
+        variables.set("OCF_RESKEY_tgtdriver", fabric.driver);
     }
     let limit = match (call.agent, action(call)) {
         (_, "monitor") | (Agent::Group, "notify" | "promote") => "30000",
@@ -147,7 +150,7 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
     use std::fs;
 
-    use super::super::story::STORY;
+    use super::super::story::{FIBRE_CHANNEL, STORY};
     use super::*;
     use crate::workspace;
 
@@ -179,7 +182,7 @@ mod tests {
     /// The environment of the `call`-th call of a transition.
     fn ours(act: usize, transition: usize, call: usize) -> BTreeMap<String, BTreeSet<String>> {
         let transition = &STORY[act - 1].transitions[transition];
-        comparable(environment(&transition.calls[call], transition, &NODES[0]).into_iter())
+        comparable(environment(&transition.calls[call], transition, &FIBRE_CHANNEL, &NODES[0]).into_iter())
     }
 
     #[test]

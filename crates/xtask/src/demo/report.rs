@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::machine::Called;
-use super::story::{Act, Agent, Call, NODES};
+use super::story::{Act, Agent, Call, Fabric, NODES};
 use crate::style::Style;
 
 /// The column where the states begin.
@@ -26,11 +26,14 @@ impl Report {
     }
 
     /// What this is about.
-    pub(super) fn opening(&self) {
+    pub(super) fn opening(&self, fabric: &Fabric) {
         let style = self.style;
         println!("{}", style.bold("A device group of SCST that moves between two nodes"));
-        println!("Two simulated kernels with SCST and a Fibre Channel HBA of two ports each. The agents are the real");
-        println!("ones, called as Pacemaker calls them: \"ports\" is ocf:onesty:scst_qla2xtgt, \"group\" and the");
+        println!("Two simulated kernels with SCST and {}. The agents are the real", fabric.title);
+        println!(
+            "ones, called as Pacemaker calls them: \"ports\" is ocf:onesty:{}, \"group\" and the",
+            fabric.resource.1
+        );
         println!("notifications (pre-…, post-…) are ocf:onesty:scst_aluadg with one device, LUN 0 for every host.");
         println!(
             "After each call: exit code, milliseconds, writes into the kernel's files, and the ALUA state of each"

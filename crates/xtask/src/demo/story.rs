@@ -8,7 +8,7 @@
 //! without power.
 
 /// A node of the sample configuration.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Node {
     /// Its name, and that of its target group.
     pub(super) name: &'static str,
@@ -43,14 +43,60 @@ pub(super) const NODES: [Node; 2] = [
     },
 ];
 
-/// Parameters of the ports' agent.
-pub(super) const PORTS_PARAMETERS: &[(&str, &str)] =
-    &[("initiators", "vmwtest=50:01:43:80:03:b0:23:34,50:01:43:80:03:b0:23:36")];
+/// What lies between the nodes and their hosts.
+#[derive(Debug)]
+pub(super) struct Fabric {
+    /// Its name in a sentence.
+    pub(super) title: &'static str,
+    /// The target driver.
+    pub(super) driver: &'static str,
+    /// Targets are there without being made.
+    pub(super) hardware: bool,
+    /// The resource of the ports, and its agent.
+    pub(super) resource: (&'static str, &'static str),
+    /// The nodes with their ports.
+    pub(super) nodes: [Node; 2],
+    /// Parameters of the ports' agent.
+    pub(super) parameters: &'static [(&'static str, &'static str)],
+}
 
-/// Parameters of the device group's agent.
+/// Fibre Channel.
+pub(super) const FIBRE_CHANNEL: Fabric = Fabric {
+    title: "a Fibre Channel HBA of two ports each",
+    driver: "qla2x00t",
+    hardware: true,
+    resource: ("scst_qla", "scst_qla2xtgt"),
+    nodes: NODES,
+    parameters: &[("initiators", "vmwtest=50:01:43:80:03:b0:23:34,50:01:43:80:03:b0:23:36")],
+};
+
+/// iSCSI: two targets per node, which the agent makes, and its daemon.
+pub(super) const ISCSI: Fabric = Fabric {
+    title: "two iSCSI targets each",
+    driver: "iscsi",
+    hardware: false,
+    resource: ("scst_iscsi", "scst_target"),
+    nodes: [
+        Node {
+            ports: [("iqn.2026-01.org.example:alpha-a", "101"), ("iqn.2026-01.org.example:alpha-b", "102")],
+            ..NODES[0]
+        },
+        Node {
+            ports: [("iqn.2026-01.org.example:beta-a", "201"), ("iqn.2026-01.org.example:beta-b", "202")],
+            ..NODES[1]
+        },
+    ],
+    parameters: &[
+        ("tgtdriver", "iscsi"),
+        ("portals", "10.0.1.*,10.0.2.*"),
+        ("incoming_users", "esx longsecret1234"),
+        ("initiators", "vmwtest=iqn.1998-01.com.vmware:esx1-4c5d,iqn.1998-01.com.vmware:esx2-77aa"),
+    ],
+};
+
+/// Parameters of the device group's agent, beside the driver.
 pub(super) const GROUP_PARAMETERS: &[(&str, &str)] = &[
     ("groupname", "dummy"),
-    ("tgtdriver", "qla2x00t"),
     ("reload", "0"),
     ("device0", "handler=vdisk_nullio,virtname=lu0dummy,dummy=1,export0=all:0"),
 ];
@@ -58,7 +104,7 @@ pub(super) const GROUP_PARAMETERS: &[(&str, &str)] = &[
 /// One of the two agents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Agent {
-    /// `scst_qla2xtgt`, a plain clone.
+    /// `scst_qla2xtgt` or `scst_target`, a plain clone.
     Ports,
     /// `scst_aluadg`, a promotable clone with notifications.
     Group,
@@ -82,7 +128,7 @@ pub(super) enum Ports {
     Off,
     /// SCST is not loaded.
     Bare,
-    /// Everything of ours is gone, the ports are disabled.
+    /// Everything of ours is gone: ports are disabled, targets that were made are not there.
     Down,
     /// The ports are up, there are no LUNs.
     Up,
@@ -94,7 +140,7 @@ pub(super) enum Ports {
 
 impl Ports {
     /// The lines that the machine must show.
-    pub(super) fn lines(self, node: &Node) -> Vec<String> {
+    pub(super) fn lines(self, fabric: &Fabric, node: &Node) -> Vec<String> {
         let each_port = |rest: &dyn Fn(&str) -> String| {
             node.ports.iter().map(|(port, id)| format!("{port} {}", rest(id))).collect::<Vec<_>>()
         };
@@ -102,6 +148,7 @@ impl Ports {
         match self {
             Self::Off => vec!["no power".to_owned()],
             Self::Bare => vec!["SCST is not loaded".to_owned()],
+            Self::Down if !fabric.hardware => Vec::new(),
             Self::Down => each_port(&|_| "disabled".to_owned()),
             Self::Up => each_port(&|id| format!("enabled, id {id}, {group}: no LUN")),
             Self::Standby | Self::Promoted => {

@@ -131,9 +131,9 @@ Suggests: crmsh | pcs
 Section: admin
 Priority: optional
 Description: Pacemaker resource agents for SCST targets with ALUA
- The agents ocf:onesty:scst_qla2xtgt and ocf:onesty:scst_aluadg let a Pacemaker
- cluster run SCST storage targets with ALUA fail-over: target ports with their
- initiator groups, and groups of devices whose hosts are told which node serves
+ The agents ocf:onesty:scst_qla2xtgt, ocf:onesty:scst_target (iSCSI, SRP, local)
+ and ocf:onesty:scst_aluadg let a Pacemaker cluster run SCST storage targets with
+ ALUA fail-over: targets with their initiator groups, and groups of devices whose hosts are told which node serves
  them. With them comes scst-ha, which shows what a node does and what differs
  from the configuration of the cluster.
  .

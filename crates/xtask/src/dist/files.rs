@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use agents::{scst_aluadg, scst_qla2xtgt};
+use agents::{scst_aluadg, scst_qla2xtgt, scst_target};
 use clap_complete::{Shell, generate};
 
 use super::{NAME, manual};
@@ -39,7 +39,7 @@ pub(super) fn all(binaries: &Path) -> Result<Vec<File>, Box<dyn Error>> {
     let reasons = manual::reasons(command.get_version().unwrap_or_default());
     text("usr/share/man/man7/scst-ha-reasons.7.gz", gzip(reasons.as_bytes())?);
     text("usr/share/man/man8/scst-ha.8.gz", gzip(manual::tool(&command).as_bytes())?);
-    for table in [scst_qla2xtgt::table::TABLE, scst_aluadg::table::TABLE] {
+    for table in [scst_qla2xtgt::table::TABLE, scst_target::table::TABLE, scst_aluadg::table::TABLE] {
         let page = gzip(manual::agent(table).as_bytes())?;
         text(&format!("usr/share/man/man7/ocf_onesty_{}.7.gz", table.name), page);
     }
@@ -49,6 +49,7 @@ pub(super) fn all(binaries: &Path) -> Result<Vec<File>, Box<dyn Error>> {
         text(path, content);
     }
     let root = workspace::root();
+    text(&format!("usr/lib/systemd/system/{UNIT}"), fs::read(root.join("systemd").join(UNIT))?);
     text(&format!("usr/share/doc/{NAME}/changelog.gz"), gzip(&fs::read(root.join("CHANGELOG.md"))?)?);
     text(&format!("usr/share/doc/{NAME}/README.md"), fs::read(root.join("README.md"))?);
     for unit in ["scst-ha-metrics.service", "scst-ha-metrics.timer"] {
@@ -67,11 +68,15 @@ pub(super) fn all(binaries: &Path) -> Result<Vec<File>, Box<dyn Error>> {
 }
 
 /// The binaries, and where they go.
-pub(super) const BINARIES: [(&str, &str); 3] = [
+pub(super) const BINARIES: [(&str, &str); 4] = [
     ("usr/lib/ocf/resource.d/onesty/scst_qla2xtgt", "scst_qla2xtgt"),
+    ("usr/lib/ocf/resource.d/onesty/scst_target", "scst_target"),
     ("usr/lib/ocf/resource.d/onesty/scst_aluadg", "scst_aluadg"),
     ("usr/sbin/scst-ha", "scst-ha"),
 ];
+
+/// The unit of the iSCSI daemon, for those who start it apart from the cluster. Nothing enables it.
+const UNIT: &str = "scst-ha-iscsi-scstd.service";
 
 /// Where each shell looks for completions.
 const COMPLETIONS: [(&str, Shell); 3] = [

@@ -79,7 +79,9 @@ pub(super) fn tool(command: &Command) -> String {
     roff.text([bold("NO_COLOR")]);
     roff.text([roman("no colours on a terminal")]);
     roff.control("SH", ["SEE ALSO"]);
-    roff.text([bold("ocf_onesty_scst_qla2xtgt"), roman("(7), "), bold("ocf_onesty_scst_aluadg"), roman("(7), ")]);
+    for agent in ["ocf_onesty_scst_qla2xtgt", "ocf_onesty_scst_target", "ocf_onesty_scst_aluadg"] {
+        roff.text([bold(agent), roman("(7), ")]);
+    }
     roff.text([bold("scst-ha-reasons"), roman("(7)")]);
     roff.render()
 }
@@ -173,6 +175,7 @@ fn described(roff: &mut Roff, parameter: &Parameter) {
 fn kind(kind: Kind) -> &'static str {
     match kind {
         Kind::String => "text",
+        Kind::Secret => "text, secret",
         Kind::Boolean => "yes or no",
         Kind::Integer => "number",
     }
@@ -229,7 +232,9 @@ mod tests {
 
     #[test]
     fn an_agents_page_names_everything_in_its_table() {
-        for table in [agents::scst_qla2xtgt::table::TABLE, agents::scst_aluadg::table::TABLE] {
+        for table in
+            [agents::scst_qla2xtgt::table::TABLE, agents::scst_target::table::TABLE, agents::scst_aluadg::table::TABLE]
+        {
             let page = agent(table).replace("\\-", "-").replace("\\&", "");
             for parameter in table.parameters {
                 let first = parameter.names().next().unwrap();

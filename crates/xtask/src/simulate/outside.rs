@@ -100,7 +100,9 @@ impl System for Outside {
             return Ok(Answered::now(Err((*errno).into())));
         }
         let action = state.tasks[&self.task].action;
-        let answer = perform(&mut state.world, self.node, &operation, Some((self.task, action)));
+        // Nothing that happens to the action meets a process of its own.
+        let task = (!operation.apart).then_some((self.task, action));
+        let answer = perform(&mut state.world, self.node, &operation, task);
         drop(state);
         if fault == Some(Fault::KillAfter) {
             die();
@@ -126,13 +128,6 @@ impl System for Outside {
         })
     }
 
-    fn write_apart(&self, operation: &Operation) -> io::Result<()> {
-        let mut state = self.stage.lock();
-        // A process of its own: nothing that happens to the action meets it.
-        perform(&mut state.world, self.node, operation, None);
-        Ok(())
-    }
-
     fn find_program(&self, _: &[PathBuf], name: &str) -> Option<PathBuf> {
         Some(PathBuf::from(name))
     }
@@ -141,6 +136,10 @@ impl System for Outside {
         self.stage.sleep(self.task, PROGRAM);
         let mut state = self.stage.lock();
         Ok(state.world.program(self.node, &program.to_string_lossy(), arguments))
+    }
+
+    fn run_daemon(&self, program: &Path, limit: Duration) -> io::Result<Ended> {
+        self.run_program(program, &[], limit)
     }
 
     fn read_file(&self, path: &Path) -> io::Result<String> {

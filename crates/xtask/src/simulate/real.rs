@@ -241,7 +241,7 @@ impl Call {
         for write in mount.writes() {
             let path = Path::new("/sys").join(String::from_utf8_lossy(&write.path).as_ref());
             let data = Some(String::from_utf8_lossy(&write.data).trim_end_matches('\n').to_owned());
-            writes.push(line(&Operation { verb: Verb::Write, path, data }));
+            writes.push(line(&Operation { data, ..Operation::new(Verb::Write, path) }));
         }
         let files = fs::read_dir(dir.join("run"))?.map(|file| Ok(file?.path())).collect::<std::io::Result<Vec<_>>>()?;
         Ok(After {

@@ -74,7 +74,7 @@ fn the_agents_take_every_proposal_as_it_is() {
             let findings = if resource.agent == "scst_aluadg" {
                 Params::parse(&env(resource)).1
             } else {
-                crate::target::params::Params::parse(scst_qla2xtgt::table::TABLE, &env(resource)).1
+                crate::target::params::Params::parse(&scst_qla2xtgt::AGENT, &env(resource)).1
             };
             let bad: Vec<_> = findings.into_iter().filter(|finding| finding.severity >= Severity::Warning).collect();
             assert!(bad.is_empty(), "{name}: {bad:?}");

@@ -47,7 +47,9 @@ pub(crate) fn enclose() -> Result<(), Box<dyn Error>> {
     devices()?;
     shadow("/usr/sbin")?;
     let simulator = workspace::binary("scst-sim")?;
-    replace(Path::new("/usr/sbin/modprobe"), |path| symlink(&simulator, path))?;
+    for stand_in in ["/usr/sbin/modprobe", "/usr/sbin/iscsi-scstd"] {
+        replace(Path::new(stand_in), |path| symlink(&simulator, path))?;
+    }
     replace(Path::new("/usr/sbin/fence_rig"), |path| {
         fs::write(path, FENCE_AGENT)?;
         fs::set_permissions(path, fs::Permissions::from_mode(0o755))

@@ -10,7 +10,7 @@
 //! | processes | ring buffers in `/dev/shm` are named by process id; and killing the first process is a power loss |
 //! | `/run`, `/dev/shm`, `/dev/log`, `/var/log`, `/var/lib/pacemaker`, `/var/lib/corosync`, `/etc/corosync`, `/etc/hosts` | what daemons write and read |
 //! | `/sys` | the node's own simulated SCST |
-//! | `/usr/lib/ocf/resource.d`, `/usr/sbin` | the agents under test, the fence agent, modprobe |
+//! | `/usr/lib/ocf/resource.d`, `/usr/sbin` | the agents under test, the fence agent, modprobe, the iSCSI daemon |
 
 mod accounting;
 pub(super) mod boot;

@@ -2,6 +2,7 @@
 
 pub(super) mod by_hand;
 pub(super) mod foreseen;
+pub(super) mod iscsi;
 pub(super) mod losses;
 pub(super) mod members;
 pub(super) mod planned;

@@ -1,0 +1,5 @@
+//! The binary `scst_target`.
+
+fn main() -> std::process::ExitCode {
+    scst_core::ocf::run::main(&agents::scst_target::AGENT)
+}

@@ -1,0 +1,89 @@
+//! The daemon that holds the targets of iSCSI: without it the kernel has none, and when it ends they are gone.
+
+use std::time::Duration;
+
+use scst_core::command::CommandError;
+use scst_core::ocf::exit::Failure;
+use scst_core::sysfs::wait_until;
+
+use super::Run;
+use super::params::Daemon;
+
+/// The daemon's usual name, and the place where its own installation puts it, which is in no search path of Pacemaker.
+const PROGRAMS: [&str; 2] = ["iscsi-scstd", "/usr/local/sbin/iscsi-scstd"];
+
+/// The longest the daemon may take to go into the background.
+const START: Duration = Duration::from_secs(30);
+
+impl Daemon {
+    /// The programs that start would try, in order.
+    fn programs(&self) -> Vec<&str> {
+        match self {
+            Self::Elsewhere => Vec::new(),
+            Self::Program(path) => path.to_str().into_iter().collect(),
+            Self::Found => PROGRAMS.to_vec(),
+        }
+    }
+}
+
+/// Whether the daemon runs or could be started, for those who only look.
+///
+/// # Errors
+///
+/// Exit 5 where neither is so.
+pub(super) fn check(run: &Run<'_>, daemon: &Daemon) -> Result<(), Failure> {
+    let open = run.host.observer().open_state(run.driver)?.is_some_and(|state| state == "open");
+    let programs = daemon.programs();
+    if !run.driver.has_daemon()
+        || open
+        || *daemon == Daemon::Elsewhere
+        || programs.iter().any(|program| run.host.tools.has(program))
+    {
+        return Ok(());
+    }
+    Err(not_there(run, &CommandError::NotFound { command: programs.join(" and ") }))
+}
+
+fn not_there(run: &Run<'_>, error: &CommandError) -> Failure {
+    Failure::installed(format!("the daemon of driver {} could not be started: {error}", run.driver))
+        .with_hint("the parameter daemon says where it is")
+}
+
+/// Sees to it that the daemon runs.
+///
+/// # Errors
+///
+/// Exit 5 where its program is not there, exit 1 where it does not come up, or nobody has started it who was to.
+pub(super) fn open(run: &Run<'_>, daemon: &Daemon) -> Result<(), Failure> {
+    let host = &run.host;
+    let until = host.deadline().share(1, 2);
+    let state = || host.observer_until(&until).open_state(run.driver);
+    let Some(now) = state()? else { return Ok(()) };
+    if now == "open" {
+        return Ok(());
+    }
+    if *daemon == Daemon::Elsewhere {
+        return Err(Failure::generic(format!("the daemon of driver {} does not run", run.driver))
+            .with_hint("the parameter daemon is none, so somebody else has to start it before: see its unit"));
+    }
+    let programs = daemon.programs();
+    if host.dry_run() {
+        println!("start daemon {}", programs.first().unwrap_or(&""));
+        return Ok(());
+    }
+    // The last one has ended, and the kernel still cleans up behind it.
+    wait_until("the end of the last iSCSI daemon", &until, || {
+        Ok((state()?.as_deref() != Some("closing")).then_some(()))
+    })?;
+    let limit = START.min(until.remaining());
+    let first = programs.iter().map(|program| host.tools.start_daemon(program, limit).map(|()| *program));
+    let mut first = first.skip_while(|ran| matches!(ran, Err(CommandError::NotFound { .. })));
+    let started = first.next().unwrap_or_else(|| Err(CommandError::NotFound { command: programs.join(" and ") }));
+    let program = started.map_err(|error| match error {
+        CommandError::NotFound { .. } => not_there(run, &error),
+        _ => Failure::generic(format!("the daemon of driver {} could not be started: {error}", run.driver)),
+    })?;
+    tracing::info!("start daemon {program}");
+    let open = || Ok((state()?.as_deref() == Some("open")).then_some(()));
+    Ok(wait_until("the iSCSI daemon opening the driver", &until, open)?)
+}

@@ -1,0 +1,176 @@
+//! Each action with a daemon that does what it should.
+
+use snapbox::str;
+
+use super::{ALPHA, BETA, ESX, LAB, SECRET, call, group, login, nodes, run, targets};
+use crate::world::World;
+
+#[test]
+fn targets_come_up_from_nothing_and_leave_nothing() {
+    let cluster = nodes();
+    let alpha = cluster.node("alpha");
+    run(&cluster, alpha, &targets(), "monitor").exit(7).programs(0);
+    run(&cluster, alpha, &targets(), "start").exit(0).logged("start daemon iscsi-scstd");
+    alpha.tree().eq(str![[r#"
+modules iscsi_scst scst
+port iscsi/iqn.2026-01.org.example:alpha enabled=1 rel_tgt_id=101 IncomingUser=esx *** IncomingUser1=lab *** NopInInterval=10 QueuedCommands=64 allowed_portal=10.0.1.* allowed_portal1=10.0.2.*
+  group esx1 io_grouping_type=101
+    initiator iqn.1998-01.com.vmware:esx1-4c5d
+  group lab io_grouping_type=102
+    initiator iqn.1993-08.org.debian:01:*
+
+"#]]);
+    assert_eq!(alpha.read("targets/iscsi/enabled"), "1");
+    run(&cluster, alpha, &targets(), "monitor").exit(0).programs(0);
+    call(&cluster, alpha, &targets()).level(10).run("monitor").exit(0);
+    run(&cluster, alpha, &targets(), "start").exit(0).writes(0);
+    run(&cluster, alpha, &targets(), "reload").exit(0).writes(0);
+    run(&cluster, alpha, &targets(), "stop").exit(0).programs(0);
+    alpha.tree().eq(str![[r#"
+modules iscsi_scst scst
+
+"#]]);
+    run(&cluster, alpha, &targets(), "monitor").exit(7);
+    run(&cluster, alpha, &targets(), "stop").exit(0).writes(0);
+    assert!(alpha.mount().unknowns().is_empty());
+}
+
+#[test]
+fn hosts_log_in_as_configured_and_are_gone_after_a_stop() {
+    let cluster = nodes();
+    let alpha = cluster.node("alpha");
+    for node in ["alpha", "beta"] {
+        run(&cluster, cluster.node(node), &targets(), "start").exit(0);
+    }
+    cluster.transition(&group()).start(&["alpha", "beta"]).promote(&["alpha"]).carry_out();
+    let at = |portal: &str, rest: &str| format!("{ALPHA} {ESX} portal={portal} {rest}");
+    let proved = format!("user=esx secret={SECRET}");
+    assert!(login(alpha, &at("10.0.3.1", &proved)).unwrap_err().contains("exit 19"));
+    assert!(login(alpha, &at("10.0.1.1", "")).unwrap_err().contains("exit 24"));
+    assert!(login(alpha, &at("10.0.1.1", "user=esx secret=wrongsecret12")).unwrap_err().contains("exit 24"));
+    assert!(
+        login(alpha, &format!("{ALPHA} iqn.2000-01.org.other:x portal=10.0.1.1 {proved}"))
+            .unwrap_err()
+            .contains("exit 19")
+    );
+    login(alpha, &at("10.0.1.1", &proved)).unwrap();
+    login(alpha, &format!("{ALPHA} {LAB} portal=10.0.2.1 user=lab secret=othersecret567")).unwrap();
+    cluster.transition(&group()).demote(&["alpha"]).stop(&["alpha"]).promote(&["beta"]).carry_out();
+    // Hosts try again at once: the target must not answer while their sessions are closed.
+    run(&cluster, alpha, &targets(), "stop").exit(0).logged("close all sessions of target");
+    assert!(!alpha.exists(&format!("targets/iscsi/{ALPHA}")));
+    assert!(login(alpha, &at("10.0.1.1", &proved)).unwrap_err().contains("exit 19"));
+    assert_eq!(cluster.node("beta").state("vm", "beta"), "active");
+    assert!(cluster.node("beta").exists(&format!("targets/iscsi/{BETA}/ini_groups/esx1/luns/0")));
+}
+
+#[test]
+fn a_reload_changes_everything_live_and_touches_nothing_else() {
+    let cluster = nodes();
+    let alpha = cluster.node("alpha");
+    run(&cluster, alpha, &targets().param("outgoing_user", "alpha mutualsecret1"), "start").exit(0);
+    let tid = alpha.read(&format!("targets/iscsi/{ALPHA}/tid"));
+    let changed = targets()
+        .param("portals", "10.0.2.*,10.0.3.*")
+        .param("incoming_users", "esx changedsecret1;new newsecret12345")
+        .param("outgoing_user", "alpha2 mutualsecret2")
+        .param("attributes", "QueuedCommands=32,ImmediateData=No")
+        .param("alias", "two words");
+    run(&cluster, alpha, &changed, "reload").exit(0).logged("hold for the next login").wrote(&[
+        &format!("targets/iscsi/{ALPHA}/ImmediateData < No"),
+        &format!("targets/iscsi/{ALPHA}/NopInInterval < 30"),
+        &format!("targets/iscsi/{ALPHA}/QueuedCommands < 32"),
+        &format!("targets/iscsi/{ALPHA}/alias < two words"),
+        &format!("targets/iscsi/{ALPHA}/IncomingUser < esx changedsecret1"),
+        &format!("targets/iscsi/mgmt < add_target_attribute {ALPHA} IncomingUser new newsecret12345"),
+        &format!("targets/iscsi/{ALPHA}/OutgoingUser < alpha2 mutualsecret2"),
+        &format!("targets/iscsi/mgmt < add_target_attribute {ALPHA} allowed_portal 10.0.3.*"),
+        &format!("targets/iscsi/mgmt < del_target_attribute {ALPHA} allowed_portal 10.0.1.*"),
+        &format!("targets/iscsi/mgmt < del_target_attribute {ALPHA} IncomingUser lab"),
+    ]);
+    run(&cluster, alpha, &changed, "reload").exit(0).writes(0);
+    assert_eq!(alpha.read(&format!("targets/iscsi/{ALPHA}/NopInInterval")), "30");
+    run(&cluster, alpha, &targets(), "reload").exit(0);
+    run(&cluster, alpha, &targets(), "start").exit(0).writes(0);
+    assert_eq!(alpha.read(&format!("targets/iscsi/{ALPHA}/tid")), tid);
+    run(&cluster, alpha, &targets(), "stop").exit(0);
+}
+
+#[test]
+fn a_target_that_was_made_by_hand_is_adopted_and_stays() {
+    let cluster = nodes();
+    let alpha = cluster.node("alpha");
+    for command in ["modprobe scst", "modprobe iscsi_scst", "iscsi-daemon start"] {
+        alpha.control(command);
+    }
+    alpha.write("targets/iscsi/mgmt", &format!("add_target {ALPHA}"));
+    for attribute in ["allowed_portal 10.9.9.9", "IncomingUser old oldsecret12345", "OutgoingUser out outsecret12345"] {
+        alpha.write("targets/iscsi/mgmt", &format!("add_target_attribute {ALPHA} {attribute}"));
+    }
+    alpha.write(&format!("targets/iscsi/{ALPHA}/ini_groups/mgmt"), "create theirs");
+    alpha.write(&format!("targets/iscsi/{ALPHA}/enabled"), "1");
+    alpha.run(&targets(), "start").exit(0).ran(&["cibadmin"]);
+    alpha.tree().eq(str![[r#"
+modules iscsi_scst scst
+port iscsi/iqn.2026-01.org.example:alpha enabled=1 rel_tgt_id=101 IncomingUser1=esx *** IncomingUser2=lab *** NopInInterval=10 QueuedCommands=64 allowed_portal1=10.0.1.* allowed_portal2=10.0.2.*
+  group esx1 io_grouping_type=101
+    initiator iqn.1998-01.com.vmware:esx1-4c5d
+  group lab io_grouping_type=102
+    initiator iqn.1993-08.org.debian:01:*
+  group theirs
+
+"#]]);
+    alpha.run(&targets(), "start").exit(0).writes(0);
+    alpha.run(&targets(), "stop").exit(0);
+    alpha.tree().eq(str![[r#"
+modules iscsi_scst scst
+port iscsi/iqn.2026-01.org.example:alpha enabled=0 rel_tgt_id=101 IncomingUser1=esx *** IncomingUser2=lab *** NopInInterval=10 QueuedCommands=64 allowed_portal1=10.0.1.* allowed_portal2=10.0.2.*
+  group theirs
+
+"#]]);
+}
+
+#[test]
+fn a_failed_start_undoes_its_own_steps() {
+    let cluster = World::new().node("alpha", 1).targetports(&format!("{ALPHA},{BETA}")).up();
+    let alpha = cluster.node("alpha");
+    for command in ["modprobe scst", "modprobe iscsi_scst", "iscsi-daemon start"] {
+        alpha.control(command);
+    }
+    // Somebody's enabled target has the number of the second one.
+    alpha.write("targets/iscsi/mgmt", "add_target iqn.2026-01.org.example:theirs");
+    alpha.write("targets/iscsi/iqn.2026-01.org.example:theirs/rel_tgt_id", "102");
+    alpha.write("targets/iscsi/iqn.2026-01.org.example:theirs/enabled", "1");
+    let before = alpha.tree();
+    alpha.run(&targets(), "start").exit(1).reason_has("enable failed: EBADSLT");
+    assert_eq!(alpha.tree(), before);
+    assert_eq!(alpha.record(&targets()), None);
+    alpha.run(&targets(), "monitor").exit(7);
+    alpha.run(&targets(), "stop").exit(0).writes(0);
+}
+
+#[test]
+fn a_dry_run_prints_the_plan_and_no_secret() {
+    let cluster = nodes();
+    let alpha = cluster.node("alpha");
+    call(&cluster, alpha, &targets()).dry_run().run("start").exit(0).writes(0).printed(str![[r#"
+load module scst
+load module iscsi-scst
+create target iqn.2026-01.org.example:alpha
+set NopInInterval 10 on target iqn.2026-01.org.example:alpha
+set QueuedCommands 64 on target iqn.2026-01.org.example:alpha
+add incoming user esx to target iqn.2026-01.org.example:alpha
+add incoming user lab to target iqn.2026-01.org.example:alpha
+add portal 10.0.1.* to target iqn.2026-01.org.example:alpha
+add portal 10.0.2.* to target iqn.2026-01.org.example:alpha
+create initiator group esx1 of port iqn.2026-01.org.example:alpha
+set I/O group 101 on initiator group esx1 of port iqn.2026-01.org.example:alpha
+add initiator iqn.1998-01.com.vmware:esx1-4c5d to initiator group esx1 of port iqn.2026-01.org.example:alpha
+create initiator group lab of port iqn.2026-01.org.example:alpha
+set I/O group 102 on initiator group lab of port iqn.2026-01.org.example:alpha
+add initiator iqn.1993-08.org.debian:01:* to initiator group lab of port iqn.2026-01.org.example:alpha
+set relative target id 101 on port iqn.2026-01.org.example:alpha
+enable port iqn.2026-01.org.example:alpha
+
+"#]]);
+}

@@ -1,0 +1,79 @@
+//! Secrets stand in no log, no reason, no plan, no argument and no status.
+
+use super::{ALPHA, SECRET, call, nodes, run, targets};
+use crate::world::Outcome;
+
+const OUTGOING: &str = "mutualsecret12";
+
+/// Neither secret is in anything that a run has said.
+#[track_caller]
+fn silent(outcome: &Outcome) {
+    for text in [outcome.log(), outcome.stdout(), outcome.stderr()] {
+        for secret in [SECRET, OUTGOING, "othersecret567"] {
+            assert!(!text.contains(secret), "{text}");
+        }
+    }
+}
+
+#[test]
+fn no_action_shows_a_secret_whatever_becomes_of_it() {
+    let cluster = nodes();
+    let alpha = cluster.node("alpha");
+    let resource = targets().param("outgoing_user", &format!("alpha {OUTGOING}"));
+    let debug = |resource: &_| call(&cluster, alpha, resource).env("HA_debug", "1").env("OCF_TRACE_RA", "1");
+    silent(&debug(&resource).dry_run().run("start").exit(0));
+    silent(&debug(&resource).run("start").exit(0));
+    silent(&debug(&resource).level(10).run("monitor").exit(0));
+    silent(&debug(&resource.param("outgoing_user", &format!("beta {OUTGOING}"))).run("reload").exit(0));
+    for errno in ["EINVAL", "EIO"] {
+        alpha.control(&format!("fault op=write path=**/iscsi/mgmt action=fail errno={errno}"));
+        silent(&debug(&resource.param("incoming_users", &format!("new {SECRET}"))).run("reload"));
+    }
+    silent(&run(&cluster, alpha, &resource, "stop").exit(0));
+}
+
+#[test]
+fn a_mistake_is_told_by_parameter_and_place() {
+    let cluster = nodes();
+    let alpha = cluster.node("alpha");
+    for (name, value, reason) in [
+        (
+            "incoming_users",
+            format!("esx {SECRET};lab {OUTGOING} x"),
+            "incoming_users: user 2: not a name and a secret with a blank between",
+        ),
+        (
+            "incoming_users",
+            format!("esx {SECRET}=x"),
+            "incoming_users: user 1: bad secret: not a secret without blank, =, ; and quotes",
+        ),
+        ("outgoing_user", format!("{SECRET}=1 x"), "outgoing_user: a bad name, or the secret stands before it"),
+    ] {
+        let outcome = run(&cluster, alpha, &targets().param(name, &value), "start").exit(6).reason(reason).writes(0);
+        silent(&outcome);
+    }
+    // A parameter whose name has a typing mistake is told without its value.
+    let outcome =
+        run(&cluster, alpha, &targets().param("incoming_user", &format!("esx {SECRET}")), "validate-all").exit(6);
+    silent(&outcome);
+}
+
+#[test]
+fn the_operators_tool_shows_users_by_name_only() {
+    let cluster = nodes();
+    let alpha = cluster.node("alpha");
+    let resource = targets().param("outgoing_user", &format!("alpha {OUTGOING}"));
+    cluster.configure(&[&resource]);
+    run(&cluster, alpha, &resource, "start").exit(0);
+    cluster.configure(&[&resource.param("incoming_users", "esx changedsecret1;lab othersecret567")]);
+    for arguments in ["status", "status --json"] {
+        let outcome = alpha.tool(arguments).go().code_is(3);
+        silent(&outcome);
+        assert!(
+            outcome.stdout().contains("set incoming user esx on target")
+                && !outcome.stdout().contains("changedsecret1")
+        );
+    }
+    let names = std::fs::read_to_string(alpha.record_path(&resource)).unwrap();
+    assert!(names.contains(&format!("made {ALPHA}\n")) && !names.contains(SECRET));
+}
