@@ -233,6 +233,17 @@ fn a_lun_goes_at_once_but_its_deletion_waits_for_its_commands() {
 }
 
 #[test]
+fn a_device_waits_for_the_commands_of_a_lun_that_was_removed_before() {
+    let mut world = World::new();
+    world.start_io(4);
+    let lun = world.waits(&format!("targets/qla2x00t/{PORT}/luns/mgmt"), "del 0");
+    let device = world.waits("handlers/vdisk_blockio/mgmt", "del_device d1");
+    world.pass(4);
+    assert_eq!(world.0.poll(lun), Some(Ok(5)));
+    assert!(world.0.poll(device).is_some_and(|answer| answer.is_ok()) && !world.has("devices/d1"));
+}
+
+#[test]
 fn deleting_a_blocked_device_with_a_waiting_command_hangs_until_it_is_unblocked() {
     let mut world = World::new();
     world.ok("devices/d1/block", "11\n");

@@ -71,6 +71,8 @@ impl Machine {
                 devices.extend(removed.devices);
             }
         }
+        // Those of a LUN that was removed before, and still waits for them, count as well.
+        commands.extend(self.io_of_device(id));
         Outcome::Drain(commands, Rest::Device(id, devices))
     }
 

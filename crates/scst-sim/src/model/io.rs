@@ -198,6 +198,11 @@ impl Machine {
         self.ios.all.values().any(|io| io.stage != Stage::PutOff)
     }
 
+    /// The commands of a device.
+    pub(super) fn io_of_device(&self, device: DevId) -> impl Iterator<Item = u64> {
+        self.ios.all.iter().filter(move |(_, io)| io.device == device).map(|(id, _)| *id)
+    }
+
     /// The commands of one LUN of a session, or of all.
     pub(super) fn io_of(&self, session: SessId, lun: Option<u64>) -> Vec<u64> {
         let wanted = |io: &Io| io.session == session && lun.is_none_or(|lun| io.lun == lun);
