@@ -280,6 +280,18 @@ fn a_promotion_of_a_serving_instance_that_fails_takes_nothing_from_hosts() {
 }
 
 #[test]
+fn a_promotion_that_cannot_see_whether_it_serves_takes_nothing_from_hosts() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    alpha.run(&group(), "start").exit(0);
+    alpha.run(&group(), "promote").exit(0);
+    alpha.control("fault op=read path=**/target_groups/alpha/state action=fail errno=EIO");
+    alpha.run(&group(), "promote").exit(1).reason_has("EIO reading");
+    assert_eq!(seen(&cluster, "alpha")[0], "active");
+    alpha.run(&group(), "promote").exit(0);
+}
+
+#[test]
 fn a_standby_node_adds_a_device_that_cannot_be_opened_there() {
     let cluster = sample::with_ports();
     let disk = cluster.disk("r0", 1 << 20);

@@ -36,9 +36,10 @@ pub(super) fn promote(host: &Host<'_>) -> Result<ExitCode, Failure> {
     let _lock = instance.lock(host)?;
     instance.refresh(host);
     let local = host.node_name(&instance.remembered)?;
-    let mut served = false;
+    let (mut served, mut begun) = (false, false);
     let outcome = stand_up(host, &mut instance, &local).and_then(|found| {
         served = local_state(&found, &local).is_some_and(AluaState::is_open);
+        begun = true;
         serve(host, &mut instance, &local, found.group)
     });
     if let Err(failure) = outcome {
@@ -51,7 +52,8 @@ pub(super) fn promote(host: &Host<'_>) -> Result<ExitCode, Failure> {
         // what comes after may use up the time.
         delete_score(host, &local);
         if !host.dry_run() {
-            if let Err(failure) = step_down(host, &mut instance, &local, &host.deadline().last()) {
+            // Where it was not even known whether this node serves, nothing has been opened here that hosts could lose.
+            if begun && let Err(failure) = step_down(host, &mut instance, &local, &host.deadline().last()) {
                 tracing::error!("stepping back: {failure}");
             }
             // Where nothing was recorded before, a start that was undone has left nothing to be remembered.
