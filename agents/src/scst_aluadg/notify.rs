@@ -5,12 +5,14 @@
 //!
 //! One notification is about this node although it names another one: a promotion over an instance that serves.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use scst_core::apply::AfterFailure;
 use scst_core::error::Error;
 use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::ocf::notify::{Lists, Notify};
+use scst_core::plan::Step;
 use scst_core::plan::storage::states;
 use scst_core::scst::alua::AluaState;
 use scst_core::scst::names::NodeName;
@@ -83,14 +85,24 @@ fn follow(host: &Host<'_>, instance: &mut Instance) -> Result<(), Failure> {
     for warning in &plan.warnings {
         tracing::warn!("{warning}");
     }
-    // Before they are written: a run that is killed between leaves a peer that somebody looks after.
+    // That one stands between two states is remembered before it is written, that it does not any more after it: a run that is killed, and a
+    // write that fails, leave a peer that somebody looks after.
     let published = |node: &NodeName| found.target_groups.get(node).is_some_and(TargetGroup::has_remote);
-    let there = wanted.into_iter().filter(|(node, _)| published(node)).collect();
-    instance.stamp(host, &local, &there);
+    let there = wanted.into_iter().filter(|(node, _)| published(node));
+    let (between, at_rest): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        there.partition(|(_, state)| *state == AluaState::Transitioning);
+    instance.stamp(host, &local, &between);
     let applied = host.apply(&plan.steps, AfterFailure::GoOn);
     for failed in &applied.failed {
         tracing::error!("{failed}");
     }
+    let failed = |node: &NodeName| {
+        applied
+            .failed
+            .iter()
+            .any(|failed| matches!(&failed.step, Step::SetPeerState { node: other, .. } if other == node))
+    };
+    instance.stamp(host, &local, &at_rest.into_iter().filter(|(node, _)| !failed(node)).collect());
     if arrived && applied.failed.is_empty() {
         instance.update(host, |file| file.moving = None);
     }
