@@ -164,7 +164,9 @@ impl World {
         let contents = Arc::new(Mutex::new(contents));
         let dlm = self.dlm.fork();
         let mut nodes: Vec<Node> = self.nodes.iter().map(|node| node.fork(&contents)).collect();
-        nodes.iter_mut().for_each(|node| node.machine.change_lock_manager(&dlm));
+        for node in &mut nodes {
+            node.machine.change_lock_manager(&dlm);
+        }
         Self {
             lot: self.lot.clone(),
             nodes,
