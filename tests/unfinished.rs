@@ -32,6 +32,24 @@ fn a_device_that_cannot_be_mapped_is_mapped_by_the_next_monitor_or_reload() {
     }
 }
 
+/// The next monitor knows from the state file that there is something to finish. Where that cannot be written, nobody would.
+#[test]
+fn a_reload_that_nobody_would_finish_fails() {
+    let cluster = sample::serving();
+    let alpha = cluster.node("alpha");
+    let grown = group().param("device1", "handler=vdisk_nullio,virtname=lu1,export0=all:1");
+    let more = ports().param("initiators", &format!("vmwtest={};other={}", HOST[0], HOST[1]));
+    let full = alpha.fill_rsctmp();
+    alpha.control(&format!("fault op=write path={LUNS} repeat=true action=fail errno=EIO"));
+    alpha.run(&grown, "reload").exit(1).reason_has("LUN 1").reason_has("EIO");
+    alpha.control("fault op=write path=**/ini_groups/mgmt repeat=true action=fail errno=EIO");
+    alpha.run(&more, "reload").exit(1).reason_has("EIO");
+    drop(full);
+    alpha.control("disarm");
+    alpha.run(&more, "reload").exit(0);
+    alpha.run(&grown, "reload").exit(0);
+}
+
 #[test]
 fn a_reload_that_took_something_from_hosts_fails() {
     let cluster = sample::serving();

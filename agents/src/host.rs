@@ -411,12 +411,17 @@ pub fn kept(failure: Failure) -> Result<ExitCode, Failure> {
 }
 
 /// The answer of a reload that took nothing from hosts and could not do everything: success, because Pacemaker would stop what runs for
-/// it and fence the node where the same reason keeps it from stopping. The reason all the same, as an error.
+/// it and fence the node where the same reason keeps it from stopping. The reason all the same, as an error. `noted` says whether the state file
+/// has it: the monitor that finishes a reload knows of it from there only, so a reload that nobody would finish has failed.
 ///
 /// # Errors
 ///
-/// Always, with exit code 0.
-pub fn unfinished(failure: Failure) -> Result<ExitCode, Failure> {
+/// Always: with exit code 0 where it is noted, else with that of the failure.
+pub fn unfinished(failure: Failure, noted: bool) -> Result<ExitCode, Failure> {
+    if !noted {
+        tracing::error!("the reload is not finished, and no state file says so to the next monitor");
+        return Err(failure);
+    }
     tracing::error!("the reload is not finished, and took nothing from hosts: the next monitor or reload goes on");
     Err(Failure { code: ExitCode::Success, ..failure })
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use scst_sim::counters::Counters;
 use scst_sim::host::{EntryKind, FileEntry, Files};
@@ -13,6 +14,15 @@ use super::resource::Resource;
 use super::run::{Call, Outcome};
 use super::tree::Tree;
 use super::{Hardware, Plan};
+
+/// A directory whose file system is full.
+pub(crate) struct FullDirectory(PathBuf);
+
+impl Drop for FullDirectory {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
+    }
+}
 
 /// A node that is there.
 pub(crate) struct Node {
@@ -157,6 +167,27 @@ impl Node {
     pub(crate) fn set_record(&self, resource: &Resource, text: &str) {
         fs::create_dir_all(self.rsctmp()).expect("a directory can be made");
         fs::write(self.record_path(resource), text).expect("a record can be written");
+    }
+
+    /// Makes the file system of the state files full, until what is returned goes: files can be read and locked, and no new one can be made.
+    pub(crate) fn fill_rsctmp(&self) -> FullDirectory {
+        let dir = self.rsctmp();
+        let kept: Vec<_> = fs::read_dir(&dir)
+            .expect("agents have run")
+            .map(|entry| entry.expect("an entry").path())
+            .map(|path| (path.clone(), fs::read(&path).expect("a file of an agent")))
+            .collect();
+        let mount = |options: &str| {
+            let status = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(&dir).status();
+            assert!(status.expect("mount runs").success(), "mount -o {options}");
+        };
+        mount("mode=0755");
+        for (path, contents) in &kept {
+            fs::write(path, contents).expect("a file can be written");
+        }
+        // The directory has an inode as well.
+        mount(&format!("remount,nr_inodes={}", kept.len() + 1));
+        FullDirectory(dir)
     }
 
     /// The names of all files an agent has left outside the kernel.

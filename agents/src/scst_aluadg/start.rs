@@ -153,8 +153,8 @@ pub(super) fn reload(host: &Host<'_>) -> Result<ExitCode, Failure> {
     let outcome = match rearrange(host, &mut instance, found, Nodes::Asked, host.deadline(), &mut took) {
         // Without hosts that miss anything there is no reason to stop what runs.
         Err(failure) if failure.code == ExitCode::Generic && !took && !host.dry_run() => {
-            instance.update(host, |file| file.unfinished = true);
-            unfinished(failure)
+            let noted = instance.update(host, |file| file.unfinished = true);
+            unfinished(failure, noted)
         }
         outcome => outcome,
     };

@@ -72,8 +72,8 @@ pub(super) fn reload(run: &Run<'_>) -> Result<ExitCode, Failure> {
         Ok(found) => found,
         // A daemon that hangs is no reason to restart what runs.
         Err(error) => {
-            host.remember(&StateFile { unfinished: true, ..record });
-            return unfinished(error.into());
+            let noted = host.remember(&StateFile { unfinished: true, ..record });
+            return unfinished(error.into(), noted);
         }
     };
     let mistyped = findings.iter().any(|finding| finding.severity >= Severity::Warning);
@@ -106,8 +106,8 @@ pub(super) fn reload(run: &Run<'_>) -> Result<ExitCode, Failure> {
     };
     match left.and_then(|now| nothing_left(&todo(&now)).map(|()| now)) {
         Err(failure) => {
-            host.remember(&StateFile { unfinished: true, ..record });
-            unfinished(failure)
+            let noted = host.remember(&StateFile { unfinished: true, ..record });
+            unfinished(failure, noted)
         }
         Ok(now) => {
             host.remember(&StateFile { ini_groups: group_names(&now), ..record });
