@@ -1,5 +1,5 @@
-//! What the instances of a group tell each other of their devices: a transient attribute of each node, set by start, reload and promote when
-//! it has changed, deleted by stop. A host must not be able to tell which node it talks to; whoever would show it another disk stays away.
+//! What the instances of a group tell each other of their devices: a transient attribute of each node, set by start when it has changed, by
+//! reload and promote when a device has changed, deleted by stop. A host must not be able to tell which node it talks to; whoever would show it another disk stays away.
 //!
 //! Start and reload get what the others have told with the one query that they make anyway, a level-10 monitor with one of its own, a
 //! promotion asks nobody. An older agent tells nothing, and one that is not running has nothing to say: neither is a conflict.
@@ -153,6 +153,17 @@ pub(super) fn publish(host: &Host<'_>, group: &GroupName, local: &NodeName, dige
         tracing::warn!("the other nodes are not told what the devices are: {error}");
     }
     Published { devices: told.is_ok().then_some(text), ..before }.write(host, group);
+}
+
+/// After a reload: tells the others only where what they were told of a device is not true any more, not where a device has come or gone. A
+/// changed attribute makes Pacemaker compute a new transition, and it takes an instance that has just been reloaded for one that is not
+/// promoted, and promotes it again. A device that has come is told by the next start, promotion or level-10 monitor.
+pub(super) fn correct(host: &Host<'_>, group: &GroupName, local: &NodeName, digest: &Digest) {
+    let Some(before) = Published::read(host, group).devices.as_deref().and_then(Digest::parse) else { return };
+    let differs = |one: &Digest, other: &Digest| !one.conflicts(local.as_str(), other, local.as_str()).is_empty();
+    if differs(&before, digest) || differs(digest, &before) {
+        publish(host, group, local, digest);
+    }
 }
 
 /// Takes back what the others were told, if they were told anything.

@@ -276,7 +276,7 @@ fn rearrange(
     work.keep_cluster();
     // A monitor that goes on with a reload starts no process.
     if nodes == Nodes::Asked {
-        agreement::publish(host, &instance.group, &local, &shown);
+        agreement::correct(host, &instance.group, &local, &shown);
     }
     instance.update(host, |file| file.unfinished = false);
     if serving {
