@@ -49,7 +49,7 @@ pub(super) fn all(binaries: &Path) -> Result<Vec<File>, Box<dyn Error>> {
         text(path, content);
     }
     let root = workspace::root();
-    text(&format!("usr/lib/systemd/system/{UNIT}"), fs::read(root.join("systemd").join(UNIT))?);
+    text(&format!("usr/lib/systemd/system/{UNIT}"), fs::read(root.join("agents/systemd").join(UNIT))?);
     text(&format!("usr/share/doc/{NAME}/changelog.gz"), gzip(&fs::read(root.join("CHANGELOG.md"))?)?);
     text(&format!("usr/share/doc/{NAME}/README.md"), fs::read(root.join("README.md"))?);
     for unit in ["scst-ha-metrics.service", "scst-ha-metrics.timer"] {
