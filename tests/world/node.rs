@@ -225,13 +225,5 @@ impl Drop for Node {
 }
 
 fn fc_port(port: &Hardware, host: u32) -> FcPort {
-    FcPort {
-        host,
-        wwpn: port.wwpn.clone(),
-        wwnn: format!("20{}", &port.wwpn[2..]),
-        state: "Online".to_owned(),
-        speed: "16 Gbit".to_owned(),
-        target_capable: true,
-        gen32: port.gen32,
-    }
+    FcPort { gen32: port.gen32, ..FcPort::online(host, port.wwpn.clone()) }
 }

@@ -12,7 +12,6 @@ use super::instance::Instance;
 use super::params::Params;
 use super::start::{Work, local_state, mistakes};
 use super::stores;
-use super::wanted::unmatched;
 use crate::host::Host;
 
 /// What a reload would do to `found`, and what it would only name, one sentence each. Of what is found it looks at no more than a
@@ -33,10 +32,7 @@ pub fn difference(
     found.devices.retain(|device, _| configured.contains(device) || instance.owns(device));
     found.luns.retain(|_, lun| found.devices.contains_key(&lun.device));
     let work = Work::new(host, params, &instance, topology.clone(), None)?;
-    let mut sentences = work.missing.clone();
-    for (device, export) in unmatched(params, &work.local) {
-        sentences.push(format!("device {device}: no initiator group for export {export} on the local ports"));
-    }
+    let mut sentences = [&work.missing[..], &work.unmatched].concat();
     let serving = local_state(&found, &topology.local.name).is_some_and(AluaState::is_open);
     for (device, path, store) in stores::look(host, params)? {
         if !store.is_there() && (serving || !device.absent_in_standby) {
@@ -45,9 +41,7 @@ pub fn difference(
     }
     let mistakes = mistakes(findings, params, &configured);
     let (wanted, spared) = work.reloaded(&instance, &found, &mistakes, false)?;
-    for device in spared {
-        sentences.push(format!("device {device}: its configuration has a mistake, what runs of it stays as it is"));
-    }
+    sentences.extend(spared);
     sentences.extend(work.conflict(&found, &wanted)?.map(|conflict| conflict.reason));
     let plan = converge(&work.scope, &found, &wanted);
     sentences.extend(plan.steps.iter().map(ToString::to_string));

@@ -11,7 +11,7 @@ use scst_core::state::Storage;
 use super::instance::{Instance, missing_backing};
 use super::start::{Checked, Work, checked, local_state, mistakes};
 use super::stores;
-use super::wanted::{self, States, unmatched};
+use super::wanted::{self, States};
 use crate::host::Host;
 
 /// What an action would do.
@@ -41,18 +41,12 @@ pub fn planned(host: &Host<'_>, topology: &Topology) -> Result<Planned, Failure>
     let running = found.group.is_some() || !found.devices.is_empty();
     let serving = local_state(&found, &topology.local.name).is_some_and(AluaState::is_open);
     let mut work = Work::new(host, &params, &instance, topology.clone(), None)?;
-    let mut remarks = work.missing.clone();
-    for (device, export) in unmatched(&params, &work.local) {
-        remarks.push(format!("device {device}: no initiator group for export {export} on the local ports"));
-    }
+    let mut remarks = [&work.missing[..], &work.unmatched].concat();
     remarks.extend(findings.iter().map(ToString::to_string));
     let wanted = if running {
         missing_backing(host, &params, serving)?;
         let (wanted, spared) =
             work.reloaded(&instance, &found, &mistakes(&findings, &params, &instance.configured(host)), false)?;
-        let spared = spared
-            .into_iter()
-            .map(|device| format!("device {device}: its configuration has a mistake, what runs of it stays as it is"));
         remarks.extend(spared);
         wanted
     } else {

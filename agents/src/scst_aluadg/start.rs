@@ -245,8 +245,8 @@ fn rearrange(
     instance.release(host, &mut found)?;
     let mistakes = mistakes(&findings, &params, &instance.configured(host));
     let (wanted, spared) = work.reloaded(instance, &found, &mistakes, alone)?;
-    for device in spared {
-        tracing::error!("device {device}: its configuration has a mistake, what runs of it stays as it is");
+    for sentence in spared {
+        tracing::error!("{sentence}");
     }
     if let Some(conflict) = work.conflict(&found, &wanted)? {
         return kept(conflict);
@@ -360,6 +360,8 @@ pub(super) struct Work<'a> {
     pub(super) local: LocalPorts,
     /// The ports that do not exist and need not, a sentence each.
     pub(super) missing: Vec<String>,
+    /// The exports that no initiator group of the local ports has the name of, a sentence each.
+    pub(super) unmatched: Vec<String>,
     pub(super) scope: Scope,
     /// What counts of this node.
     facts: Facts,
@@ -388,10 +390,14 @@ impl<'a> Work<'a> {
             groups.insert(port.clone(), observer.ini_groups(params.driver, port)?);
         }
         let local = LocalPorts { ports, groups };
-        for (device, export) in unmatched(params, &local) {
-            tracing::warn!(
-                "device {device}: no initiator group for export {export} on the local ports; a reload maps it once there is one"
-            );
+        let unmatched: Vec<String> = unmatched(params, &local)
+            .into_iter()
+            .map(|(device, export)| {
+                format!("device {device}: no initiator group for export {export} on the local ports")
+            })
+            .collect();
+        for sentence in &unmatched {
+            tracing::warn!("{sentence}; a reload maps it once there is one");
         }
         let mut scope = instance.scope(&topology.local.name, false);
         for (port, _) in &local.ports {
@@ -402,18 +408,18 @@ impl<'a> Work<'a> {
         let facts = Facts::of(host, params, cluster)?;
         let params = facts.apply(params);
         scope.parameters.clone_from(&facts.parameters);
-        Ok(Self { host, topology, local, missing, scope, facts, params })
+        Ok(Self { host, topology, local, missing, unmatched, scope, facts, params })
     }
 
-    /// What a reload makes of what is found, and the devices it leaves as they are because of a mistake. Alone, without the
-    /// cluster, it leaves the target groups as well.
+    /// What a reload makes of what is found, and a sentence for each device that it leaves as it is because of a mistake. Alone, without
+    /// the cluster, it leaves the target groups as well.
     pub(super) fn reloaded(
         &self,
         instance: &Instance,
         found: &Storage,
         mistakes: &Mistakes,
         alone: bool,
-    ) -> Result<(Storage, BTreeSet<DeviceName>), Error> {
+    ) -> Result<(Storage, Vec<String>), Error> {
         let mut wanted = match &found.group {
             Some(group) if alone => wanted::without_cluster(&self.params, &self.local, group),
             _ => wanted::storage(&self.params, &self.topology, &self.local, States::Kept, found),
@@ -421,7 +427,9 @@ impl<'a> Work<'a> {
         peers::finish(&mut wanted, found, &instance.remembered);
         let spared = mistakes.spare(&mut wanted, found);
         stores::measure(self.host, &self.params, found, &mut wanted)?;
-        Ok((wanted, spared))
+        let sentence =
+            |device| format!("device {device}: its configuration has a mistake, what runs of it stays as it is");
+        Ok((wanted, spared.into_iter().map(sentence).collect()))
     }
 
     /// Without its first device a group is not started, as with a mistake in it; which devices are left out is a matter of this node.

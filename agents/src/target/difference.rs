@@ -26,7 +26,7 @@ pub fn difference(
     let ours = Ours { node_id: Some(topology.local.id), ..Ours::find(run, &record) };
     ours.refuse_held(&topology.local.listed())?;
     let up = ours.ports_to_remove(host.observer(), &ours.names(&ours.candidates(host.observer())?, Some(topology)))?;
-    if !up.values().any(|port| (port.enabled && ours.numbered(port)) || !port.groups.is_empty()) {
+    if !ours.are_up(&up) {
         return Ok(None);
     }
     let local = run.local_ports(topology, params.missing_ports)?;

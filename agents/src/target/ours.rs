@@ -110,6 +110,11 @@ impl Ours<'_> {
         })
     }
 
+    /// Whether any of these ports is up as this node's agent brings it up, or has a group of ours.
+    pub fn are_up(&self, ports: &Ports) -> bool {
+        ports.values().any(|port| (port.enabled && self.numbered(port)) || !port.groups.is_empty())
+    }
+
     /// The ports the record names, with their numbers; `None` when there is no such record.
     pub fn recorded(&self) -> Option<&[(TargetName, u16)]> {
         self.record.known().map(|record| record.ports.as_slice()).filter(|ports| !ports.is_empty())

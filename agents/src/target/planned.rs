@@ -37,7 +37,7 @@ pub fn planned(run: &Run<'_>, topology: &Topology) -> Result<Planned, Failure> {
     let ours = Ours { node_id: Some(topology.local.id), ..Ours::find(run, &record) };
     ours.refuse_held(&topology.local.listed())?;
     let up = ours.ports_to_remove(host.observer(), &ours.names(&ours.candidates(host.observer())?, Some(topology)))?;
-    let running = up.values().any(|port| (port.enabled && ours.numbered(port)) || !port.groups.is_empty());
+    let running = ours.are_up(&up);
     let local = match run.local_ports(topology, params.missing_ports) {
         // Before the first start the driver may not be loaded, and then there is no port.
         Err(_) if !running && !host.observer().scst_loaded()? => topology.local.listed().into(),

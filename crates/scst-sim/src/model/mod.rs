@@ -302,3 +302,19 @@ pub struct FcPort {
     /// 32 Gb generation of the driver: enabling an enabled port answers EINVAL.
     pub gen32: bool,
 }
+
+impl FcPort {
+    /// A port that can be a target, its link up at 16 Gbit/s, of an older generation than 32 Gb. Its node name begins with 20 and goes on
+    /// as the port name does.
+    pub fn online(host: u32, wwpn: String) -> Self {
+        Self {
+            host,
+            wwnn: format!("20{}", &wwpn[2..]),
+            wwpn,
+            state: "Online".to_owned(),
+            speed: "16 Gbit".to_owned(),
+            target_capable: true,
+            gen32: false,
+        }
+    }
+}

@@ -165,7 +165,7 @@ impl Node {
         let files = Files::new().with_var_lib(&dir.join("scst"));
         let mut machine = Machine::new(SCST, Box::new(files.clone()));
         for (wwpn, host) in size.ports_of(id).into_iter().zip(1..) {
-            machine.plug(port(wwpn, host));
+            machine.plug(FcPort::online(host, wwpn));
         }
         let setup = Setup { machine, files: Some(files), loadable: None, faults: Vec::new(), pace: Pace::Real };
         let mount = Mount::start(dir.join("sys"), setup)?;
@@ -208,17 +208,5 @@ impl Node {
         let said = text.lines().map(|line| line.trim_start_matches("ocf-exit-reason:")).rfind(|line| !line.is_empty());
         let said = said.unwrap_or_default().to_owned();
         Ok(Run { code: status.code(), took, counts: self.mount.counters().total, said })
-    }
-}
-
-fn port(wwpn: String, host: u32) -> FcPort {
-    FcPort {
-        host,
-        wwnn: format!("20{}", &wwpn[2..]),
-        wwpn,
-        state: "Online".to_owned(),
-        speed: "16 Gbit".to_owned(),
-        target_capable: true,
-        gen32: false,
     }
 }

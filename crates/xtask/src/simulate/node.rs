@@ -105,16 +105,7 @@ impl World {
         disks.contents().forget(node);
         let mut machine = Machine::new(self.version, Box::new(disks.clone()));
         for (n, host) in (0..PORTS).zip(1..) {
-            let wwpn = port(node, n);
-            machine.plug(FcPort {
-                host,
-                wwnn: format!("20{}", &wwpn[2..]),
-                wwpn,
-                state: "Online".to_owned(),
-                speed: "16 Gbit".to_owned(),
-                target_capable: true,
-                gen32: false,
-            });
+            machine.plug(FcPort::online(host, port(node, n)));
         }
         for module in ["scst", "scst_vdisk", "scst_disk", "qla2x00tgt"] {
             machine.modprobe(module, "").expect("a known module");
