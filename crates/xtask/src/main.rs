@@ -69,7 +69,7 @@ enum Task {
     OcfTester(cluster::ocf_tester::Options),
     /// Writes the agents' meta-data to metadata/
     Metadata,
-    /// Builds the static binaries and makes a Debian package of them, in target/dist
+    /// Builds the static binaries and makes packages of them, a .deb and an .rpm, in target/dist
     Dist(dist::Options),
 }
 

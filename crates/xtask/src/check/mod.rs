@@ -14,7 +14,7 @@ use clap::{Args, ValueEnum};
 
 use self::run::Tally;
 use crate::style::Style;
-use crate::workspace;
+use crate::{dist, workspace};
 
 /// What to run.
 #[derive(Debug, Args)]
@@ -50,7 +50,7 @@ pub(crate) enum Part {
     Real,
     /// The demo: every state as it must be
     Demo,
-    /// The package: installed, upgraded and removed in an empty root
+    /// The package of Debian: installed, upgraded and removed in an empty root
     Package,
     /// The real binaries on a mounted, simulated SCST
     E2e,
@@ -130,8 +130,11 @@ fn run_part(part: Part, tally: &mut Tally) -> Result<bool, Box<dyn Error>> {
             tally,
         ),
         Part::Demo => Ok(itself(&["demo"], tally)? && itself(&["demo", "iscsi"], tally)?),
-        // Only root can install it.
-        Part::Package => itself_as_root(&["dist", "--quick"], tally),
+        // Only root can install it; what makes it stays the caller's.
+        Part::Package => {
+            dist::Format::Deb.tool()?;
+            itself_as_root(&["dist", "--quick"], tally)
+        }
         Part::Cluster => Ok(itself(&["cluster"], tally)? && itself(&["ocf-tester", "--check"], tally)?),
         Part::E2e => run(as_root(cargo(&["test", "--workspace", "--test", "*", "--", "--skip", "metadata::"]))?),
         Part::Metadata => run(as_root(cargo(&["test", "--workspace", "--test", "e2e", "metadata::"]))?),
@@ -152,7 +155,9 @@ fn itself_as_root(arguments: &[&str], tally: &mut Tally) -> Result<bool, Box<dyn
     let itself = std::env::current_exe()?;
     let mut command = Command::new(if workspace::is_root() { itself.as_os_str() } else { "sudo".as_ref() });
     if !workspace::is_root() {
-        command.arg(&itself);
+        // sudo has a search path of its own, whatever it preserves; packages need Cargo's.
+        let path = std::env::var("PATH").unwrap_or_default();
+        command.args(["--preserve-env", "env", &format!("PATH={path}")]).arg(&itself);
     }
     command.args(arguments);
     tally.run(command)

@@ -1,5 +1,6 @@
 //! The life of the package on a system: it comes, its programs run, it is upgraded under them, it goes.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::fs;
 use std::io::Read as _;
@@ -10,75 +11,81 @@ use std::process::Command;
 use nix::errno::Errno;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
-use super::deb::output;
 use super::files::{BINARIES, File};
-use super::{NAME, Package, VERSION};
+use super::package::{Format, Package, output};
+use super::system::System;
+use super::{NAME, VERSION};
 use crate::workspace;
 
-/// A system below a directory.
-#[derive(Debug)]
-pub(super) struct System {
-    root: PathBuf,
-    /// It has programs of its own, which are run in it; otherwise this machine's work on it from outside.
-    whole: bool,
-}
+/// What Debian wants of a package about itself.
+const ABOUT: [&str; 3] = [
+    "usr/share/doc/scst-ha/changelog.Debian.gz",
+    "usr/share/doc/scst-ha/copyright",
+    "usr/share/lintian/overrides/scst-ha",
+];
 
-impl System {
-    /// One that has nothing but dpkg's memory.
-    pub(super) fn empty(root: &Path) -> Result<Self, Box<dyn Error>> {
-        if root.exists() {
-            fs::remove_dir_all(root)?;
+/// A package is whole, has no script but the one that its table gives it, needs what that needs and nothing else, and holds its files with
+/// their permissions and no other.
+pub(super) fn contents(package: &Package) -> Result<(), Box<dyn Error>> {
+    let file = &package.path;
+    let (listed, about, wanted_about) = match package.format {
+        Format::Deb => {
+            let deb = |what: &[&str]| output(Command::new("dpkg-deb").arg(what[0]).arg(file).args(&what[1..]));
+            let needs = deb(&["--field", "Depends", "Pre-Depends"])?;
+            // The names of the control files, of which scripts are some.
+            let info = deb(&["--info"])?;
+            let control =
+                info.lines().filter(|line| line.contains(" bytes, ")).filter_map(|line| line.split_whitespace().last());
+            (deb(&["--contents"])?, control.chain(needs.split_whitespace()).collect(), "control")
         }
-        for directory in ["info", "updates", "triggers"] {
-            fs::create_dir_all(root.join("var/lib/dpkg").join(directory))?;
+        Format::Rpm => {
+            let rpm = |what: &[&str]| output(Command::new("rpm").args(["--query", "--package"]).args(what).arg(file));
+            let whole = output(Command::new("rpm").arg("--checksig").arg(file))?;
+            let whole = whole.trim().rsplit(": ").next().unwrap_or_default().to_owned();
+            let scripts = rpm(&["--scripts"])?;
+            let scripts = scripts.lines().filter(|line| line.contains(" scriptlet") || line.contains(" program: "));
+            let needs = rpm(&["--requires"])?;
+            // What rpm itself must be able to do.
+            let needs = needs.lines().filter(|line| !line.starts_with("rpmlib("));
+            let about: Vec<&str> = [whole.as_str()].into_iter().chain(scripts).chain(needs).collect();
+            let listed = "[%{FILEMODES:perms} %{FILEUSERNAME}/%{FILEGROUPNAME} %{FILENAMES}\\n]";
+            let wanted = "digests OK, postuninstall scriptlet:, /bin/sh";
+            (rpm(&["--list", "--queryformat", listed])?, about.join(", "), wanted)
         }
-        fs::write(root.join("var/lib/dpkg/status"), "")?;
-        Ok(Self { root: root.to_owned(), whole: false })
+    };
+    let name = file.display();
+    if about != wanted_about {
+        return Err(format!("{name} is \"{about}\" instead of \"{wanted_about}\"").into());
     }
-
-    /// One that can be lived in.
-    pub(super) fn whole(root: &Path) -> Self {
-        Self { root: root.to_owned(), whole: true }
+    let line = |line: &str| {
+        let mut words = line.split_whitespace();
+        // A number is root too, who has the same everywhere.
+        let rights = format!("{} {}", words.next()?, words.next()?.replace("0/0", "root/root"));
+        Some(format!("{rights} /{}", words.next_back()?.trim_start_matches("./").trim_start_matches('/')))
+    };
+    let (directories, files): (BTreeSet<String>, BTreeSet<String>) =
+        listed.lines().filter_map(line).partition(|line| line.starts_with('d'));
+    let wanted = |mode: u32, path: &str| {
+        let rights = if mode == 0o755 { "-rwxr-xr-x" } else { "-rw-r--r--" };
+        format!("{rights} root/root /{path}")
+    };
+    let mut wanted_files: BTreeSet<_> = package.files.iter().map(|file| wanted(file.mode, &file.path)).collect();
+    if package.format == Format::Deb {
+        wanted_files.extend(ABOUT.map(|path| wanted(0o644, path)));
     }
-
-    fn path(&self, path: &str) -> PathBuf {
-        self.root.join(path)
+    if files != wanted_files {
+        let (odd, missing) = (&files - &wanted_files, &wanted_files - &files);
+        return Err(format!("{name} holds what it must not, {odd:#?}, or not what it must, {missing:#?}").into());
     }
-
-    /// A program of the system, run as if it had nothing else.
-    fn program(&self, path: &str) -> Command {
-        let mut command = if self.whole {
-            let mut chroot = Command::new("chroot");
-            chroot.arg(&self.root).arg(format!("/{path}"));
-            chroot
-        } else {
-            Command::new(self.path(path))
-        };
-        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
-        command
+    if let Some(odd) = directories.iter().find(|line| !line.starts_with("drwxr-xr-x root/root ")) {
+        return Err(format!("{name} has a directory that not everybody can read, or not root's: {odd}").into());
     }
-
-    fn install(&self, package: &Package) -> Result<(), Box<dyn Error>> {
-        if self.whole {
-            let inside = self.path("tmp/package.deb");
-            fs::copy(&package.path, &inside)?;
-            output(self.program("usr/bin/dpkg").args(["--install", "/tmp/package.deb"]))?;
-            return Ok(fs::remove_file(inside)?);
-        }
-        output(self.dpkg().arg("--install").arg(&package.path)).map(drop)
-    }
-
-    fn purge(&self) -> Result<(), Box<dyn Error>> {
-        let mut dpkg = if self.whole { self.program("usr/bin/dpkg") } else { self.dpkg() };
-        output(dpkg.args(["--purge", NAME])).map(drop)
-    }
-
-    /// This machine's dpkg for the other root.
-    fn dpkg(&self) -> Command {
-        let mut command = Command::new("dpkg");
-        command.arg(format!("--root={}", self.root.display())).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
-        command
-    }
+    let whole = match package.format {
+        Format::Deb => "no script, needs no other package",
+        Format::Rpm => "digests right, one script, needs only a shell",
+    };
+    println!("{name}: {} files as they must be, {whole}", files.len());
+    Ok(())
 }
 
 /// Installs, runs, upgrades and removes.
@@ -86,12 +93,13 @@ pub(super) fn life(system: &System, old: &Package, new: &Package) -> Result<(), 
     system.install(old)?;
     same_files(system, old)?;
     programs_run(system)?;
-    println!("installed below {}: {} files, the programs run", system.root.display(), old.files.len());
+    let how = if system.whole { "by its own programs" } else { "by this machine's" };
+    println!("{:?} installed {how} below {}, the programs run", system.format, system.root.display());
     upgrade(system, new)?;
     same_files(system, new)?;
     programs_run(system)?;
     println!("upgraded: no program was away at any moment, the old ones stay whole for those who run them");
-    system.purge()?;
+    system.remove()?;
     for file in &new.files {
         if system.path(&file.path).symlink_metadata().is_ok() {
             return Err(format!("/{} is left after the removal", file.path).into());

@@ -1,4 +1,4 @@
-//! What is installed: one table, of which the Debian package is made. The table of the RPM, in `agents/Cargo.toml`, must agree.
+//! What is installed: the one list of files, which both packages are made of.
 
 use std::error::Error;
 use std::fs;
@@ -100,8 +100,6 @@ pub(super) fn gzip(content: &[u8]) -> Result<Vec<u8>, Box<dyn Error>> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
 
     /// The package with three words for binaries.
@@ -113,28 +111,36 @@ mod tests {
         all(directory.path()).unwrap()
     }
 
-    #[test]
-    fn the_rpm_has_the_same_files_with_the_same_permissions() {
-        let manifest = fs::read_to_string(workspace::root().join("agents/Cargo.toml")).unwrap();
-        let manifest: toml::Table = manifest.parse().unwrap();
-        let rpm = &manifest["package"]["metadata"]["generate-rpm"];
-        assert_eq!(rpm["name"].as_str(), Some(NAME));
-        let mut assets = BTreeMap::new();
-        for asset in rpm["assets"].as_array().unwrap() {
-            let word = |name: &str| asset[name].as_str().unwrap().to_owned();
-            let source = word("source");
-            let staged = source.strip_prefix("target/dist/root").unwrap_or_else(|| panic!("{source} is not staged"));
-            assert!(files().iter().any(|file| staged == format!("/{}", file.path)), "{source} is not made");
-            assets.insert(word("dest"), word("mode"));
+    /// Whether a pattern of a table, below its own place, takes a file.
+    fn takes(pattern: &str, path: &str) -> bool {
+        let pattern = pattern.strip_prefix("target/release/").unwrap_or_default();
+        match pattern.split_once("**/*").or_else(|| pattern.split_once('*')) {
+            None => pattern == path,
+            Some((directory, end)) => path
+                .strip_prefix(directory)
+                .is_some_and(|name| name.ends_with(end) && (pattern.contains("**") || !name.contains('/'))),
         }
-        let wanted: BTreeMap<String, String> =
-            files().iter().map(|file| (on_rpm(&file.path), format!("{:o}", file.mode))).collect();
-        assert_eq!(assets, wanted);
     }
 
-    /// Only one shell's completions have another place there.
-    fn on_rpm(path: &str) -> String {
-        format!("/{path}").replace("zsh/vendor-completions", "zsh/site-functions")
+    #[test]
+    fn the_tables_take_every_file_once_with_its_permissions() {
+        let manifest = fs::read_to_string(workspace::root().join("agents/Cargo.toml")).unwrap();
+        let manifest: toml::Table = manifest.parse().unwrap();
+        for table in ["deb", "generate-rpm"] {
+            let table = &manifest["package"]["metadata"][table];
+            assert_eq!(table["name"].as_str(), Some(NAME));
+            let staged: Vec<_> = table["assets"].as_array().unwrap().iter().collect();
+            for File { path, mode, .. } in files() {
+                let source = |asset: &&&toml::Value| {
+                    asset.get("source").and_then(toml::Value::as_str).is_some_and(|source| takes(source, &path))
+                };
+                let taken: Vec<_> = staged.iter().filter(source).collect();
+                assert_eq!(taken.len(), 1, "{path} is taken by {taken:?}");
+                // Without a mode, a file has the one that it was staged with.
+                let rights = taken[0].get("mode").map(|mode| mode.as_str().unwrap().to_owned());
+                assert!(rights.is_none_or(|rights| rights == format!("{mode:o}")), "{path}: {taken:?}");
+            }
+        }
     }
 
     #[test]
