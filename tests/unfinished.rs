@@ -66,6 +66,23 @@ fn a_reload_that_took_something_from_hosts_fails() {
 }
 
 #[test]
+fn a_monitor_that_takes_something_from_hosts_while_it_finishes_a_reload_fails() {
+    let cluster = sample::serving();
+    let alpha = cluster.node("alpha");
+    let grown = group().param("device1", "handler=vdisk_nullio,virtname=lu1,export0=all:1");
+    alpha.control(&format!("fault op=write path={LUNS} repeat=true action=fail errno=EIO"));
+    alpha.run(&grown, "reload").unfinished();
+    alpha.control("disarm");
+    // The next configuration has another device at LUN 0: the old one is unmapped, the new one cannot be mapped.
+    let replaced = group().param("device0", "handler=vdisk_nullio,virtname=other,export0=all:0");
+    alpha.control(&format!("fault op=write path={LUNS} at=3 repeat=true action=fail errno=EIO"));
+    alpha.call(&replaced).recurring().run("monitor").exit(1).reason_has("EIO");
+    alpha.control("disarm");
+    alpha.call(&replaced).recurring().run("monitor").exit(8);
+    assert_eq!(alpha.tree().lines("lun 0 dummy_other").len(), 2);
+}
+
+#[test]
 fn an_initiator_group_that_is_held_is_deleted_when_it_is_free() {
     for finisher in ["monitor", "reload"] {
         let cluster = sample::with_ports();

@@ -21,21 +21,38 @@ pub enum Store {
     Missing,
     /// No answer in time.
     Silent,
-    /// A store with that many bytes; `None` where nobody says how many.
-    There(Option<u64>),
+    /// There is one, and it answers.
+    There {
+        /// Its size; `None` where nobody says it.
+        bytes: Option<u64>,
+        /// Its number, where it is a block device.
+        disk: Option<u64>,
+    },
 }
 
 impl Store {
     /// Something is there, and answers.
     pub fn is_there(self) -> bool {
-        matches!(self, Self::There(_))
+        matches!(self, Self::There { .. })
     }
 
     /// Its size in bytes, as far as it is known.
     pub fn bytes(self) -> Option<u64> {
         match self {
-            Self::There(bytes) => bytes,
+            Self::There { bytes, .. } => bytes,
             Self::Missing | Self::Silent => None,
+        }
+    }
+
+    /// Its logical block size in bytes, where it is a block device.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel does not say how large its blocks are.
+    pub fn block_size(self, observer: Observer<'_>) -> Result<Option<u64>, Error> {
+        match self {
+            Self::There { disk: Some(number), .. } => observer.logical_block_size(number),
+            _ => Ok(None),
         }
     }
 }
@@ -49,27 +66,15 @@ pub fn look(paths: &[&str], observer: Observer<'_>) -> Result<Vec<Store>, Error>
     let store = |answer: Option<io::Result<StoreKind>>| match answer {
         None => Ok(Store::Silent),
         Some(Err(_)) => Ok(Store::Missing),
-        Some(Ok(StoreKind::File(bytes))) => Ok(Store::There(Some(bytes))),
+        Some(Ok(StoreKind::File(bytes))) => Ok(Store::There { bytes: Some(bytes), disk: None }),
         // The node of a disk that is gone stays where nobody takes it away.
         Some(Ok(StoreKind::Disk(number))) => {
-            Ok(observer.block_device_size(number)?.map_or(Store::Missing, |bytes| Store::There(Some(bytes))))
+            let there = |bytes| Store::There { bytes: Some(bytes), disk: Some(number) };
+            Ok(observer.block_device_size(number)?.map_or(Store::Missing, there))
         }
-        Some(Ok(StoreKind::Other)) => Ok(Store::There(None)),
+        Some(Ok(StoreKind::Other)) => Ok(Store::There { bytes: None, disk: None }),
     };
     together(paths.iter().map(|path| (*path, Verb::Look)), observer.deadline).into_iter().map(store).collect()
-}
-
-/// The logical block sizes of those stores that are block devices, in bytes and in the order of the paths.
-///
-/// # Errors
-///
-/// When the kernel does not say how large a disk's blocks are.
-pub fn block_sizes(paths: &[&str], observer: Observer<'_>) -> Result<Vec<Option<u64>>, Error> {
-    let size = |answer: Option<io::Result<StoreKind>>| match answer {
-        Some(Ok(StoreKind::Disk(number))) => observer.logical_block_size(number),
-        _ => Ok(None),
-    };
-    together(paths.iter().map(|path| (*path, Verb::Look)), observer.deadline).into_iter().map(size).collect()
 }
 
 /// Opens every store and closes it again, as `vdisk_fileio` will open it, and answers what went wrong in the order of the paths:
@@ -126,7 +131,22 @@ mod tests {
         let observer = Observer { sysfs: &sysfs, deadline: &deadline };
         let (file, gone, this) = (path("file"), path("gone"), path(""));
         let seen = look(&[&file, &gone, &this], observer).unwrap();
-        assert_eq!(seen, [Store::There(Some(1000)), Store::Missing, Store::There(None)]);
+        let there = |bytes| Store::There { bytes, disk: None };
+        assert_eq!(seen, [there(Some(1000)), Store::Missing, there(None)]);
+    }
+
+    #[test]
+    fn a_disk_that_was_looked_at_is_not_looked_at_again_for_its_block_size() {
+        let dir = tempfile::tempdir().unwrap();
+        let queue = dir.path().join("dev/block/8:16/queue");
+        fs::create_dir_all(&queue).unwrap();
+        fs::write(queue.join("logical_block_size"), "4096\n").unwrap();
+        let sysfs = Sysfs::new(Machine::system(), dir.path());
+        let deadline = Deadline::within(Machine::system(), Duration::from_secs(10), Arc::default());
+        let observer = Observer { sysfs: &sysfs, deadline: &deadline };
+        let disk = Some(nix::sys::stat::makedev(8, 16));
+        assert_eq!(Store::There { bytes: None, disk }.block_size(observer), Ok(Some(4096)));
+        assert_eq!(Store::There { bytes: Some(1000), disk: None }.block_size(observer), Ok(None));
     }
 
     #[test]

@@ -4,11 +4,11 @@
 //! The kernel reads the second file where it cannot read the first, and refuses to add the device with EINVAL, which may mean
 //! anything, where it can read neither. What it wants of a file is looked at here, to name the two when they are the cause.
 
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use scst_core::scst::names::DeviceName;
+use scst_core::system::System;
 
 /// What a file begins with: the kernel writes it last, as a number of its own byte order.
 const SIGNATURE: u64 = 0xBBEE_EEAA_EEBB_DD77;
@@ -20,23 +20,18 @@ const VERSION: u64 = 1;
 const HEAD: usize = 20;
 
 /// The two files of a device, if the kernel can read neither.
-pub fn damaged(var_lib: &Path, device: &DeviceName) -> Option<[PathBuf; 2]> {
+pub fn damaged(system: &dyn System, var_lib: &Path, device: &DeviceName) -> Option<[PathBuf; 2]> {
     let dir = var_lib.join("pr");
     let files = [dir.join(device.as_str()), dir.join(format!("{device}.1"))];
     // Without the second file the kernel begins afresh, whatever is in the first.
-    let second = readable(&files[1]).is_ok_and(|readable| !readable);
-    let first = readable(&files[0]).is_ok_and(|readable| readable);
+    let second = readable(system, &files[1]).is_ok_and(|readable| !readable);
+    let first = readable(system, &files[0]).is_ok_and(|readable| readable);
     (second && !first).then_some(files)
 }
 
 /// Whether a file is one that the kernel takes.
-fn readable(path: &Path) -> io::Result<bool> {
-    let mut head = [0; HEAD];
-    match File::open(path)?.read_exact(&mut head) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
-        Err(error) => return Err(error),
-    }
+fn readable(system: &dyn System, path: &Path) -> io::Result<bool> {
+    let Ok(head) = <[u8; HEAD]>::try_from(system.read_head(path, HEAD)?) else { return Ok(false) };
     let number = |at: usize| u64::from_ne_bytes(std::array::from_fn(|byte| head[at + byte]));
     Ok(number(0) == SIGNATURE && number(8) == VERSION)
 }
@@ -49,6 +44,7 @@ mod tests {
 
     #[test]
     fn both_files_must_be_damaged() {
+        let system = scst_core::system::Machine::system();
         let dir = tempfile::tempdir().unwrap();
         let device = DeviceName::seen("d_a").unwrap();
         fs::create_dir(dir.path().join("pr")).unwrap();
@@ -73,7 +69,7 @@ mod tests {
                     fs::write(path, content).unwrap();
                 }
             }
-            assert_eq!(damaged(dir.path(), &device).is_some(), named, "{first:?} {second:?}");
+            assert_eq!(damaged(&*system, dir.path(), &device).is_some(), named, "{first:?} {second:?}");
         }
     }
 }

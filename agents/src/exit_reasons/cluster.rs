@@ -1,6 +1,6 @@
 //! Reasons about nodes, their ports and the cluster.
 
-use super::{Chapter, Reason, row};
+use super::row::{Chapter, Reason, row};
 
 /// The chapter.
 pub(super) const CHAPTER: Chapter = Chapter { title: "Nodes, ports and the cluster", opening: "", reasons: &REASONS };

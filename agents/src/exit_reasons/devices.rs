@@ -1,6 +1,6 @@
 //! Reasons about the devices of a group, `device0` to `device255`.
 
-use super::{Chapter, Reason, row};
+use super::row::{Chapter, Reason, row};
 
 /// The chapter.
 pub(super) const CHAPTER: Chapter = Chapter {

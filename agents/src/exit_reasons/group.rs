@@ -1,6 +1,6 @@
 //! Reasons of a device group.
 
-use super::{Chapter, Reason, row};
+use super::row::{Chapter, Reason, row};
 
 /// The chapter.
 pub(super) const CHAPTER: Chapter = Chapter { title: "The device group", opening: "", reasons: &REASONS };
@@ -116,7 +116,7 @@ const REASONS: [Reason; 34] = [
         "Stop: the kernel did not delete the group. The log has the step that failed",
     ),
     row(
-        "still to be done after all steps succeeded: …",
+        "state differs after all steps succeeded: …",
         "1",
         "Another program changes the same objects. Find it: `scst.service`, `scstadmin`, a script",
     ),

@@ -1,6 +1,6 @@
 //! Reasons that the kernel gave by refusing a command.
 
-use super::{Chapter, Reason, row};
+use super::row::{Chapter, Reason, row};
 
 /// The chapter.
 pub(super) const CHAPTER: Chapter = Chapter {

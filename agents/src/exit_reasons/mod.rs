@@ -16,43 +16,18 @@ mod kernel;
 mod node;
 mod parameters;
 mod ports;
+mod row;
 mod running;
 mod targets;
 
 pub use self::codes::{CODES, Code, ERRNOS, Errno};
+pub use self::row::{Chapter, Reason};
 
 /// What stands in a reason for what differs from case to case.
 pub const GAP: char = '…';
 
 /// What follows a reason when hosts or other openers are in the way.
 const HELD_BY: &str = " (held by ";
-
-/// Reasons that belong together.
-#[derive(Debug)]
-pub struct Chapter {
-    /// Its heading.
-    pub title: &'static str,
-    /// What is to be said before its table; empty for nothing.
-    pub opening: &'static str,
-    /// Its rows.
-    pub reasons: &'static [Reason],
-}
-
-/// One exit reason.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Reason {
-    /// The reason as it is printed, with [`GAP`] for what differs.
-    pub text: &'static str,
-    /// The exit codes with which it comes; a dash for advice.
-    pub codes: &'static str,
-    /// What it means and what to do.
-    pub cure: &'static str,
-}
-
-/// A row of a chapter.
-const fn row(text: &'static str, codes: &'static str, cure: &'static str) -> Reason {
-    Reason { text, codes, cure }
-}
 
 /// All chapters, in the order of the document.
 pub const CHAPTERS: [&Chapter; 9] = [

@@ -1,6 +1,6 @@
 //! Reasons about what a node needs and lacks.
 
-use super::{Chapter, Reason, row};
+use super::row::{Chapter, Reason, row};
 
 /// The chapter.
 pub(super) const CHAPTER: Chapter = Chapter { title: "What the node needs", opening: "", reasons: &REASONS };

@@ -1,6 +1,6 @@
 //! Reasons about parameters.
 
-use super::{Chapter, Reason, row};
+use super::row::{Chapter, Reason, row};
 
 /// The chapter.
 pub(super) const CHAPTER: Chapter = Chapter {

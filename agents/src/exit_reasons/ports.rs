@@ -1,6 +1,6 @@
 //! Reasons of the ports.
 
-use super::{Chapter, Reason, row};
+use super::row::{Chapter, Reason, row};
 
 /// The chapter.
 pub(super) const CHAPTER: Chapter = Chapter { title: "The ports", opening: "", reasons: &REASONS };

@@ -1,6 +1,6 @@
 //! Reasons about reading, waiting and ending.
 
-use super::{Chapter, Reason, row};
+use super::row::{Chapter, Reason, row};
 
 /// The chapter.
 pub(super) const CHAPTER: Chapter = Chapter { title: "Reading, waiting, ending", opening: "", reasons: &REASONS };

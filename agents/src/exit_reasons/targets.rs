@@ -1,6 +1,6 @@
 //! Reasons of the targets that `scst_target` makes, and of its parameters.
 
-use super::{Chapter, Reason, row};
+use super::row::{Chapter, Reason, row};
 
 /// The chapter.
 pub(super) const CHAPTER: Chapter = Chapter {

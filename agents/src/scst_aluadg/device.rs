@@ -7,6 +7,9 @@ use scst_core::scst::identity;
 use scst_core::scst::names::{DeviceName, HandlerName, InitiatorGroup};
 use scst_core::scst::values::{BackingPath, BlockSize, Eui64Id, NaaId, T10DevId, ThreadsNum, Usn};
 
+/// How many of the parameters `device0`, `device1`, … exist.
+pub const DEVICES: u16 = 256;
+
 /// One device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own in SCST, with its own attribute")]

@@ -8,9 +8,10 @@ use scst_core::plan::storage::converge;
 use scst_core::scst::alua::AluaState;
 use scst_core::state::Storage;
 
+use super::checked::mistakes;
+use super::convergence::Convergence;
 use super::instance::Instance;
 use super::params::Params;
-use super::start::{Work, local_state, mistakes};
 use super::stores;
 use crate::host::Host;
 
@@ -31,19 +32,19 @@ pub fn difference(
     let configured = instance.configured(host);
     found.devices.retain(|device, _| configured.contains(device) || instance.owns(device));
     found.luns.retain(|_, lun| found.devices.contains_key(&lun.device));
-    let work = Work::new(host, params, &instance, topology.clone(), None)?;
-    let mut sentences = [&work.missing[..], &work.unmatched].concat();
-    let serving = local_state(&found, &topology.local.name).is_some_and(AluaState::is_open);
+    let convergence = Convergence::new(host, params, &instance, topology.clone(), None)?;
+    let mut sentences = [&convergence.missing[..], &convergence.unmatched].concat();
+    let serving = found.state(&topology.local.name).is_some_and(AluaState::is_open);
     for (device, path, store) in stores::look(host, params)? {
         if !store.is_there() && (serving || !device.absent_in_standby) {
             sentences.push(format!("device {}: its store {path} does not exist", device.name));
         }
     }
     let mistakes = mistakes(findings, params, &configured);
-    let (wanted, spared) = work.reloaded(&instance, &found, &mistakes, false)?;
+    let (wanted, spared) = convergence.reloaded(&instance, &found, &mistakes, false);
     sentences.extend(spared);
-    sentences.extend(work.conflict(&found, &wanted)?.map(|conflict| conflict.reason));
-    let plan = converge(&work.scope, &found, &wanted);
+    sentences.extend(convergence.conflict(&found, &wanted)?.map(|conflict| conflict.reason));
+    let plan = converge(&convergence.scope, &found, &wanted);
     sentences.extend(plan.steps.iter().map(ToString::to_string));
     sentences.extend(plan.warnings);
     sentences.extend(plan.errors);

@@ -3,60 +3,22 @@
 //! Double quotes are dropped, keys are read in lower case, a pair is split at its first `=`. What is wrong is told apart in two:
 //! a remark names something that was left out or read in another way, the device is used; a fault makes the device unusable.
 
-use std::collections::BTreeMap;
-use std::fmt;
+mod exports;
+mod handler;
+mod remark;
+mod words;
 
-use scst_core::ocf::param::Finding;
-use scst_core::scst::names::{DeviceName, GroupName, HandlerName, InitiatorGroup, NameError};
+use std::collections::BTreeMap;
+
+use scst_core::scst::names::{DeviceName, GroupName, HandlerName, NameError};
 use scst_core::scst::values::{BackingPath, BlockSize, Eui64Id, NaaId, T10DevId, ThreadsNum, Usn, shown_text};
 
-use super::device::{DeviceParams, Export, ExportGroup};
-
-/// The highest LUN that is exported.
-const MAX_LUN: u64 = 16383;
-
-/// Something that is wrong in one device.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Remark {
-    key: String,
-    value: Option<String>,
-    reason: String,
-}
-
-impl Remark {
-    fn new(key: &str, reason: impl fmt::Display) -> Self {
-        Self { key: key.to_owned(), value: None, reason: reason.to_string() }
-    }
-
-    fn value(self, value: &str) -> Self {
-        Self { value: Some(value.to_owned()), ..self }
-    }
-
-    /// The finding that the device is used in spite of it.
-    pub(super) fn warning(self, parameter: &str) -> Finding {
-        self.finding(parameter, |parameter, reason| Finding::warning(parameter, reason))
-    }
-
-    /// The finding that nothing works without this device.
-    pub(super) fn error(self, parameter: &str) -> Finding {
-        self.finding(parameter, |parameter, reason| Finding::error(parameter, reason))
-    }
-
-    /// The finding that the device is left out.
-    pub(super) fn left_out(self, parameter: &str) -> Finding {
-        self.finding(parameter, |parameter, reason| {
-            Finding::warning(parameter, format_args!("{reason}, device left out"))
-        })
-    }
-
-    fn finding(self, parameter: &str, make: impl FnOnce(&str, &str) -> Finding) -> Finding {
-        let finding = make(parameter, &self.reason).at(&self.key);
-        match &self.value {
-            Some(value) => finding.value(value),
-            None => finding,
-        }
-    }
-}
+use self::exports::exports;
+use self::handler::fit;
+use self::remark::Remark;
+pub(super) use self::words::virtname;
+use self::words::{capacity, export_number, words};
+use super::device::DeviceParams;
 
 /// The result of reading one device.
 #[derive(Debug)]
@@ -67,20 +29,6 @@ pub(super) struct Parsed {
     pub remarks: Vec<Remark>,
     /// What makes the device unusable.
     pub faults: Vec<Remark>,
-}
-
-/// The words of a device's text.
-fn words(text: &str) -> impl Iterator<Item = String> + '_ {
-    text.split(|c: char| c == ',' || c.is_whitespace())
-        .map(|word| word.replace('"', ""))
-        .filter(|word| !word.is_empty())
-}
-
-/// The value of `virtname` alone, whatever else is in the text: for stop.
-pub(super) fn virtname(text: &str) -> Option<String> {
-    let pairs =
-        words(text).filter_map(|word| word.split_once('=').map(|(k, v)| (k.to_ascii_lowercase(), v.to_owned())));
-    pairs.filter(|(key, value)| key == "virtname" && !value.is_empty()).last().map(|(_, value)| value)
 }
 
 /// The keys of a device besides `exportN`.
@@ -108,23 +56,6 @@ const KEYS: [&str; 22] = [
     "absent_in_standby",
     "size",
 ];
-
-/// A capacity in bytes, or with K, M, G or T for powers of 1024. Hosts count in blocks of at least 512 bytes.
-fn capacity(text: &str) -> Result<u64, NameError> {
-    let power = text.chars().last().and_then(|last| "KMGT".find(last.to_ascii_uppercase())).map(|place| place + 1);
-    let digits = &text[..text.len() - usize::from(power.is_some())];
-    let number = Some(digits).filter(|digits| digits.bytes().all(|b| b.is_ascii_digit())).and_then(|d| d.parse().ok());
-    let bytes = number.and_then(|n: u64| n.checked_mul(1 << (10 * power.unwrap_or(0))));
-    bytes
-        .filter(|bytes| *bytes > 0 && bytes % 512 == 0 && i64::try_from(*bytes).is_ok())
-        .ok_or(NameError::Form("a size in bytes, or with K, M, G or T, that is a multiple of 512"))
-}
-
-/// The number of an `exportN`; `export01` is no key.
-fn export_number(key: &str) -> Option<u8> {
-    let digits = key.strip_prefix("export")?;
-    digits.parse::<u8>().ok().filter(|number| number.to_string() == digits)
-}
 
 /// Reads the device `deviceN`.
 pub(super) fn parse(group: &GroupName, index: u8, text: &str) -> Parsed {
@@ -178,7 +109,7 @@ impl Reader {
         let name = self.required("virtname", |text| DeviceName::parse(group, text));
         let handler = self.checked("handler", HandlerName::parse).unwrap_or_default();
         let filename = self.filename(handler);
-        let exports = self.exports();
+        let exports = exports(std::mem::take(&mut self.exports), &mut self.remarks, &mut self.faults);
         let read_only = self.flag("read_only").unwrap_or(false);
         let removable = self.flag("removable").unwrap_or(false);
         let nv_cache = self.flag("nv_cache").unwrap_or(false);
@@ -232,53 +163,8 @@ impl Reader {
             absent_in_standby,
             size,
         };
-        self.fit_to_handler(&mut device);
+        fit(&mut device, &mut self.remarks, &mut self.faults);
         Some(device)
-    }
-
-    /// Drops what the handler does not have, and refuses what the kernel would refuse.
-    fn fit_to_handler(&mut self, device: &mut DeviceParams) {
-        let handler = device.handler;
-        let mut drop_flag = |key: &str, reason: String| self.remarks.push(Remark::new(key, reason));
-        if device.dummy && handler.has_backing() {
-            drop_flag("dummy", format!("exists only with vdisk_nullio, ignored for {handler}"));
-            device.dummy = false;
-        }
-        if device.nv_cache && !handler.has_backing() {
-            drop_flag("nv_cache", format!("does not exist with {handler}, ignored"));
-            device.nv_cache = false;
-        }
-        if device.write_through.is_some() && !handler.has_backing() {
-            drop_flag("write_through", format!("does not exist with {handler}, ignored"));
-            device.write_through = None;
-        }
-        if handler == HandlerName::VdiskFileio && device.read_only {
-            if device.write_through == Some(true) {
-                drop_flag("write_through", "is impossible with vdisk_fileio and read_only=1, ignored".to_owned());
-                device.write_through = None;
-            }
-            if device.nv_cache {
-                self.faults.push(Remark::new("nv_cache", "is impossible with vdisk_fileio and read_only=1"));
-            }
-        }
-        // The kernel tells hosts that they need not flush, and leaves what they wrote in the page cache, whatever
-        // `write_through` reads.
-        let writable_file = handler == HandlerName::VdiskFileio && !device.read_only;
-        if writable_file && device.nv_cache && device.write_through != Some(false) {
-            let reason = "loses flushed writes with a writable vdisk_fileio; write_through=0 says that this is wanted";
-            self.faults.push(Remark::new("nv_cache", reason));
-        }
-        if device.thin_provisioned.is_some() && !handler.has_backing() {
-            let reason = format!("is not known to {handler}");
-            self.faults.push(Remark::new("thin_provisioned", reason));
-        }
-        if device.absent_in_standby && handler != HandlerName::VdiskBlockio {
-            // A file that is not there cannot be added, and one that is closed must not be read.
-            self.faults.push(Remark::new("absent_in_standby", format_args!("is impossible with {handler}")));
-        } else if device.size.is_some() && !device.absent_in_standby {
-            self.remarks.push(Remark::new("size", "has a meaning only with absent_in_standby=1, ignored"));
-            device.size = None;
-        }
     }
 
     /// A key with a grammar of its own; without a valid value the device cannot be used.
@@ -326,76 +212,6 @@ impl Reader {
             self.remarks.push(Remark::new(key, reason).value(&text));
         }
         Some(value)
-    }
-
-    /// All exports. A bad one is left out alone.
-    fn exports(&mut self) -> Vec<Export> {
-        let complete = self.exports.contains_key(&0);
-        if !complete {
-            self.faults.push(Remark::new("export0", "is required and missing"));
-        }
-        let mut exports: Vec<Export> = Vec::new();
-        for (index, text) in std::mem::take(&mut self.exports) {
-            let key = format!("export{index}");
-            match self.export(index, &key, &text) {
-                Err(reason) => {
-                    self.remarks.push(Remark::new(&key, format_args!("{reason}, export left out")).value(&text));
-                }
-                Ok(export) => match exports.iter().find(|earlier| earlier.overlaps(&export)) {
-                    Some(earlier) if earlier.group == export.group || earlier.group == ExportGroup::All => {
-                        let reason = format!("export{} {earlier} says so already, ignored", earlier.index);
-                        self.remarks.push(Remark::new(&key, reason).value(&text));
-                    }
-                    // All groups after some of them: the wider one covers both.
-                    Some(_) => {
-                        exports.retain(|earlier| {
-                            let covered = earlier.lun == export.lun;
-                            if covered {
-                                let reason = format!("{key} {export} says so as well, ignored");
-                                let text = earlier.to_string();
-                                let key = format!("export{}", earlier.index);
-                                self.remarks.push(Remark::new(&key, reason).value(&text));
-                            }
-                            !covered
-                        });
-                        exports.push(export);
-                    }
-                    None => exports.push(export),
-                },
-            }
-        }
-        if complete && exports.is_empty() {
-            self.faults.push(Remark::new("exports", "none of them can be used"));
-        }
-        exports
-    }
-
-    /// `initiatorgroup:lun`.
-    fn export(&mut self, index: u8, key: &str, text: &str) -> Result<Export, String> {
-        let (group, number) = text.split_once(':').ok_or("is no initiatorgroup:lun")?;
-        let group = if group.eq_ignore_ascii_case("all") {
-            ExportGroup::All
-        } else {
-            ExportGroup::Named(InitiatorGroup::parse(group).map_err(|error| error.to_string())?)
-        };
-        if number.is_empty() || !number.bytes().all(|b| b.is_ascii_digit()) {
-            return Err("the LUN is no number".to_owned());
-        }
-        let octal = number.len() > 1 && number.starts_with('0');
-        let read = u64::from_str_radix(number, if octal { 8 } else { 10 });
-        let lun = match read {
-            Ok(lun) => lun,
-            // Too many digits.
-            Err(_) if !octal || number.bytes().all(|b| b < b'8') => u64::MAX,
-            Err(_) => return Err("the LUN begins with 0 and is no octal number".to_owned()),
-        };
-        let small = u16::try_from(lun).ok().filter(|_| lun <= MAX_LUN);
-        let lun = small.ok_or_else(|| format!("the LUN is over {MAX_LUN}"))?;
-        if octal {
-            let reason = format!("the LUN begins with 0 and is read as octal: {lun}");
-            self.remarks.push(Remark::new(key, reason).value(text));
-        }
-        Ok(Export { index, group, lun })
     }
 }
 

@@ -17,7 +17,8 @@ use scst_core::state::Storage;
 use super::device::DeviceParams;
 use super::params::Params;
 use super::published::Published;
-use crate::backing;
+use super::stores;
+use crate::backing::Store;
 use crate::host::Host;
 
 /// What counts of a node.
@@ -25,6 +26,8 @@ use crate::host::Host;
 pub struct Facts {
     /// The parameters that each handler's `add_device` knows; nothing for a handler that does not tell.
     pub parameters: BTreeMap<HandlerName, Vec<String>>,
+    /// What is found of the stores, by their path.
+    pub(super) stores: BTreeMap<String, Store>,
     /// The logical block size, in bytes, of the stores that are block devices here, by their path.
     pub block_sizes: BTreeMap<String, u64>,
     /// The machine's `setup_id`.
@@ -49,11 +52,10 @@ impl Facts {
                 facts.parameters.insert(handler, known);
             }
         }
-        let stores = params.devices.iter().filter_map(|device| Some(device.filename.as_ref()?.as_str()));
-        let stores: Vec<&str> = stores.collect();
-        let sizes = backing::block_sizes(&stores, observer)?;
-        let known = stores.into_iter().zip(sizes).filter_map(|(path, size)| Some((path.to_owned(), size?)));
-        facts.block_sizes = known.collect();
+        for (_, path, store) in stores::look(host, params)? {
+            facts.block_sizes.extend(store.block_size(observer)?.map(|size| (path.to_owned(), size)));
+            facts.stores.insert(path.to_owned(), store);
+        }
         Ok(facts)
     }
 

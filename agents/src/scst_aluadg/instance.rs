@@ -3,50 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use scst_core::apply::{AfterFailure, Applied};
-use scst_core::cluster;
 use scst_core::error::Error;
 use scst_core::observe::Observer;
-use scst_core::ocf::action::Action;
-use scst_core::ocf::exit::{ExitCode, Failure};
+use scst_core::ocf::exit::Failure;
 use scst_core::plan::Step;
-use scst_core::plan::storage::{Scope, clear_tables, release};
+use scst_core::plan::storage::{Scope, release};
 use scst_core::scst::alua::AluaState;
 use scst_core::scst::device::Owed;
 use scst_core::scst::names::{DeviceName, Driver, GroupName, NodeName};
-use scst_core::scst::target::LunTable;
-use scst_core::state::{Device, Storage};
-use scst_core::state_file::{Remembered, StateFile, file_name};
+use scst_core::state::{Blocks, Held, Storage, TargetGroupView, View};
+use scst_core::state_file::{Remembered, StateFile};
 
 use super::params::{Params, StopParams};
-use super::{peers, stores};
-use crate::host::{Host, first_failure, kept};
-
-/// The promotion score of an instance, by what the kernel says it does.
-///
-/// The one that serves has the higher score. Pacemaker notes a reload as a start, and takes a promoted instance for an unpromoted one
-/// until its next monitor: with equal scores it may promote another node meanwhile, and nobody demotes the first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Score {
-    /// It runs and does not serve.
-    Unpromoted,
-    /// It serves.
-    Promoted,
-}
-
-impl Score {
-    /// That of an instance whose own target group has this state.
-    pub(super) fn of(state: Option<AluaState>) -> Self {
-        if state.is_some_and(AluaState::is_open) { Self::Promoted } else { Self::Unpromoted }
-    }
-
-    /// As the cluster counts it.
-    fn value(self) -> i32 {
-        match self {
-            Self::Unpromoted => 5,
-            Self::Promoted => 10,
-        }
-    }
-}
+use super::peers;
+use super::score::{Score, show_score};
+use super::service::Service;
+use crate::host::{Host, first_failure};
 
 /// One device group on this node, as far as it can be known without a valid configuration.
 #[derive(Debug)]
@@ -120,18 +92,44 @@ impl Instance {
 
     /// The group with its target groups, and of its devices no more than how often those are blocked that a dead run may have
     /// left so: what a promotion needs, in as few reads as it needs.
-    pub(super) fn quick(&self, observer: Observer<'_>) -> Result<Storage, Error> {
+    pub(super) fn quick(&self, observer: Observer<'_>) -> Result<Service, Error> {
         let group = observer.device_group(&self.group)?;
-        let devices = blocks(observer, self.blocked().keys())?;
-        Ok(self.with_owed(Storage { devices, group, ..Storage::default() }))
+        let blocks = self.blocks(observer, self.blocked().keys())?;
+        Ok(Service { group, blocks })
     }
 
     /// The same with the blocks of all devices, which a demotion holds back.
-    pub(super) fn with_blocks(&self, observer: Observer<'_>) -> Result<Storage, Error> {
+    pub(super) fn with_blocks(&self, observer: Observer<'_>) -> Result<Service, Error> {
         let group = observer.device_group(&self.group)?;
         let members = group.iter().flat_map(|group| group.devices.iter()).filter(|device| self.owns(device));
-        let devices = blocks(observer, members.chain(self.blocked().keys()))?;
-        Ok(self.with_owed(Storage { devices, group, ..Storage::default() }))
+        let blocks = self.blocks(observer, members.chain(self.blocked().keys()))?;
+        Ok(Service { group, blocks })
+    }
+
+    /// How often devices are blocked, of those that are there.
+    fn blocks<'d>(&self, observer: Observer<'_>, names: impl Iterator<Item = &'d DeviceName>) -> Result<Blocks, Error> {
+        let mut blocks = Blocks::new();
+        for name in names.collect::<BTreeSet<_>>() {
+            if let Some(block) = observer.block(name)? {
+                blocks.insert(name.clone(), Held { block, owed: self.blocked().get(name).copied() });
+            }
+        }
+        Ok(blocks)
+    }
+
+    /// The target groups of these nodes, as far as their states are concerned.
+    pub(super) fn view<'n>(
+        &self,
+        observer: Observer<'_>,
+        nodes: impl Iterator<Item = &'n NodeName>,
+    ) -> Result<View, Error> {
+        let mut view = View::new();
+        for node in nodes {
+            let Some(state) = observer.alua_state(&self.group, node)? else { continue };
+            let remote = observer.members(&self.group, node)?.iter().any(|(_, local)| !local);
+            view.insert(node.clone(), TargetGroupView { state, remote });
+        }
+        Ok(view)
     }
 
     /// A start began and died. A fresh target group reads `active`, so what it left may look like a promoted instance.
@@ -157,6 +155,14 @@ impl Instance {
 
     /// Gives back what earlier runs left blocked, and no more. It stays owed where a process waits in the kernel to give it back.
     pub(super) fn release(&mut self, host: &Host<'_>, found: &mut Storage) -> Result<(), Failure> {
+        let mut blocks = found.blocks();
+        let released = self.release_blocks(host, &mut blocks);
+        found.set_blocks(&blocks);
+        released
+    }
+
+    /// The same for those who know no more of the devices.
+    pub(super) fn release_blocks(&mut self, host: &Host<'_>, found: &mut Blocks) -> Result<(), Failure> {
         if self.blocked().is_empty() {
             return Ok(());
         }
@@ -168,51 +174,13 @@ impl Instance {
         let before = self.blocked().clone();
         self.settle_blocks(host, &before.keys().cloned().collect(), &applied);
         for (device, owed) in before {
-            let Some(found) = found.devices.get_mut(&device) else { continue };
+            let Some(found) = found.get_mut(&device) else { continue };
             found.owed = self.blocked().get(&device).copied();
             if found.owed.is_none() {
                 found.block.count = found.block.count.min(owed.before);
             }
         }
         first_failure(&applied).map_or(Ok(()), Err)
-    }
-
-    /// Steps with one command in the place of many where a LUN table is wholly ours and goes.
-    ///
-    /// The kernel has no command for "these, and no others". So a table is cleared only while no action of another group is
-    /// under way on this node, which could be about to map something there; the table itself is looked at again just before.
-    pub(super) fn shortened(&self, host: &Host<'_>, steps: Vec<Step>) -> Vec<Step> {
-        match self.tables(host, &steps) {
-            Ok(tables) => clear_tables(steps, &tables),
-            // What cannot be looked at is unmapped one by one.
-            Err(error) => {
-                tracing::debug!("no LUN table is cleared: {error}");
-                steps
-            }
-        }
-    }
-
-    /// What is in the tables that steps unmap something from; nothing while another group may be changing them.
-    fn tables(&self, host: &Host<'_>, steps: &[Step]) -> Result<BTreeMap<LunTable, BTreeSet<u32>>, Error> {
-        let table = |step: &Step| match step {
-            Step::DelLun { at, .. } => Some(at.table.clone()),
-            _ => None,
-        };
-        let named: BTreeSet<LunTable> = steps.iter().filter_map(table).collect();
-        let mut tables = BTreeMap::new();
-        if named.is_empty() {
-            return Ok(tables);
-        }
-        // A start has no device group yet while it adds its devices: its lock tells of it from the beginning.
-        if host.state_files.others_locked(self.group.as_str()) {
-            return Ok(tables);
-        }
-        let observer = host.observer();
-        for table in named {
-            let luns = observer.luns_in_table(&table)?;
-            tables.insert(table, luns);
-        }
-        Ok(tables)
     }
 
     /// Remembers what became of blocks that were to be given back, of these devices. One that was given back is forgotten even if
@@ -255,7 +223,13 @@ impl Instance {
     }
 
     /// Remembers which states were written for peers, and when.
-    pub(super) fn stamp(&mut self, host: &Host<'_>, local: &NodeName, written: &BTreeMap<NodeName, AluaState>) {
+    pub(super) fn stamp<'n>(
+        &mut self,
+        host: &Host<'_>,
+        local: impl Into<Option<&'n NodeName>>,
+        written: &BTreeMap<NodeName, AluaState>,
+    ) {
+        let local = local.into();
         let now = host.boot_seconds();
         self.update(host, |file| peers::stamp(file, local, written, now));
     }
@@ -284,132 +258,14 @@ impl Instance {
     }
 
     /// What plans of this instance need to know.
-    pub(super) fn scope(&self, local: &NodeName, recreate: bool) -> Scope {
+    pub(super) fn scope<'n>(&self, local: impl Into<Option<&'n NodeName>>, recreate: bool) -> Scope {
         Scope {
             group: self.group.clone(),
-            local: local.clone(),
+            local: local.into().cloned(),
             driver: self.driver,
             recreate,
             port_ids: BTreeMap::new(),
             parameters: BTreeMap::new(),
         }
     }
-}
-
-/// What an action does about a group whose state file stands under the id of another resource: a second resource with the same groupname, or
-/// this one was created anew under another id while the group was there. Two resources with one group are a mistake that start, promote
-/// and reload refuse. What the group does is another matter: the cluster must see it, and must be able to end it, or it promotes another
-/// node over one that serves. `None`: the action goes on, on the state file that there is.
-pub(super) fn of_another(host: &mut Host<'_>, action: Action) -> Option<Result<ExitCode, Failure>> {
-    if matches!(action, Action::ValidateAll | Action::MetaData | Action::Usage) {
-        return None;
-    }
-    let group = Params::for_stop(&host.context.env).group?;
-    let holder = host.state_files.holder(&group)?;
-    let reason = format!("device group {group} belongs to resource {holder} on this node");
-    let refused = || {
-        Failure::args(reason.clone()).with_hint(
-            "give one of the two another groupname; a state file of a resource that is not configured any more can be deleted",
-        )
-    };
-    let refusal = match action {
-        Action::Reload if host.observer().group_exists(&group).is_ok_and(|there| !there) => None,
-        Action::Start | Action::Promote | Action::Reload => match is_shown(host, &holder) {
-            Ok(false) => None,
-            Ok(true) => Some(refused()),
-            Err(error) => Some(Failure { code: ExitCode::Generic, ..refused() }.with_hint(error.to_string())),
-        },
-        // A stop that leaves a group alone says that nothing serves here.
-        Action::Stop if !may_serve(host, &group) && is_shown(host, &holder).unwrap_or(false) => return None,
-        _ => None,
-    };
-    match refusal {
-        Some(failure) if action == Action::Reload && failure.code == ExitCode::Args => Some(kept(failure)),
-        Some(failure) => Some(Err(failure)),
-        None => {
-            if action != Action::Notify {
-                tracing::warn!("{reason}");
-            }
-            host.state_files = host.state_files.clone().of_group();
-            None
-        }
-    }
-}
-
-/// Whether the cluster has a resource of this id, running or not.
-fn is_shown(host: &Host<'_>, holder: &str) -> Result<bool, cluster::ClusterError> {
-    let roles = cluster::roles(&host.tools, host.deadline(), host.context.env.resource_id())?;
-    Ok(roles.shown.iter().any(|id| file_name(id) == holder))
-}
-
-/// Whether hosts may be using this node's paths, as far as the kernel can be asked.
-fn may_serve(host: &Host<'_>, group: &GroupName) -> bool {
-    let Some(local) = host.node_name_offline(&Remembered::Nothing) else { return true };
-    match host.observer().alua_state(group, &local) {
-        Ok(state) => state.is_some_and(|state| state.is_open() || state == AluaState::Transitioning),
-        Err(_) => true,
-    }
-}
-
-/// How often devices are blocked, of those that are there.
-fn blocks<'d>(
-    observer: Observer<'_>,
-    names: impl Iterator<Item = &'d DeviceName>,
-) -> Result<BTreeMap<DeviceName, Device>, Error> {
-    let mut devices = BTreeMap::new();
-    for name in names.collect::<BTreeSet<_>>() {
-        if let Some(block) = observer.block(name)? {
-            devices.insert(name.clone(), Device { block, ..Device::default() });
-        }
-    }
-    Ok(devices)
-}
-
-/// Sets this node's promotion score without remembering it, and tells whether that succeeded.
-pub(super) fn show_score(host: &Host<'_>, node: &NodeName, score: Score) -> bool {
-    let value = score.value();
-    if host.dry_run() {
-        println!("set the promotion score of node {node} to {value}");
-        return true;
-    }
-    let resource = host.context.env.resource_id();
-    // Also where the time of a reload is over: until the next monitor nothing else keeps Pacemaker from promoting another node.
-    let deadline = host.deadline().last();
-    let set = cluster::set_promotion_score(&host.tools, &deadline, node.as_str(), resource, value);
-    if let Err(error) = &set {
-        tracing::warn!("promotion score not set, the next recurring monitor tries again: {error}");
-    }
-    set.is_ok()
-}
-
-/// Deletes this node's promotion score. The cluster forgets it with the node, so a failure is told and no more.
-pub(super) fn delete_score(host: &Host<'_>, node: &NodeName) {
-    if host.dry_run() {
-        println!("delete the promotion score of node {node}");
-        return;
-    }
-    let deadline = host.deadline().last();
-    let deleted =
-        cluster::delete_promotion_score(&host.tools, &deadline, node.as_str(), host.context.env.resource_id());
-    if let Err(error) = deleted {
-        tracing::warn!("promotion score not deleted: {error}");
-    }
-}
-
-/// Every backing file or device that is not there, in one answer. One that does not answer in time counts as one that is not there. A store
-/// that only the promoted node has may be absent on the others.
-///
-/// # Errors
-///
-/// Exit 5 naming all of them.
-pub(super) fn missing_backing(host: &Host<'_>, params: &Params, promoted: bool) -> Result<(), Failure> {
-    let missing: Vec<String> = stores::look(host, params)?
-        .into_iter()
-        .filter(|(device, _, store)| !store.is_there() && (promoted || !device.absent_in_standby))
-        .map(|(device, filename, _)| format!("{filename} of device {}", device.name))
-        .collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    Err(Failure::installed(format!("backing store does not exist: {}", missing.join(", "))))
 }

@@ -50,8 +50,14 @@ pub(super) fn left_out(params: &Params, findings: &[Finding], local: &LocalPorts
 
 /// Adds what is missing before the group opens, and names what cannot be added. It never makes a promotion fail: that what is there is
 /// not served would be worse.
-pub(super) fn add(host: &Host<'_>, instance: &mut Instance, local: &NodeName, group: DeviceGroup) -> DeviceGroup {
-    let added = try_to_add(host, instance, local, &group).and_then(|added| {
+pub(super) fn add(
+    host: &Host<'_>,
+    instance: &mut Instance,
+    local: &NodeName,
+    group: DeviceGroup,
+    configuration: &(Option<Params>, Vec<Finding>),
+) -> DeviceGroup {
+    let added = try_to_add(host, instance, local, &group, configuration).and_then(|added| {
         Ok(if added { host.observer().device_group(&instance.group)?.unwrap_or_default() } else { group.clone() })
     });
     added.unwrap_or_else(|failure| {
@@ -66,15 +72,16 @@ fn try_to_add(
     instance: &mut Instance,
     local: &NodeName,
     group: &DeviceGroup,
+    (params, findings): &(Option<Params>, Vec<Finding>),
 ) -> Result<bool, Failure> {
-    let (params, findings) = Params::parse(&host.context.env);
-    let Some(params) = params.filter(|params| params.group == instance.group) else {
+    let Some(params) = params.as_ref().filter(|params| params.group == instance.group) else {
         tracing::error!("the configuration cannot be used, so nothing that is missing is added");
         return Ok(false);
     };
-    let params = Facts::of(host, &params, None)?.apply(&params);
+    let facts = Facts::of(host, params, None)?;
+    let params = facts.apply(params);
     let local_ports = on_ports(host, &params, ports(instance, group.target_groups.get(local)))?;
-    for what in left_out(&params, &findings, &local_ports) {
+    for what in left_out(&params, findings, &local_ports) {
         tracing::error!("not served: {what}");
     }
     let mut wanted = wanted::without_cluster(&params, &local_ports, group);
@@ -86,9 +93,10 @@ fn try_to_add(
     if let Some(own) = wanted.group.as_mut().and_then(|group| group.target_groups.get_mut(local)) {
         own.state = AluaState::Active;
     }
-    stores::measure(host, &params, &found, &mut wanted)?;
-    for (device, path, store) in stores::look(host, &params)? {
-        if !store.is_there() && !group.devices.contains(&device.name) {
+    stores::measure(host, &params, &facts.stores, &found, &mut wanted);
+    for (device, path) in stores::with_store(&params) {
+        let there = facts.stores.get(path).is_some_and(|store| store.is_there());
+        if !there && !group.devices.contains(&device.name) {
             tracing::error!("not served: device {}: its store {path} does not exist", device.name);
             forget(&mut wanted, &device.name);
         }
@@ -103,9 +111,7 @@ fn try_to_add(
         forget(&mut wanted, name);
     }
     let mut scope = instance.scope(local, false);
-    for handler in params.devices.iter().map(|device| device.handler).collect::<BTreeSet<_>>() {
-        scope.parameters.extend(host.observer().handler_parameters(handler)?.map(|known| (handler, known)));
-    }
+    scope.parameters.clone_from(&facts.parameters);
     let joining: BTreeSet<&DeviceName> = wanted.devices.keys().filter(|name| !group.devices.contains(*name)).collect();
     let seen: BTreeSet<&DeviceName> = found.luns.values().map(|lun| &lun.device).collect();
     // Not there yet, or left by a run that did not finish: what no host sees can be made right, or added again.

@@ -1,4 +1,4 @@
-//! Notify: the picture of the other nodes follows what Pacemaker says happens to them.
+//! Notify: what hosts are told of the other nodes follows what Pacemaker says happens to them.
 //!
 //! It stands in the way of a failover, so it works from environment and sysfs alone. Pacemaker discards its exit code, so
 //! what goes wrong is logged, and put right by the next promote or monitor.
@@ -9,18 +9,16 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use scst_core::apply::AfterFailure;
-use scst_core::error::Error;
 use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::ocf::notify::{Lists, Notify};
 use scst_core::plan::Step;
 use scst_core::plan::storage::states;
 use scst_core::scst::alua::AluaState;
 use scst_core::scst::names::NodeName;
-use scst_core::state::{DeviceGroup, Member, TargetGroup};
 
-use super::demote::{close, step_down};
 use super::instance::Instance;
 use super::peers;
+use super::step_down::{close, step_down};
 use crate::host::Host;
 
 /// How long another action of the same group is waited for. Every node waits for a notification, and what it would have written is
@@ -40,58 +38,56 @@ pub(super) fn notify(host: &Host<'_>) -> ExitCode {
 fn follow(host: &Host<'_>, instance: &mut Instance) -> Result<(), Failure> {
     let notify = Notify::from_env(&host.context.env);
     // Without our own name our target group is known all the same: it has no remote port, and is left alone for that.
-    let named = host.node_name_offline(&instance.remembered);
-    if let Some(local) =
-        named.as_ref().filter(|local| peers::promoted_over(&notify, local, host.context.env.promoted_max()))
-    {
+    let local = host.node_name_offline(&instance.remembered);
+    let local = local.as_ref();
+    if let Some(local) = local.filter(|local| peers::promoted_over(&notify, local, host.context.env.promoted_max())) {
         give_way(host, instance, local)?;
     }
-    let Some(local) = named.or_else(|| NodeName::parse("-").ok()) else { return Ok(()) };
-    let mut wanted = peers::notified(&notify, &local);
-    let arrived = peers::arrived(&notify, &local) && instance.moving().is_some();
-    if arrived {
+    let mut wanted = peers::notified(&notify, local);
+    let arrived = local.filter(|local| peers::arrived(&notify, local) && instance.moving().is_some());
+    if let Some(local) = arrived {
         wanted.insert(local.clone(), AluaState::Standby);
     }
     if wanted.is_empty() {
         return Ok(());
     }
-    let superseded = peers::superseded(&notify, &local, host.context.env.promoted_max());
+    let superseded = peers::superseded(&notify, local, host.context.env.promoted_max());
     let _lock = host.lock_within(instance.group.as_str(), PATIENCE)?;
     instance.refresh(host);
-    let named = wanted.keys().chain(superseded.iter().filter(|node| !wanted.contains_key(*node)));
-    let found = picture(host, instance, named)?;
+    let nodes = wanted.keys().chain(superseded.iter().filter(|node| !wanted.contains_key(*node)));
+    let found = instance.view(host.observer(), nodes)?;
     // Nor does anybody wait for one that runs: the demotion may have been part of another transition, which was aborted.
     let running = notify.lists.as_ref().map(Lists::running_after).unwrap_or_default();
     let over = |node: &NodeName, state: AluaState| {
         state.is_open() || (state == AluaState::Transitioning && running.contains(node.as_str()))
     };
     for node in superseded {
-        if found.target_groups.get(&node).is_some_and(|there| over(&node, there.state)) {
+        if found.get(&node).is_some_and(|there| over(&node, there.state)) {
             wanted.entry(node).or_insert(AluaState::Standby);
         }
     }
     // Hosts were told to wait for the other node, and by nobody else meanwhile to do anything else.
-    let waiting = found.target_groups.get(&local).is_some_and(|own| own.state == AluaState::Transitioning);
-    if !waiting {
-        wanted.remove(&local);
+    if let Some(local) = local.filter(|local| found.get(*local).is_none_or(|own| own.state != AluaState::Transitioning))
+    {
+        wanted.remove(local);
     }
-    if found.target_groups.is_empty() {
+    if found.is_empty() {
         return Ok(());
     }
     if !instance.blocked().is_empty() {
         give_back(host, instance);
     }
-    let plan = states(&instance.scope(&local, false), &found, &wanted);
+    let plan = states(&instance.scope(local, false), &found, &wanted);
     for warning in &plan.warnings {
         tracing::warn!("{warning}");
     }
     // That one stands between two states is remembered before it is written, that it does not any more after it: a run that is killed, and a
     // write that fails, leave a peer that somebody looks after.
-    let published = |node: &NodeName| found.target_groups.get(node).is_some_and(TargetGroup::has_remote);
+    let published = |node: &NodeName| found.get(node).is_some_and(|there| there.remote);
     let there = wanted.into_iter().filter(|(node, _)| published(node));
     let (between, at_rest): (BTreeMap<_, _>, BTreeMap<_, _>) =
         there.partition(|(_, state)| *state == AluaState::Transitioning);
-    instance.stamp(host, &local, &between);
+    instance.stamp(host, local, &between);
     let applied = host.apply(&plan.steps, AfterFailure::GoOn);
     for failed in &applied.failed {
         tracing::error!("{failed}");
@@ -102,8 +98,8 @@ fn follow(host: &Host<'_>, instance: &mut Instance) -> Result<(), Failure> {
             .iter()
             .any(|failed| matches!(&failed.step, Step::SetPeerState { node: other, .. } if other == node))
     };
-    instance.stamp(host, &local, &at_rest.into_iter().filter(|(node, _)| !failed(node)).collect());
-    if arrived && applied.failed.is_empty() {
+    instance.stamp(host, local, &at_rest.into_iter().filter(|(node, _)| !failed(node)).collect());
+    if arrived.is_some() && applied.failed.is_empty() {
         instance.update(host, |file| file.moving = None);
     }
     Ok(())
@@ -113,8 +109,8 @@ fn follow(host: &Host<'_>, instance: &mut Instance) -> Result<(), Failure> {
 /// notification: giving it back would take a process of its own.
 fn give_back(host: &Host<'_>, instance: &mut Instance) {
     let given = instance.quick(host.observer()).map_err(Failure::from).and_then(|mut found| {
-        let pending = found.devices.values().any(|device| device.block.pending);
-        if pending { Ok(()) } else { instance.release(host, &mut found) }
+        let pending = found.blocks.values().any(|held| held.block.pending);
+        if pending { Ok(()) } else { instance.release_blocks(host, &mut found.blocks) }
     });
     if let Err(failure) = given {
         tracing::error!("{failure}");
@@ -143,21 +139,4 @@ fn give_way(host: &Host<'_>, instance: &mut Instance, local: &NodeName) -> Resul
             close(host, instance, local, host.deadline())
         }
     }
-}
-
-/// The target groups of these nodes, with no more than their state and whether their ports are remote.
-pub(super) fn picture<'n>(
-    host: &Host<'_>,
-    instance: &Instance,
-    nodes: impl Iterator<Item = &'n NodeName>,
-) -> Result<DeviceGroup, Error> {
-    let observer = host.observer();
-    let mut group = DeviceGroup::default();
-    for node in nodes {
-        let Some(state) = observer.alua_state(&instance.group, node)? else { continue };
-        let members = observer.members(&instance.group, node)?;
-        let members = members.into_iter().map(|(port, local)| (port, Member { local, rel_tgt_id: 0 })).collect();
-        group.target_groups.insert(node.clone(), TargetGroup { group_id: 0, state, members });
-    }
-    Ok(group)
 }

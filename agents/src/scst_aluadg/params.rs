@@ -3,24 +3,22 @@
 //! A device that is configured badly is named and left out, so that a mistake in one disk does not take away the others; without
 //! `device0`, or when two devices would answer at one LUN, nothing can be started. The grammar of one device is in `grammar`.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod advice;
+mod distinct;
+
+use std::collections::BTreeSet;
 
 use scst_core::ocf::env::Env;
 use scst_core::ocf::param::{Finding, Severity};
-use scst_core::scst::names::{DeviceName, Driver, GroupName, is_of_shell_agents};
+use scst_core::scst::names::{DeviceName, Driver, GroupName};
 
+use self::distinct::{distinct, one_device_per_lun, same_store};
 pub use super::device::{DeviceParams, Export, ExportGroup};
 use super::grammar::{self, Parsed};
-use super::lockspace::{self, Reservations};
 use super::same_disk;
+use super::sharing::{Reservations, refuse_unnamable};
 use super::table::TABLE;
 use crate::missing_ports::MissingPorts;
-
-/// How many of the parameters `device0`, `device1`, … exist.
-pub const DEVICES: u16 = 256;
-
-/// The highest LUN that every host looks at.
-const MAX_USUAL_LUN: u16 = 255;
 
 /// The checked configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +65,7 @@ impl Params {
         for device in &mut devices {
             device.shared = shared;
         }
-        lockspace::refuse_unnamable(&mut devices, &mut findings);
+        refuse_unnamable(&mut devices, &mut findings);
         distinct(&mut devices, &mut findings);
         one_device_per_lun(&devices, &mut findings);
         same_disk::in_configuration(&devices, &mut findings);
@@ -75,52 +73,6 @@ impl Params {
         let params = group.zip(driver).map(|(group, driver)| Self { group, driver, lip, missing_ports, devices });
         let usable = findings.iter().all(|finding| finding.severity < Severity::Error);
         (params.filter(|_| usable), findings)
-    }
-
-    /// What is followed to the letter and surprises people later: for those who ask what is wrong, and for nobody's log.
-    pub fn advice(&self) -> Vec<Finding> {
-        let mut findings = Vec::new();
-        for (device, export) in self.devices.iter().flat_map(|device| device.exports.iter().map(move |e| (device, e))) {
-            if export.lun > MAX_USUAL_LUN {
-                let reason = format!("many hosts do not look at a LUN over {MAX_USUAL_LUN}");
-                let at = format!("export{}", export.index);
-                findings.push(Finding::advice(&device.parameter(), reason).at(at).value(&export.to_string()));
-            }
-        }
-        if !self.devices.iter().any(|device| device.exports.iter().any(|export| export.lun == 0)) {
-            let reason = "no device of this group is at LUN 0, which hosts ask for the others; give them one";
-            findings.push(Finding::advice("device0", reason));
-        }
-        let guessed = self.devices.iter().filter(|device| device.absent_in_standby && device.blocksize.is_none());
-        let reason = "without its store nobody knows the block size, and 512 is taken; say blocksize= where absent_in_standby is 1";
-        findings.extend(guessed.map(|device| Finding::advice(&device.parameter(), reason)));
-        // A host knows the disk by what the kernel makes of its name, and a place holder by nothing.
-        let chosen = |device: &DeviceParams| device.naa_id.is_some() || device.naa_auto || device.eui64_id.is_some();
-        let named = |device: &&DeviceParams| !device.dummy && !chosen(device);
-        let named = self.devices.iter().filter(named).filter(|d| d.usn.is_none() || d.t10devid.is_none());
-        let named: Vec<String> = named.map(DeviceParams::parameter).collect();
-        if let Some((first, others)) = named.split_first() {
-            let others = if others.is_empty() { String::new() } else { format!(" (so are {})", others.join(", ")) };
-            let reason = format!(
-                "is known to hosts by its name{others}: a device of that name in another cluster is the same disk to \
-                 them; set naa_id (auto makes one), or usn and t10devid, before hosts use it"
-            );
-            findings.push(Finding::advice(first, reason));
-        }
-        findings
-    }
-
-    /// The names that a shell agent on another node would not take: a mixed cluster needs others.
-    pub fn beyond_shell_agents(&self) -> Vec<Finding> {
-        let reason = "a shell agent in the cluster does not take it: that takes 1 to 8 letters and digits";
-        let group = (!is_of_shell_agents(self.group.as_str()))
-            .then(|| Finding::advice("groupname", reason).value(self.group.as_str()));
-        let virtnames = self.devices.iter().filter_map(|device| {
-            let (_, virtname) = device.name.as_str().split_once('_')?;
-            let advice = Finding::advice(&device.parameter(), reason).at("virtname").value(virtname);
-            (!is_of_shell_agents(virtname)).then_some(advice)
-        });
-        group.into_iter().chain(virtnames).collect()
     }
 
     /// What stop may believe of the configuration: everything that is well-formed by itself.
@@ -176,59 +128,6 @@ fn devices(env: &Env, group: &GroupName, findings: &mut Vec<Finding>) -> Vec<Dev
         devices.extend(device);
     }
     devices
-}
-
-/// Leaves out a device that takes the name, or the identity, of an earlier one.
-fn distinct(devices: &mut Vec<DeviceParams>, findings: &mut Vec<Finding>) {
-    let mut owners: BTreeMap<(&'static str, String), String> = BTreeMap::new();
-    devices.retain(|device| {
-        let mut keys = vec![("virtname", device.name.to_string())];
-        keys.extend(device.usn.iter().map(|usn| ("usn", usn.to_string())));
-        keys.extend(device.naa_id.iter().map(|naa| ("naa_id", naa.to_string())));
-        keys.extend(device.eui64_id.iter().map(|eui| ("eui64_id", eui.to_string())));
-        for key in &keys {
-            if let Some(owner) = owners.get(key) {
-                let reason = format!("{owner} has it as well, device left out");
-                findings.push(Finding::warning(&device.parameter(), reason).at(key.0).value(&key.1));
-                return false;
-            }
-        }
-        owners.extend(keys.into_iter().map(|key| (key, device.parameter())));
-        true
-    });
-}
-
-/// Two devices at one LUN of one group: whichever came first would hide the other, so neither is tried.
-fn one_device_per_lun(devices: &[DeviceParams], findings: &mut Vec<Finding>) {
-    let exports: Vec<(&DeviceParams, &Export)> =
-        devices.iter().flat_map(|device| device.exports.iter().map(move |export| (device, export))).collect();
-    for (place, (device, export)) in exports.iter().enumerate() {
-        let rival =
-            exports[..place].iter().find(|(other, earlier)| other.index != device.index && earlier.overlaps(export));
-        if let Some((other, earlier)) = rival {
-            let reason = format!("{} has this LUN already (export{} {earlier})", other.parameter(), earlier.index);
-            findings.push(
-                Finding::error(&device.parameter(), reason)
-                    .at(format_args!("export{}", export.index))
-                    .value(&export.to_string()),
-            );
-        }
-    }
-}
-
-/// Names two devices that stand on one store.
-fn same_store(devices: &[DeviceParams], findings: &mut Vec<Finding>) {
-    let mut stores: BTreeMap<&str, String> = BTreeMap::new();
-    for device in devices {
-        let parameter = device.parameter();
-        if let Some(path) = &device.filename {
-            if let Some(other) = stores.get(path.as_str()) {
-                let reason = format!("{other} stands on it as well");
-                findings.push(Finding::advice(&parameter, reason).at("filename").value(path.as_str()));
-            }
-            stores.entry(path.as_str()).or_insert_with(|| parameter.clone());
-        }
-    }
 }
 
 #[cfg(test)]

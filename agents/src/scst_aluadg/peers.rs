@@ -1,8 +1,7 @@
 //! What this node says of the others: every decision about a peer's state, as pure functions.
 //!
 //! Start takes its decisions in [`wanted`](super::wanted), from the same lists. Hosts believe what they are told, so a
-//! picture that is better than the truth costs them time, one that is worse costs them a path: where nothing is known, worse
-//! is right.
+//! state that is too good costs them time, one that is too bad costs them a path: when unsure, publish the worse state.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +9,7 @@ use scst_core::cluster::Roles;
 use scst_core::ocf::notify::{Lists, Notify, NotifyType, Operation, PeerRole};
 use scst_core::scst::alua::AluaState;
 use scst_core::scst::names::NodeName;
-use scst_core::state::{DeviceGroup, Storage};
+use scst_core::state::{DeviceGroup, Storage, View};
 use scst_core::state_file::{Remembered, StateFile};
 
 use super::wanted::state_of;
@@ -20,8 +19,8 @@ use super::wanted::state_of;
 pub const LOST: u64 = 20;
 
 /// What a notification makes of the peers it names.
-pub fn notified(notify: &Notify, local: &NodeName) -> BTreeMap<NodeName, AluaState> {
-    let changes = notify.changes(local.as_str());
+pub fn notified(notify: &Notify, local: Option<&NodeName>) -> BTreeMap<NodeName, AluaState> {
+    let changes = notify.changes(local.map(NodeName::as_str));
     changes.iter().filter_map(|(node, role)| Some((NodeName::parse(node).ok()?, state_of(*role)))).collect()
 }
 
@@ -37,14 +36,15 @@ pub fn promoted_over(notify: &Notify, local: &NodeName, promoted_max: Option<u32
 
 /// The peers that a promotion leaves unpromoted, where one instance may be promoted: none of them serves after it, also one that stepped
 /// down without a demotion of which anybody was notified.
-pub fn superseded(notify: &Notify, local: &NodeName, promoted_max: Option<u32>) -> BTreeSet<NodeName> {
+pub fn superseded(notify: &Notify, local: Option<&NodeName>, promoted_max: Option<u32>) -> BTreeSet<NodeName> {
     let (Some((NotifyType::Post, Operation::Promote)), Some(lists)) = (notify.event, &notify.lists) else {
         return BTreeSet::new();
     };
     if promoted_max.unwrap_or(1) != 1 || lists.promote.is_empty() {
         return BTreeSet::new();
     }
-    let others = lists.active.iter().filter(|node| !lists.promote.contains(*node) && *node != local.as_str());
+    let local = local.map(NodeName::as_str);
+    let others = lists.active.iter().filter(|node| !lists.promote.contains(*node) && local != Some(node));
     others.filter_map(|node| NodeName::parse(node).ok()).collect()
 }
 
@@ -105,8 +105,8 @@ pub fn finish(wanted: &mut Storage, found: &Storage, remembered: &Remembered) {
 }
 
 /// Remembers the states that were written for peers, with the second at which they were.
-pub fn stamp(file: &mut StateFile, local: &NodeName, states: &BTreeMap<NodeName, AluaState>, now: u64) {
-    for (node, state) in states.iter().filter(|(node, _)| *node != local) {
+pub fn stamp(file: &mut StateFile, local: Option<&NodeName>, states: &BTreeMap<NodeName, AluaState>, now: u64) {
+    for (node, state) in states.iter().filter(|(node, _)| local != Some(node)) {
         file.peers.insert(node.clone(), (*state, now));
     }
 }
@@ -129,8 +129,8 @@ pub fn overdue(remembered: &Remembered, now: u64) -> Overdue {
 }
 
 /// Those of `lost` that still stand between two states.
-pub fn stuck<'a>(found: &DeviceGroup, lost: &'a [NodeName]) -> Vec<&'a NodeName> {
-    let state = |node| found.target_groups.get(node).map(|there| there.state);
+pub fn stuck<'a>(found: &View, lost: &'a [NodeName]) -> Vec<&'a NodeName> {
+    let state = |node| found.get(node).map(|there| there.state);
     lost.iter().filter(|node| state(*node) == Some(AluaState::Transitioning)).collect()
 }
 
@@ -149,8 +149,8 @@ pub fn put_right(stuck: &[&NodeName], roles: &BTreeMap<String, PeerRole>) -> BTr
 }
 
 /// What is to be remembered after a look at peers: what was put right, and who moved on meanwhile.
-pub fn seen(found: &DeviceGroup, put_right: BTreeMap<NodeName, AluaState>) -> BTreeMap<NodeName, AluaState> {
-    let moved = found.target_groups.iter().filter(|(_, there)| there.state != AluaState::Transitioning);
+pub fn seen(found: &View, put_right: BTreeMap<NodeName, AluaState>) -> BTreeMap<NodeName, AluaState> {
+    let moved = found.iter().filter(|(_, there)| there.state != AluaState::Transitioning);
     let mut seen: BTreeMap<_, _> = moved.map(|(node, there)| (node.clone(), there.state)).collect();
     seen.extend(put_right);
     seen

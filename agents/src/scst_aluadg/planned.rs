@@ -8,10 +8,11 @@ use scst_core::plan::storage::converge;
 use scst_core::scst::alua::AluaState;
 use scst_core::state::Storage;
 
-use super::instance::{Instance, missing_backing};
-use super::start::{Checked, Work, checked, local_state, mistakes};
-use super::stores;
+use super::checked::{Checked, checked, mistakes};
+use super::convergence::Convergence;
+use super::instance::Instance;
 use super::wanted::{self, States};
+use super::{lips, stores};
 use crate::host::Host;
 
 /// What an action would do.
@@ -39,33 +40,38 @@ pub fn planned(host: &Host<'_>, topology: &Topology) -> Result<Planned, Failure>
     let instance = Instance::find(host).ok_or_else(|| Failure::configured("groupname is required and not set"))?;
     let found = instance.storage(host, host.observer())?;
     let running = found.group.is_some() || !found.devices.is_empty();
-    let serving = local_state(&found, &topology.local.name).is_some_and(AluaState::is_open);
-    let mut work = Work::new(host, &params, &instance, topology.clone(), None)?;
-    let mut remarks = [&work.missing[..], &work.unmatched].concat();
+    let serving = found.state(&topology.local.name).is_some_and(AluaState::is_open);
+    let mut convergence = Convergence::new(host, &params, &instance, topology.clone(), None)?;
+    let mut remarks = [&convergence.missing[..], &convergence.unmatched].concat();
     remarks.extend(findings.iter().map(ToString::to_string));
     let wanted = if running {
-        missing_backing(host, &params, serving)?;
+        stores::missing(host, &params, serving)?;
         let (wanted, spared) =
-            work.reloaded(&instance, &found, &mistakes(&findings, &params, &instance.configured(host)), false)?;
+            convergence.reloaded(&instance, &found, &mistakes(&findings, &params, &instance.configured(host)), false);
         remarks.extend(spared);
         wanted
     } else {
-        work.scope.recreate = true;
-        let mut wanted =
-            wanted::storage(&work.params, &work.topology, &work.local, States::Started(None), &Storage::default());
-        stores::measure(host, &work.params, &found, &mut wanted)?;
+        convergence.scope.recreate = true;
+        let mut wanted = wanted::storage(
+            &convergence.params,
+            &convergence.topology,
+            &convergence.local,
+            States::Started(None),
+            &Storage::default(),
+        );
+        convergence.measure(&found, &mut wanted);
         wanted
     };
-    let refused = work.conflict(&found, &wanted)?;
-    let plan = converge(&work.scope, &found, &wanted);
-    work.first_device(&plan)?;
+    let refused = convergence.conflict(&found, &wanted)?;
+    let plan = converge(&convergence.scope, &found, &wanted);
+    convergence.first_device(&plan)?;
     remarks.extend(plan.warnings);
     remarks.extend(plan.errors);
     let mut steps = plan.steps;
     if running {
         steps = instance.shortened(host, steps);
     } else {
-        steps.extend(work.lips(&steps, host.deadline())?);
+        steps.extend(lips::planned(&convergence, &steps, host.deadline())?);
     }
     Ok(Planned { running, serving, steps, remarks, refused })
 }

@@ -1,33 +1,33 @@
-//! Promote: this node serves. It makes the whole picture right by itself, because nobody notifies of a peer that died
+//! Promote: this node serves. It corrects the states of all peers by itself, because nobody notifies of a peer that died
 //! without being fenced.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use scst_core::apply::AfterFailure;
-use scst_core::error::Error;
 use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::ocf::notify::Notify;
 use scst_core::plan::Step;
 use scst_core::plan::storage::{adopt_ports, states};
 use scst_core::scst::alua::AluaState;
-use scst_core::scst::names::{DeviceName, GroupName, NodeName};
-use scst_core::state::{DeviceGroup, Storage};
-use scst_core::sysfs::wait_until;
+use scst_core::scst::names::{DeviceName, NodeName};
+use scst_core::state::{DeviceGroup, View};
 
 use super::agreement;
-use super::demote::step_down;
-use super::instance::{Instance, Score, delete_score};
-use super::lockspace::{self, Reservations};
+use super::bring_up::bring_up;
+use super::checked::{Checked, checked};
+use super::hold_back::hold_back;
+use super::instance::Instance;
+use super::lockspace;
+use super::members::Members;
 use super::missing;
 use super::params::Params;
 use super::peers;
-use super::start::{self, Checked, local_state};
-use super::stores::{self, Members};
+use super::score::{Score, delete_score};
+use super::service::Service;
+use super::sharing::Reservations;
+use super::step_down::step_down;
+use super::stores;
 use crate::host::{Host, first_failure};
-
-/// How long a promotion that failed is not tried again after the restart by which Pacemaker answers it, in seconds. Without
-/// that, the only candidate is stopped, started and promoted several times a second, without end.
-const HOLD_BACK: u64 = 15;
 
 /// Promotes the instance, starting it first where it does not run.
 pub(super) fn promote(host: &Host<'_>) -> Result<ExitCode, Failure> {
@@ -38,7 +38,7 @@ pub(super) fn promote(host: &Host<'_>) -> Result<ExitCode, Failure> {
     let local = host.node_name(&instance.remembered)?;
     let (mut served, mut begun) = (false, false);
     let outcome = stand_up(host, &mut instance, &local).and_then(|found| {
-        served = local_state(&found, &local).is_some_and(AluaState::is_open);
+        served = found.state(&local).is_some_and(AluaState::is_open);
         begun = true;
         serve(host, &mut instance, &local, found.group)
     });
@@ -75,54 +75,20 @@ pub(super) fn promote(host: &Host<'_>) -> Result<ExitCode, Failure> {
     Ok(ExitCode::Success)
 }
 
-/// Waits until the last failure is some time ago, for half of the time at most; not if another node has served since, which
-/// hosts now wait for.
-fn hold_back(host: &Host<'_>, instance: &Instance) -> Result<(), Failure> {
-    if host.dry_run() {
-        return Ok(());
-    }
-    let Some(at) = host.state_files.failure_kept(&instance.group) else { return Ok(()) };
-    let lists = Notify::from_env(&host.context.env).lists.unwrap_or_default();
-    let local = host.node_name_offline(&instance.remembered);
-    let other = lists.promoted.iter().any(|node| local.as_ref().is_none_or(|local| local.as_str() != node));
-    let again = at.saturating_add(HOLD_BACK);
-    if !other && host.boot_seconds() < again {
-        tracing::warn!("waiting a while: the last promotion failed, and the resource was restarted for it");
-        let over = || Ok((host.boot_seconds() >= again).then_some(()));
-        match wait_until("some time after a promotion that failed", &host.deadline().share(1, 2), over) {
-            Ok(()) | Err(Error::NotSeen { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    keep(host, &instance.group, None);
-    Ok(())
-}
-
-/// What a stop leaves behind of a promotion that failed; nothing if none did.
-pub(super) fn keep_failure(host: &Host<'_>, instance: &Instance) {
-    keep(host, &instance.group, instance.remembered.known().and_then(|file| file.failed));
-}
-
-fn keep(host: &Host<'_>, group: &GroupName, failure: Option<u64>) {
-    if let Err(error) = host.state_files.keep_failure(group, failure) {
-        tracing::warn!("when the last promotion failed is not remembered: {error}");
-    }
-}
-
 /// The running instance, started where there is none, or only half of one.
-fn stand_up(host: &Host<'_>, instance: &mut Instance, local: &NodeName) -> Result<Storage, Failure> {
+fn stand_up(host: &Host<'_>, instance: &mut Instance, local: &NodeName) -> Result<Service, Failure> {
     let mut found = instance.quick(host.observer())?;
     let devices = found.group.as_ref().is_some_and(|group| group.devices.iter().any(|device| instance.owns(device)));
-    if local_state(&found, local).is_none() || !devices || instance.half_started() {
+    if found.state(local).is_none() || !devices || instance.half_started() {
         // Exit 6 stops the resource on every node and belongs to start alone.
-        let Checked { params, .. } = start::checked(host).map_err(|failure| match failure.code {
+        let Checked { params, .. } = checked(host).map_err(|failure| match failure.code {
             ExitCode::Configured => Failure { code: ExitCode::Generic, ..failure },
             _ => failure,
         })?;
-        start::bring_up(host, &params, instance)?;
+        bring_up(host, &params, instance)?;
         found = instance.quick(host.observer())?;
     }
-    instance.release(host, &mut found)?;
+    instance.release_blocks(host, &mut found.blocks)?;
     Ok(found)
 }
 
@@ -136,10 +102,11 @@ fn serve(
     let promotion = BTreeMap::from([(local.clone(), AluaState::Active)]);
     // Without a group this is a dry run, which did not start anything.
     let Some(group) = group else {
-        host.apply(&states(&scope, &DeviceGroup::default(), &promotion).steps, AfterFailure::End);
+        host.apply(&states(&scope, &View::new(), &promotion).steps, AfterFailure::End);
         return Ok(());
     };
-    let group = missing::add(host, instance, local, group);
+    let configuration = Params::parse(&host.context.env);
+    let group = missing::add(host, instance, local, group, &configuration);
     let members = Members::of(host, instance, &group)?;
     if !group.target_groups.get(local).is_some_and(|own| own.state.is_open()) {
         members.can_serve(host)?;
@@ -151,8 +118,8 @@ fn serve(
     }
     let notify = Notify::from_env(&host.context.env);
     let peers = peers::at_promote(&group, local, notify.lists.as_ref());
-    let picture = states(&scope, &group, &peers);
-    for warning in &picture.warnings {
+    let published = states(&scope, &group.view(), &peers);
+    for warning in &published.warnings {
         tracing::warn!("{warning}");
     }
     let written = peers.iter().filter(|(node, state)| {
@@ -160,15 +127,15 @@ fn serve(
     });
     let written: BTreeMap<_, _> = written.map(|(node, state)| (node.clone(), *state)).collect();
     instance.stamp(host, local, &written);
-    // A wrong picture of somebody else is put right later; that nobody serves is worse.
-    let applied = host.apply_until(&picture.steps, AfterFailure::GoOn, &host.deadline().share(1, 2));
+    // A wrong state of a peer is corrected later; that nobody serves is worse.
+    let applied = host.apply_until(&published.steps, AfterFailure::GoOn, &host.deadline().share(1, 2));
     for failed in &applied.failed {
         tracing::error!("{failed}");
     }
     members.announce_sizes(host);
     let mut steps = adopt(host, instance, local, &group)?;
     steps.extend(members.open_what_does_not_follow());
-    steps.extend(states(&scope, &group, &promotion).steps);
+    steps.extend(states(&scope, &group.view(), &promotion).steps);
     let applied = host.apply(&steps, AfterFailure::End);
     if host.dry_run() {
         return Ok(());
@@ -183,8 +150,8 @@ fn serve(
     if !Reservations::are_shared(&host.context.env) {
         agreement::warn_of_registrations(host, &instance.group);
     }
-    if let (Some(params), _) = Params::parse(&host.context.env)
-        && let Err(error) = stores::remember(host, &params)
+    if let (Some(params), _) = &configuration
+        && let Err(error) = stores::remember(host, params)
     {
         tracing::warn!("the sizes of the stores are not remembered: {error}");
     }

@@ -14,10 +14,11 @@ use scst_core::state::Storage;
 use scst_core::state_file::Remembered;
 
 use super::agreement;
-use super::demote::drain;
-use super::instance::{Instance, delete_score};
-use super::promote;
-use super::start::local_state;
+use super::hold_back;
+use super::instance::Instance;
+use super::score::delete_score;
+use super::service::Service;
+use super::step_down::drain;
 use crate::host::{Host, first_failure, held_by};
 
 /// Stops the instance.
@@ -71,11 +72,11 @@ fn stop_group(host: &Host<'_>, instance: &mut Instance) -> Result<Option<NodeNam
     let mut failure = instance.release(host, &mut found).err();
     let mut undrained = Vec::new();
     if let Some(local) = &local
-        && local_state(&found, local).is_some_and(AluaState::is_open)
+        && found.state(local).is_some_and(AluaState::is_open)
     {
         // Half of the time for the commands in flight; then on without them, because the node is fenced otherwise.
         let half = host.deadline().share(1, 2);
-        if let Some(applied) = drain(host, instance, local, &found, AluaState::Standby, &half) {
+        if let Some(applied) = drain(host, instance, local, &Service::from(&found), AluaState::Standby, &half) {
             undrained = busy(host, &applied);
             if let Some(why) = first_failure(&applied) {
                 tracing::warn!("stopping all the same: {why}{}", held_by(&undrained));
@@ -91,29 +92,25 @@ fn stop_group(host: &Host<'_>, instance: &mut Instance) -> Result<Option<NodeNam
             failure = instance.release(host, &mut found).err();
         }
     }
-    // Without a name there is no local target group to close; no node is called so.
-    let scope_name = local.clone().or_else(|| NodeName::parse("-").ok());
-    if let Some(scope_name) = scope_name {
-        let mut plan = converge(&instance.scope(&scope_name, false), &found, &Storage::default());
-        for warning in &plan.warnings {
-            tracing::warn!("{warning}");
-        }
-        // A device whose block could not be given back must not be touched: the kernel would hang, and every device with it. Where a
-        // process waits to give it back, the plan waits for it.
-        let stuck = |device: &DeviceName| instance.keeps_blocked(device);
-        plan.steps.retain(|step| match step {
-            Step::DelLun { device, .. }
-            | Step::AwaitUnmapped { device }
-            | Step::AwaitDrained { device }
-            | Step::DelDevice { device, .. } => !stuck(device),
-            Step::DelGroup { .. } => !instance.blocked().keys().any(stuck),
-            _ => true,
-        });
-        let steps = instance.shortened(host, plan.steps);
-        let applied = host.apply(&steps, AfterFailure::GoOn);
-        // What keeps something there is told rather than what was met on the way.
-        failure = first_failure(&applied).or(failure);
+    let mut plan = converge(&instance.scope(local.as_ref(), false), &found, &Storage::default());
+    for warning in &plan.warnings {
+        tracing::warn!("{warning}");
     }
+    // A device whose block could not be given back must not be touched: the kernel would hang, and every device with it. Where a
+    // process waits to give it back, the plan waits for it.
+    let stuck = |device: &DeviceName| instance.keeps_blocked(device);
+    plan.steps.retain(|step| match step {
+        Step::DelLun { device, .. }
+        | Step::AwaitUnmapped { device }
+        | Step::AwaitDrained { device }
+        | Step::DelDevice { device, .. } => !stuck(device),
+        Step::DelGroup { .. } => !instance.blocked().keys().any(stuck),
+        _ => true,
+    });
+    let steps = instance.shortened(host, plan.steps);
+    let applied = host.apply(&steps, AfterFailure::GoOn);
+    // Report the failure that left objects behind, not earlier ones.
+    failure = first_failure(&applied).or(failure);
     if !host.dry_run() {
         // The time may be over by now; what is left must be known all the same.
         let deadline = host.deadline().last();
@@ -127,7 +124,7 @@ fn stop_group(host: &Host<'_>, instance: &mut Instance) -> Result<Option<NodeNam
             undrained.dedup();
             return Err(Failure { reason: format!("{}{}", failure.reason, held_by(&undrained)), ..failure });
         }
-        promote::keep_failure(host, instance);
+        hold_back::keep_failure(host, instance);
         host.forget(Some(&instance.group));
     }
     Ok(local)
@@ -142,7 +139,7 @@ fn local_name(host: &Host<'_>, instance: &Instance, found: &Storage) -> Option<N
     let mut linked = groups.filter(|(_, group)| group.members.values().any(|member| member.local));
     let linked = linked.next().map(|(node, _)| node.clone());
     let named = [told.clone(), recorded.clone()].into_iter().flatten();
-    named.into_iter().find(|name| local_state(found, name).is_some()).or(linked).or(told).or(recorded)
+    named.into_iter().find(|name| found.state(name).is_some()).or(linked).or(told).or(recorded)
 }
 
 /// The initiators whose commands a drain waited for in vain.

@@ -2,8 +2,8 @@
 
 use scst_core::ocf::param::{AgentTable, Kind, Operation, Parameter};
 
-use super::lockspace::Reservations;
-use super::params::DEVICES;
+use super::device::DEVICES;
+use super::sharing::Reservations;
 use crate::missing_ports::MissingPorts;
 
 /// What most parameters have in common.

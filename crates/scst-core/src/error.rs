@@ -9,8 +9,6 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
-use crate::ocf::exit::{ExitCode, Failure};
-
 /// The operations on the kernel's tree, and on the stores below its devices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {
@@ -126,25 +124,6 @@ impl Error {
     /// The object or one of its parents is not there.
     pub fn is_absent(&self) -> bool {
         matches!(self.errno(), Some(Errno::ENOENT | Errno::ENODEV | Errno::ENOTDIR))
-    }
-}
-
-impl From<Error> for Failure {
-    /// What the error means for a run that cannot go on: refused for want of privileges, or failed.
-    fn from(error: Error) -> Self {
-        let code = match error.errno() {
-            Some(Errno::EACCES | Errno::EPERM) => ExitCode::Permission,
-            _ => ExitCode::Generic,
-        };
-        let hint = match &error {
-            Error::Hung { .. } => "the kernel goes on with the command; its log tells more",
-            Error::Reservations { .. } => {
-                "restore one of the two files, or delete both; without them the hosts' registrations and reservations are forgotten"
-            }
-            Error::NotSeen { .. } => "more time helps if the hardware is slow: the time-out of the operation",
-            _ => "the kernel log may say more",
-        };
-        Self::new(code, error.to_string()).with_hint(hint)
     }
 }
 

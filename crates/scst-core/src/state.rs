@@ -62,6 +62,40 @@ pub struct Storage {
     pub group: Option<DeviceGroup>,
 }
 
+impl Storage {
+    /// The state of a node's target group, if there is one.
+    pub fn state(&self, node: &NodeName) -> Option<AluaState> {
+        self.group.as_ref()?.state(node)
+    }
+
+    /// How often its devices are blocked.
+    pub fn blocks(&self) -> Blocks {
+        let held = |device: &Device| Held { block: device.block, owed: device.owed };
+        self.devices.iter().map(|(name, device)| (name.clone(), held(device))).collect()
+    }
+
+    /// Takes over what became of these blocks.
+    pub fn set_blocks(&mut self, blocks: &Blocks) {
+        for (name, held) in blocks {
+            if let Some(device) = self.devices.get_mut(name) {
+                (device.block, device.owed) = (held.block, held.owed);
+            }
+        }
+    }
+}
+
+/// How often devices are blocked.
+pub type Blocks = BTreeMap<DeviceName, Held>;
+
+/// How often a device is blocked, and by whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Held {
+    /// What the kernel shows.
+    pub block: Block,
+    /// The block of ours among these that is still to be given back.
+    pub owed: Option<Owed>,
+}
+
 /// Where a LUN is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LunAddress {
@@ -101,7 +135,7 @@ pub struct Device {
     pub refused: Option<String>,
     /// How often it is blocked. Only found.
     pub block: Block,
-    /// The block of ours among these that is still to be given back. Only found, out of the record.
+    /// The block of ours among these that is still to be given back. Only found, out of the state file.
     pub owed: Option<Owed>,
     /// Its backing store is open; `None` where the kernel has no such attribute. Only found.
     pub active: Option<bool>,
@@ -143,6 +177,31 @@ pub struct DeviceGroup {
     pub target_groups: BTreeMap<NodeName, TargetGroup>,
 }
 
+impl DeviceGroup {
+    /// The state of a node's target group, if there is one.
+    pub fn state(&self, node: &NodeName) -> Option<AluaState> {
+        self.target_groups.get(node).map(|group| group.state)
+    }
+
+    /// What the states of its target groups depend on.
+    pub fn view(&self) -> View {
+        self.target_groups.iter().map(|(node, group)| (node.clone(), group.view())).collect()
+    }
+}
+
+/// What target groups tell hosts, by node, with no more than a change of their states depends on.
+pub type View = BTreeMap<NodeName, TargetGroupView>;
+
+/// A target group, as far as its state is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TargetGroupView {
+    /// The state hosts are told.
+    pub state: AluaState,
+    /// It has a port of another machine. Without one the kernel takes the whole group for local: its state then opens
+    /// and closes the devices of this node.
+    pub remote: bool,
+}
+
 /// The ports of one node, which share an ALUA state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TargetGroup {
@@ -160,10 +219,14 @@ impl TargetGroup {
         Self { group_id: 0, state: AluaState::Active, members: BTreeMap::new() }
     }
 
-    /// It has a port of another machine. Without one the kernel takes the whole group for local: its state then opens
-    /// and closes the devices of this node.
+    /// It has a port of another machine ([`TargetGroupView::remote`]).
     pub fn has_remote(&self) -> bool {
         self.members.values().any(|member| !member.local)
+    }
+
+    /// What its state depends on.
+    pub fn view(&self) -> TargetGroupView {
+        TargetGroupView { state: self.state, remote: self.has_remote() }
     }
 }
 

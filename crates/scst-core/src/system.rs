@@ -87,6 +87,17 @@ pub trait System: fmt::Debug + Send + Sync {
     /// Whether there is a directory at a path.
     fn is_directory(&self, path: &Path) -> bool;
 
+    /// The first bytes of a file, as many as there are up to `most`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`System::read_file`].
+    fn read_head(&self, path: &Path, most: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = self.read_file(path)?.into_bytes();
+        bytes.truncate(most);
+        Ok(bytes)
+    }
+
     /// Removes a file of our own.
     ///
     /// # Errors

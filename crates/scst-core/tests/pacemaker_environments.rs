@@ -248,7 +248,7 @@ fn says(call: &Call, env: &Env) -> Says {
     match call.action {
         Action::Start => Peer(lists().role_at_start(call.other())),
         Action::Promote => lists().role_at_promote(call.other()).map_or(Nothing, Peer),
-        _ => match &notify.changes(&call.node)[..] {
+        _ => match &notify.changes(Some(&call.node))[..] {
             [] => Nothing,
             [(node, role)] if node == call.other() => Peer(*role),
             more => panic!("{}: {more:?}", call.file),

@@ -34,7 +34,7 @@ fn node(name: &str) -> NodeName {
 fn scope(recreate: bool) -> Scope {
     Scope {
         group: GroupName::parse("g").unwrap(),
-        local: node("alpha"),
+        local: Some(node("alpha")),
         driver: Driver::Qla2x00t,
         recreate,
         port_ids: BTreeMap::new(),
@@ -390,7 +390,7 @@ proptest! {
     #[test]
     fn neither_a_demotion_nor_a_release_touches_a_store(found in found(), taken in btree_map(select(vec!["g_a", "g_b"]), 0..3u32, 0..=2)) {
         let taken: BTreeMap<_, _> = taken.into_iter().map(|(name, before)| (DeviceName::seen(name).unwrap(), Owed { before, returning: false })).collect();
-        let steps = demote(&scope(false), &found, AluaState::Standby).into_iter().chain(release(&found, &taken));
+        let steps = demote(&scope(false), &found.blocks(), AluaState::Standby).into_iter().chain(release(&found.blocks(), &taken));
         for step in steps {
             let touches = matches!(step, Step::Open { .. } | Step::Close { .. } | Step::SetAttribute { .. } | Step::ResyncSize { .. });
             prop_assert!(!touches, "{}", step);
@@ -489,7 +489,7 @@ proptest! {
     #[test]
     fn only_our_own_blocks_are_given_back(found in found(), taken in btree_map(select(vec!["g_a", "g_b"]), 0..3u32, 0..=2)) {
         let taken: BTreeMap<_, _> = taken.into_iter().map(|(name, before)| (DeviceName::seen(name).unwrap(), Owed { before, returning: false })).collect();
-        let steps = release(&found, &taken);
+        let steps = release(&found.blocks(), &taken);
         let devices: BTreeSet<_> = steps.iter().map(|step| match step {
             Step::Unblock { device, before, .. } => {
                 assert!(found.devices[device].block.count > *before);
@@ -502,7 +502,7 @@ proptest! {
 
     #[test]
     fn a_demotion_gives_back_every_block_it_takes_and_changes_the_state_between(found in found()) {
-        let steps = demote(&scope(false), &found, AluaState::Standby);
+        let steps = demote(&scope(false), &found.blocks(), AluaState::Standby);
         let blocked: Vec<_> = steps.iter().filter_map(|step| match step {
             Step::Block { device, .. } => Some(device),
             _ => None,

@@ -6,6 +6,8 @@
 mod architecture;
 mod bench;
 mod check;
+#[cfg(test)]
+mod circles;
 mod cluster;
 mod debian;
 mod demo;

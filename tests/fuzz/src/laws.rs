@@ -49,7 +49,7 @@ fn group() -> GroupName {
 }
 
 fn scope(group: GroupName, driver: Driver, recreate: bool) -> Scope {
-    Scope { group, local: node(), driver, recreate, port_ids: BTreeMap::new(), parameters: BTreeMap::new() }
+    Scope { group, local: Some(node()), driver, recreate, port_ids: BTreeMap::new(), parameters: BTreeMap::new() }
 }
 
 /// Two nodes with a port each, and the local one's ports with two initiator groups.
@@ -155,7 +155,7 @@ pub fn device(data: &[u8]) {
     }
     check(&start);
     check(&converge(&scope, &wanted, &nothing).steps);
-    check(&demote(&scope, &wanted, AluaState::Standby));
+    check(&demote(&scope, &wanted.blocks(), AluaState::Standby));
     group_wanted::unmatched(&params, &local);
 }
 
@@ -225,13 +225,13 @@ pub fn record(data: &[u8]) {
     for text in [text.to_string(), format!("scst-ocf record 1\n{text}\nend\n")] {
         let Some(record) = StateFile::parse(&text) else { continue };
         assert_eq!(StateFile::parse(&record.text()).as_ref(), Some(&record), "{text:?}");
-        check(&release(&Storage::default(), &record.blocks));
+        check(&release(&Storage::default().blocks(), &record.blocks));
         let mut found = Storage::default();
         for (device, owed) in &record.blocks {
             let block = scst_core::scst::device::Block { count: owed.before.saturating_add(1), pending: false };
             found.devices.insert(device.clone(), scst_core::state::Device { block, ..Default::default() });
         }
-        check(&release(&found, &record.blocks));
+        check(&release(&found.blocks(), &record.blocks));
         let group = record.group.clone().unwrap_or_else(group);
         let groups = record.ini_groups.iter().map(|name| (name.clone(), IniGroup::default()));
         let up = Port { enabled: true, rel_tgt_id: 1, groups: groups.collect(), ..Port::default() };

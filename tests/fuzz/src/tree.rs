@@ -184,14 +184,17 @@ fn look(observer: Observer<'_>) {
         check(&converge(&scope, &found, &nothing).steps);
         let found = possible(found);
         assert_eq!(converge(&scope, &found, &found).steps, []);
-        check(&demote(&scope, &found, AluaState::Standby));
-        check(&release(&found, &found.devices.keys().map(|device| (device.clone(), Owed::default())).collect()));
+        check(&demote(&scope, &found.blocks(), AluaState::Standby));
+        check(&release(
+            &found.blocks(),
+            &found.devices.keys().map(|device| (device.clone(), Owed::default())).collect(),
+        ));
         // What a start that is undone puts back.
         check(&converge(&scope, &nothing, &found).steps);
         if let Some(group) = &found.group {
             let standby = |state| group.target_groups.keys().map(|node| (node.clone(), state)).collect();
-            check(&states(&scope, group, &standby(AluaState::Standby)).steps);
-            check(&states(&scope, group, &BTreeMap::from([(node(), AluaState::Active)])).steps);
+            check(&states(&scope, &group.view(), &standby(AluaState::Standby)).steps);
+            check(&states(&scope, &group.view(), &BTreeMap::from([(node(), AluaState::Active)])).steps);
             let present = observer.port_names(Driver::Qla2x00t).unwrap_or_default().into_iter().collect();
             check(&adopt_ports(&scope, group, &present));
         }

@@ -8,17 +8,13 @@
 
 use std::collections::BTreeMap;
 
-use quick_xml::events::{BytesStart, Event};
-
-use super::{ClusterError, Nodes, limit, parse_nodes, walk};
+use super::cib::{self, Container, Pair, Primitive, Resource, Resources, Set};
+use super::{ClusterError, Nodes, limit};
 use crate::command::{CommandError, Tools};
 use crate::deadline::Deadline;
 
 /// The provider of our agents.
 const PROVIDER: &str = "onesty";
-
-/// Deeper than any CIB goes: whoever walks a tree of elements needs stack for each level.
-const MAX_DEPTH: usize = 100;
 
 /// What the cluster has configured, as far as it concerns us.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -56,84 +52,132 @@ pub fn query_configuration(tools: &Tools, deadline: &Deadline) -> Result<Configu
 ///
 /// Why it is no such answer.
 pub fn parse_configuration(xml: &str) -> Result<Configuration, String> {
-    let nodes = parse_nodes(xml)?;
-    let root = Element::parse(xml)?;
-    let mut by_id = BTreeMap::new();
-    root.index(&mut by_id);
+    let sections = cib::parse(xml)?;
+    let index = Index::of(&sections.resources);
     let mut resources = Vec::new();
-    for element in root.descendants("resources") {
-        collect(element, &[], &by_id, &mut resources);
+    for resource in &sections.resources.all {
+        match resource {
+            Resource::Primitive(primitive) => resources.extend(index.configured(primitive, &[])),
+            Resource::Clone(container) | Resource::Master(container) | Resource::Group(container) => {
+                index.inside(container, &[], &mut resources);
+            }
+            Resource::Template(_) | Resource::Other => {}
+        }
     }
-    let told = told(&root, &nodes);
+    let nodes = sections.nodes.into();
+    let told = told(sections.status, &nodes);
     Ok(Configuration { nodes, resources, told })
 }
 
 /// The transient attributes.
-fn told(root: &Element, nodes: &Nodes) -> BTreeMap<String, BTreeMap<String, String>> {
+fn told(status: cib::Status, nodes: &Nodes) -> BTreeMap<String, BTreeMap<String, String>> {
     let mut told: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
-    for attributes in root.descendants("transient_attributes") {
-        let Some(node) = nodes.0.iter().find(|node| Some(node.id.as_str()) == attributes.get("id")) else { continue };
-        for pair in attributes.descendants("nvpair") {
-            if let (Some(name), Some(value)) = (pair.get("name"), pair.get("value")) {
-                told.entry(name.to_owned()).or_default().insert(node.name.clone(), value.to_owned());
+    for state in status.node_state {
+        let Some(node) = nodes.0.iter().find(|node| node.id == state.id) else { continue };
+        let sets = state.transient_attributes.into_iter().flat_map(|attributes| attributes.instance_attributes);
+        for pair in sets.flat_map(|set| set.nvpair) {
+            if let (Some(name), Some(value)) = (pair.name, pair.value) {
+                told.entry(name).or_default().insert(node.name.clone(), value);
             }
         }
     }
     told
 }
 
-/// Walks down to the primitives; `around` holds what a primitive stands in, the innermost first.
-fn collect<'x>(
-    element: &'x Element,
-    around: &[&'x Element],
-    by_id: &BTreeMap<&'x str, &'x Element>,
-    found: &mut Vec<Configured>,
-) {
-    for child in &element.children {
-        match child.name.as_str() {
-            "primitive" => {
-                let template = child.get("template").and_then(|id| by_id.get(id)).copied();
-                let get = |name: &str| child.get(name).or_else(|| template?.get(name));
-                if get("class") != Some("ocf") || get("provider") != Some(PROVIDER) {
-                    continue;
+/// What other elements refer to, by its id.
+#[derive(Debug, Default)]
+struct Index<'x> {
+    templates: BTreeMap<&'x str, &'x Primitive>,
+    sets: BTreeMap<&'x str, &'x Set>,
+    pairs: BTreeMap<&'x str, &'x Pair>,
+}
+
+impl<'x> Index<'x> {
+    fn of(resources: &'x Resources) -> Self {
+        let mut index = Self::default();
+        for resource in &resources.all {
+            match resource {
+                Resource::Primitive(primitive) => index.add(&primitive.instance_attributes),
+                Resource::Template(template) => {
+                    index.templates.insert(&template.id, template);
+                    index.add(&template.instance_attributes);
                 }
-                let mut resource = Configured {
-                    id: child.get("id").unwrap_or_default().to_owned(),
-                    agent: get("type").unwrap_or_default().to_owned(),
-                    params: BTreeMap::new(),
-                    left_out: Vec::new(),
-                };
-                for level in std::iter::once(child).chain(template).chain(around.iter().copied()) {
-                    resource.add(level, by_id);
+                Resource::Clone(container) | Resource::Master(container) | Resource::Group(container) => {
+                    index.add_container(container);
                 }
-                found.push(resource);
+                Resource::Other => {}
             }
-            "clone" | "master" | "group" => {
-                let mut inside = vec![child];
-                inside.extend(around);
-                collect(child, &inside, by_id, found);
-            }
-            _ => {}
         }
+        index
+    }
+
+    fn add_container(&mut self, container: &'x Container) {
+        self.add(&container.instance_attributes);
+        container.primitive.iter().for_each(|primitive| self.add(&primitive.instance_attributes));
+        container.group.iter().for_each(|group| self.add_container(group));
+    }
+
+    fn add(&mut self, sets: &'x [Set]) {
+        for set in sets {
+            self.sets.extend(set.id.as_deref().map(|id| (id, set)));
+            self.pairs.extend(set.nvpair.iter().filter_map(|pair| Some((pair.id.as_deref()?, pair))));
+        }
+    }
+
+    /// The set itself, or the one that it refers to.
+    fn set<'a>(&'a self, set: &'a Set) -> &'a Set {
+        set.reference.as_deref().and_then(|id| self.sets.get(id)).copied().unwrap_or(set)
+    }
+
+    /// The pair itself, or the one that it refers to.
+    fn pair<'a>(&'a self, pair: &'a Pair) -> &'a Pair {
+        pair.reference.as_deref().and_then(|id| self.pairs.get(id)).copied().unwrap_or(pair)
+    }
+
+    /// Walks down to the primitives; `around` holds the sets of what a primitive stands in, the innermost first.
+    fn inside(&self, container: &Container, around: &[&[Set]], found: &mut Vec<Configured>) {
+        let mut levels = vec![container.instance_attributes.as_slice()];
+        levels.extend(around);
+        found.extend(container.primitive.iter().filter_map(|primitive| self.configured(primitive, &levels)));
+        container.group.iter().for_each(|group| self.inside(group, &levels, found));
+    }
+
+    /// The resource that a primitive is, if it is one of our agents.
+    fn configured(&self, primitive: &Primitive, around: &[&[Set]]) -> Option<Configured> {
+        let template = primitive.template.as_deref().and_then(|id| self.templates.get(id)).copied();
+        let get = |of: fn(&Primitive) -> &Option<String>| of(primitive).as_deref().or_else(|| of(template?).as_deref());
+        if get(|primitive| &primitive.class) != Some("ocf") || get(|primitive| &primitive.provider) != Some(PROVIDER) {
+            return None;
+        }
+        let mut resource = Configured {
+            id: primitive.id.clone(),
+            agent: get(|primitive| &primitive.agent).unwrap_or_default().to_owned(),
+            params: BTreeMap::new(),
+            left_out: Vec::new(),
+        };
+        let own = std::iter::once(primitive).chain(template).map(|level| level.instance_attributes.as_slice());
+        for level in own.chain(around.iter().copied()) {
+            resource.add(level, self);
+        }
+        Some(resource)
     }
 }
 
 impl Configured {
     /// Adds what one level says of parameters that are not known yet.
-    fn add(&mut self, level: &Element, by_id: &BTreeMap<&str, &Element>) {
-        let sets = level.children.iter().filter(|set| set.name == "instance_attributes");
-        let mut sets: Vec<&Element> = sets.map(|set| set.resolved(by_id)).collect();
-        sets.sort_by_key(|set| std::cmp::Reverse(score(set.get("score"))));
+    fn add(&mut self, level: &[Set], index: &Index<'_>) {
+        let mut sets: Vec<&Set> = level.iter().map(|set| index.set(set)).collect();
+        sets.sort_by_key(|set| std::cmp::Reverse(score(set.score.as_deref())));
         for set in sets {
-            if set.children.iter().any(|child| child.name == "rule") {
-                let id = set.get("id").unwrap_or_default();
+            if !set.rule.is_empty() {
+                let id = set.id.as_deref().unwrap_or_default();
                 self.left_out.push(format!("parameters {id} have a rule, which only the cluster can follow: left out"));
                 continue;
             }
-            for pair in set.children.iter().filter(|pair| pair.name == "nvpair") {
-                let pair = pair.resolved(by_id);
-                if let (Some(name), Some(value)) = (pair.get("name"), pair.get("value")) {
-                    self.params.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+            for pair in &set.nvpair {
+                let pair = index.pair(pair);
+                if let (Some(name), Some(value)) = (&pair.name, &pair.value) {
+                    self.params.entry(name.clone()).or_insert_with(|| value.clone());
                 }
             }
         }
@@ -145,77 +189,6 @@ fn score(text: Option<&str>) -> i64 {
         "INFINITY" | "+INFINITY" => i64::MAX,
         "-INFINITY" => i64::MIN,
         number => number.parse().unwrap_or(0),
-    }
-}
-
-/// An element of the CIB.
-#[derive(Debug, Default)]
-pub struct Element {
-    /// Its name.
-    pub name: String,
-    /// Its attributes, with their entities resolved.
-    pub attributes: BTreeMap<String, String>,
-    /// The elements in it.
-    pub children: Vec<Element>,
-}
-
-impl Element {
-    /// Reads a document; the result has its root as the only child.
-    ///
-    /// # Errors
-    ///
-    /// Why it is none.
-    pub fn parse(xml: &str) -> Result<Self, String> {
-        let mut open = vec![Self::default()];
-        walk(xml, |event| {
-            match event {
-                Event::Start(_) if open.len() > MAX_DEPTH => return Err("elements stand too deep in each other".into()),
-                Event::Start(element) => open.push(Self::of(&element)?),
-                Event::Empty(element) => {
-                    let element = Self::of(&element)?;
-                    open.last_mut().ok_or("it ends too early")?.children.push(element);
-                }
-                Event::End(_) => {
-                    let closed = open.pop().ok_or("it ends too early")?;
-                    open.last_mut().ok_or("it ends too early")?.children.push(closed);
-                }
-                _ => {}
-            }
-            Ok(())
-        })?;
-        open.pop().ok_or_else(|| "it is empty".to_owned())
-    }
-
-    fn of(element: &BytesStart<'_>) -> Result<Self, String> {
-        let mut attributes = BTreeMap::new();
-        for attribute in element.attributes() {
-            let name = attribute.map_err(|error| error.to_string())?.key.as_ref().to_owned();
-            let value = super::attribute(element, &name)?.unwrap_or_default();
-            attributes.insert(name, value);
-        }
-        Ok(Self { name: element.name().as_ref().to_owned(), attributes, children: Vec::new() })
-    }
-
-    /// An attribute.
-    pub fn get(&self, name: &str) -> Option<&str> {
-        self.attributes.get(name).map(String::as_str)
-    }
-
-    fn index<'x>(&'x self, by_id: &mut BTreeMap<&'x str, &'x Self>) {
-        by_id.extend(self.get("id").map(|id| (id, self)));
-        self.children.iter().for_each(|child| child.index(by_id));
-    }
-
-    /// Itself, or what it refers to.
-    fn resolved<'x>(&'x self, by_id: &BTreeMap<&str, &'x Self>) -> &'x Self {
-        self.get("id-ref").and_then(|id| by_id.get(id)).copied().unwrap_or(self)
-    }
-
-    /// The elements of that name, wherever they are; not those inside of one.
-    pub fn descendants(&self, name: &str) -> Vec<&Self> {
-        let inside = |child: &'_ Self| child.name == name;
-        let (here, deeper): (Vec<_>, Vec<_>) = self.children.iter().partition(|child| inside(child));
-        here.into_iter().chain(deeper.into_iter().flat_map(|child| child.descendants(name))).collect()
     }
 }
 
@@ -313,9 +286,13 @@ mod tests {
 
     #[test]
     fn an_answer_that_goes_too_deep_does_not_exhaust_the_stack() {
-        let nested = |depth| format!("<nodes/>{}{}", "<a>".repeat(depth), "</a>".repeat(depth));
-        assert!(parse_configuration(&nested(MAX_DEPTH)).is_ok());
-        assert!(parse_configuration(&nested(100_000)).is_err());
+        let nested = |name: &str, depth| {
+            let inside = format!("{}{}", format!("<{name}>").repeat(depth), format!("</{name}>").repeat(depth));
+            parse_configuration(&format!("<configuration><nodes/><resources>{inside}</resources></configuration>"))
+        };
+        assert!(nested("group", 50).is_ok());
+        assert!(nested("group", 100_000).is_err());
+        assert!(nested("a", 100_000).is_ok(), "what is not read is passed over");
     }
 
     #[test]

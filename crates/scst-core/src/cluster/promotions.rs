@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use quick_xml::events::Event;
 
-use super::{ClusterError, attribute, limit, plain, walk};
+use super::element::{attribute, walk};
+use super::roles::plain;
+use super::{ClusterError, limit};
 use crate::command::{CommandError, Tools};
 use crate::deadline::Deadline;
 

@@ -3,9 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use quick_xml::events::Event;
-
-use super::{ClusterError, Nodes, attribute, limit, parse_nodes, walk};
+use super::cib::{self, Pair};
+use super::{ClusterError, Nodes, limit};
 use crate::command::{CommandError, Tools};
 use crate::deadline::Deadline;
 use crate::scst::host_id::ClusterId;
@@ -73,41 +72,22 @@ pub fn query_survey(tools: &Tools, deadline: &Deadline, told: &str) -> Result<Su
 ///
 /// Why it is no such answer.
 pub fn parse_survey(xml: &str, told: &str) -> Result<Survey, String> {
-    let mut survey = Survey { nodes: parse_nodes(xml)?, ..Survey::default() };
-    let mut inside = 0_usize;
-    let mut by_id = BTreeMap::new();
-    walk(xml, |event| {
-        let element = match &event {
-            Event::Start(element) if element.name().as_ref() == "nodes" => {
-                inside += 1;
-                return Ok(());
-            }
-            Event::End(element) if element.name().as_ref() == "nodes" => {
-                inside = inside.saturating_sub(1);
-                return Ok(());
-            }
-            Event::Start(element) | Event::Empty(element) if inside == 0 && element.name().as_ref() == "nvpair" => {
-                element
-            }
-            _ => return Ok(()),
-        };
-        let (Some(name), Some(value)) = (attribute(element, "name")?, attribute(element, "value")?) else {
-            return Ok(());
-        };
+    let sections = cib::parse(xml)?;
+    let mut survey = Survey { nodes: sections.nodes.into(), ..Survey::default() };
+    for Pair { id, name, value, .. } in sections.nvpair {
+        let (Some(name), Some(value)) = (name, value) else { continue };
         match name.as_str() {
             NAME => _ = survey.name.get_or_insert(value),
             MARK => _ = survey.mark.get_or_insert(value),
             FENCING => _ = survey.fencing.get_or_insert(value),
             name if name == told => {
-                let id = attribute(element, "id")?.unwrap_or_default();
-                by_id.extend(node_of(&id, told).map(|node| (node.to_owned(), value)));
+                let node = id.as_deref().and_then(|id| node_of(id, told));
+                let node = node.and_then(|id| survey.nodes.0.iter().find(|node| node.id == id));
+                survey.told.extend(node.map(|node| (node.name.clone(), value)));
             }
             _ => {}
         }
-        Ok(())
-    })?;
-    let named = survey.nodes.0.iter().filter_map(|node| Some((node.name.clone(), by_id.remove(&node.id)?)));
-    survey.told = named.collect();
+    }
     Ok(survey)
 }
 

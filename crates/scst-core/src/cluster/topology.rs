@@ -5,40 +5,16 @@
 //! and 99 groups have numbers. A name that cannot be a port keeps its place in the counting: a node that reads it as
 //! a port, because it runs another version, must come to the same numbers for the others.
 
-use std::collections::BTreeMap;
+mod member;
+mod numbers;
+mod repeated;
 
-use super::{ClusterNode, Nodes, TARGETPORTS};
+use self::member::{local_member, local_node, peer_member};
+pub use self::numbers::{MAX_GROUPS, Member, Port, entries, io_group};
+use self::repeated::Repeated;
+use super::Nodes;
 use crate::ocf::exit::{Failure, one_line};
-use crate::scst::names::{Driver, NameError, NodeName, TargetName};
-
-/// The largest node id whose numbers fit.
-const MAX_ID: u16 = 654;
-
-/// The most initiator groups that a node has numbers for.
-pub const MAX_GROUPS: usize = MAX_COUNT;
-
-/// The most ports, and the most initiator groups, of one node.
-const MAX_COUNT: usize = 99;
-
-/// One port of a node.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Port {
-    /// The target, as configured; sysfs may spell it in another case.
-    pub name: TargetName,
-    /// The relative target port id it must have.
-    pub rel_tgt_id: u16,
-}
-
-/// One node with ports of the wanted driver.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Member {
-    /// The node, and the name of its target group.
-    pub name: NodeName,
-    /// The node's id, and the `group_id` of its target group.
-    pub id: u16,
-    /// Its ports, in the order of the attribute. Never empty.
-    pub ports: Vec<Port>,
-}
+use crate::scst::names::Driver;
 
 /// The local node and its peers, sorted by id.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,26 +23,6 @@ pub struct Topology {
     pub local: Member,
     /// Every other node with ports.
     pub peers: Vec<Member>,
-}
-
-impl Member {
-    /// The ports with their numbers, as they are listed: sysfs may spell them in another case.
-    pub fn listed(&self) -> Vec<(TargetName, u16)> {
-        self.ports.iter().map(|port| (port.name.clone(), port.rel_tgt_id)).collect()
-    }
-}
-
-/// The I/O group of the `k`-th (from 1) initiator group on the node `id`; `None` if no number exists for it.
-pub fn io_group(id: u16, k: usize) -> Option<u16> {
-    numbered(id, k)
-}
-
-/// id × 100 + n, if it is a number that SCST can hold.
-fn numbered(id: u16, n: usize) -> Option<u16> {
-    if !(1..=MAX_ID).contains(&id) || !(1..=MAX_COUNT).contains(&n) {
-        return None;
-    }
-    Some(id * 100 + u16::try_from(n).ok()?)
 }
 
 /// No topology for the local node, and what else its attributes and those of its peers are to be warned about.
@@ -104,196 +60,14 @@ impl Topology {
     }
 }
 
-/// The entries of a node's list. Commas and blanks separate; an empty entry is none.
-pub fn entries(node: &ClusterNode) -> impl Iterator<Item = &str> {
-    let list = node.targetports.as_deref().unwrap_or_default();
-    list.split(|c: char| c == ',' || c.is_whitespace()).filter(|entry| !entry.is_empty())
-}
-
-/// The names that stand in more than one place of the lists of all nodes. One port cannot have two numbers, nor two nodes. What
-/// is a name of no driver is no port, however often it keeps a place.
-struct Repeated<'a> {
-    driver: Driver,
-    /// By the form under which equal names are equal: the nodes that list it, one for each place, and a spelling.
-    names: BTreeMap<String, (Vec<&'a str>, &'a str)>,
-}
-
-impl<'a> Repeated<'a> {
-    fn find(nodes: &'a Nodes, driver: Driver) -> Self {
-        let mut names: BTreeMap<String, (Vec<&str>, &str)> = BTreeMap::new();
-        for node in nodes.0.iter().filter(|node| !node.remote) {
-            for entry in entries(node) {
-                let Some(key) = key(driver, entry) else { continue };
-                let (places, spelling) = names.entry(key).or_default();
-                places.push(&node.name);
-                *spelling = entry;
-            }
-        }
-        names.retain(|_, (places, _)| places.len() > 1);
-        Self { driver, names }
-    }
-
-    fn has(&self, entry: &str) -> bool {
-        key(self.driver, entry).is_some_and(|key| self.names.contains_key(&key))
-    }
-
-    /// Says in whose lists each of the names stands that `of` accepts by the names of the nodes.
-    fn sentences(&self, of: impl Fn(&[&str]) -> bool) -> Vec<String> {
-        let listed = self.names.values().filter(|(places, _)| of(places));
-        listed
-            .map(|(places, port)| {
-                let mut nodes = places.clone();
-                nodes.dedup();
-                if let [node] = nodes.as_slice() {
-                    format!("port {port} is listed twice in {TARGETPORTS} of node {node}")
-                } else {
-                    format!("port {port} is listed in {TARGETPORTS} of node {}", nodes.join(" and of node "))
-                }
-            })
-            .collect()
-    }
-
-    /// The local node cannot start with them.
-    fn refuse(&self, local: &str, warnings: &mut Vec<String>) -> Result<(), Failure> {
-        let mut sentences = self.sentences(|places| places.contains(&local)).into_iter();
-        let Some(first) = sentences.next() else { return Ok(()) };
-        warnings.extend(sentences);
-        Err(Failure::args(first)
-            .with_hint("every port belongs into the attribute of one node, once; correct it and clean up the resource"))
-    }
-
-    /// What does not concern the local node is no reason to keep it from serving.
-    fn elsewhere(&self, local: &str) -> impl Iterator<Item = String> {
-        let sentences = self.sentences(|places| !places.contains(&local)).into_iter();
-        sentences.map(|sentence| format!("{sentence}: it is left out of every target group"))
-    }
-}
-
-/// The form under which names of one port are equal; `None` for what is a name of no driver.
-fn key(driver: Driver, entry: &str) -> Option<String> {
-    let name = TargetName::parse(driver, entry).ok().map(|name| name.key());
-    name.or_else(|| of_another_driver(entry).then(|| entry.to_ascii_lowercase()))
-}
-
-/// The local node must be a member of the cluster that can serve targets.
-fn local_node<'a>(nodes: &'a Nodes, local: &str) -> Result<&'a ClusterNode, Failure> {
-    let node = nodes.node(local).ok_or_else(|| {
-        Failure::installed(format!("node {local} is not in the CIB, so it has no {TARGETPORTS}"))
-            .with_hint("compare the node names of the cluster with this node's name")
-    })?;
-    if node.remote {
-        return Err(Failure::installed(format!("node {local} is a remote node, which cannot serve targets")));
-    }
-    Ok(node)
-}
-
-/// The local node must have numbers, or nothing can be started here.
-fn local_member(
-    node: &ClusterNode,
-    driver: Driver,
-    repeated: &Repeated<'_>,
-    warnings: &mut Vec<String>,
-) -> Result<Member, Failure> {
-    let name = &node.name;
-    // Named whatever else is wrong: often the reason of it.
-    let names = names(node, driver, warnings);
-    repeated.refuse(name, warnings)?;
-    if entries(node).next().is_none() {
-        return Err(Failure::installed(format!("node {name} has no {TARGETPORTS} attribute"))
-            .with_hint(format!("crm_attribute --node {name} --name {TARGETPORTS} --update PORT,PORT")));
-    }
-    let unusable = |error: &NameError| Failure::args(format!("node name {name} cannot name a target group: {error}"));
-    let checked = NodeName::parse(name).map_err(|error| unusable(&error))?;
-    let id = small_id(node).ok_or_else(|| {
-        Failure::args(format!("node {name} has the id {}, target ids exist for 1 to {MAX_ID}", node.id))
-            .with_hint("give the node a nodeid from 1 to 654 in corosync.conf")
-    })?;
-    let count = entries(node).count();
-    if count > MAX_COUNT {
-        return Err(Failure::args(format!("node {name} lists {count} ports, target ids exist for {MAX_COUNT}"))
-            .with_hint(format!("shorten {TARGETPORTS} of this node")));
-    }
-    let ports = ports(names, id);
-    if ports.is_empty() {
-        return Err(Failure::installed(format!("{TARGETPORTS} of node {name} has no port of driver {driver}")));
-    }
-    Ok(Member { name: checked, id, ports })
-}
-
-/// A peer without numbers is left out: this node can serve without publishing the other's paths.
-fn peer_member(
-    node: &ClusterNode,
-    driver: Driver,
-    repeated: &Repeated<'_>,
-    warnings: &mut Vec<String>,
-) -> Option<Member> {
-    let name = &node.name;
-    let count = entries(node).count();
-    if count == 0 {
-        return None;
-    }
-    let checked = match NodeName::parse(name) {
-        Ok(checked) => checked,
-        Err(error) => {
-            warnings.push(format!("node {name} is left out, its name cannot name a target group: {error}"));
-            return None;
-        }
-    };
-    let Some(id) = small_id(node) else {
-        warnings
-            .push(format!("node {name} is left out: it has the id {}, target ids exist for 1 to {MAX_ID}", node.id));
-        return None;
-    };
-    if count > MAX_COUNT {
-        warnings.push(format!("node {name} is left out: it lists {count} ports, target ids exist for {MAX_COUNT}"));
-        return None;
-    }
-    let mut names = names(node, driver, warnings);
-    names.retain(|(_, name)| !repeated.has(name.as_str()));
-    // A target group without a port would count as local, so a peer without one has none.
-    let ports = ports(names, id);
-    (!ports.is_empty()).then_some(Member { name: checked, id, ports })
-}
-
-/// The node's id, if numbers exist for it.
-fn small_id(node: &ClusterNode) -> Option<u16> {
-    node.id.parse().ok().filter(|id| (1..=MAX_ID).contains(id))
-}
-
-/// The names of this driver in a node's list, each with its place there (from 1). What is a name of no driver is warned about.
-fn names(node: &ClusterNode, driver: Driver, warnings: &mut Vec<String>) -> Vec<(usize, TargetName)> {
-    let mut names = Vec::new();
-    for (place, entry) in entries(node).enumerate() {
-        match TargetName::parse(driver, entry) {
-            Ok(name) if driver.has_form() || !of_another_driver(entry) => names.push((place + 1, name)),
-            Ok(_) => {}
-            // A node may have ports of several drivers in its list; only what is a port of none is a mistake.
-            Err(_) if of_another_driver(entry) => {}
-            Err(error) => {
-                let name = &node.name;
-                warnings.push(format!("entry {entry:?} of {TARGETPORTS} of node {name} is ignored: {error}"));
-            }
-        }
-    }
-    names
-}
-
-/// The names with the numbers of their places.
-fn ports(names: Vec<(usize, TargetName)>, id: u16) -> Vec<Port> {
-    let numbered = |(place, name)| Some(Port { name, rel_tgt_id: numbered(id, place)? });
-    names.into_iter().filter_map(numbered).collect()
-}
-
-/// Whether the entry is a name of one of the drivers that have a grammar of their own.
-fn of_another_driver(entry: &str) -> bool {
-    [Driver::Qla2x00t, Driver::Iscsi, Driver::IbSrpt].into_iter().any(|driver| TargetName::parse(driver, entry).is_ok())
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use std::collections::BTreeMap;
+
     use super::*;
+    use crate::cluster::ClusterNode;
     use crate::ocf::exit::ExitCode;
 
     fn nodes(list: &[(&str, &str, Option<&str>)]) -> Nodes {
@@ -310,7 +84,7 @@ mod tests {
         format!("21:00:00:24:ff:60:{:02x}:{:02x}", n / 256, n % 256)
     }
 
-    fn picture(member: &Member) -> String {
+    fn text_of(member: &Member) -> String {
         let ports: Vec<String> = member.ports.iter().map(|port| format!("{}={}", port.rel_tgt_id, port.name)).collect();
         format!("{} {} {}", member.id, member.name, ports.join(" "))
     }
@@ -344,8 +118,8 @@ mod tests {
             ("blank", "10", Some(" , ")),
         ]);
         let (topology, warnings) = build(&nodes, "beta").unwrap();
-        assert_eq!(picture(&topology.local), "2 beta 201=21:00:00:1b:32:0b:52:75 202=21:01:00:1b:32:2b:52:75");
-        let peers: Vec<String> = topology.peers.iter().map(picture).collect();
+        assert_eq!(text_of(&topology.local), "2 beta 201=21:00:00:1b:32:0b:52:75 202=21:01:00:1b:32:2b:52:75");
+        let peers: Vec<String> = topology.peers.iter().map(text_of).collect();
         assert_eq!(
             peers,
             ["1 alpha 101=21:00:00:24:ff:60:d0:10 102=21:00:00:24:ff:60:d0:11", "7 gamma 701=50:01:43:80:0a:0b:0c:01"]
@@ -359,12 +133,12 @@ mod tests {
     fn a_name_that_is_no_port_keeps_its_place() {
         let nodes = nodes(&[("alpha", "1", Some("nonsense,iqn.2024-01.org.example:a,21:00:00:24:ff:60:d0:10,../x"))]);
         let (topology, warnings) = build(&nodes, "alpha").unwrap();
-        assert_eq!(picture(&topology.local), "1 alpha 103=21:00:00:24:ff:60:d0:10");
+        assert_eq!(text_of(&topology.local), "1 alpha 103=21:00:00:24:ff:60:d0:10");
         assert_eq!(warnings.len(), 2);
         assert!(warnings[0].starts_with("entry \"nonsense\" of targetports of node alpha is ignored"));
         assert!(warnings[1].contains("\"../x\""));
         let (topology, _) = Topology::build(&nodes, "alpha", Driver::Iscsi).unwrap();
-        assert_eq!(picture(&topology.local), "1 alpha 102=iqn.2024-01.org.example:a");
+        assert_eq!(text_of(&topology.local), "1 alpha 102=iqn.2024-01.org.example:a");
     }
 
     #[test]
@@ -407,7 +181,7 @@ mod tests {
                     Ok((topology, warnings)) => {
                         assert!(!reason.ends_with(local), "{local} lists it");
                         assert_eq!(warnings, [format!("{reason}: it is left out of every target group")]);
-                        let all: Vec<_> = topology.peers.iter().chain([&topology.local]).map(picture).collect();
+                        let all: Vec<_> = topology.peers.iter().chain([&topology.local]).map(text_of).collect();
                         let all: std::collections::BTreeSet<_> = all.into_iter().collect();
                         assert_eq!(all, members.iter().cloned().collect());
                     }

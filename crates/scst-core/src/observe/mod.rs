@@ -1,8 +1,13 @@
 //! Reads the kernel's tree into `state`. What is not there is left out; what cannot be read is an error, because a plan
-//! made from half a picture would be wrong.
+//! made from half a view would be wrong.
 
+mod detail;
+mod device;
+mod device_group;
 pub mod fc_hosts;
 pub mod lockspaces;
+mod lun;
+mod machine;
 mod ports;
 pub mod sessions;
 pub mod storage;

@@ -12,23 +12,27 @@
 //! levels also go to the trace file. Nothing here can fail an action, block it or end it: a destination that does not take the line
 //! does not get it.
 
-use std::fmt::{self, Write as _};
-use std::fs::{File, OpenOptions};
-use std::io::{IsTerminal, Write as _};
-use std::os::unix::fs::OpenOptionsExt;
-use std::os::unix::net::UnixDatagram;
-use std::path::{Path, PathBuf};
+mod clock;
+mod destination;
+mod trace;
 
-use nix::libc::{O_NOCTTY, O_NONBLOCK};
+use std::fmt::{self, Write as _};
+use std::fs::File;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use jiff::Zoned;
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt};
-use tz::{DateTime, TimeZone};
 
+use self::clock::now;
+use self::destination::{Line, facility};
+use self::trace::trace_file;
 use super::action::Action;
-use super::env::{Env, is_true};
+use super::env::Env;
 use super::exit::one_line;
 
 /// The target of the event that repeats an exit reason: it is on stderr already and is not written there again.
@@ -52,16 +56,6 @@ pub struct OcfLog {
     debuglog: Option<PathBuf>,
     debug: bool,
     trace: Option<File>,
-}
-
-/// One line for one destination.
-#[derive(Debug, PartialEq, Eq)]
-enum Line {
-    Stderr(String),
-    Syslog(String),
-    Logfile(String),
-    Debuglog(String),
-    Trace(String),
 }
 
 /// Makes the log the destination of all events of this process.
@@ -96,7 +90,7 @@ impl OcfLog {
     }
 
     /// The lines that one message becomes. `time` is the local time.
-    fn lines(&self, level: Level, reason: bool, text: &str, time: &DateTime) -> Vec<Line> {
+    fn lines(&self, level: Level, reason: bool, text: &str, time: &Zoned) -> Vec<Line> {
         let mut lines = Vec::new();
         let (name, severity) = match level {
             Level::ERROR => ("ERROR", 3),
@@ -104,7 +98,7 @@ impl OcfLog {
             Level::INFO => ("INFO", 6),
             _ => ("DEBUG", 7),
         };
-        let (tag, clock) = (&self.tag, format!("{} {:02} {}", month(time), time.month_day(), of_day(time)));
+        let (tag, clock) = (&self.tag, time.strftime("%b %d %H:%M:%S"));
         if self.trace.is_some() {
             lines.push(Line::Trace(format!("{clock} {name}: {text}\n")));
         }
@@ -120,7 +114,7 @@ impl OcfLog {
         }
         if let Some(facility) = self.facility {
             // The day of a syslog header is padded with a blank, that of the other lines with a zero.
-            let clock = format!("{} {:2} {}", month(time), time.month_day(), of_day(time));
+            let clock = time.strftime("%b %e %H:%M:%S");
             lines.push(Line::Syslog(format!("<{}>{clock} {tag}: {name}: {text}", facility * 8 + severity)));
         }
         if self.logfile.is_some() && !is_debug {
@@ -133,19 +127,6 @@ impl OcfLog {
             lines.push(Line::Debuglog(format!("{tag}:\t{clock} {name}: {text}\n")));
         }
         lines
-    }
-
-    /// Delivers a line; what cannot be delivered is lost.
-    fn send(&self, line: &Line) {
-        let delivered = match line {
-            Line::Stderr(text) => std::io::stderr().lock().write_all(text.as_bytes()),
-            Line::Syslog(text) => send_datagram(&self.socket, text),
-            Line::Logfile(text) => self.logfile.as_deref().map_or(Ok(()), |path| append(path, text)),
-            Line::Debuglog(text) => self.debuglog.as_deref().map_or(Ok(()), |path| append(path, text)),
-            Line::Trace(text) => self.trace.as_ref().map_or(Ok(()), |mut file| file.write_all(text.as_bytes())),
-        };
-        // There is no place left to complain to, and no reason to fail.
-        drop(delivered);
     }
 }
 
@@ -162,7 +143,7 @@ impl<S: Subscriber> Layer<S> for OcfLog {
         let reason = metadata.target() == REASON;
         let Some(now) = now() else { return };
         for line in self.lines(*metadata.level(), reason, &text, &now) {
-            self.send(&line);
+            line.send(&self.socket, self.logfile.as_deref(), self.debuglog.as_deref(), self.trace.as_ref());
         }
     }
 
@@ -192,83 +173,10 @@ impl Visit for Text {
     }
 }
 
-/// The number of a syslog facility; none for `none` and for a word that is no facility.
-fn facility(name: &str) -> Option<u8> {
-    const NAMES: [&str; 12] =
-        ["kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp"];
-    let number = NAMES.iter().position(|known| *known == name).and_then(|at| u8::try_from(at).ok());
-    let local = || name.strip_prefix("local")?.parse::<u8>().ok().filter(|n| *n < 8).map(|n| n + 16);
-    number.or_else(local)
-}
-
-/// The local time; UTC on a machine whose time zone cannot be read. None when the clock shows a year that no calendar has.
-fn now() -> Option<DateTime> {
-    let zone = TimeZone::local().unwrap_or_else(|_| TimeZone::utc());
-    DateTime::now(zone.as_ref()).or_else(|_| DateTime::now(TimeZone::utc().as_ref())).ok()
-}
-
-/// The month as syslog writes it.
-fn month(time: &DateTime) -> &'static str {
-    const NAMES: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    NAMES[usize::from(time.month() - 1)]
-}
-
-/// Hours, minutes and seconds.
-fn of_day(time: &DateTime) -> String {
-    format!("{:02}:{:02}:{:02}", time.hour(), time.minute(), time.second())
-}
-
-/// Sends one datagram and does not wait for a daemon that does not read.
-fn send_datagram(socket: &Path, text: &str) -> std::io::Result<()> {
-    let sender = UnixDatagram::unbound()?;
-    sender.set_nonblocking(true)?;
-    sender.send_to(text.as_bytes(), socket).map(drop)
-}
-
-/// Appends one line with one write. A FIFO without a reader, or a terminal, must not hold up the run or become its own.
-fn append(path: &Path, text: &str) -> std::io::Result<()> {
-    open(path)?.write_all(text.as_bytes())
-}
-
-fn open(path: &Path) -> std::io::Result<File> {
-    OpenOptions::new().append(true).create(true).custom_flags(O_NONBLOCK | O_NOCTTY).open(path)
-}
-
-/// The trace file, if a trace is wanted and can be written: a descriptor 3 to 9, an absolute path, or a file of this run
-/// in the place where cluster tools look for it.
-fn trace_file(agent: &str, action: Action, env: &Env) -> Option<File> {
-    let set = |name: &str| env.text(name).filter(|value| !value.is_empty());
-    let wanted = set("OCF_TRACE_RA").or_else(|| set("OCF_RESKEY_trace_ra")).is_some_and(is_true);
-    if !wanted {
-        return None;
-    }
-    let path = match set("OCF_TRACE_FILE").or_else(|| set("OCF_RESKEY_trace_file")) {
-        Some(fd @ ("3" | "4" | "5" | "6" | "7" | "8" | "9")) => Path::new("/proc/self/fd").join(fd),
-        Some(path) if path.starts_with('/') => path.into(),
-        Some(_) => return None,
-        None => {
-            let base = set("OCF_RESKEY_trace_dir").map_or_else(|| env.ha_varlib().join("trace_ra"), PathBuf::from);
-            let kind = component(set("OCF_RESOURCE_TYPE").unwrap_or(agent));
-            let now = now()?;
-            let day = format!("{:04}-{:02}-{:02}", now.year(), now.month(), now.month_day());
-            base.join(kind).join(format!("{}.{action}.{day}.{}", component(env.instance()), of_day(&now)))
-        }
-    };
-    if let Some(parent) = path.parent() {
-        // If this fails, so does opening the file.
-        let _ = std::fs::create_dir_all(parent);
-    }
-    open(&path).ok()
-}
-
-/// A name from outside as one path component.
-fn component(name: &str) -> String {
-    let name = name.replace('/', "_");
-    if name.chars().all(|c| c == '.') { "_".to_owned() } else { name }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::os::unix::net::UnixDatagram;
+
     use super::*;
 
     fn log(pairs: &[(&str, &str)], terminal: bool) -> OcfLog {
@@ -276,8 +184,8 @@ mod tests {
         OcfLog::new("scst_aluadg", Action::Start, &env, terminal)
     }
 
-    fn time() -> DateTime {
-        DateTime::new(2026, 11, 5, 7, 8, 9, 0, tz::LocalTimeType::utc()).unwrap()
+    fn time() -> Zoned {
+        jiff::civil::date(2026, 11, 5).at(7, 8, 9, 0).to_zoned(jiff::tz::TimeZone::UTC).unwrap()
     }
 
     fn lines(log: &OcfLog, level: Level) -> Vec<Line> {
@@ -381,7 +289,7 @@ mod tests {
         let path = directory.path().to_str().unwrap();
         let pairs = [("HA_VARLIB", path), ("OCF_RESKEY_trace_ra", "true"), ("OCF_RESOURCE_INSTANCE", "../dg")];
         let log = OcfLog::new("scst_aluadg", Action::Start, &Env::from_pairs(pairs), false);
-        log.send(&Line::Trace("one\n".into()));
+        Line::Trace("one\n".into()).send(&log.socket, None, None, log.trace.as_ref());
         assert_eq!(lines(&log, Level::TRACE), [Line::Trace("Nov 05 07:08:09 DEBUG: text\n".into())]);
         let kind = directory.path().join("trace_ra/scst_aluadg");
         let file = std::fs::read_dir(kind).unwrap().next().unwrap().unwrap();

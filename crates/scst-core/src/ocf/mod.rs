@@ -5,6 +5,7 @@
 pub mod action;
 pub mod env;
 pub mod exit;
+mod failure;
 pub mod log;
 pub mod metadata;
 pub mod notify;

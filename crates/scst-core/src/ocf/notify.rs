@@ -95,7 +95,7 @@ impl Notify {
 
     /// What a notification says about the nodes it names, without `local`. Empty for a notification that
     /// changes nobody's state (pre-start), and when type, operation or lists are missing.
-    pub fn changes(&self, local: &str) -> Vec<(String, PeerRole)> {
+    pub fn changes(&self, local: Option<&str>) -> Vec<(String, PeerRole)> {
         let (Some((when, operation)), Some(lists)) = (self.event, &self.lists) else {
             return Vec::new();
         };
@@ -128,7 +128,7 @@ impl Notify {
             (NotifyType::Pre, Operation::Stop) => all(&lists.stop, PeerRole::Changing),
             (NotifyType::Post, Operation::Stop) => all(&lists.stop, PeerRole::Stopped),
         };
-        changes.retain(|(node, _)| node != local);
+        changes.retain(|(node, _)| local != Some(node));
         changes
     }
 }
@@ -218,10 +218,10 @@ mod tests {
 
     #[test]
     fn a_notification_without_variables_changes_nothing() {
-        assert_eq!(Notify::from_env(&Env::default()).changes("alpha"), []);
-        assert_eq!(notify(&[("promote_uname", "beta")]).changes("alpha"), []);
+        assert_eq!(Notify::from_env(&Env::default()).changes(Some("alpha")), []);
+        assert_eq!(notify(&[("promote_uname", "beta")]).changes(Some("alpha")), []);
         assert_eq!(
-            notify(&[("type", "later"), ("operation", "promote"), ("promote_uname", "beta")]).changes("alpha"),
+            notify(&[("type", "later"), ("operation", "promote"), ("promote_uname", "beta")]).changes(Some("alpha")),
             []
         );
     }
@@ -249,10 +249,10 @@ mod tests {
         let (alpha, beta) = ("alpha".to_owned(), "beta".to_owned());
         // Hosts wait for beta.
         let waits = [(alpha.clone(), PeerRole::Changing), (beta.clone(), PeerRole::Running)];
-        assert_eq!(notify(&lists).changes("gamma"), waits);
+        assert_eq!(notify(&lists).changes(Some("gamma")), waits);
         lists[5] = ("promote_uname", " ");
         let settled = [(alpha, PeerRole::Running), (beta, PeerRole::Running)];
-        assert_eq!(notify(&lists).changes("gamma"), settled);
+        assert_eq!(notify(&lists).changes(Some("gamma")), settled);
     }
 
     #[test]
@@ -266,7 +266,7 @@ mod tests {
             ("promote_uname", "beta"),
             ("stop_uname", " "),
         ];
-        let changes = |lists: &[(&str, &str)]| notify(lists).changes("gamma");
+        let changes = |lists: &[(&str, &str)]| notify(lists).changes(Some("gamma"));
         assert_eq!(changes(&lists), [("alpha".to_owned(), PeerRole::Changing)]);
         lists[1] = ("operation", "promote");
         let arrived = |role| [("beta".to_owned(), PeerRole::Promoted), ("alpha".to_owned(), role)];
@@ -285,8 +285,8 @@ mod tests {
             ("promoted_uname", "alpha beta"),
             ("demote_uname", "alpha"),
         ];
-        assert_eq!(notify(&lists).changes("alpha"), [("beta".to_owned(), PeerRole::Promoted)]);
-        assert_eq!(notify(&lists).changes("beta"), [("alpha".to_owned(), PeerRole::Running)]);
+        assert_eq!(notify(&lists).changes(Some("alpha")), [("beta".to_owned(), PeerRole::Promoted)]);
+        assert_eq!(notify(&lists).changes(Some("beta")), [("alpha".to_owned(), PeerRole::Running)]);
     }
 
     #[test]

@@ -72,7 +72,7 @@ pub fn main(agent: &impl Agent) -> std::process::ExitCode {
     code.into()
 }
 
-/// Carries out an action that needs the world.
+/// Carries out an action that needs the environment and the system.
 fn perform(agent: &impl Agent, invocation: Invocation) -> ExitCode {
     let env = Env::from_process();
     let cancelled = Arc::new(AtomicBool::new(false));

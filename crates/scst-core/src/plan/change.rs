@@ -68,22 +68,6 @@ impl Change {
         }
     }
 
-    /// Verb and object of the sentence.
-    pub(super) fn words(&self, port: &TargetName) -> (String, String) {
-        let target = || format!("target {port}");
-        match self {
-            Self::Add => ("create".into(), target()),
-            Self::Delete => ("delete".into(), target()),
-            Self::CloseSessions => ("close all sessions of".into(), target()),
-            Self::SetAttribute { attribute, value } => (format!("set {attribute} {value} on"), target()),
-            Self::AddPortal { portal } => (format!("add portal {portal} to"), target()),
-            Self::DelPortal { portal } => (format!("remove portal {portal} from"), target()),
-            Self::AddUser { kind, user, .. } => (format!("add {kind} {user} to"), target()),
-            Self::SetUser { kind, user, .. } => (format!("set {kind} {user} on"), target()),
-            Self::DelUser { kind, user } => (format!("remove {kind} {user} from"), target()),
-        }
-    }
-
     /// It concerns a user.
     pub fn is_of_a_user(&self) -> bool {
         matches!(self, Self::AddUser { .. } | Self::SetUser { .. } | Self::DelUser { .. })

@@ -10,7 +10,10 @@ use std::collections::BTreeMap;
 use crate::scst::names::DeviceName;
 
 pub mod change;
+mod command;
+mod order;
 pub mod ports;
+mod sentence;
 mod settings;
 pub mod step;
 pub mod storage;

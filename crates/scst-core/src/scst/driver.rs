@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::names::NameError;
+use super::name_grammar::NameError;
 
 /// A target driver of SCST that the agents know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

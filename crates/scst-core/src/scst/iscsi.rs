@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::names::{EntryName, NameError, readable};
+use super::name_grammar::readable;
+use super::names::{EntryName, NameError};
 use super::target;
 use crate::scst::names::Driver;
 

@@ -11,6 +11,7 @@ pub mod driver;
 pub mod host_id;
 pub mod identity;
 pub mod iscsi;
+mod name_grammar;
 pub mod names;
 pub mod qla2x00t;
 pub mod target;

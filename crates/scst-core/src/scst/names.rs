@@ -11,63 +11,15 @@
 
 use std::fmt;
 
-use thiserror::Error;
-
 pub use super::driver::{Driver, HandlerName};
-
-/// The longest path component a file system opens; SCST accepts longer names and can then never be read again.
-const MAX_COMPONENT: usize = 255;
+pub use super::name_grammar::NameError;
+use super::name_grammar::{MAX_COMPONENT, part, readable, word};
 
 /// The longest device name `add_device` accepts.
 const MAX_DEVICE: usize = 64;
 
-/// The entry that the kernel keeps beside initiator groups, initiators, groups and members: a name equal to it answers EEXIST.
-const MGMT: &str = "mgmt";
-
 /// The attributes of a target group, which stand beside its members.
 const BESIDE_MEMBERS: [&str; 3] = ["state", "group_id", "preferred"];
-
-/// Why a text is not a name of the wanted kind.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum NameError {
-    /// Nothing is left to be a name.
-    #[error("empty name")]
-    Empty,
-    /// More bytes than the kernel or the agents' grammar allow.
-    #[error("{length} characters, at most {limit} are possible")]
-    TooLong {
-        /// Bytes given.
-        length: usize,
-        /// Bytes allowed.
-        limit: usize,
-    },
-    /// A character outside the grammar of this kind of name.
-    #[error("character {0:?} is not possible here")]
-    Character(char),
-    /// A path component with a meaning of its own, or the name of an attribute that stands in the same directory.
-    #[error("the name is reserved by the kernel")]
-    Reserved,
-    /// The text does not have the form that was expected.
-    #[error("not {0}")]
-    Form(&'static str),
-}
-
-/// Checks one word of a mgmt command that is also one path component.
-fn word(text: &str, limit: usize) -> Result<&str, NameError> {
-    if text.is_empty() {
-        return Err(NameError::Empty);
-    }
-    if let Some(bad) = text.chars().find(|c| !c.is_ascii_graphic() || matches!(c, '/' | '=' | ';')) {
-        return Err(NameError::Character(bad));
-    }
-    if text.len() > limit {
-        return Err(NameError::TooLong { length: text.len(), limit });
-    }
-    if text == "." || text == ".." || text == MGMT {
-        return Err(NameError::Reserved);
-    }
-    Ok(text)
-}
 
 /// The longest name of a device group that the agents give.
 const LONGEST_GROUP: usize = 16;
@@ -78,24 +30,20 @@ const LONGEST_VIRTNAME: usize = 32;
 /// The longest name of either that the shell agents take, of letters and digits only.
 const LONGEST_OF_SHELL_AGENTS: usize = 8;
 
-/// Checks a part of a device's name: letters, digits and `also`, 1 to `limit`. No dot: SCST refuses a device with one.
-fn part<'t>(text: &'t str, limit: usize, also: &[char]) -> Result<&'t str, NameError> {
-    let text = word(text, MAX_COMPONENT)?;
-    if let Some(bad) = text.chars().find(|c| !c.is_ascii_alphanumeric() && !also.contains(c)) {
-        return Err(NameError::Character(bad));
-    }
-    if text.len() > limit {
-        return Err(NameError::TooLong { length: text.len(), limit });
-    }
-    Ok(text)
-}
-
 /// Whether a shell agent on another node takes this for a `groupname` or `virtname`.
 pub fn is_of_shell_agents(text: &str) -> bool {
     part(text, LONGEST_OF_SHELL_AGENTS, &[]).is_ok()
 }
 
 /// A target (port) as sysfs spells it: a WWPN, a GUID, an iSCSI name.
+///
+/// ```
+/// use scst_core::scst::names::{Driver, NameError, TargetName};
+///
+/// let port = TargetName::parse(Driver::Qla2x00t, "0x21000024FF60D010").unwrap();
+/// assert_eq!(port.as_str(), "21:00:00:24:ff:60:d0:10");
+/// assert_eq!(TargetName::seen("a;b"), Err(NameError::Character(';')));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TargetName(String);
 
@@ -314,36 +262,13 @@ impl FcHostName {
     }
 }
 
-/// Gives newtypes over `String` their reading half: text out, never in.
-macro_rules! readable {
-    ($($name:ident),*) => {$(
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(&self.0)
-            }
-        }
-        impl AsRef<str> for $name {
-            fn as_ref(&self) -> &str {
-                &self.0
-            }
-        }
-        impl $name {
-            /// The text as it is written to the kernel.
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-    )*};
-}
-
-pub(super) use readable;
-
 readable!(TargetName, InitiatorName, InitiatorGroup, GroupName, DeviceName, NodeName, EntryName, FcHostName);
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::name_grammar::MGMT;
     use super::*;
 
     fn target(driver: Driver, text: &str) -> Option<String> {

@@ -8,7 +8,7 @@
 use std::fmt;
 use std::path::Path;
 
-use super::names::{NameError, readable};
+use super::name_grammar::{NameError, readable};
 
 /// The longest path that leaves room for the rest of an `add_device` command in the 4096 bytes the kernel looks at.
 const MAX_PATH: usize = 3500;

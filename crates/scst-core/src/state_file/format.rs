@@ -33,6 +33,15 @@ const WORDS: [&str; 18] = [
 ];
 
 /// The contents of a state file: what an instance remembers between two actions.
+///
+/// ```
+/// use scst_core::state_file::StateFile;
+///
+/// let file = StateFile { node_id: Some(1), score: Some(10), ..StateFile::default() };
+/// assert_eq!(file.text(), "scst-ocf record 1\nid 1\nscore 10\nend\n");
+/// assert_eq!(StateFile::parse(&file.text()), Some(file));
+/// assert_eq!(StateFile::parse("scst-ocf record 1\nid 1\n"), None, "a file that was cut off says nothing");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct StateFile {
     /// This node's name in the cluster.

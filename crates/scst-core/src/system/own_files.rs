@@ -1,4 +1,4 @@
-//! The files that the agents keep for themselves below `/run`: read, replaced by a rename, locked.
+//! The files that the agents keep for themselves below `/run` and `/var/lib/scst`: read, replaced by a rename, locked.
 //!
 //! The directory is open to everybody (mode 1755 or a distribution's 1777), so nothing follows a link, and a link in the place of the
 //! directory itself is followed only if root has made it.
@@ -25,6 +25,13 @@ pub(super) fn read(path: &Path) -> io::Result<String> {
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     file.take(LIMIT).read_to_string(&mut text)?;
     Ok(text)
+}
+
+pub(super) fn read_head(path: &Path, most: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let file = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path)?;
+    file.take(most as u64).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Writes a new file and renames it into place, so that a reader or a crash never sees half of one. `lasting`: nor one after a power

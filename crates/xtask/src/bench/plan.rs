@@ -135,7 +135,13 @@ fn configuration(size: Size) -> Result<(Scope, Storage), Box<dyn Error>> {
         (beta, target_group(2, AluaState::Unavailable, others)),
     ]);
     storage.group = Some(DeviceGroup { devices: storage.devices.keys().cloned().collect(), target_groups });
-    let scope =
-        Scope { group, local: alpha, driver, recreate: true, port_ids: BTreeMap::new(), parameters: BTreeMap::new() };
+    let scope = Scope {
+        group,
+        local: Some(alpha),
+        driver,
+        recreate: true,
+        port_ids: BTreeMap::new(),
+        parameters: BTreeMap::new(),
+    };
     Ok((scope, storage))
 }

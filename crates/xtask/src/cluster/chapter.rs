@@ -1,11 +1,10 @@
-//! Chapters and stories: which there are, and playing one chapter.
+//! A chapter of stories, and playing it.
 
 use std::error::Error;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use super::stories;
 use super::world::{Cluster, Told};
 
 /// Begins a line about a story that passed.
@@ -28,33 +27,7 @@ pub(super) struct Story {
     pub(super) tell: fn(&mut Cluster) -> Told<()>,
 }
 
-/// All chapters, long ones first, so that what runs side by side ends together.
-pub(super) const CHAPTERS: &[Chapter] = &[
-    stories::losses::UNFENCED,
-    stories::losses::FENCED,
-    stories::planned::CHAPTER,
-    stories::upgrade::CHAPTER,
-    stories::stores::DRBD,
-    stories::stores::LVM,
-    stories::stores::ZFS,
-    stories::trouble::CHAPTER,
-    stories::iscsi::CHAPTER,
-    stories::reloads::CHAPTER,
-    stories::foreseen::CHAPTER,
-    stories::reservations::CHAPTER,
-    stories::members::CHAPTER,
-    stories::by_hand::CHAPTER,
-    stories::trouble::LARGE,
-    stories::processes::CHAPTER,
-    stories::sample::CHAPTER,
-];
-
 impl Chapter {
-    /// The chapter of that name.
-    pub(super) fn named(name: &str) -> Result<&'static Self, String> {
-        CHAPTERS.iter().find(|chapter| chapter.name == name).ok_or_else(|| format!("there is no chapter {name:?}"))
-    }
-
     /// The stories whose name contains a text.
     pub(super) fn chosen(&self, only: &str) -> Vec<&Story> {
         self.stories.iter().filter(|story| format!("{}: {}", self.name, story.name).contains(only)).collect()

@@ -25,7 +25,8 @@ use std::time::Instant;
 
 use clap::Args;
 
-use self::chapter::{CHAPTERS, Chapter};
+use self::chapter::Chapter;
+use self::stories::CHAPTERS;
 use crate::check::{Part, packages};
 use crate::style::Style;
 use crate::workspace;
@@ -76,7 +77,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
         rig::enclose()?;
         return match &options.agents {
             Some(agents) => measure::measure(agents, name.parse()?),
-            None => Chapter::named(name)?.play(&options.only),
+            None => stories::named(name)?.play(&options.only),
         };
     }
     if let Some(runs) = options.measure {

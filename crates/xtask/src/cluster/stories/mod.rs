@@ -1,4 +1,4 @@
-//! The stories, a file for each chapter.
+//! The stories, a file for each chapter, and which chapters there are.
 
 pub(super) mod by_hand;
 pub(super) mod foreseen;
@@ -15,3 +15,31 @@ pub(super) mod trouble;
 pub(super) mod upgrade;
 
 pub(super) use self::planned::promoted_and_other;
+
+use super::chapter::Chapter;
+
+/// All chapters, long ones first, so that what runs side by side ends together.
+pub(super) const CHAPTERS: &[Chapter] = &[
+    losses::UNFENCED,
+    losses::FENCED,
+    planned::CHAPTER,
+    upgrade::CHAPTER,
+    stores::DRBD,
+    stores::LVM,
+    stores::ZFS,
+    trouble::CHAPTER,
+    iscsi::CHAPTER,
+    reloads::CHAPTER,
+    foreseen::CHAPTER,
+    reservations::CHAPTER,
+    members::CHAPTER,
+    by_hand::CHAPTER,
+    trouble::LARGE,
+    processes::CHAPTER,
+    sample::CHAPTER,
+];
+
+/// The chapter of that name.
+pub(super) fn named(name: &str) -> Result<&'static Chapter, String> {
+    CHAPTERS.iter().find(|chapter| chapter.name == name).ok_or_else(|| format!("there is no chapter {name:?}"))
+}

@@ -1,0 +1,64 @@
+//! The answers of actions, made of what became of a plan.
+
+use scst_core::apply::Applied;
+use scst_core::ocf::exit::{ExitCode, Failure, one_line};
+use scst_core::plan::Step;
+
+/// The answer of a reload that changes nothing, because a start would refuse the configuration: success, because Pacemaker answers a
+/// failed reload with a restart, and the reason all the same, which Pacemaker keeps with the result.
+///
+/// # Errors
+///
+/// Always, with exit code 0.
+pub fn kept(failure: Failure) -> Result<ExitCode, Failure> {
+    tracing::error!("nothing reloaded, everything keeps running as it was");
+    Err(Failure { code: ExitCode::Success, ..failure })
+}
+
+/// The answer of a reload that took nothing from hosts and could not do everything: success, because Pacemaker would stop what runs for
+/// it and fence the node where the same reason keeps it from stopping. The reason all the same, as an error. `noted` says whether the state file
+/// has it: the monitor that finishes a reload knows of it from there only, so a reload that nobody would finish has failed.
+///
+/// # Errors
+///
+/// Always: with exit code 0 where it is noted, else with that of the failure.
+pub fn unfinished(failure: Failure, noted: bool) -> Result<ExitCode, Failure> {
+    if !noted {
+        tracing::error!("the reload is not finished, and no state file says so to the next monitor");
+        return Err(failure);
+    }
+    tracing::error!("the reload is not finished, and took nothing from hosts: the next monitor or reload goes on");
+    Err(Failure { code: ExitCode::Success, ..failure })
+}
+
+/// The plan of a state that has been reached is empty.
+pub fn nothing_left(steps: &[Step]) -> Result<(), Failure> {
+    match steps.first() {
+        None => Ok(()),
+        Some(step) => Err(Failure::generic(format!("state differs after all steps succeeded: {step}"))
+            .with_hint("another program changes the same objects")),
+    }
+}
+
+/// Names of those who hold something, as the end of an exit reason.
+pub fn held_by(holders: &[impl ToString]) -> String {
+    let holders: Vec<String> = holders.iter().map(ToString::to_string).collect();
+    if holders.is_empty() { String::new() } else { format!(" (held by {})", holders.join(", ")) }
+}
+
+/// The first failure of a plan, if any; further ones are logged. A device that stays blocked comes before everything: its hosts
+/// wait until somebody does something about it.
+pub fn first_failure(applied: &Applied) -> Option<Failure> {
+    let blocked = applied.failed.iter().position(|failed| matches!(failed.step, Step::Unblock { .. }));
+    let at = blocked.unwrap_or(0);
+    let first = applied.failed.get(at)?;
+    for (_, failed) in applied.failed.iter().enumerate().filter(|(other, _)| *other != at) {
+        tracing::error!("{failed}");
+    }
+    let failure = Failure { reason: one_line(&first.to_string()), ..Failure::from(first.error.clone()) };
+    Some(if first.is_unanswered() && first.step.asks_daemon() {
+        failure.with_hint("the daemon behind the targets does not answer: it is stopped, or hangs; end it (SIGKILL), and start the resource anew")
+    } else {
+        failure
+    })
+}

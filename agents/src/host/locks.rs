@@ -1,0 +1,50 @@
+//! Locks: one action at a time on a device group, or on the ports.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use scst_core::deadline::Deadline;
+use scst_core::error::Error;
+use scst_core::ocf::exit::Failure;
+
+use super::Host;
+
+impl Host<'_> {
+    /// Waits for other actions on `name` to end. A dry run disturbs nobody and waits for nobody.
+    pub fn lock(&self, name: &str) -> Result<Option<impl Drop + use<>>, Failure> {
+        if self.dry_run() {
+            return Ok(None);
+        }
+        self.state_files.lock(name, self.deadline()).map(Some).map_err(Failure::from)
+    }
+
+    /// The same, but for no longer than `time`.
+    pub fn lock_within(&self, name: &str, time: Duration) -> Result<Option<impl Drop + use<>>, Failure> {
+        if self.dry_run() {
+            return Ok(None);
+        }
+        let time = time.min(self.deadline().remaining());
+        let deadline = Deadline::within(Arc::clone(&self.context.system), time, Arc::clone(&self.context.cancelled));
+        self.state_files.lock(name, &deadline).map(Some).map_err(Failure::from)
+    }
+
+    /// Takes the lock of `name` for a stop: one that cannot be made at all (a full or read-only file system), or that a hung action
+    /// does not give back in a quarter of the time, is no reason to leave anything behind.
+    pub fn lock_to_stop(&self, name: &str) -> Result<Option<impl Drop + use<>>, Failure> {
+        if self.dry_run() {
+            return Ok(None);
+        }
+        match self.state_files.lock(name, &self.deadline().share(1, 4)) {
+            Ok(lock) => Ok(Some(lock)),
+            Err(error @ Error::NotSeen { .. }) => {
+                tracing::error!("stopping all the same, without the lock: {error}");
+                Ok(None)
+            }
+            Err(error) if error.errno().is_some() => {
+                tracing::warn!("going on without a lock: {error}");
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}

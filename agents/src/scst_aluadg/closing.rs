@@ -1,0 +1,65 @@
+//! Which stores are open, and closing them where the group is out of service.
+
+use std::collections::BTreeSet;
+
+use scst_core::apply::AfterFailure;
+use scst_core::deadline::Deadline;
+use scst_core::error::Error;
+use scst_core::ocf::exit::Failure;
+use scst_core::plan::Step;
+use scst_core::scst::alua::AluaState;
+use scst_core::scst::names::{DeviceName, NodeName};
+
+use super::instance::Instance;
+use crate::host::Host;
+
+/// The members of ours that say that their store is open.
+pub(super) fn open(
+    host: &Host<'_>,
+    instance: &Instance,
+    members: &BTreeSet<DeviceName>,
+) -> Result<Vec<DeviceName>, Error> {
+    let mut open = Vec::new();
+    for device in members.iter().filter(|device| instance.owns(device)) {
+        if host.observer().says_open(device)? {
+            open.push(device.clone());
+        }
+    }
+    Ok(open)
+}
+
+/// Out of service no store of ours may be open: another node serves it, or DRBD is about to be demoted. The state closes those that
+/// follow it; the others are closed here.
+///
+/// # Errors
+///
+/// Exit 1 naming the devices whose store is still open.
+pub(super) fn close_all(
+    host: &Host<'_>,
+    instance: &Instance,
+    local: &NodeName,
+    deadline: &Deadline,
+) -> Result<(), Failure> {
+    if host.dry_run() {
+        return Ok(());
+    }
+    let observer = host.observer_until(deadline);
+    let members = observer.group_devices(&instance.group)?;
+    let left = open(host, instance, &members)?;
+    if left.is_empty() {
+        return Ok(());
+    }
+    // Looked at once more: a file that is closed under a group in service crashes the kernel.
+    if observer.alua_state(&instance.group, local)?.is_some_and(AluaState::is_open) {
+        return Err(Failure::generic(format!("target group {local}: state is active after writing standby")));
+    }
+    let steps: Vec<_> = left.iter().map(|device| Step::Close { device: device.clone() }).collect();
+    let applied = host.apply_until(&steps, AfterFailure::GoOn, deadline);
+    applied.failed.iter().for_each(|failed| tracing::error!("{failed}"));
+    let left: Vec<_> = open(host, instance, &left.into_iter().collect())?.iter().map(ToString::to_string).collect();
+    if left.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::generic(format!("out of service, but the backing store is still open: device {}", left.join(", ")))
+        .with_hint("what lies below cannot be demoted or given to another node while it is open"))
+}

@@ -1,0 +1,48 @@
+//! What is wrong in a device's text.
+
+use std::fmt;
+
+use scst_core::ocf::param::Finding;
+
+/// Something that is wrong in one device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::scst_aluadg) struct Remark {
+    key: String,
+    value: Option<String>,
+    reason: String,
+}
+
+impl Remark {
+    pub(in crate::scst_aluadg) fn new(key: &str, reason: impl fmt::Display) -> Self {
+        Self { key: key.to_owned(), value: None, reason: reason.to_string() }
+    }
+
+    pub(in crate::scst_aluadg) fn value(self, value: &str) -> Self {
+        Self { value: Some(value.to_owned()), ..self }
+    }
+
+    /// The finding that the device is used in spite of it.
+    pub(in crate::scst_aluadg) fn warning(self, parameter: &str) -> Finding {
+        self.finding(parameter, |parameter, reason| Finding::warning(parameter, reason))
+    }
+
+    /// The finding that nothing works without this device.
+    pub(in crate::scst_aluadg) fn error(self, parameter: &str) -> Finding {
+        self.finding(parameter, |parameter, reason| Finding::error(parameter, reason))
+    }
+
+    /// The finding that the device is left out.
+    pub(in crate::scst_aluadg) fn left_out(self, parameter: &str) -> Finding {
+        self.finding(parameter, |parameter, reason| {
+            Finding::warning(parameter, format_args!("{reason}, device left out"))
+        })
+    }
+
+    fn finding(self, parameter: &str, make: impl FnOnce(&str, &str) -> Finding) -> Finding {
+        let finding = make(parameter, &self.reason).at(&self.key);
+        match &self.value {
+            Some(value) => finding.value(value),
+            None => finding,
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Reload: a changed configuration becomes effective without touching what has not changed.
+
+use scst_core::apply::AfterFailure;
+use scst_core::cluster::Survey;
+use scst_core::deadline::Deadline;
+use scst_core::ocf::exit::{ExitCode, Failure};
+use scst_core::plan::Plan;
+use scst_core::plan::storage::converge;
+use scst_core::scst::alua::AluaState;
+use scst_core::state::Storage;
+
+use super::agreement;
+use super::checked::{Checked, checked, mistakes};
+use super::convergence::{Convergence, log_remarks};
+use super::instance::Instance;
+use super::lockspace;
+use super::score::Score;
+use super::sharing::Reservations;
+use super::stores;
+use crate::host::{Host, first_failure, kept, unfinished};
+
+/// Makes a changed configuration effective without touching what has not changed.
+pub(super) fn reload(host: &Host<'_>) -> Result<ExitCode, Failure> {
+    let Some(mut instance) = Instance::find(host) else {
+        return Err(Failure::not_running("not running, nothing to reload"));
+    };
+    let _lock = instance.lock(host)?;
+    instance.refresh(host);
+    let found = instance.storage(host, host.observer())?;
+    if found.group.is_none() && found.devices.is_empty() {
+        return Err(Failure::not_running("not running, nothing to reload"));
+    }
+    let local = host.node_name(&instance.remembered)?;
+    let state = found.state(&local);
+    let mut took = false;
+    let outcome = match rearrange(host, &mut instance, found, Nodes::Asked, host.deadline(), &mut took) {
+        // Without hosts that miss anything there is no reason to stop what runs.
+        Err(failure) if failure.code == ExitCode::Generic && !took && !host.dry_run() => {
+            let noted = instance.update(host, |file| file.unfinished = true);
+            unfinished(failure, noted)
+        }
+        outcome => outcome,
+    };
+    // Whatever came of it, and also where nothing was changed: Pacemaker notes a reload that succeeds as a start.
+    instance.set_score(host, &local, Score::of(state));
+    outcome
+}
+
+/// Goes on with a reload that could not do everything, as far as the cluster need not be asked for it.
+///
+/// # Errors
+///
+/// Exit 1: hosts miss something that they are meant to have, because the change could not be made whole. That the reload is still not
+/// finished without that is logged: the next monitor goes on.
+pub(super) fn finish(host: &Host<'_>, instance: &mut Instance) -> Result<(), Failure> {
+    // Whoever holds the lock is at work, perhaps at this.
+    if !instance.unfinished() || host.state_files.locked(instance.group.as_str()) {
+        return Ok(());
+    }
+    let mut took = false;
+    match go_on(host, instance, &mut took) {
+        Err(failure) if took => Err(Failure { code: ExitCode::Generic, ..failure }),
+        Err(failure) => {
+            tracing::warn!("the last reload is still not finished: {failure}");
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
+fn go_on(host: &Host<'_>, instance: &mut Instance, took: &mut bool) -> Result<(), Failure> {
+    let _lock = instance.lock(host)?;
+    instance.refresh(host);
+    let found = instance.storage(host, host.observer())?;
+    if !instance.unfinished() || found.group.is_none() {
+        return Ok(());
+    }
+    // A monitor that does not answer in time makes the instance fail.
+    let until = host.deadline().share(1, 3);
+    rearrange(host, instance, found, Nodes::Recorded, &until, took).map(drop)
+}
+
+/// Where a reload knows the nodes and their ports from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Nodes {
+    /// From the cluster.
+    Asked,
+    /// This node from its state file, and of the others nothing: their target groups stay as they are.
+    Recorded,
+}
+
+/// What a reload does to an instance that is there, until `until`. `took`: hosts miss something that they are meant to have.
+fn rearrange(
+    host: &Host<'_>,
+    instance: &mut Instance,
+    mut found: Storage,
+    nodes: Nodes,
+    until: &Deadline,
+    took: &mut bool,
+) -> Result<ExitCode, Failure> {
+    let Checked { params, findings } = match checked(host) {
+        Ok(checked) => checked,
+        Err(failure) => return kept(failure),
+    };
+    let recorded = || Host::recorded_topology(&instance.remembered).map(|topology| (topology, true));
+    let mut survey = Survey::default();
+    let mut ask = || {
+        let local = host.node_name(&instance.remembered)?;
+        survey = host.survey(&agreement::attribute(&instance.group))?;
+        Host::topology_of(&survey.nodes, &local, params.driver)
+    };
+    let (topology, alone) = match nodes {
+        Nodes::Recorded => match recorded() {
+            Some(recorded) => recorded,
+            None => return Ok(ExitCode::Success),
+        },
+        Nodes::Asked => match ask() {
+            Ok(topology) => (topology, false),
+            // The cluster could not be asked: that says nothing about the configuration, and what the state file knows is enough
+            // for devices and LUNs.
+            Err(failure) if failure.code == ExitCode::Generic => match recorded() {
+                Some(recorded) => {
+                    tracing::error!("target groups stay as they are: {failure}");
+                    recorded
+                }
+                None => return Err(failure),
+            },
+            Err(failure) => return kept(failure),
+        },
+    };
+    let convergence = match Convergence::new(host, &params, instance, topology, survey.cluster()) {
+        Err(failure) if failure.code == ExitCode::Generic => return Err(failure),
+        Err(failure) => return kept(failure),
+        Ok(convergence) => convergence,
+    };
+    let serving = found.state(&convergence.topology.local.name).is_some_and(AluaState::is_open);
+    if let Err(failure) = stores::missing(host, &params, serving) {
+        return kept(failure);
+    }
+    if Reservations::are_shared(&host.context.env)
+        && let Err(failure) = lockspace::runs(host)
+    {
+        return kept(failure);
+    }
+    instance.release(host, &mut found)?;
+    let mistakes = mistakes(&findings, &params, &instance.configured(host));
+    let (wanted, spared) = convergence.reloaded(instance, &found, &mistakes, alone);
+    for sentence in spared {
+        tracing::error!("{sentence}");
+    }
+    if let Some(conflict) = convergence.conflict(&found, &wanted)? {
+        return kept(conflict);
+    }
+    let shown = agreement::planned(&convergence.params, &found, &wanted, serving);
+    let local = convergence.topology.local.name.clone();
+    if let Err(conflict) = agreement::compare(&local, &shown, &survey.told, None) {
+        tracing::error!("{conflict}");
+    }
+    let plan = converge(&convergence.scope, &found, &wanted);
+    log_remarks(&plan);
+    if let Err(failure) = convergence.first_device(&plan) {
+        return kept(failure);
+    }
+    convergence.remember(instance, &found, &wanted);
+    let plan = Plan { steps: instance.shortened(host, plan.steps), ..plan };
+    let applied = host.apply_until(&plan.steps, AfterFailure::GoOn, until);
+    if host.dry_run() {
+        return Ok(ExitCode::Success);
+    }
+    if let Some(failure) = first_failure(&applied) {
+        *took = applied.took_from_hosts(&plan.steps);
+        return Err(failure);
+    }
+    convergence.verify(&plan, &found, &wanted, until)?;
+    convergence.forget_leftovers(instance, &wanted);
+    convergence.keep_cluster();
+    // A monitor that goes on with a reload starts no process.
+    if nodes == Nodes::Asked {
+        agreement::correct(host, &instance.group, &local, &shown);
+    }
+    instance.update(host, |file| file.unfinished = false);
+    if serving {
+        stores::remember(host, &params)?;
+    }
+    Ok(ExitCode::Success)
+}

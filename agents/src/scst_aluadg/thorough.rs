@@ -1,0 +1,71 @@
+//! A monitor with `OCF_CHECK_LEVEL=10`: everything that is configured is compared with what is there.
+
+use scst_core::ocf::exit::{ExitCode, Failure};
+use scst_core::plan::Step;
+use scst_core::plan::storage::converge;
+use scst_core::scst::names::{NodeName, TargetName};
+
+use super::here::Facts;
+use super::instance::Instance;
+use super::params::Params;
+use super::{agreement, lockspace, missing, stores, wanted};
+use crate::host::{Host, log_findings};
+use crate::missing_ports::MissingPorts;
+
+/// Level 10: what is missing makes the instance fail, what only a reload or restart would change is told.
+pub(super) fn thorough(host: &Host<'_>, instance: &Instance, local: &NodeName) -> Result<(), Failure> {
+    let (params, findings) = Params::parse(&host.context.env);
+    log_findings(&findings);
+    let found = instance.storage(host, host.observer())?;
+    let (Some(params), Some(group)) = (params, found.group.as_ref()) else { return Ok(()) };
+    let own = group.target_groups.get(local);
+    let ports = missing::ports(instance, own);
+    let present = host.observer().port_names(params.driver)?;
+    // A port of this machine that is only a name there counts as remote: the kernel does not take the group for ours.
+    let right = |port: &TargetName| {
+        let member = own.and_then(|own| own.members.get(port));
+        member.is_some_and(|member| member.local || !present.contains(port))
+    };
+    let may_be_missing = |port: &TargetName| params.missing_ports == MissingPorts::Warn && !present.contains(port);
+    for (port, _) in ports.iter().filter(|(port, _)| may_be_missing(port)) {
+        tracing::warn!("port {port} does not exist");
+    }
+    if let Some((port, _)) = ports.iter().find(|(port, _)| !right(port) && !may_be_missing(port)) {
+        return Err(Failure::generic(format!("port {port} is missing in target group {local}")));
+    }
+    let promoted = own.is_some_and(|own| own.state.is_open());
+    if let Some(wrong) = stores::compare(host, &params, &found, promoted)? {
+        return Err(Failure::new(if promoted { ExitCode::FailedPromoted } else { ExitCode::Generic }, wrong));
+    }
+    if let Some(lost) = lockspace::lost(host, instance, group.devices.iter())? {
+        return Err(Failure::new(if promoted { ExitCode::FailedPromoted } else { ExitCode::Generic }, lost));
+    }
+    let params = Facts::of(host, &params, None)?.apply(&params);
+    if let Err(conflict) = agreement::thorough(host, instance, local, &params, &found, promoted) {
+        // Hosts of a node that serves see what they have seen all the time.
+        if !promoted {
+            return Err(Failure { code: ExitCode::Generic, ..conflict });
+        }
+        tracing::error!("{conflict}");
+    }
+    let local_ports = missing::on_ports(host, &params, ports)?;
+    let left_out = missing::left_out(&params, &findings, &local_ports);
+    let wanted = wanted::without_cluster(&params, &local_ports, group);
+    let plan = converge(&instance.scope(local, false), &found, &wanted);
+    plan.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    let refused = plan.left_out.keys().map(|device| format!("device {device} is missing"));
+    let mut missing = left_out.into_iter().chain(refused).next();
+    for step in &plan.steps {
+        match step {
+            Step::AddDevice { device, .. } => _ = missing.get_or_insert(format!("device {device} is missing")),
+            Step::Join { device, .. } => {
+                _ = missing.get_or_insert(format!("device {device} is not in device group {}", instance.group));
+            }
+            Step::AddLun { at, device } if !found.luns.contains_key(at) => {
+                _ = missing.get_or_insert(format!("LUN {} of {} with device {device} is missing", at.lun, at.table));
+            }
+            other => tracing::warn!("differs from the configuration: {other}"),
+        }
+    }
+    missing.map_or(Ok(()), |missing| Err(Failure::generic(missing)))
+}

@@ -1,0 +1,158 @@
+//! Devices and their attributes.
+
+use std::collections::BTreeSet;
+
+use super::Observer;
+use super::detail::Detail;
+use crate::error::Error;
+use crate::scst::device::{self, Block};
+use crate::scst::host_id::HostId;
+use crate::scst::names::{DeviceName, Driver, EntryName, HandlerName};
+use crate::scst::target;
+use crate::state::Device;
+
+/// Attributes that tell what was said when a device was added.
+const SETTINGS: [&str; 10] = [
+    "bind_alua_state",
+    "blocksize",
+    "cluster_mode",
+    "dummy",
+    "nv_cache",
+    "read_only",
+    "removable",
+    "rotational",
+    "thin_provisioned",
+    "write_through",
+];
+
+/// Attributes by which a host knows a device.
+const IDENTITY: [&str; 8] =
+    ["eui64_id", "inq_vend_specific", "naa_id", "prod_id", "prod_rev_lvl", "t10_dev_id", "usn", "vend_specific_id"];
+
+/// Attributes that can be changed while hosts use the device.
+const TUNING: [&str; 1] = ["threads_num"];
+
+impl Observer<'_> {
+    /// How often a device is blocked; `None` when it is not there.
+    pub fn block(&self, name: &DeviceName) -> Result<Option<Block>, Error> {
+        let path = format!("{}/block", device::device(name));
+        let Some(text) = self.optional(&path)? else { return Ok(None) };
+        let content = || Error::Content { path: self.sysfs.full(&path), text: text.clone(), expected: "two numbers" };
+        Block::parse(&text).map(Some).ok_or_else(content)
+    }
+
+    /// Whether a device's backing store is open; `None` where it has no such attribute.
+    pub fn active(&self, name: &DeviceName) -> Result<Option<bool>, Error> {
+        Ok(self.optional(&format!("{}/active", device::device(name)))?.map(|text| text != "0"))
+    }
+
+    /// The capacity that hosts are told of a device, in bytes; `None` where it says none.
+    pub fn size(&self, name: &DeviceName) -> Result<Option<u64>, Error> {
+        Ok(self.optional(&format!("{}/size", device::device(name)))?.and_then(|text| text.parse().ok()))
+    }
+
+    /// Whether a device says that its backing store is not open. Which devices say anything depends on the handler, and whoever
+    /// only looks, and does so every few seconds, believes one that does not.
+    pub fn says_closed(&self, name: &DeviceName) -> Result<bool, Error> {
+        match self.sysfs.value(&format!("{}/active", device::device(name)), self.deadline) {
+            Ok(value) => Ok(value == "0"),
+            Err(error) if error.is_absent() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether a device says that its backing store is open; one that says nothing is taken for closed.
+    pub fn says_open(&self, name: &DeviceName) -> Result<bool, Error> {
+        match self.sysfs.value(&format!("{}/active", device::device(name)), self.deadline) {
+            Ok(value) => Ok(value != "0"),
+            Err(error) if error.is_absent() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A device that stands on a store, with what concerns the store alone; `None` for one that stands on none, or is not there.
+    pub fn with_store(&self, name: &DeviceName) -> Result<Option<Device>, Error> {
+        let dir = device::device(name);
+        let link = self.sysfs.optional_link(&format!("{dir}/handler"), self.deadline)?;
+        let handler = link.and_then(|link| HandlerName::parse(link.rsplit('/').next()?).ok());
+        let Some(handler) = handler.filter(|handler| handler.has_backing()) else { return Ok(None) };
+        let mut found = Device { handler: Some(handler), ..Device::default() };
+        found.filename = self.optional(&format!("{dir}/filename"))?;
+        for setting in ["bind_alua_state", "blocksize", "read_only"] {
+            found.settings.extend(self.optional(&format!("{dir}/{setting}"))?.map(|value| (setting, value)));
+        }
+        found.active = self.active(name)?;
+        found.size = self.size(name)?;
+        Ok(Some(found))
+    }
+
+    /// The names of all devices.
+    pub fn device_names(&self) -> Result<BTreeSet<DeviceName>, Error> {
+        let names = self.directories(&device::all())?;
+        Ok(names.iter().filter_map(|name| DeviceName::seen(name).ok()).collect())
+    }
+
+    /// One device and the names in its directory. Only attributes that are listed are read: which there are depends on
+    /// the handler and on SCST's version.
+    pub(super) fn device(&self, name: &DeviceName, detail: Detail) -> Result<Option<(Device, Vec<String>)>, Error> {
+        let dir = device::device(name);
+        let Some(entries) = self.sysfs.optional_list(&dir, self.deadline)? else { return Ok(None) };
+        let entries: Vec<String> = entries.into_iter().map(|entry| entry.name).collect();
+        let has = |attribute: &str| entries.iter().any(|entry| entry == attribute);
+        let mut found = Device::default();
+        if let Some(handler) = self.sysfs.optional_link(&format!("{dir}/handler"), self.deadline)? {
+            found.handler = handler.rsplit('/').next().and_then(|name| HandlerName::parse(name).ok());
+        }
+        found.block = self.block(name)?.unwrap_or_default();
+        if detail == Detail::Names {
+            return Ok(Some((found, entries)));
+        }
+        if has("filename") {
+            found.filename = self.optional(&format!("{dir}/filename"))?;
+        }
+        for (names, values) in [
+            (&SETTINGS[..], &mut found.settings),
+            (&IDENTITY[..], &mut found.identity),
+            (&TUNING[..], &mut found.tuning),
+        ] {
+            for attribute in names.iter().copied().filter(|attribute| has(attribute)) {
+                if let Some(value) = self.optional(&format!("{dir}/{attribute}"))? {
+                    values.insert(attribute, value);
+                }
+            }
+        }
+        if has("active") {
+            found.active = self.active(name)?;
+        }
+        if found.is_shared() {
+            found.joined = self.is_joined(name)?;
+        }
+        if found.handler.is_some_and(HandlerName::has_backing) && has("size") {
+            found.size = self.size(name)?;
+        }
+        Ok(Some((found, entries)))
+    }
+
+    /// What hosts tell a device by; `None` for one without such attributes, as a disk that is passed through.
+    pub fn host_id(&self, name: &DeviceName) -> Result<Option<HostId>, Error> {
+        let read = |attribute: &str| self.optional(&format!("{}/{attribute}", device::device(name)));
+        let Some(t10) = read("t10_dev_id")? else { return Ok(None) };
+        Ok(Some(HostId::of(read("naa_id")?.as_deref(), read("eui64_id")?.as_deref(), &t10)))
+    }
+
+    /// The initiators that have commands in flight on a device, by session; to name them when a drain does not end.
+    pub fn busy_initiators(&self, name: &DeviceName) -> Result<BTreeSet<EntryName>, Error> {
+        let mut busy = BTreeSet::new();
+        for (table, lun) in self.mapped(name)? {
+            let Ok(driver) = Driver::parse(table.driver.as_str()) else { continue };
+            for session in self.sessions(driver, &table.port)? {
+                let dir = format!("{}/{session}/lun{lun}", target::sessions(driver, &table.port));
+                let active = self.optional(&format!("{dir}/active_commands"))?;
+                if active.is_some_and(|active| active != "0") {
+                    busy.insert(session);
+                }
+            }
+        }
+        Ok(busy)
+    }
+}

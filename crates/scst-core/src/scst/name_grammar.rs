@@ -1,0 +1,87 @@
+//! What any name in SCST's grammars must be, and what is wrong with one that is none.
+
+use thiserror::Error;
+
+/// The longest path component a file system opens; SCST accepts longer names and can then never be read again.
+pub(super) const MAX_COMPONENT: usize = 255;
+
+/// The entry that the kernel keeps beside initiator groups, initiators, groups and members: a name equal to it answers EEXIST.
+pub(super) const MGMT: &str = "mgmt";
+
+/// Why a text is not a name of the wanted kind.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum NameError {
+    /// Nothing is left to be a name.
+    #[error("empty name")]
+    Empty,
+    /// More bytes than the kernel or the agents' grammar allow.
+    #[error("{length} characters, at most {limit} are possible")]
+    TooLong {
+        /// Bytes given.
+        length: usize,
+        /// Bytes allowed.
+        limit: usize,
+    },
+    /// A character outside the grammar of this kind of name.
+    #[error("character {0:?} is not possible here")]
+    Character(char),
+    /// A path component with a meaning of its own, or the name of an attribute that stands in the same directory.
+    #[error("the name is reserved by the kernel")]
+    Reserved,
+    /// The text does not have the form that was expected.
+    #[error("not {0}")]
+    Form(&'static str),
+}
+
+/// Checks one word of a mgmt command that is also one path component.
+pub(super) fn word(text: &str, limit: usize) -> Result<&str, NameError> {
+    if text.is_empty() {
+        return Err(NameError::Empty);
+    }
+    if let Some(bad) = text.chars().find(|c| !c.is_ascii_graphic() || matches!(c, '/' | '=' | ';')) {
+        return Err(NameError::Character(bad));
+    }
+    if text.len() > limit {
+        return Err(NameError::TooLong { length: text.len(), limit });
+    }
+    if text == "." || text == ".." || text == MGMT {
+        return Err(NameError::Reserved);
+    }
+    Ok(text)
+}
+
+/// Checks a part of a device's name: letters, digits and `also`, 1 to `limit`. No dot: SCST refuses a device with one.
+pub(super) fn part<'t>(text: &'t str, limit: usize, also: &[char]) -> Result<&'t str, NameError> {
+    let text = word(text, MAX_COMPONENT)?;
+    if let Some(bad) = text.chars().find(|c| !c.is_ascii_alphanumeric() && !also.contains(c)) {
+        return Err(NameError::Character(bad));
+    }
+    if text.len() > limit {
+        return Err(NameError::TooLong { length: text.len(), limit });
+    }
+    Ok(text)
+}
+
+/// Gives newtypes over `String` their reading half: text out, never in.
+macro_rules! readable {
+    ($($name:ident),*) => {$(
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+        impl $name {
+            /// The text as it is written to the kernel.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+    )*};
+}
+
+pub(super) use readable;
