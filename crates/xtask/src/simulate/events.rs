@@ -8,14 +8,14 @@ use scst_core::ocf::action::Action;
 use scst_sim::host::{StoreChange, StoreHealth};
 use scst_sim::model::Slow;
 
-use super::faults::Fault;
+use super::faults::{Fault, Lasting};
 use super::pacemaker::{Cluster, Resource};
 use super::stores::Layer;
 use super::world::NODES;
 
 /// Something happens while the cluster is at rest.
 pub(super) fn at_rest(cluster: &mut Cluster) {
-    let (count, kind, node) = draw(cluster, 34);
+    let (count, kind, node) = draw(cluster, 46);
     match kind {
         0..=4 => change(cluster),
         5 | 6 => {
@@ -30,13 +30,26 @@ pub(super) fn at_rest(cluster: &mut Cluster) {
         19..=21 => command(cluster, node),
         22 => disks(cluster),
         23 => slow(cluster, node),
-        26 => full(cluster, node),
-        31..=33 => store(cluster, node),
         24 | 25 => {
             let r = cluster.stage.lock().world.lot.below(cluster.resources.len());
             cluster.reload_by_hand(r, node);
         }
+        26 => full(cluster, node),
+        27..=29 => store(cluster, node),
+        30 | 31 => lasting(cluster, node),
+        32 | 33 => by_hand(cluster, node),
+        34 => cluster.maintain(!cluster.maintenance),
+        35 => misconfigure(cluster, node),
+        36 => cluster.set_right(),
+        37 if cluster.standby.len() + 1 < count => cluster.shut_down(node),
+        38 => jump(cluster),
+        40 => cluster.upgrade(),
+        39 => {
+            let group = cluster.stage.lock().world.groups[0].clone();
+            cluster.restart(&group);
+        }
         _ => {
+            command(cluster, node);
             let time = cluster.stage.lock().world.lot.below(40) as u64;
             cluster.pass(Duration::from_secs(time));
         }
@@ -45,8 +58,8 @@ pub(super) fn at_rest(cluster: &mut Cluster) {
 
 /// Something may happen between two actions of a transition.
 pub(super) fn between(cluster: &mut Cluster) {
-    let (_, kind, node) = draw(cluster, 60);
-    if kind <= 14 {
+    let (_, kind, node) = draw(cluster, 65);
+    if kind <= 17 && !(8..=12).contains(&kind) {
         cluster.stage.lock().world.disturbed = true;
     }
     match kind {
@@ -54,9 +67,12 @@ pub(super) fn between(cluster: &mut Cluster) {
         3 => prefer(cluster, node),
         4 => lose(cluster, node),
         5..=7 => fault(cluster, node),
-        8..=12 => command(cluster, node),
+        8..=12 | 18..=30 => command(cluster, node),
         13 => disks(cluster),
         14 => store(cluster, node),
+        15 => lasting(cluster, node),
+        16 => by_hand(cluster, node),
+        17 => jump(cluster),
         _ => {}
     }
 }
@@ -101,10 +117,15 @@ fn lose(cluster: &mut Cluster, node: usize) {
         let mut state = cluster.stage.lock();
         let others =
             state.world.nodes.iter().enumerate().filter(|(other, there)| *other != node && there.powered && !there.cut);
-        (others.count() == 0, state.world.nodes[node].powered, cluster.fencing && state.world.lot.once_in(3))
+        (others.count() == 0, state.world.nodes[node].powered, state.world.lot.once_in(3))
     };
     if powered && !alone {
-        cluster.lose(node, cut);
+        let shared = cluster.stage.lock().world.layers.values().all(|layer| *layer == Layer::Shared);
+        if cut && !cluster.fencing && shared {
+            cluster.serve_alone(node);
+        } else {
+            cluster.lose(node, cut && cluster.fencing);
+        }
     }
 }
 
@@ -116,17 +137,18 @@ fn command(cluster: &mut Cluster, node: usize) {
     let uses_dlm =
         |resource: &Resource| resource.group.as_ref() == Some(&group) && resource.params.contains_key("reservations");
     let shared = cluster.resources.iter().any(uses_dlm) && state.world.lot.once_in(2);
-    state.world.disturbed = true;
     let takes = match state.world.lot.below(12) {
         0 => {
-            state.world.untold = true;
+            (state.world.disturbed, state.world.untold) = (true, true);
             None
         }
-        1 => Some(Duration::from_secs(8)),
+        1 => {
+            state.world.disturbed = true;
+            Some(Duration::from_secs(8))
+        }
         ms => Some(Duration::from_millis(20 * ms as u64)),
     };
     if state.world.nodes[node].powered && state.world.state(node, &group, node).as_deref() == Some("active") {
-        state.world.happened(format!("a host of {group} on {} sends a command that takes {takes:?}", NODES[node]));
         if shared {
             state.world.host_reserves(node, &group);
         }
@@ -149,6 +171,7 @@ fn slow(cluster: &mut Cluster, node: usize) {
         holds_mutex: takes > Duration::from_secs(5),
         times: Some(1),
     };
+    state.world.nodes[node].slow = true;
     state.world.nodes[node].machine.slow_down(slow);
 }
 
@@ -156,10 +179,12 @@ fn slow(cluster: &mut Cluster, node: usize) {
 fn full(cluster: &mut Cluster, node: usize) {
     let mut state = cluster.stage.lock();
     let errno = *state.world.lot.one_of(&[Errno::ENOSPC, Errno::EROFS]);
+    state.world.owes_reload = true;
+    state.world.disturbed = true;
     let there = &mut state.world.nodes[node];
+    there.unnoted = true;
     there.full = if there.full.is_some() { None } else { Some(errno) };
     let text = format!("writing below /run of {}: {:?}", NODES[node], there.full);
-    state.world.disturbed = true;
     state.world.happened(text);
 }
 
@@ -196,6 +221,51 @@ fn store(cluster: &mut Cluster, node: usize) {
     }
 }
 
+/// Something goes wrong on a node for a while.
+fn lasting(cluster: &mut Cluster, node: usize) {
+    let mut state = cluster.stage.lock();
+    let errno = *state.world.lot.one_of(&[Errno::EIO, Errno::EBUSY, Errno::ENOMEM]);
+    let text = *state.world.lot.one_of(&["mgmt", "/state", "/block", "/active", "/enabled", "/device_groups/"]);
+    let what = *state.world.lot.one_of(&[Lasting::Writes(text, errno), Lasting::ProgramsFail, Lasting::ProgramsHang]);
+    let time = Duration::from_secs(*state.world.lot.one_of(&[1, 10, 60, 400]));
+    let until = state.world.now + time;
+    state.world.nodes[node].lasting = Some((what, until));
+    state.world.happened(format!("{}: {what:?} for {time:?}", NODES[node]));
+}
+
+/// Somebody runs an action by hand. Nobody promotes so, which would be a second serving node.
+fn by_hand(cluster: &mut Cluster, node: usize) {
+    let actions = [
+        Action::Monitor,
+        Action::Start,
+        Action::Reload,
+        Action::Demote,
+        Action::Stop,
+        Action::Notify,
+        Action::ValidateAll,
+    ];
+    let (r, action) = {
+        let mut state = cluster.stage.lock();
+        (state.world.lot.below(cluster.resources.len()), *state.world.lot.one_of(&actions))
+    };
+    cluster.by_hand(r, node, action);
+}
+
+fn misconfigure(cluster: &mut Cluster, node: usize) {
+    let (r, kind) = {
+        let mut state = cluster.stage.lock();
+        (1 + state.world.lot.below(cluster.resources.len() - 1), state.world.lot.below(4))
+    };
+    cluster.misconfigure(r, node, kind);
+}
+
+/// All clocks jump forward.
+fn jump(cluster: &mut Cluster) {
+    let time = *cluster.stage.lock().world.lot.one_of(&[5, 30, 3600]);
+    cluster.happened(format!("clocks jump by {time} s"));
+    cluster.stage.pause(Duration::from_secs(time));
+}
+
 /// The disks answer everything.
 fn disks(cluster: &mut Cluster) {
     let mut state = cluster.stage.lock();
@@ -203,11 +273,18 @@ fn disks(cluster: &mut Cluster) {
     state.world.disks_answer();
 }
 
-/// A node that is off comes back.
+/// A node that is off, or cut off, comes back.
 fn boot(cluster: &mut Cluster) {
-    let off = cluster.stage.lock().world.nodes.iter().position(|node| !node.powered);
-    if let Some(node) = off {
-        cluster.boot(node);
+    let found = {
+        let state = cluster.stage.lock();
+        let away = |node: &super::node::Node| !node.powered || (node.cut && !cluster.fencing);
+        let node = state.world.nodes.iter().position(away);
+        node.map(|node| (node, state.world.nodes[node].powered))
+    };
+    match found {
+        Some((node, true)) => cluster.rejoin(node),
+        Some((node, false)) => cluster.boot(node),
+        None => {}
     }
 }
 

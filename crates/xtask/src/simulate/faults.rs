@@ -1,5 +1,7 @@
 //! What goes wrong in an action, and at which of its operations.
 
+use std::time::Duration;
+
 use nix::errno::Errno;
 use scst_core::error::Verb;
 use scst_core::ocf::action::Action;
@@ -25,10 +27,26 @@ pub(super) enum Fault {
     KillAfter,
     /// SIGTERM before the operation.
     Term,
+    /// All machines stand still for a while, and their clocks go on.
+    Pause,
+}
+
+/// How long machines stand still.
+pub(super) const PAUSE: Duration = Duration::from_secs(25);
+
+/// What goes wrong on a node for a while, in whichever action meets it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lasting {
+    /// Writes fail to paths with this text.
+    Writes(&'static str, Errno),
+    /// The cluster's programs fail.
+    ProgramsFail,
+    /// They do not end.
+    ProgramsHang,
 }
 
 impl Fault {
-    pub(super) const ALL: [Self; 13] = [
+    pub(super) const ALL: [Self; 14] = [
         Self::Fails(Errno::EIO),
         Self::Fails(Errno::EBUSY),
         Self::Fails(Errno::ENOENT),
@@ -42,6 +60,7 @@ impl Fault {
         Self::KillBefore,
         Self::KillAfter,
         Self::Term,
+        Self::Pause,
     ];
 
     /// Whether it can happen to this kind of operation.
@@ -66,6 +85,12 @@ impl World {
         let (_, _, operation, fault) =
             self.armed.take_if(|(at, of, ..)| *at == node && of.is_none_or(|of| of == action))?;
         Some((operation, fault))
+    }
+
+    /// What goes wrong on a node at this time.
+    pub(super) fn lasting(&self, node: usize) -> Option<Lasting> {
+        let (what, until) = self.nodes[node].lasting?;
+        (self.now < until).then_some(what)
     }
 
     pub(super) fn count_fault(&mut self, fault: Fault) {

@@ -18,9 +18,10 @@ pub(super) struct Command {
     /// The machine's number for it.
     pub(super) id: u64,
     pub(super) group: String,
-    device: String,
-    /// It met a blocked device, which holds it back.
+    /// It does not reach its disk before a block or a suspension ends.
     pub(super) held: bool,
+    /// The device that it went to.
+    device: String,
     /// Its disk does not answer it before that ends.
     pub(super) hangs: bool,
     /// The store and the block that it is for; a device without a store has none.
@@ -54,21 +55,21 @@ impl World {
         self.nodes[node].machine.reply(id).cloned()
     }
 
-    /// A host is logged in on a node, and has heard what the LUN has to tell.
-    pub(super) fn log_in(&mut self, node: usize, lun: u32) -> bool {
+    /// A host is logged in on a node, and has heard what the LUN has to tell. `Some(true)`: its commands are held back.
+    pub(super) fn log_in(&mut self, node: usize, lun: u32) -> Option<bool> {
         let target = port(node, 0);
         let machine = &mut self.nodes[node].machine;
         let sessions = format!("{SCST}/targets/qla2x00t/{target}/sessions/{HOST}");
         if machine.lookup(sessions.as_bytes()).is_err() && machine.login("qla2x00t", &target, HOST).is_err() {
-            return false;
+            return None;
         }
         for _ in 0..6 {
             match self.answer(node, lun, ScsiCommand::TestUnitReady) {
                 Some(ScsiReply::Check(sense)) if sense.0 == 6 => {}
-                _ => break,
+                answer => return Some(answer.is_none()),
             }
         }
-        true
+        Some(false)
     }
 
     /// A host sends a command to a disk of a group, on a node that has it open.
@@ -78,10 +79,7 @@ impl World {
             return;
         }
         let (lun, device) = self.lot.one_of(&luns).clone();
-        if !self.log_in(node, lun) {
-            return;
-        }
-        let held = self.value(node, &format!("devices/{device}/block")).is_some_and(|block| !block.starts_with("0 "));
+        let Some(held) = self.log_in(node, lun) else { return };
         let store = self.value(node, &format!("devices/{device}/filename"));
         let block = store.map(|store| (store, self.lot.below(4) as u64));
         let pending = |command: &Command| command.writes.is_some() && command.block == block;
@@ -97,8 +95,10 @@ impl World {
         }
         let target = port(node, 0);
         if let Ok(id) = self.nodes[node].machine.start_command("qla2x00t", &target, HOST, lun, command, takes) {
+            let (what, of) = (writes.map_or("reads".to_owned(), |number| format!("writes {number} to")), NODES[node]);
+            self.happened(format!("a host {what} block {lba} of {device} on {of}, LUN {lun}, in {takes:?}"));
             let command =
-                Command { id, group: group.to_owned(), device, held, hangs: takes.is_none(), block, writes, floor };
+                Command { id, group: group.to_owned(), held, device, hangs: takes.is_none(), block, writes, floor };
             self.nodes[node].commands.push(command);
             self.count(format!("{} of a host", if writes.is_some() { "write" } else { "read" }));
         }
@@ -106,7 +106,7 @@ impl World {
 
     /// Hosts take the answers to their commands.
     pub(super) fn collect(&mut self) {
-        for node in 0..self.nodes.len() {
+        for (node, name) in (0..self.nodes.len()).zip(NODES) {
             if self.nodes[node].commands.is_empty() {
                 continue;
             }
@@ -121,6 +121,7 @@ impl World {
                 let good = matches!(self.nodes[node].machine.reply(command.id), Some(ScsiReply::Good(_)));
                 let Some(block) = command.block.filter(|_| good) else { continue };
                 if let Some(number) = command.writes {
+                    self.happened(format!("{number} in block {} of {} is acknowledged by {}", block.1, block.0, name));
                     let known = self.acknowledged.entry(block).or_default();
                     *known = number.max(*known);
                 } else {
@@ -142,7 +143,8 @@ impl World {
 
     /// A host reads a LUN of the serving node, and finds all that was acknowledged.
     pub(super) fn readable(&mut self, node: usize, lun: u32, device: &str) {
-        let answer = if self.log_in(node, lun) { self.answer(node, lun, ScsiCommand::Read(0)) } else { None };
+        let answer =
+            if self.log_in(node, lun) == Some(false) { self.answer(node, lun, ScsiCommand::Read(0)) } else { None };
         if !matches!(answer, Some(ScsiReply::Good(_))) {
             let answer = answer.map_or_else(|| "nothing".to_owned(), |answer| answer.to_string());
             self.violated(format!(

@@ -11,6 +11,7 @@ use scst_core::ocf::action::Action;
 use scst_sim::model::Kind;
 
 use super::pacemaker::{Cluster, Role};
+use super::stage::{Outcome, Task};
 use super::world::{FOREIGN, NODES, PORTS, World, port};
 
 impl World {
@@ -26,8 +27,8 @@ impl World {
         }
     }
 
-    /// A node stops serving a group only when no command is in flight; a stop cannot wait for ever, and where a block cannot be recorded there is
-    /// no drain.
+    /// A node stops serving a group only when no command is in flight. A stop cannot wait for ever, nor can a node that hears that another
+    /// one is promoted over it; and where a block cannot be recorded there is no drain.
     fn drained(&mut self, node: usize, action: Option<Action>, path: &str, data: &str) {
         let group = path.split('/').nth(3).unwrap_or_default().to_owned();
         if !path.ends_with(&format!("/{}/state", NODES[node])) {
@@ -37,8 +38,9 @@ impl World {
         let before = self.nodes[node].states.insert(group.clone(), now);
         if before.as_deref() == Some("active")
             && data != "active"
-            && action != Some(Action::Stop)
+            && !matches!(action, Some(Action::Stop | Action::Notify))
             && self.nodes[node].full.is_none()
+            && !self.nodes[node].shell
         {
             // Who steps down because another node is promoted, or because a promotion failed, does not wait for ever.
             let steps_down = matches!(action, Some(Action::Notify | Action::Promote));
@@ -118,7 +120,7 @@ impl World {
     }
 
     /// Nothing that does not belong to the cluster has gone.
-    pub(super) fn foreign_untouched(&mut self) {
+    fn foreign_untouched(&mut self) {
         for node in 0..self.nodes.len() {
             if !self.nodes[node].powered {
                 continue;
@@ -133,18 +135,15 @@ impl World {
     }
 
     /// A stop that said 0 has left nothing.
-    pub(super) fn stopped(&mut self, node: usize, group: &str) {
-        if self.exists(node, &format!("device_groups/{group}")) {
-            self.violated(format!("stop of {group} on {} said 0 and left the device group", NODES[node]));
-        }
-        let prefix = format!("{group}_");
-        if let Some(left) = self.names(node, "devices", Kind::Dir).into_iter().find(|name| name.starts_with(&prefix)) {
-            self.violated(format!("stop of {group} on {} said 0 and left device {left}", NODES[node]));
+    fn stopped(&mut self, node: usize, group: &str) {
+        let left = self.left(node, group);
+        if !left.is_empty() && !self.shell && !self.nodes[node].unnoted {
+            self.violated(format!("stop of {group} on {} said 0 and left {left:?}", NODES[node]));
         }
     }
 
     /// What a monitor answered is true.
-    pub(super) fn monitored(&mut self, node: usize, group: &str, exit: u8) {
+    fn monitored(&mut self, node: usize, group: &str, exit: u8) {
         let state = self.state(node, group, node);
         let fits = match exit {
             8 | 9 => state.as_deref() == Some("active"),
@@ -159,7 +158,7 @@ impl World {
     }
 
     /// No device stays blocked.
-    pub(super) fn unblocked(&mut self, node: usize, group: &str) {
+    fn unblocked(&mut self, node: usize, group: &str) {
         let prefix = format!("{group}_");
         for device in self.names(node, "devices", Kind::Dir).into_iter().filter(|name| name.starts_with(&prefix)) {
             let block = self.value(node, &format!("devices/{device}/block")).unwrap_or_default();
@@ -169,58 +168,135 @@ impl World {
         }
     }
 
-    /// Faults have ended and the cluster is at rest: every group is served by one node, and everybody says the truth.
+    /// An action has ended: it told the truth, and left nothing that must not be.
+    pub(super) fn ended(&mut self, node: usize, group: Option<&str>, task: &Task, outcome: &Outcome, alone: bool) {
+        let exit = outcome.exit.map_or_else(|| "killed".to_owned(), |code| code.to_string());
+        let reason = if outcome.reason.is_empty() { String::new() } else { format!(" ({})", outcome.reason) };
+        let name = NODES[node];
+        self.happened(format!("  {name} {} -> {exit}{reason}", task.label));
+        if outcome.panicked {
+            self.violated(format!("{} on {name} panicked: {}", task.label, outcome.reason));
+        }
+        if task.faulted {
+            self.unheard |= task.action == Action::Notify;
+            self.untold |= task.action == Action::Notify;
+            self.nodes[node].faulted = self.now;
+        }
+        if self.nodes[node].shell {
+            return;
+        }
+        self.has_reason_to_fail(node, group, task, outcome);
+        self.foreign_untouched();
+        self.kernel_well(node);
+        let (Some(group), Some(exit)) = (group, outcome.exit) else { return };
+        let undisturbed = !task.faulted && !self.has_cause(node, self.now) && self.lasting(node).is_none();
+        match task.action {
+            Action::Monitor => self.monitored(node, group, exit),
+            Action::Stop if exit == 0 => self.stopped(node, group),
+            Action::Stop if !task.faulted => self.names_what_is_left(node, group, &outcome.reason),
+            Action::Start | Action::Promote | Action::Demote | Action::Reload if exit == 0 && undisturbed && alone => {
+                self.unblocked(node, group);
+            }
+            _ => {}
+        }
+    }
+
+    /// No action fails, and so nobody is fenced, without a cause.
+    fn has_reason_to_fail(&mut self, node: usize, group: Option<&str>, task: &Task, outcome: &Outcome) {
+        let called = !task.label.ends_with("by hand") && task.action != Action::Monitor;
+        if called && outcome.exit != Some(0) && !task.faulted && !self.has_cause(node, task.begun)
+            // Somebody has stopped it by hand.
+            && !(outcome.exit == Some(7) && group.is_none_or(|group| self.left(node, group).is_empty()))
+        {
+            self.violated(format!("{} on {} failed without a cause: {}", task.label, NODES[node], outcome.reason));
+        }
+    }
+
+    /// The kernel has not crashed, and was asked nothing that the model does not know.
+    fn kernel_well(&mut self, node: usize) {
+        let machine = &self.nodes[node].machine;
+        let crash = machine.crashed().map(|why| format!("the kernel of {} crashed: {why}", NODES[node]));
+        let unknown = machine.unknowns().first();
+        let unknown = unknown.map(|unknown| format!("{}: {unknown:?} is not known", NODES[node]));
+        if let Some(how) = crash.or(unknown) {
+            self.violated(how);
+        }
+    }
+
+    /// What of a group is on a node.
+    fn left(&self, node: usize, group: &str) -> Vec<String> {
+        let prefix = format!("{group}_");
+        let devices = self.names(node, "devices", Kind::Dir).into_iter().filter(|name| name.starts_with(&prefix));
+        let groups = self.names(node, "device_groups", Kind::Dir).into_iter().filter(|name| name == group);
+        devices.chain(groups).collect()
+    }
+
+    /// A stop that failed has left something, and names it.
+    fn names_what_is_left(&mut self, node: usize, group: &str, reason: &str) {
+        let left = self.left(node, group);
+        // LUNs that are being removed are not seen any more while commands keep them.
+        if left.is_empty() || !(reason.starts_with("LUN ") || left.iter().any(|name| reason.contains(name))) {
+            self.violated(format!("stop of {group} on {} failed, left {left:?} and says: {reason}", NODES[node]));
+        }
+    }
+
+    /// Faults have ended and the cluster is at rest.
     pub(super) fn at_rest(&mut self, cluster: &Cluster) {
         self.same_reservations();
         for group in self.groups.clone() {
-            let mut serving = Vec::new();
+            self.views_right(&group);
+            self.served_by_one(&group, cluster);
             for node in 0..self.nodes.len() {
                 self.unblocked(node, &group);
-                for peer in 0..self.nodes.len() {
-                    let (seen, truth) = (self.state(node, &group, peer), self.state(peer, &group, peer));
-                    let excused = self.untold && seen.as_deref() != Some("transitioning");
-                    if seen != truth && !excused {
-                        self.violated(format!(
-                            "at rest {} says of {} in {group}: {}, and the truth is {}",
-                            NODES[node],
-                            NODES[peer],
-                            seen.as_deref().unwrap_or("nothing"),
-                            truth.as_deref().unwrap_or("nothing")
-                        ));
-                    }
-                }
-                match self.state(node, &group, node).as_deref() {
-                    Some("active") => serving.push(node),
-                    Some("standby") => {}
-                    other => {
-                        self.violated(format!(
-                            "at rest {group} is {} on {}",
-                            other.unwrap_or("not there"),
-                            NODES[node]
-                        ));
-                    }
+            }
+        }
+    }
+
+    /// Everybody says the truth of everybody, unless nobody told them.
+    fn views_right(&mut self, group: &str) {
+        let count = self.nodes.len();
+        for (node, peer) in (0..count).flat_map(|node| (0..count).map(move |peer| (node, peer))) {
+            let (seen, truth) = (self.state(node, group, peer), self.state(peer, group, peer));
+            let excused = self.untold && seen.as_deref() != Some("transitioning");
+            if seen != truth && !excused {
+                self.violated(format!(
+                    "at rest {} says of {} in {group}: {}, and the truth is {}",
+                    NODES[node],
+                    NODES[peer],
+                    seen.as_deref().unwrap_or("nothing"),
+                    truth.as_deref().unwrap_or("nothing")
+                ));
+            }
+        }
+    }
+
+    /// One node serves a group with everything that is configured, the others stand by, and the cluster knows.
+    fn served_by_one(&mut self, group: &str, cluster: &Cluster) {
+        let mut serving = Vec::new();
+        for node in 0..self.nodes.len() {
+            match self.state(node, group, node).as_deref() {
+                Some("active") => serving.push(node),
+                Some("standby") => {}
+                other => {
+                    self.violated(format!("at rest {group} is {} on {}", other.unwrap_or("not there"), NODES[node]));
                 }
             }
-            if serving.len() != 1 {
-                let names: Vec<&str> = serving.iter().map(|node| NODES[*node]).collect();
-                self.violated(format!("at rest {group} is served by {names:?}"));
+        }
+        let names: Vec<&str> = serving.iter().map(|node| NODES[*node]).collect();
+        let [node] = serving[..] else { return self.violated(format!("at rest {group} is served by {names:?}")) };
+        for (device, lun) in cluster.exports(group) {
+            if self.luns(node, group).contains(&(lun, device.clone())) {
+                self.readable(node, lun, &device);
+            } else {
+                self.violated(format!("at rest {device} is not LUN {lun} on {}, which serves it", NODES[node]));
             }
-            for node in serving {
-                for (device, lun) in cluster.exports(&group) {
-                    if self.luns(node, &group).contains(&(lun, device.clone())) {
-                        self.readable(node, lun, &device);
-                    } else {
-                        self.violated(format!("at rest {device} is not LUN {lun} on {}, which serves it", NODES[node]));
-                    }
-                }
-                let believed = cluster.role(&group, node);
-                if believed != Role::Promoted {
-                    self.violated(format!(
-                        "at rest {group} is active on {}, and the cluster believes {believed:?}",
-                        NODES[node]
-                    ));
-                }
-            }
+        }
+        let believed = cluster.role(group, node);
+        if believed != Role::Promoted {
+            self.violated(format!(
+                "at rest {group} is active on {}, and the cluster believes {believed:?}",
+                NODES[node]
+            ));
         }
     }
 }

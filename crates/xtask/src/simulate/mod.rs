@@ -20,6 +20,7 @@ mod real;
 #[cfg(test)]
 mod recorded;
 mod reservations;
+mod shell;
 mod stage;
 mod stores;
 mod world;
@@ -214,13 +215,18 @@ impl Total {
 /// One history: of its events those that are kept. `real` notes every action for the real binaries.
 fn play(seed: u64, kept: &Kept, real: bool) -> Result<Played, Box<dyn Error>> {
     let mut lot = Lot::new(seed ^ 0x5157_11a7_e000);
-    let nodes = 2 + lot.below(2);
+    let nodes = *lot.one_of(&[1, 2, 2, 2, 2, 3, 3, 4]);
     let fencing = !lot.once_in(4);
     let version = if lot.once_in(4) { ScstVersion::V3_7 } else { ScstVersion::V3_11 };
     let groups: &[&str] = if lot.once_in(2) { &["red"] } else { &["red", "blue"] };
     let mut world = World::new(seed, nodes, groups, version)?;
     for group in groups {
         world.lay(group, *lot.one_of(&[Layer::Shared, Layer::Shared, Layer::Drbd, Layer::Volumes]));
+    }
+    let shared = groups.len() == 1 && world.layer(groups[0]) == Layer::Shared;
+    if shared && nodes > 1 && lot.once_in(3) {
+        world.nodes[lot.below(nodes)].shell = true;
+        (world.disturbed, world.untold, world.shell) = (true, true, true);
     }
     let stage = Stage::new(world);
     stage.lock().tape = real.then(Tape::default);
@@ -305,15 +311,26 @@ fn recover(cluster: &mut Cluster, quiet: Duration) {
         state.world.disarm();
         let sick = state.world.heal_stores();
         state.world.disks_answer();
-        state.world.nodes.iter_mut().for_each(|node| node.full = None);
+        for node in &mut state.world.nodes {
+            (node.full, node.lasting, node.shell) = (None, None, false);
+        }
         state.world.happened("all faults end".to_owned());
         (state.world.nodes.len(), sick)
     };
+    cluster.maintain(false);
+    {
+        let world = &mut cluster.stage.lock().world;
+        world.owes_reload |= world.shell;
+    }
+    cluster.set_right();
     for group in sick {
         cluster.restart(&group);
     }
     for node in 0..count {
         cluster.standby.remove(&node);
+        if !cluster.fencing && cluster.stage.lock().world.nodes[node].cut {
+            cluster.rejoin(node);
+        }
         let off = {
             let mut state = cluster.stage.lock();
             let there = &mut state.world.nodes[node];

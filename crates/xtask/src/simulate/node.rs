@@ -15,6 +15,7 @@ use scst_core::system::StoreKind;
 use scst_sim::host::{EntryKind, FileEntry, Files};
 use scst_sim::model::{FcPort, FileKind, Host as _, Kind, Machine, Ticket, Written};
 
+use super::faults::Lasting;
 use super::hosts::Command;
 use super::stage::TaskId;
 use super::stores::{Contents, Disks};
@@ -24,6 +25,7 @@ use super::world::{MAJOR, NODES, PORTS, SCST, World, port};
 const RESERVATIONS: &str = "/var/lib/scst/pr";
 
 /// One machine.
+#[expect(clippy::struct_excessive_bools, reason = "what is the matter with a machine, each by itself")]
 pub(super) struct Node {
     pub(super) machine: Machine,
     /// Its view of the stores.
@@ -43,6 +45,14 @@ pub(super) struct Node {
     pub(super) run: BTreeMap<PathBuf, String>,
     /// The files among them that are locks, and who has each; 0: nobody.
     pub(super) locks: BTreeMap<PathBuf, TaskId>,
+    /// A command may be slow, and carried out after its writer has given up.
+    pub(super) slow: bool,
+    /// It still runs the shell agent of device groups.
+    pub(super) shell: bool,
+    /// What goes wrong for a while, and until when.
+    pub(super) lasting: Option<(Lasting, Duration)>,
+    /// Since it booted there was a time when nothing could be written below `/run`, so not everything of ours is noted there.
+    pub(super) unnoted: bool,
     /// Nothing can be written below `/run`.
     pub(super) full: Option<Errno>,
     /// Operations that fail until all faults end.
@@ -115,6 +125,9 @@ impl World {
         there.locks.clear();
         there.full = None;
         there.broken.clear();
+        there.unnoted = false;
+        there.slow = false;
+        there.lasting = None;
         there.machine = machine;
         there.disks = disks;
         there.sick.clear();

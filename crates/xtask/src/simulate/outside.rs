@@ -11,7 +11,7 @@ use scst_core::ocf::action::Action;
 use scst_core::system::{Ended, Entry, EntryKind, Lock, Locked, Operation, Output, Pending, System};
 use scst_sim::model::{FileKind, Host as _, Kind, Ticket, Written};
 
-use super::faults::Fault;
+use super::faults::{Fault, Lasting, PAUSE};
 use super::stage::{Stage, TaskId, die};
 use super::world::World;
 
@@ -40,6 +40,21 @@ impl std::fmt::Debug for Outside {
 impl Outside {
     pub(super) fn new(stage: Arc<Stage>, node: usize, task: TaskId) -> Self {
         Self { stage, node, task }
+    }
+
+    fn lasting(&self) -> Option<Lasting> {
+        self.stage.lock().world.lasting(self.node)
+    }
+
+    /// The action meets what goes wrong for a while.
+    fn meets(&self, what: &str) {
+        let mut state = self.stage.lock();
+        let task = state.tasks.get_mut(&self.task).expect("its own task");
+        task.faulted = true;
+        let label = task.label.clone();
+        state.world.disturbed = true;
+        state.world.count("fault of a while".to_owned());
+        state.world.happened(format!("    {label} meets {what}"));
     }
 
     fn interleave(&self) {
@@ -83,6 +98,7 @@ impl System for Outside {
                 return Ok(Answered::now(Err(Errno::EAGAIN.into())));
             }
             Some(Fault::Term) => self.stage.terminate(self.task),
+            Some(Fault::Pause) => self.stage.pause(PAUSE),
             Some(Fault::Hangs) => {
                 return Ok(Box::new(InKernel {
                     stage: Arc::clone(&self.stage),
@@ -92,6 +108,13 @@ impl System for Outside {
                 }));
             }
             _ => {}
+        }
+        if let Some(Lasting::Writes(text, errno)) = self.lasting()
+            && operation.verb == Verb::Write
+            && operation.path.to_string_lossy().contains(text)
+        {
+            self.meets(&format!("{errno:?} for a while at {}", operation.path.display()));
+            return Ok(Answered::now(Err(errno.into())));
         }
         let mut state = self.stage.lock();
         let broken = &state.world.nodes[self.node].broken;
@@ -132,8 +155,21 @@ impl System for Outside {
         Some(PathBuf::from(name))
     }
 
-    fn run_program(&self, program: &Path, arguments: &[&str], _: Duration) -> io::Result<Ended> {
-        self.stage.sleep(self.task, PROGRAM);
+    fn run_program(&self, program: &Path, arguments: &[&str], limit: Duration) -> io::Result<Ended> {
+        match self.lasting() {
+            Some(Lasting::ProgramsFail) => {
+                self.meets("a program that fails");
+                self.stage.sleep(self.task, PROGRAM);
+                let stderr = b"Could not connect to the CIB: Transport endpoint is not connected\n".to_vec();
+                return Ok(Ended { failure: Some("exit code 102".to_owned()), stdout: Vec::new(), stderr });
+            }
+            Some(Lasting::ProgramsHang) => {
+                self.meets("a program that does not end");
+                self.stage.sleep(self.task, limit);
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            _ => self.stage.sleep(self.task, PROGRAM),
+        }
         let mut state = self.stage.lock();
         Ok(state.world.program(self.node, &program.to_string_lossy(), arguments))
     }

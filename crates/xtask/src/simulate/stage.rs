@@ -329,6 +329,14 @@ impl Stage {
         }
     }
 
+    /// All machines stand still, and with them the time-outs of actions.
+    pub(super) fn pause(&self, time: Duration) {
+        let mut state = self.lock();
+        state.tasks.values_mut().for_each(|task| task.end += time);
+        let until = state.world.now + time;
+        state.world.advance(until);
+    }
+
     /// SIGTERM to an action.
     pub(super) fn terminate(&self, id: TaskId) {
         self.lock().tasks[&id].cancelled.store(true, Ordering::Relaxed);

@@ -74,6 +74,13 @@ pub(super) struct World {
     pub(super) acknowledged: BTreeMap<(String, u64), u64>,
     /// The lock manager of the cluster.
     pub(super) dlm: LockManager,
+    /// Something is configured that an action must refuse.
+    pub(super) misconfigured: bool,
+    /// What was configured may not be in force before somebody reloads: it was wrong, or a reload could not note that it is not finished,
+    /// or the shell agent did nothing for one.
+    pub(super) owes_reload: bool,
+    /// A node has run the shell agent, whose stop leaves what is not configured any more.
+    pub(super) shell: bool,
     /// Two parts of the cluster have served the same stores, which nobody could prevent without fencing.
     pub(super) split: bool,
     /// What goes wrong in the next action of this kind on this node, at which operation.
@@ -116,6 +123,9 @@ impl World {
             stores: groups.iter().enumerate().flat_map(|(place, group)| stores_of(place, group)).collect(),
             acknowledged: BTreeMap::new(),
             dlm: LockManager::default(),
+            misconfigured: false,
+            owes_reload: false,
+            shell: false,
             split: false,
             armed: None,
             disturbed: false,
@@ -146,6 +156,10 @@ impl World {
                 waiting: Vec::new(),
                 run: BTreeMap::new(),
                 locks: BTreeMap::new(),
+                slow: false,
+                shell: false,
+                lasting: None,
+                unnoted: false,
                 full: None,
                 broken: Vec::new(),
                 writes: 0,
@@ -246,7 +260,9 @@ impl World {
     /// Whether there is a reason for an action to fail on this node that began at `begun`, beside what went wrong in it.
     pub(super) fn has_cause(&self, node: usize, begun: Duration) -> bool {
         let node = &self.nodes[node];
-        node.full.is_some()
+        self.misconfigured
+            || node.full.is_some()
+            || node.slow
             || !node.broken.is_empty()
             || !node.sick.is_empty()
             || begun <= node.faulted

@@ -2,8 +2,8 @@
 
 use scst_core::ocf::action::Action;
 
-use super::{Cluster, Instance, Lists};
-use crate::simulate::world::NODES;
+use super::{Cluster, Extra, Instance, Lists};
+use crate::simulate::world::{NODES, port};
 
 impl Cluster {
     /// A node lost power, or its connection to the others.
@@ -20,7 +20,9 @@ impl Cluster {
                 state.world.nodes[node].powered = false;
             }
         }
-        self.stage.kill_all(Some(node));
+        if !cut {
+            self.stage.kill_all(Some(node));
+        }
         self.lost.insert(node);
         self.aborted = true;
     }
@@ -53,6 +55,52 @@ impl Cluster {
             }
         }
         self.aborted = true;
+    }
+
+    /// A parameter is set to what an action must refuse, or a node's list of ports to one that is not there.
+    pub(in crate::simulate) fn misconfigure(&mut self, r: usize, node: usize, kind: usize) {
+        {
+            let mut state = self.stage.lock();
+            state.world.misconfigured = true;
+            state.world.owes_reload = true;
+            state.world.disturbed = true;
+            state.world.untold = true;
+        }
+        match kind {
+            0 => self.configure(r, "device0", Some("virtname=lu0,filename=".to_owned())),
+            1 => self.configure(r, "device1", Some("nonsense".to_owned())),
+            2 => self.configure(0, "initiators", Some("a b c d =".to_owned())),
+            _ => self.set_ports(node, &[port(node, 0), port(node, 1), port(node, 9)]),
+        }
+    }
+
+    /// What was misconfigured is set right.
+    pub(in crate::simulate) fn set_right(&mut self) {
+        self.stage.lock().world.misconfigured = false;
+        if !std::mem::take(&mut self.stage.lock().world.owes_reload) {
+            return;
+        }
+        for node in 0..self.resources[0].instances.len() {
+            self.set_ports(node, &[port(node, 0), port(node, 1)]);
+        }
+        for r in 0..self.resources.len() {
+            let right = self.resources[r].right.clone();
+            for name in ["device0", "device1", "initiators"] {
+                if self.resources[r].params.get(name) != right.get(name) {
+                    self.configure(r, name, right.get(name).cloned());
+                }
+            }
+            if r > 0 {
+                let number = self.stage.lock().world.lot.next();
+                self.configure(r, "reload", Some(number.to_string()));
+            }
+        }
+    }
+
+    fn set_ports(&self, node: usize, ports: &[String]) {
+        self.happened(format!("{}: targetports={}", NODES[node], ports.join(",")));
+        let cib = self.stage.lock().world.cib.clone();
+        cib.set_node_attribute(NODES[node], "targetports", Some(&ports.join(","))).expect("a CIB");
     }
 
     /// A parameter is changed.
@@ -95,6 +143,54 @@ impl Cluster {
         self.aborted = true;
     }
 
+    /// The agents of a node that has the shell agent are replaced while it runs.
+    pub(in crate::simulate) fn upgrade(&mut self) {
+        let mut state = self.stage.lock();
+        let old = state.world.nodes.iter().position(|node| node.shell);
+        if let Some(node) = old {
+            state.world.nodes[node].shell = false;
+            state.world.happened(format!("{} is upgraded", NODES[node]));
+        }
+    }
+
+    /// The cluster lets go of all resources, or looks after them again.
+    pub(in crate::simulate) fn maintain(&mut self, on: bool) {
+        self.happened(format!("maintenance mode {}", if on { "on" } else { "off" }));
+        self.maintenance = on;
+        self.aborted = true;
+    }
+
+    /// Somebody runs an action from a shell, or ocf-tester does: nobody says anything of a transition, or of the node.
+    pub(in crate::simulate) fn by_hand(&mut self, r: usize, node: usize, action: Action) {
+        if !self.members().contains(&node) {
+            return;
+        }
+        let resource = &self.resources[r];
+        let (clone, tester) = {
+            let mut state = self.stage.lock();
+            state.world.disturbed = true;
+            state.world.untold = true;
+            (state.world.lot.once_in(2), state.world.lot.once_in(2))
+        };
+        let mut env: Extra =
+            resource.params.iter().map(|(name, value)| (format!("OCF_RESKEY_{name}"), value.clone())).collect();
+        // `crm_resource --force-ACTION` with the id of the clone gives that; ports that were started so belong to that id.
+        let clone = clone && (resource.group.is_some() || action != Action::Start);
+        let instance = if clone { format!("ms_{}", resource.id) } else { resource.id.clone() };
+        env.push(("OCF_RESOURCE_INSTANCE".to_owned(), instance));
+        if tester {
+            env.push(("OCF_RESKEY_CRM_meta_timeout".to_owned(), "20000".to_owned()));
+            env.push(("OCF_RESKEY_CRM_meta_interval".to_owned(), "10000".to_owned()));
+        }
+        let label = format!("{} {action} by hand", resource.id);
+        let agent = resource.agent().0;
+        self.stage.lock().world.count(format!("by hand {action}"));
+        let begun = vec![(r, node, self.stage.begin(node, agent, action, label, env))];
+        let failed = self.wait(begun).iter().any(|(.., outcome)| outcome.exit != Some(0));
+        // Ports that were stopped by half still look like running ones; whoever did that starts them again.
+        self.resources[r].instances[node].restart |= r == 0 && action == Action::Stop && failed;
+    }
+
     /// Somebody reloads by hand what was not changed: nothing may be written.
     pub(in crate::simulate) fn reload_by_hand(&mut self, r: usize, node: usize) {
         if !self.members().contains(&node)
@@ -108,7 +204,8 @@ impl Cluster {
         self.wait(begun);
         let mut state = self.stage.lock();
         let written = state.world.writes - before;
-        if written > 0 && !state.world.disturbed {
+        let unchanged = self.resources[r].instances[node].running == self.resources[r].params;
+        if written > 0 && unchanged && !state.world.disturbed {
             let id = &self.resources[r].id;
             state
                 .world

@@ -8,20 +8,31 @@ use agents::scst_qla2xtgt;
 use scst_core::ocf::action::Action;
 use scst_core::ocf::run::Agent;
 
-use super::{Cluster, Extra, Lists};
+use super::{Cluster, Extra, Lists, Resource};
+use crate::simulate::shell::Shell;
 use crate::simulate::stage::{Outcome, Task, TaskId};
 #[cfg(test)]
 use crate::simulate::world::Call;
 use crate::simulate::world::NODES;
 
+impl Resource {
+    /// Its agent, and what that is called.
+    pub(super) fn agent(&self) -> (&'static (dyn Agent + Sync), &'static str) {
+        match self.group {
+            Some(_) => (&Aluadg, "scst_aluadg"),
+            None => (&scst_qla2xtgt::AGENT, "scst_qla2xtgt"),
+        }
+    }
+}
+
 impl Cluster {
     /// Begins an action of an instance.
     pub(super) fn begin(&mut self, r: usize, node: usize, action: Action, lists: &Lists, extra: Extra) -> TaskId {
         let resource = &self.resources[r];
-        let (agent, kind): (&'static (dyn Agent + Sync), _) = match resource.group {
-            Some(_) => (&Aluadg, "scst_aluadg"),
-            None => (&scst_qla2xtgt::AGENT, "scst_qla2xtgt"),
-        };
+        let (mut agent, kind) = resource.agent();
+        if resource.group.is_some() && self.stage.lock().world.nodes[node].shell {
+            agent = &Shell;
+        }
         let timeout = match (action, resource.group.is_some()) {
             (Action::Start | Action::Demote, true) | (Action::Reload, _) => 120,
             (Action::Stop, true) => 240,
@@ -99,26 +110,9 @@ impl Cluster {
     pub(super) fn account(&self, r: usize, node: usize, task: &Task) -> Outcome {
         let outcome = task.outcome.clone().expect("it has ended");
         let mut state = self.stage.lock();
-        let exit = outcome.exit.map_or_else(|| "killed".to_owned(), |code| code.to_string());
-        let reason = if outcome.reason.is_empty() { String::new() } else { format!(" ({})", outcome.reason) };
-        let name = NODES[node];
-        state.world.happened(format!("  {name} {} -> {exit}{reason}", task.label));
-        if outcome.panicked {
-            state.world.violated(format!("{} on {name} panicked: {}", task.label, outcome.reason));
-        }
-        if task.faulted {
-            state.world.unheard |= task.action == Action::Notify;
-            state.world.untold |= task.action == Action::Notify;
-            state.world.nodes[node].faulted = state.world.now;
-        }
-        let fails = task.action != Action::Monitor && !matches!(outcome.exit, Some(0));
-        if fails && !task.faulted && !state.world.has_cause(node, task.begun) {
-            state.world.violated(format!("{} on {name} failed without a cause: {}", task.label, outcome.reason));
-        }
-        if let (Action::Monitor, Some(group), Some(exit)) = (task.action, &self.resources[r].group, outcome.exit) {
-            state.world.monitored(node, group, exit);
-        }
-        state.world.foreign_untouched();
+        let group = self.resources[r].group.as_deref();
+        let alone = !state.tasks.values().any(|other| other.node == node);
+        state.world.ended(node, group, task, &outcome, alone);
         outcome
     }
 }

@@ -12,6 +12,7 @@
 mod administrator;
 mod calls;
 mod operations;
+mod partition;
 mod scheduler;
 mod transition;
 
@@ -80,6 +81,8 @@ pub(super) struct Resource {
     /// The device group; none: it is the ports' resource.
     pub(super) group: Option<String>,
     pub(super) params: BTreeMap<String, String>,
+    /// The parameters as they were at first.
+    right: BTreeMap<String, String>,
     pub(super) instances: Vec<Instance>,
     /// Where it should be promoted, if somebody said so.
     pub(super) preferred: Option<usize>,
@@ -124,6 +127,7 @@ impl Plan {
 }
 
 /// The cluster.
+#[expect(clippy::struct_excessive_bools, reason = "each is set and taken back by itself")]
 pub(super) struct Cluster {
     pub(super) stage: Arc<Stage>,
     pub(super) resources: Vec<Resource>,
@@ -133,6 +137,8 @@ pub(super) struct Cluster {
     lost: BTreeSet<usize>,
     /// The transition under way does not go on.
     aborted: bool,
+    /// Nothing is done to resources, and nothing is monitored.
+    pub(super) maintenance: bool,
     /// Something may happen between two actions of a transition.
     pub(super) eventful: bool,
     /// What was done last on each node, to count pairs of actions.
@@ -149,6 +155,7 @@ impl Cluster {
         let resource = |id: &str, group: Option<&str>, params: BTreeMap<String, String>| Resource {
             id: id.to_owned(),
             group: group.map(str::to_owned),
+            right: params.clone(),
             params,
             instances: vec![Instance::new(); count],
             preferred: None,
@@ -180,6 +187,7 @@ impl Cluster {
             fencing,
             lost: BTreeSet::new(),
             aborted: false,
+            maintenance: false,
             eventful: false,
             last: BTreeMap::new(),
             acted: BTreeMap::new(),
@@ -245,6 +253,9 @@ impl Cluster {
     /// Time passes, with the recurring monitors.
     pub(super) fn pass(&mut self, time: Duration) {
         let end = self.stage.lock().world.now + time;
+        if self.maintenance {
+            return self.stage.lock().world.advance(end);
+        }
         while !self.violated() {
             let now = self.stage.lock().world.now;
             let members = self.members();

@@ -94,13 +94,6 @@ impl Cluster {
     /// What an action's end means.
     pub(super) fn result(&mut self, r: usize, node: usize, action: Action, outcome: &Outcome, fence: &mut Vec<usize>) {
         let success = outcome.exit == Some(0) || (action == Action::Demote && outcome.exit == Some(7));
-        let group = self.resources[r].group.clone();
-        if success
-            && action == Action::Stop
-            && let Some(group) = &group
-        {
-            self.stage.lock().world.stopped(node, group);
-        }
         let params = self.resources[r].params.clone();
         let now = self.stage.lock().world.now;
         let instance = &mut self.resources[r].instances[node];

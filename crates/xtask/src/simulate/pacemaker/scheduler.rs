@@ -8,6 +8,9 @@ use crate::simulate::world::NODES;
 impl Cluster {
     /// One transition; false if there was nothing to do.
     pub(super) fn transition(&mut self) -> bool {
+        if self.maintenance {
+            return false;
+        }
         self.aborted = false;
         let members = self.members();
         // Whoever joined is probed first.
@@ -26,6 +29,7 @@ impl Cluster {
         let lost: BTreeSet<usize> = std::mem::take(&mut self.lost);
         if self.fencing {
             for node in &lost {
+                self.stops_alone(*node);
                 let mut state = self.stage.lock();
                 state.world.dlm_loses(*node, true);
                 if state.world.nodes[*node].powered {
