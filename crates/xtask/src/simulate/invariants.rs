@@ -22,7 +22,7 @@ impl World {
         }
         if path.ends_with("/state") {
             self.happened(format!("      {} {} := {data}", NODES[node], path.trim_start_matches("kernel/scst_tgt/")));
-            self.one_serves();
+            self.one_serves(node);
             self.drained(node, action, path, data);
         }
     }
@@ -54,8 +54,8 @@ impl World {
         }
     }
 
-    /// Never two nodes whose own target group is open.
-    fn one_serves(&mut self) {
+    /// Never two nodes whose own target group is open. `latest` has just changed its state.
+    fn one_serves(&mut self, latest: usize) {
         for group in self.groups.clone() {
             let mut open = Vec::new();
             for node in 0..self.nodes.len() {
@@ -63,17 +63,21 @@ impl World {
                     && matches!(self.state(node, &group, node).as_deref(), Some("active"))
                     && !self.luns(node, &group).is_empty()
                 {
-                    open.push(NODES[node]);
+                    open.push(node);
                 }
             }
             if open.len() > 1 && self.split {
                 // Both parts of a cluster that nobody fences serve.
+            } else if open.len() > 1 && open.iter().any(|node| *node != latest && self.nodes[*node].shell) {
+                // The shell agent does not step down when another node is promoted over it.
+                self.over = Some("promoted beside one that has the shell agent, of which the cluster has lost sight");
             } else if open.len() > 1 && self.unheard {
                 // Between a reload and the next monitor the cluster takes the promoted instance for another one. What keeps a second
                 // one from being promoted then is this instance's ear for it.
                 self.over = Some("promoted beside one that did not hear of it, right after a reload");
             } else if open.len() > 1 {
-                self.violated(format!("group {group} is active on {} at the same time", open.join(" and ")));
+                let names: Vec<&str> = open.iter().map(|node| NODES[*node]).collect();
+                self.violated(format!("group {group} is active on {} at the same time", names.join(" and ")));
             }
         }
     }
@@ -81,7 +85,8 @@ impl World {
     /// Nothing went wrong: every instance that runs says the truth of every node, and all nodes have the same ids for the same things.
     pub(super) fn undisturbed(&mut self, cluster: &Cluster) {
         self.same_reservations();
-        if self.disturbed {
+        // In maintenance mode nobody is told of anything.
+        if self.disturbed || cluster.maintenance {
             return;
         }
         for group in self.groups.clone() {

@@ -119,8 +119,9 @@ impl System for Outside {
         let mut state = self.stage.lock();
         let broken = &state.world.nodes[self.node].broken;
         let broken = broken.iter().find(|(verb, path, _)| *verb == operation.verb && *path == operation.path);
-        if let Some((.., errno)) = broken {
-            return Ok(Answered::now(Err((*errno).into())));
+        if let Some((.., errno)) = broken.cloned() {
+            state.tasks.get_mut(&self.task).expect("its own task").faulted = true;
+            return Ok(Answered::now(Err(errno.into())));
         }
         let action = state.tasks[&self.task].action;
         // Nothing that happens to the action meets a process of its own.

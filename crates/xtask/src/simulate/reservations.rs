@@ -49,7 +49,7 @@ impl World {
     }
 
     fn reserve(&mut self, node: usize, lun: u32, command: PrCommand) -> Option<PrAnswer> {
-        if !self.log_in(node, lun) {
+        if self.log_in(node, lun) != Some(false) {
             return None;
         }
         self.nodes[node].machine.persistent_reserve("qla2x00t", &port(node, 0), HOST, lun, command).ok()

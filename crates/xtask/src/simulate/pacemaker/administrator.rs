@@ -2,7 +2,7 @@
 
 use scst_core::ocf::action::Action;
 
-use super::{Cluster, Extra, Instance, Lists};
+use super::{Cluster, Extra, Instance, Lists, Role};
 use crate::simulate::world::{NODES, port};
 
 impl Cluster {
@@ -51,7 +51,8 @@ impl Cluster {
         self.happened("refresh".to_owned());
         for resource in &mut self.resources {
             for instance in &mut resource.instances {
-                *instance = Instance { running: std::mem::take(&mut instance.running), ..Instance::new() };
+                let running = std::mem::take(&mut instance.running);
+                *instance = Instance { running, restart: instance.restart, ..Instance::new() };
             }
         }
         self.aborted = true;
@@ -117,8 +118,9 @@ impl Cluster {
     /// A parameter of a group changes that takes effect by a restart only, or somebody asks for one.
     pub(in crate::simulate) fn restart(&mut self, group: &str) {
         let of_group = self.resources.iter_mut().filter(|resource| resource.group.as_deref() == Some(group));
-        for instance in of_group.flat_map(|resource| &mut resource.instances).filter(|instance| instance.active()) {
-            instance.restart = true;
+        for instance in of_group.flat_map(|resource| &mut resource.instances) {
+            // One that is not probed yet may be running.
+            instance.restart |= instance.role != Role::Stopped;
         }
     }
 
@@ -187,8 +189,8 @@ impl Cluster {
         self.stage.lock().world.count(format!("by hand {action}"));
         let begun = vec![(r, node, self.stage.begin(node, agent, action, label, env))];
         let failed = self.wait(begun).iter().any(|(.., outcome)| outcome.exit != Some(0));
-        // Ports that were stopped by half still look like running ones; whoever did that starts them again.
-        self.resources[r].instances[node].restart |= r == 0 && action == Action::Stop && failed;
+        // What was stopped by half still looks like running; whoever did that starts it again.
+        self.resources[r].instances[node].restart |= action == Action::Stop && failed;
     }
 
     /// Somebody reloads by hand what was not changed: nothing may be written.

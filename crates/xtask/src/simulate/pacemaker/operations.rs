@@ -105,6 +105,7 @@ impl Cluster {
                         running: params,
                         due: Some(now),
                         failed: false,
+                        restart: false,
                         ..instance.clone()
                     };
                 }

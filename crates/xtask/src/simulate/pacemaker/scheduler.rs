@@ -90,7 +90,8 @@ impl Cluster {
                 if instances[node].blocked {
                     continue;
                 }
-                if ports.stop.contains(&node) && instances[node].active() {
+                // Whatever is ordered after something that starts is started after it, and for that stopped.
+                if (ports.stop.contains(&node) || ports.start.contains(&node)) && instances[node].active() {
                     lists.stop.insert(node);
                     if ports.start.contains(&node) && !instances[node].banned {
                         lists.start.insert(node);
