@@ -179,10 +179,8 @@ fn slow(cluster: &mut Cluster, node: usize) {
 fn full(cluster: &mut Cluster, node: usize) {
     let mut state = cluster.stage.lock();
     let errno = *state.world.lot.one_of(&[Errno::ENOSPC, Errno::EROFS]);
-    state.world.owes_reload = true;
     state.world.disturbed = true;
     let there = &mut state.world.nodes[node];
-    there.unnoted = true;
     there.full = if there.full.is_some() { None } else { Some(errno) };
     let text = format!("writing below /run of {}: {:?}", NODES[node], there.full);
     state.world.happened(text);

@@ -20,8 +20,6 @@ pub(super) struct Command {
     pub(super) group: String,
     /// It does not reach its disk before a block or a suspension ends.
     pub(super) held: bool,
-    /// The device that it went to.
-    device: String,
     /// Its disk does not answer it before that ends.
     pub(super) hangs: bool,
     /// The store and the block that it is for; a device without a store has none.
@@ -97,8 +95,8 @@ impl World {
         if let Ok(id) = self.nodes[node].machine.start_command("qla2x00t", &target, HOST, lun, command, takes) {
             let (what, of) = (writes.map_or("reads".to_owned(), |number| format!("writes {number} to")), NODES[node]);
             self.happened(format!("a host {what} block {lba} of {device} on {of}, LUN {lun}, in {takes:?}"));
-            let command =
-                Command { id, group: group.to_owned(), held, device, hangs: takes.is_none(), block, writes, floor };
+            let hangs = takes.is_none();
+            let command = Command { id, group: group.to_owned(), held, hangs, block, writes, floor };
             self.nodes[node].commands.push(command);
             self.count(format!("{} of a host", if writes.is_some() { "write" } else { "read" }));
         }
@@ -171,14 +169,9 @@ impl World {
         self.collect();
     }
 
-    /// The commands that the disks of a group are working on; `hanging`: also those that do not end by themselves.
-    pub(super) fn in_flight(&mut self, node: usize, group: &str, hanging: bool) -> usize {
+    /// How many commands the disks of a group are working on.
+    pub(super) fn in_flight(&mut self, node: usize, group: &str) -> usize {
         self.collect();
-        // A device that has left the group is not served elsewhere.
-        let member = |device: &str| self.exists(node, &format!("device_groups/{group}/devices/{device}"));
-        let counts = |command: &&Command| {
-            command.group == group && !command.held && (hanging || !command.hangs) && member(&command.device)
-        };
-        self.nodes[node].commands.iter().filter(counts).count()
+        self.nodes[node].commands.iter().filter(|command| command.group == group && !command.held).count()
     }
 }

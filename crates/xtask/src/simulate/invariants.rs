@@ -6,51 +6,56 @@
 )]
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use scst_core::ocf::action::Action;
 use scst_sim::model::Kind;
 
 use super::pacemaker::{Cluster, Role};
-use super::stage::{Outcome, Task};
+use super::stage::{Outcome, Task, TaskId, Writer};
 use super::world::{FOREIGN, NODES, PORTS, World, port};
 
 impl World {
     /// A write reached a node's kernel: what must hold at every moment is looked at.
-    pub(super) fn written(&mut self, node: usize, action: Option<Action>, path: &str, data: &str) {
+    pub(super) fn written(&mut self, node: usize, writer: Option<Writer>, path: &str, data: &str) {
         if self.violation.is_some() {
             return;
         }
         if path.ends_with("/state") {
             self.happened(format!("      {} {} := {data}", NODES[node], path.trim_start_matches("kernel/scst_tgt/")));
             self.one_serves(node);
-            self.drained(node, action, path, data);
+            self.drained(node, writer, path, data);
         }
     }
 
-    /// A node stops serving a group only when no command is in flight. A stop cannot wait for ever, nor can a node that hears that another
-    /// one is promoted over it; and where a block cannot be recorded there is no drain.
-    fn drained(&mut self, node: usize, action: Option<Action>, path: &str, data: &str) {
+    /// A node stops serving a group only when no command is in flight. A demotion waits for that or fails. A stop that failed would be worse, and
+    /// so would be two serving nodes where another one is promoted over this one: they wait for a while, and not where something
+    /// goes wrong in the drain itself, where what is blocked cannot be noted, or while another action has the lock.
+    fn drained(&mut self, node: usize, writer: Option<Writer>, path: &str, data: &str) {
         let group = path.split('/').nth(3).unwrap_or_default().to_owned();
         if !path.ends_with(&format!("/{}/state", NODES[node])) {
             return;
         }
         let now = self.state(node, &group, node).unwrap_or_default();
         let before = self.nodes[node].states.insert(group.clone(), now);
-        if before.as_deref() == Some("active")
-            && data != "active"
-            && !matches!(action, Some(Action::Stop | Action::Notify))
-            && self.nodes[node].full.is_none()
-            && !self.nodes[node].shell
-        {
-            // Who steps down because another node is promoted, or because a promotion failed, does not wait for ever.
-            let steps_down = matches!(action, Some(Action::Notify | Action::Promote));
-            let commands = self.in_flight(node, &group, !steps_down);
-            if commands > 0 {
-                self.violated(format!(
-                    "{} leaves the state in which it serves {group} with {commands} commands in flight",
-                    NODES[node]
-                ));
-            }
+        if before.as_deref() != Some("active") || data == "active" || self.nodes[node].shell {
+            return;
+        }
+        let Some(writer) = writer else { return };
+        let locked = |(path, holder): (&PathBuf, &TaskId)| {
+            path.to_string_lossy().contains(&group) && ![0, writer.id].contains(holder)
+        };
+        let waits_no_longer = matches!(writer.action, Action::Stop | Action::Notify | Action::Promote)
+            && (writer.faulted
+                || self.now - writer.begun >= (writer.end - writer.begun) / 4
+                || self.nodes[node].full.is_some()
+                || self.nodes[node].locks.iter().any(locked));
+        let commands = self.in_flight(node, &group);
+        if commands > 0 && !waits_no_longer {
+            let name = NODES[node];
+            self.violated(format!(
+                "{name} leaves the state in which it serves {group} with {commands} commands in flight"
+            ));
         }
     }
 
@@ -142,7 +147,7 @@ impl World {
     /// A stop that said 0 has left nothing.
     fn stopped(&mut self, node: usize, group: &str) {
         let left = self.left(node, group);
-        if !left.is_empty() && !self.shell && !self.nodes[node].unnoted {
+        if !left.is_empty() && !self.shell {
             self.violated(format!("stop of {group} on {} said 0 and left {left:?}", NODES[node]));
         }
     }

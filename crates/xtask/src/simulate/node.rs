@@ -51,8 +51,6 @@ pub(super) struct Node {
     pub(super) shell: bool,
     /// What goes wrong for a while, and until when.
     pub(super) lasting: Option<(Lasting, Duration)>,
-    /// Since it booted there was a time when nothing could be written below `/run`, so not everything of ours is noted there.
-    pub(super) unnoted: bool,
     /// Nothing can be written below `/run`.
     pub(super) full: Option<Errno>,
     /// Operations that fail until all faults end.
@@ -125,7 +123,6 @@ impl World {
         there.locks.clear();
         there.full = None;
         there.broken.clear();
-        there.unnoted = false;
         there.slow = false;
         there.lasting = None;
         there.machine = machine;

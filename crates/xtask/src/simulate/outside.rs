@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use scst_core::error::Verb;
-use scst_core::ocf::action::Action;
 use scst_core::system::{Ended, Entry, EntryKind, Lock, Locked, Operation, Output, Pending, System};
 use scst_sim::model::{FileKind, Host as _, Kind, Ticket, Written};
 
 use super::faults::{Fault, Lasting, PAUSE};
-use super::stage::{Stage, TaskId, die};
+use super::stage::{Stage, TaskId, Writer, die};
 use super::world::World;
 
 /// How long an operation on a kernel file takes.
@@ -123,10 +122,9 @@ impl System for Outside {
             state.tasks.get_mut(&self.task).expect("its own task").faulted = true;
             return Ok(Answered::now(Err(errno.into())));
         }
-        let action = state.tasks[&self.task].action;
         // Nothing that happens to the action meets a process of its own.
-        let task = (!operation.apart).then_some((self.task, action));
-        let answer = perform(&mut state.world, self.node, &operation, task);
+        let writer = (!operation.apart).then(|| state.tasks[&self.task].writer(self.task));
+        let answer = perform(&mut state.world, self.node, &operation, writer);
         drop(state);
         if fault == Some(Fault::KillAfter) {
             die();
@@ -271,8 +269,8 @@ enum Answer {
     Later(Ticket),
 }
 
-/// Carries an operation out on the node's kernel; `task` is whose writer waits, if it must.
-fn perform(world: &mut World, node: usize, operation: &Operation, task: Option<(TaskId, Action)>) -> Answer {
+/// Carries an operation out on the node's kernel; `writer` waits, if somebody must.
+fn perform(world: &mut World, node: usize, operation: &Operation, writer: Option<Writer>) -> Answer {
     let path = operation.path.strip_prefix("/sys").unwrap_or(&operation.path);
     let path = path.as_os_str().as_encoded_bytes().to_vec();
     let now = world.uptime(node);
@@ -299,12 +297,12 @@ fn perform(world: &mut World, node: usize, operation: &Operation, task: Option<(
                 Ok(handle) => machine.write(&handle, data.as_bytes()),
                 Err(errno) => Written::Done(Err(errno)),
             };
-            world.written(node, task.map(|(_, action)| action), &String::from_utf8_lossy(&path), data.trim_end());
+            world.written(node, writer, &String::from_utf8_lossy(&path), data.trim_end());
             match written {
                 Written::Done(result) => result.map(|_| Output::Written),
                 Written::Waiting(ticket) => {
-                    if let Some((task, _)) = task {
-                        world.nodes[node].waiting.push((task, ticket));
+                    if let Some(writer) = writer {
+                        world.nodes[node].waiting.push((writer.id, ticket));
                     }
                     return Answer::Later(ticket);
                 }

@@ -101,6 +101,22 @@ pub(super) struct Outcome {
     pub(super) panicked: bool,
 }
 
+/// What invariants ask of the action that writes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Writer {
+    pub(super) id: TaskId,
+    pub(super) action: Action,
+    pub(super) begun: Duration,
+    pub(super) end: Duration,
+    pub(super) faulted: bool,
+}
+
+impl Task {
+    pub(super) fn writer(&self, id: TaskId) -> Writer {
+        Writer { id, action: self.action, begun: self.begun, end: self.end, faulted: self.faulted }
+    }
+}
+
 /// What a killed action unwinds with.
 struct Killed;
 

@@ -76,8 +76,7 @@ pub(super) struct World {
     pub(super) dlm: LockManager,
     /// Something is configured that an action must refuse.
     pub(super) misconfigured: bool,
-    /// What was configured may not be in force before somebody reloads: it was wrong, or a reload could not note that it is not finished,
-    /// or the shell agent did nothing for one.
+    /// What was configured may not be in force before somebody reloads: it was wrong, or the shell agent did nothing for it.
     pub(super) owes_reload: bool,
     /// A node has run the shell agent, whose stop leaves what is not configured any more.
     pub(super) shell: bool,
@@ -159,7 +158,6 @@ impl World {
                 slow: false,
                 shell: false,
                 lasting: None,
-                unnoted: false,
                 full: None,
                 broken: Vec::new(),
                 writes: 0,
