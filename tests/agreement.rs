@@ -1,8 +1,8 @@
 //! The same disk on every node: what a node has told of its devices keeps another one from showing hosts something else, at start, and
 //! costs a process only where it has changed.
 
-use crate::world::sample::{self, group};
-use crate::world::{Cluster, Lists, Resource};
+use crate::fixture::sample::{self, group};
+use crate::fixture::{Cluster, Lists, Resource};
 
 /// The sample group on a disk of 1 MiB, with these words about it.
 fn disk(cluster: &Cluster, words: &str) -> Resource {

@@ -1,7 +1,7 @@
 //! Bad input: the exit code, one line of reason with the object first, and nothing written.
 
-use crate::world::sample::{self, ALPHA, BETA, HOST, group, ports};
-use crate::world::{Node, Resource, World};
+use crate::fixture::sample::{self, ALPHA, BETA, HOST, group, ports};
+use crate::fixture::{Fixture, Node, Resource};
 
 /// Start and validate-all refuse the configuration on every node for this reason, and write nothing.
 #[track_caller]
@@ -271,7 +271,7 @@ fn missing_backing_stores_are_all_named_and_are_this_nodes_trouble() {
 
 #[test]
 fn a_port_that_does_not_exist() {
-    let cluster = World::new().node("alpha", 1).port(ALPHA[0]).dead_port(ALPHA[1]).up();
+    let cluster = Fixture::new().node("alpha", 1).port(ALPHA[0]).dead_port(ALPHA[1]).up();
     let alpha = cluster.node("alpha");
     let reason = format!("port does not exist on this node: {}", ALPHA[1]);
     alpha.run(&ports(), "start").exit(5).reason(&reason).writes(0);
@@ -291,7 +291,7 @@ fn names_of_ports_are_those_of_their_driver() {
         ("ib_srpt", "fe80:0000:0000:0000:0002:c903:0010:1234", "21:00"),
         ("scst_local", "anything.at-all", ""),
     ] {
-        let cluster = World::new().node("alpha", 1).targetports(&format!("{others},{name}")).up();
+        let cluster = Fixture::new().node("alpha", 1).targetports(&format!("{others},{name}")).up();
         let alpha = cluster.node("alpha");
         for module in ["scst", "scst_vdisk", "scst_disk"] {
             alpha.control(&format!("modprobe {module}"));
@@ -305,7 +305,7 @@ fn names_of_ports_are_those_of_their_driver() {
 #[test]
 fn a_node_without_target_ports() {
     let cluster =
-        World::new().node("alpha", 1).port(ALPHA[0]).without_targetports().node("beta", 2).targetports(" , ").up();
+        Fixture::new().node("alpha", 1).port(ALPHA[0]).without_targetports().node("beta", 2).targetports(" , ").up();
     for node in ["alpha", "beta"] {
         for resource in [ports(), group()] {
             let node = cluster.node(node);
@@ -318,7 +318,7 @@ fn a_node_without_target_ports() {
 
 #[test]
 fn a_node_the_cluster_does_not_know() {
-    let cluster = World::new().node("alpha", 1).port(ALPHA[0]).up();
+    let cluster = Fixture::new().node("alpha", 1).port(ALPHA[0]).up();
     for resource in [ports(), group()] {
         let started = cluster.node("alpha").call(&resource).meta("on_node", "omega").run("start");
         let started = started.reason_has("omega").writes(0);
@@ -346,7 +346,7 @@ fn a_cluster_that_cannot_be_asked() {
 
 #[test]
 fn a_port_named_twice() {
-    let cluster = World::new()
+    let cluster = Fixture::new()
         .node("alpha", 1)
         .port(ALPHA[0])
         .targetports(&format!("{},{}", ALPHA[0], ALPHA[0].to_uppercase()))
@@ -355,7 +355,7 @@ fn a_port_named_twice() {
         let reason = format!("port {} is listed twice in targetports of node alpha", ALPHA[0].to_uppercase());
         cluster.node("alpha").run(&resource, "start").exit(2).reason(&reason).writes(0);
     }
-    let cluster = World::new().node("alpha", 1).port(ALPHA[0]).node("beta", 2).targetports(ALPHA[0]).up();
+    let cluster = Fixture::new().node("alpha", 1).port(ALPHA[0]).node("beta", 2).targetports(ALPHA[0]).up();
     for resource in [ports(), group()] {
         cluster
             .node("alpha")
@@ -370,7 +370,7 @@ fn a_port_named_twice() {
 
 #[test]
 fn numbers_that_do_not_fit() {
-    let cluster = World::new().node("alpha", 655).port(ALPHA[0]).node("beta", 2).port(BETA[0]).up();
+    let cluster = Fixture::new().node("alpha", 655).port(ALPHA[0]).node("beta", 2).port(BETA[0]).up();
     for resource in [ports(), group()] {
         cluster.node("alpha").run(&resource, "start").exit(2).reason_has("655").writes(0);
     }

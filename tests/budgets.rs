@@ -2,7 +2,7 @@
 
 use scst_sim::counters::Counts;
 
-use crate::world::{Cluster, Node, Resource, World};
+use crate::fixture::{Cluster, Fixture, Node, Resource};
 
 /// A node with so many ports, initiator groups and devices, and the two resources that make it serve.
 struct Size {
@@ -13,11 +13,11 @@ struct Size {
 
 impl Size {
     fn cluster(&self) -> Cluster {
-        let mut world = World::new().node("alpha", 1);
+        let mut fixture = Fixture::new().node("alpha", 1);
         for port in 0..self.ports {
-            world = world.port(&format!("21:00:00:24:ff:60:d0:{port:02x}"));
+            fixture = fixture.port(&format!("21:00:00:24:ff:60:d0:{port:02x}"));
         }
-        world.node("beta", 2).port("21:00:00:1b:32:0b:52:75").port("21:01:00:1b:32:2b:52:75").up()
+        fixture.node("beta", 2).port("21:00:00:1b:32:0b:52:75").port("21:01:00:1b:32:2b:52:75").up()
     }
 
     fn target(&self) -> Resource {

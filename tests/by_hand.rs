@@ -1,6 +1,6 @@
 //! Run by hand: nothing but the parameters and a reachable cluster; or the clone's id where the primitive's was.
 
-use crate::world::sample::{self, group, ports};
+use crate::fixture::sample::{self, group, ports};
 
 #[test]
 fn a_whole_life_with_nothing_but_parameters() {

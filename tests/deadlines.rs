@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-use crate::world::sample::{self, group, ports};
-use crate::world::{Cluster, Lists, Node, Outcome, Resource};
+use crate::fixture::sample::{self, group, ports};
+use crate::fixture::{Cluster, Lists, Node, Outcome, Resource};
 
 /// The time-out of an action whose write hangs.
 const LIMIT: Duration = Duration::from_secs(2);
 
-/// An action in a world that `prepare` makes, and what must be so when it has ended.
+/// An action in a fixture that `prepare` makes, and what must be so when it has ended.
 struct Case {
     resource: Resource,
     action: &'static str,
@@ -39,7 +39,7 @@ impl Case {
         }
     }
 
-    /// Lets the first, the middle and the last write hang, each in a world of its own.
+    /// Lets the first, the middle and the last write hang, each in a fixture of its own.
     fn hang(&self) {
         let undisturbed = self.run(&(self.prepare)()).exit(0).written();
         let of = undisturbed.len();
@@ -144,7 +144,7 @@ fn start_takes_everything_back() {
 
 #[test]
 fn promote_steps_back_to_standby() {
-    // Beta is believed to serve, so its picture is put right first; a wrong picture does not keep alpha from serving.
+    // Beta is believed to serve, so its snapshot is put right first; a wrong snapshot does not keep alpha from serving.
     let prepare = || {
         let cluster = started();
         cluster.node("alpha").write("device_groups/dummy/target_groups/beta/state", "active\n");

@@ -3,8 +3,8 @@
 
 use scst_sim::model::ScstVersion;
 
-use crate::world::sample::{self, ALPHA, group, ports};
-use crate::world::{Cluster, Resource, World};
+use crate::fixture::sample::{self, ALPHA, group, ports};
+use crate::fixture::{Cluster, Fixture, Resource};
 
 /// The sample group with a disk at LUN 1, and with these words about it.
 fn disk(cluster: &Cluster, words: &str) -> Resource {
@@ -325,7 +325,7 @@ fn a_table_that_is_wholly_ours_goes_by_one_command() {
 
 #[test]
 fn a_reload_clears_a_table_that_goes_entirely() {
-    let cluster = World::new().node("alpha", 1).port(ALPHA[0]).node("beta", 2).port(sample::BETA[0]).up();
+    let cluster = Fixture::new().node("alpha", 1).port(ALPHA[0]).node("beta", 2).port(sample::BETA[0]).up();
     let alpha = cluster.node("alpha");
     let hosts = "esx=50:01:43:80:03:b0:23:34;linux=50:01:43:80:03:b0:23:40";
     alpha.run(&ports().param("initiators", hosts), "start").exit(0);

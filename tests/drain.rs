@@ -7,8 +7,8 @@ use nix::unistd::Pid;
 use scst_sim::model::ScstVersion;
 use scst_sim::mount::WriteRecord;
 
-use crate::world::sample::{self, ALPHA, HOST, group, ports};
-use crate::world::{Cluster, Lists, Node, eventually};
+use crate::fixture::sample::{self, ALPHA, HOST, group, ports};
+use crate::fixture::{Cluster, Lists, Node, eventually};
 
 const BLOCK: &str = "devices/dummy_lu0dummy/block";
 

@@ -4,8 +4,8 @@ use snapbox::assert::{Assert, DEFAULT_ACTION_ENV};
 use snapbox::data::Inline;
 use snapbox::str;
 
-use crate::world::sample::{self, group, ports};
-use crate::world::{Node, Resource};
+use crate::fixture::sample::{self, group, ports};
+use crate::fixture::{Node, Resource};
 
 /// What a dry run prints, after seeing that it did nothing.
 #[track_caller]

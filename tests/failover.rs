@@ -2,8 +2,8 @@
 
 use snapbox::str;
 
-use crate::world::sample::{self, ALPHA, group, ports};
-use crate::world::{Cluster, Names};
+use crate::fixture::sample::{self, ALPHA, group, ports};
+use crate::fixture::{Cluster, Names};
 
 /// The states that a node's hosts are shown: of alpha, of beta.
 fn seen(cluster: &Cluster, node: &str) -> [String; 2] {
@@ -88,7 +88,7 @@ fn a_switchover_and_the_way_back() {
 
 #[test]
 fn older_and_newer_words_for_the_roles_mean_the_same() {
-    let mut pictures = Vec::new();
+    let mut snapshots = Vec::new();
     for names in [Names::Both, Names::Master, Names::Promoted] {
         let cluster = sample::nodes().names(names).up();
         let group = group();
@@ -96,12 +96,12 @@ fn older_and_newer_words_for_the_roles_mean_the_same() {
         cluster.transition(&group).start(&["alpha", "beta"]).promote(&["alpha"]).carry_out();
         cluster.transition(&group).demote(&["alpha"]).stop(&["alpha"]).promote(&["beta"]).carry_out();
         cluster.start(&group, &["alpha"]);
-        pictures.push([cluster.node("alpha").tree(), cluster.node("beta").tree()]);
+        snapshots.push([cluster.node("alpha").tree(), cluster.node("beta").tree()]);
     }
-    assert_eq!(pictures[0], pictures[1]);
-    assert_eq!(pictures[0], pictures[2]);
+    assert_eq!(snapshots[0], snapshots[1]);
+    assert_eq!(snapshots[0], snapshots[2]);
     assert_eq!(
-        pictures[0][0].lines("target group"),
+        snapshots[0][0].lines("target group"),
         ["target group alpha group_id=1 standby", "target group beta group_id=2 active"]
     );
 }

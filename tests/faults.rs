@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::world::sample::{self, group, ports};
-use crate::world::{Cluster, Node, Resource, eventually};
+use crate::fixture::sample::{self, group, ports};
+use crate::fixture::{Cluster, Node, Resource, eventually};
 
 #[test]
 fn a_command_that_the_kernel_queued_is_waited_for_and_not_repeated() {

@@ -1,11 +1,11 @@
 //! Hostile parameters through the real binaries: texts as long as the kernel lets a variable be, bytes that are no text, words
-//! with a meaning for the kernel or for a path. `laws` has the same for generated texts.
+//! with a meaning for the kernel or for a path. `properties` has the same for generated texts.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 
-use crate::world::sample::{self, group, ports};
-use crate::world::{Node, Resource};
+use crate::fixture::sample::{self, group, ports};
+use crate::fixture::{Node, Resource};
 
 /// As long as a variable of the environment can be in good company.
 const LONG: usize = 64 << 10;

@@ -1,7 +1,7 @@
 //! What hosts know a disk by: identifiers that are given, made, or equal to another disk's, and the names that they follow from.
 
-use crate::world::sample::{self, group};
-use crate::world::{Cluster, Resource};
+use crate::fixture::sample::{self, group};
+use crate::fixture::{Cluster, Resource};
 
 /// The sample group with a device at LUN 1 and these words about it.
 fn with(words: &str) -> Resource {

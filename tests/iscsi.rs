@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::world::{Call, Cluster, Node, Outcome, Resource, World, eventually};
+use crate::fixture::{Call, Cluster, Fixture, Node, Outcome, Resource, eventually};
 
 /// The target of each node.
 const ALPHA: &str = "iqn.2026-01.org.example:alpha";
@@ -40,7 +40,7 @@ fn group() -> Resource {
 
 /// Two nodes with a target each; no module is loaded.
 fn nodes() -> Cluster {
-    World::new().node("alpha", 1).targetports(ALPHA).node("beta", 2).targetports(BETA).up()
+    Fixture::new().node("alpha", 1).targetports(ALPHA).node("beta", 2).targetports(BETA).up()
 }
 
 /// An action whose daemon, where it starts one, writes its process id to [`pid_file`].

@@ -1,8 +1,8 @@
-//! End-to-end stories through the real binaries on a mounted, simulated SCST.
+//! End-to-end scenarios through the real binaries on a mounted, simulated SCST.
 //!
-//! Each file is one story; `world` is what they happen in. They need root and `/dev/fuse`.
+//! Each file is one scenario; `fixture` is what they happen in. They need root and `/dev/fuse`.
 
-#![allow(clippy::needless_raw_string_hashes, reason = "snapbox writes pictures in this form")]
+#![allow(clippy::needless_raw_string_hashes, reason = "snapbox writes snapshots in this form")]
 
 mod agreement;
 mod bad_input;
@@ -16,6 +16,7 @@ mod dry_run;
 mod exit_reasons;
 mod failover;
 mod faults;
+mod fixture;
 mod hostile;
 mod identity;
 mod iscsi;
@@ -44,4 +45,3 @@ mod three_nodes;
 mod together;
 mod two_groups;
 mod unfinished;
-mod world;

@@ -1,7 +1,7 @@
 //! A port of the list that does not exist: the parameter `missing_ports` of both agents.
 
-use crate::world::sample::{self, ALPHA, group, ports};
-use crate::world::{Cluster, Resource, World};
+use crate::fixture::sample::{self, ALPHA, group, ports};
+use crate::fixture::{Cluster, Fixture, Resource};
 
 /// The resource with `missing_ports=warn`.
 fn warn(resource: &Resource) -> Resource {
@@ -10,7 +10,7 @@ fn warn(resource: &Resource) -> Resource {
 
 /// Alpha has one of the two ports that it lists.
 fn half() -> Cluster {
-    World::new().node("alpha", 1).dead_port(ALPHA[0]).port(ALPHA[1]).up()
+    Fixture::new().node("alpha", 1).dead_port(ALPHA[0]).port(ALPHA[1]).up()
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::world::sample::{self, ALPHA, HOST, group, ports};
-use crate::world::{Cluster, Lists, Node, eventually};
+use crate::fixture::sample::{self, ALPHA, HOST, group, ports};
+use crate::fixture::{Cluster, Lists, Node, eventually};
 
 const LOCAL: &str = "device_groups/dummy/target_groups/alpha/state";
 const PEER: &str = "device_groups/dummy/target_groups/beta/state";

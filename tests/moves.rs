@@ -2,8 +2,8 @@
 
 use scst_sim::model::ScstVersion;
 
-use crate::world::sample::{self, group, ports};
-use crate::world::{Cluster, Lists, Node, Outcome};
+use crate::fixture::sample::{self, group, ports};
+use crate::fixture::{Cluster, Lists, Node, Outcome};
 
 /// The states that a node's hosts are shown: of alpha, of beta.
 fn seen(cluster: &Cluster, node: &str) -> [String; 2] {
@@ -221,7 +221,7 @@ fn a_third_node_learns_that_a_move_is_over_also_when_its_transition_was_planned_
 
 #[test]
 fn a_demotion_for_a_move_that_does_not_drain_stays_active_and_one_that_died_recovers() {
-    use crate::world::sample::{ALPHA, HOST};
+    use crate::fixture::sample::{ALPHA, HOST};
     let cluster = sample::serving();
     let alpha = cluster.node("alpha");
     alpha.control(&format!("login qla2x00t {} {}", ALPHA[0], HOST[0]));
@@ -230,7 +230,7 @@ fn a_demotion_for_a_move_that_does_not_drain_stays_active_and_one_that_died_reco
     alpha.call(&group()).lists(&lists()).timeout(limit).run("demote").exit(1);
     assert_eq!(alpha.state("dummy", "alpha"), "active");
     alpha.control(&format!("io finish {io}"));
-    crate::world::eventually("the device is unblocked", || alpha.read("devices/dummy_lu0dummy/block") == "0 0");
+    crate::fixture::eventually("the device is unblocked", || alpha.read("devices/dummy_lu0dummy/block") == "0 0");
     monitor(alpha).exit(8);
     alpha.call(&group()).lists(&lists()).run("demote").exit(0);
     assert_eq!(alpha.state("dummy", "alpha"), "transitioning");
@@ -248,7 +248,7 @@ fn a_node_of_the_shell_version_that_demotes_at_once_is_followed() {
     // It writes standby itself, and hears nothing of ours: what counts is what is published here.
     let cluster = sample::serving();
     let beta = cluster.node("beta");
-    let old = lists().names(crate::world::Names::Master);
+    let old = lists().names(crate::fixture::Names::Master);
     let notified = |when, operation| {
         beta.call(&group()).lists(&old.clone().event(when, operation)).run("notify").exit(0);
         beta.state("dummy", "alpha")

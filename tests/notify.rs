@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use snapbox::str;
 
-use crate::world::sample::{self, ALPHA, BETA, group, ports};
-use crate::world::{Cluster, Lists, World};
+use crate::fixture::sample::{self, ALPHA, BETA, group, ports};
+use crate::fixture::{Cluster, Fixture, Lists};
 
 /// Three nodes with the group running; what happens is watched on alpha.
 fn watched() -> Cluster {
-    let cluster = World::new()
+    let cluster = Fixture::new()
         .node("alpha", 1)
         .port(ALPHA[0])
         .node("beta", 2)
@@ -109,7 +109,7 @@ fn a_node_does_not_follow_notifications_about_itself() {
 
 #[test]
 fn a_name_within_another_name_is_another_node() {
-    let cluster = World::new()
+    let cluster = Fixture::new()
         .node("node1", 1)
         .port(ALPHA[0])
         .node("node10", 10)

@@ -2,8 +2,8 @@
 
 use scst_sim::model::ScstVersion;
 
-use crate::world::sample::{self, group, ports};
-use crate::world::{Cluster, Resource};
+use crate::fixture::sample::{self, group, ports};
+use crate::fixture::{Cluster, Resource};
 
 fn older() -> Cluster {
     let cluster = sample::nodes().scst(ScstVersion::V3_7).up();
@@ -66,16 +66,16 @@ fn a_whole_life_of_every_kind_of_device() {
 }
 
 #[test]
-fn the_picture_is_that_of_the_newer_one_but_for_what_only_it_has() {
+fn the_snapshot_is_that_of_the_newer_one_but_for_what_only_it_has() {
     let newer = sample::with_ports();
     let older = older();
-    let mut pictures = Vec::new();
+    let mut snapshots = Vec::new();
     for cluster in [&newer, &older] {
         let group = group();
         cluster.transition(&group).start(&["alpha", "beta"]).promote(&["alpha"]).carry_out();
-        pictures.push(cluster.node("alpha").tree());
+        snapshots.push(cluster.node("alpha").tree());
     }
-    assert_eq!(pictures[0], pictures[1]);
+    assert_eq!(snapshots[0], snapshots[1]);
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn a_drain_works_as_on_the_newer_one() {
     alpha.control(&format!("login qla2x00t {} {}", sample::ALPHA[0], sample::HOST[0]));
     let io = alpha.control(&format!("io start qla2x00t {} {} 0", sample::ALPHA[0], sample::HOST[0]));
     let demote = alpha.call(&group()).begin("demote");
-    crate::world::eventually("the device is blocked", || alpha.read("devices/dummy_lu0dummy/block") == "1 1");
+    crate::fixture::eventually("the device is blocked", || alpha.read("devices/dummy_lu0dummy/block") == "1 1");
     alpha.control(&format!("io finish {io}"));
     demote.wait().exit(0);
     assert_eq!(alpha.state("dummy", "alpha"), "standby");

@@ -1,7 +1,7 @@
 //! What is ours beside another resource of the same agent, and beside what others set up on the ports of the node.
 
-use crate::world::sample::{self, ALPHA, HOST, group, ports};
-use crate::world::{Cluster, Lists, Resource, World};
+use crate::fixture::sample::{self, ALPHA, HOST, group, ports};
+use crate::fixture::{Cluster, Fixture, Lists, Resource};
 
 const STRANGER: &str = "21:00:00:24:ff:60:d0:77";
 
@@ -193,7 +193,7 @@ fn a_resource_that_was_created_anew_under_another_id_goes_on_with_its_group() {
 
 /// Alpha with its ports and one more that is not listed, which somebody has enabled with a number of alpha's range.
 fn with_a_stranger() -> Cluster {
-    let cluster = World::new().node("alpha", 1).port(ALPHA[0]).port(STRANGER).targetports(ALPHA[0]).up();
+    let cluster = Fixture::new().node("alpha", 1).port(ALPHA[0]).port(STRANGER).targetports(ALPHA[0]).up();
     let alpha = cluster.node("alpha");
     alpha.control("modprobe qla2x00tgt");
     alpha.write(&format!("targets/qla2x00t/{STRANGER}/rel_tgt_id"), "105");

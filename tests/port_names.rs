@@ -1,7 +1,7 @@
 //! The names in `targetports` and `initiators`: their spellings, names that are no port, and names that stand in two places.
 
-use crate::world::sample::{self, ALPHA, BETA, HOST, group, ports};
-use crate::world::{Cluster, World};
+use crate::fixture::sample::{self, ALPHA, BETA, HOST, group, ports};
+use crate::fixture::{Cluster, Fixture};
 
 const GAMMA: &str = "21:00:00:24:ff:7a:00:01";
 
@@ -86,7 +86,7 @@ fn the_status_differs_as_long_as_anything_configured_was_left_out() {
 
 /// Three nodes with a port each, and one more.
 fn three() -> Cluster {
-    let nodes = World::new().node("alpha", 1).port(ALPHA[0]).port(ALPHA[1]);
+    let nodes = Fixture::new().node("alpha", 1).port(ALPHA[0]).port(ALPHA[1]);
     nodes.node("beta", 2).port(BETA[0]).port(BETA[1]).node("gamma", 3).port(GAMMA).up()
 }
 
@@ -146,7 +146,7 @@ fn a_mistake_in_the_lists_of_others_takes_nothing_from_what_runs() {
 #[test]
 fn entries_that_fit_no_driver_are_named_also_when_the_start_fails() {
     let list = "nonsense,not:a:port";
-    let cluster = World::new().node("alpha", 1).targetports(list).node("beta", 700).targetports(list).up();
+    let cluster = Fixture::new().node("alpha", 1).targetports(list).node("beta", 700).targetports(list).up();
     for node in ["alpha", "beta"] {
         for resource in [ports(), group()] {
             let code = if node == "alpha" { 5 } else { 2 };

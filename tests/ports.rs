@@ -1,7 +1,7 @@
 //! Bringing ports up: the order of the steps, hardware that is particular, and what others did to the ports before.
 
-use crate::world::sample::{self, ALPHA, HOST, ports};
-use crate::world::{Resource, World, eventually};
+use crate::fixture::sample::{self, ALPHA, HOST, ports};
+use crate::fixture::{Fixture, Resource, eventually};
 
 fn port(index: usize, attribute: &str) -> String {
     format!("targets/qla2x00t/{}/{attribute}", ALPHA[index])
@@ -38,7 +38,7 @@ fn modules_are_loaded_once_and_named_when_they_are_missing() {
 
 #[test]
 fn a_port_of_the_32_gb_generation_is_never_enabled_twice() {
-    let cluster = World::new().node("alpha", 1).port_of_32_gb(ALPHA[0]).port_of_32_gb(ALPHA[1]).up();
+    let cluster = Fixture::new().node("alpha", 1).port_of_32_gb(ALPHA[0]).port_of_32_gb(ALPHA[1]).up();
     let alpha = cluster.node("alpha");
     alpha.run(&ports(), "start").exit(0);
     alpha.run(&ports(), "start").exit(0).writes(0);
@@ -76,7 +76,7 @@ fn a_port_that_is_enabled_with_another_id_is_disabled_renumbered_and_enabled() {
 
 #[test]
 fn an_id_that_another_enabled_port_has_is_reported_and_the_start_undone() {
-    let cluster = World::new().node("alpha", 1).port(ALPHA[0]).up();
+    let cluster = Fixture::new().node("alpha", 1).port(ALPHA[0]).up();
     let alpha = cluster.node("alpha");
     alpha.control("modprobe scst_local");
     alpha.write("targets/scst_local/mgmt", "add_target thief");

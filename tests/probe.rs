@@ -1,6 +1,6 @@
 //! Probes: they say what is there and leave no trace but the score of a running instance.
 
-use crate::world::sample::{self, group, ports};
+use crate::fixture::sample::{self, group, ports};
 
 #[test]
 fn a_bare_machine_runs_nothing_and_stays_bare() {

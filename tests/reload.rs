@@ -2,8 +2,8 @@
 
 use snapbox::str;
 
-use crate::world::sample::{self, ALPHA, BETA, HOST, group, ports};
-use crate::world::{Resource, World};
+use crate::fixture::sample::{self, ALPHA, BETA, HOST, group, ports};
+use crate::fixture::{Fixture, Resource};
 
 const THIRD: &str = "50:01:43:80:03:b0:23:40";
 
@@ -249,7 +249,7 @@ fn a_setting_that_needs_a_new_device_is_named_and_stays_visible() {
 
 #[test]
 fn nodes_and_ports_of_peers_come_and_go() {
-    let cluster = World::new()
+    let cluster = Fixture::new()
         .node("alpha", 1)
         .port(ALPHA[0])
         .node("beta", 2)

@@ -2,8 +2,8 @@
 
 use scst_sim::model::LockManager;
 
-use crate::world::sample::{self, ALPHA, BETA, HOST, group};
-use crate::world::{Cluster, Node, Resource};
+use crate::fixture::sample::{self, ALPHA, BETA, HOST, group};
+use crate::fixture::{Cluster, Node, Resource};
 
 /// The sample group on a disk, with this value of the parameter.
 fn on_disk(cluster: &Cluster, reservations: &str) -> Resource {

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::world::sample::{self, ALPHA, HOST, group};
-use crate::world::{Cluster, Lists, Node, Outcome, eventually};
+use crate::fixture::sample::{self, ALPHA, HOST, group};
+use crate::fixture::{Cluster, Lists, Node, Outcome, eventually};
 
 const BLOCK: &str = "devices/dummy_lu0dummy/block";
 

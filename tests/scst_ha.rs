@@ -1,7 +1,7 @@
 //! `scst-ha`, as an operator sees it: what it says of a node in every state, and that it changes nothing.
 
-use crate::world::sample::{self, group, ports};
-use crate::world::{Cluster, Node, Outcome};
+use crate::fixture::sample::{self, group, ports};
+use crate::fixture::{Cluster, Node, Outcome};
 
 mod check;
 mod discover;

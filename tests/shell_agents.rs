@@ -1,7 +1,7 @@
 //! The shell agents that came before: given the same inputs, ours leave the same names and numbers in the kernel.
 //!
-//! Two lives of the shell agents were recorded on a real kernel, with a picture of the whole tree after each action
-//! (`tests/data/shell-agents`). Here ours live the same lives on the simulator, and each picture is compared entry by entry.
+//! Two lives of the shell agents were recorded on a real kernel, with a snapshot of the whole tree after each action
+//! (`tests/data/shell-agents`). Here ours live the same lives on the simulator, and each snapshot is compared entry by entry.
 //! What may differ is listed, each difference with the row of `docs/differences.md` that explains it; a difference that is not in the
 //! list fails the test, and so does one of the list that is not seen.
 //!
@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::world::sample::{ALPHA, BETA};
-use crate::world::{Cluster, Resource, World};
+use crate::fixture::sample::{ALPHA, BETA};
+use crate::fixture::{Cluster, Fixture, Resource};
 
 mod rebuild;
 
@@ -102,7 +102,7 @@ const S2: &[Intended] = &[
 
 #[test]
 fn the_sample_configuration_ends_in_the_same_tree() {
-    let cluster = World::new()
+    let cluster = Fixture::new()
         .node("alpha", 1)
         .dead_port(ALPHA[0])
         .dead_port(ALPHA[1])
@@ -115,7 +115,7 @@ fn the_sample_configuration_ends_in_the_same_tree() {
 
 #[test]
 fn a_rich_configuration_with_reloads_ends_in_the_same_tree() {
-    let cluster = World::new()
+    let cluster = Fixture::new()
         .node("alpha", 1)
         .dead_port(ALPHA[0])
         .dead_port(ALPHA[1])
@@ -179,16 +179,16 @@ impl<'a> Life<'a> {
         }
     }
 
-    /// Makes the tree that the shell agents left, as seen in the pictures of these steps: of ports, of devices, of device groups.
+    /// Makes the tree that the shell agents left, as seen in the snapshots of these steps: of ports, of devices, of device groups.
     pub(crate) fn rebuild(&mut self, [ports, devices, groups]: [u64; 3]) {
         self.load_modules(&self.steps[0]["meta"]["modules"]);
         let reservations = self.cluster.node(self.node).var_lib().join("pr");
         fs::create_dir_all(reservations).expect("a directory can be made");
-        let picture = |step: u64| {
+        let snapshot = |step: u64| {
             let entries = self.steps.iter().find(|line| line["step"] == step).expect("a step")["entries"].clone();
-            entries.as_array().expect("a picture").iter().map(recorded).collect::<Entries>()
+            entries.as_array().expect("a snapshot").iter().map(recorded).collect::<Entries>()
         };
-        let writes = rebuild::writes(&picture(ports), &picture(devices), &picture(groups));
+        let writes = rebuild::writes(&snapshot(ports), &snapshot(devices), &snapshot(groups));
         for (path, data) in &writes {
             let data = self
                 .files

@@ -2,7 +2,7 @@
 
 use snapbox::str;
 
-use crate::world::sample::{self, group, ports};
+use crate::fixture::sample::{self, group, ports};
 
 #[test]
 fn starting_and_stopping_the_ports() {

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
-use crate::world::sample::{self, group, ports};
-use crate::world::{Cluster, Node, Resource};
+use crate::fixture::sample::{self, group, ports};
+use crate::fixture::{Cluster, Node, Resource};
 
 /// What can stand in the place of a record.
 enum Damage {

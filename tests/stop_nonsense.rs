@@ -1,7 +1,7 @@
 //! Stop never validates: whatever has become of the configuration, the cluster, the hardware, what is ours goes.
 
-use crate::world::sample::{self, ALPHA, HOST, group, ports};
-use crate::world::{Cluster, Resource, eventually};
+use crate::fixture::sample::{self, ALPHA, HOST, group, ports};
+use crate::fixture::{Cluster, Resource, eventually};
 
 /// Nothing of the group is left on alpha, and nothing else has gone.
 #[track_caller]

@@ -2,14 +2,14 @@
 
 use snapbox::str;
 
-use crate::world::sample::{self, ALPHA, group, ports};
-use crate::world::{Cluster, Resource, World};
+use crate::fixture::sample::{self, ALPHA, group, ports};
+use crate::fixture::{Cluster, Fixture, Resource};
 
 const BOTH: &str = "esx=50:01:43:80:03:b0:23:34;linux=50:01:43:80:03:b0:23:40";
 
 /// A node with two initiator groups, and a configuration with one device of each kind.
 fn every_kind() -> (Cluster, Resource) {
-    let cluster = World::new().node("alpha", 1).port(ALPHA[0]).node("beta", 2).port(sample::BETA[0]).up();
+    let cluster = Fixture::new().node("alpha", 1).port(ALPHA[0]).node("beta", 2).port(sample::BETA[0]).up();
     cluster.node("alpha").run(&ports().param("initiators", BOTH), "start").exit(0);
     let disk = cluster.disk("disk", 1 << 20);
     let file = cluster.file("file", 1 << 20);
@@ -33,9 +33,9 @@ fn one_device_of_each_kind() {
     let alpha = cluster.node("alpha");
     alpha.run(&group, "start").exit(0);
     alpha.tree().from("device dummy").eq(str![[r#"
-device dummy_block vdisk_blockio filename=/world/disk active=0 nv_cache=1 prod_id=SCST rotational=0 size=1048576 t10_dev_id=block_id
-device dummy_file vdisk_fileio filename=/world/file active=0 bind_alua_state=1 naa_id=0x5000000000000001 prod_id=SCST size=1048576 usn=serial write_through=1
-device dummy_image vdisk_fileio filename=/world/image active=0 bind_alua_state=1 prod_id=SCST read_only=1 removable=1 size=1048576
+device dummy_block vdisk_blockio filename=/fixture/disk active=0 nv_cache=1 prod_id=SCST rotational=0 size=1048576 t10_dev_id=block_id
+device dummy_file vdisk_fileio filename=/fixture/file active=0 bind_alua_state=1 naa_id=0x5000000000000001 prod_id=SCST size=1048576 usn=serial write_through=1
+device dummy_image vdisk_fileio filename=/fixture/image active=0 bind_alua_state=1 prod_id=SCST read_only=1 removable=1 size=1048576
 device dummy_lu0dummy vdisk_nullio dummy=1 prod_id=SCST
 device group dummy
   device dummy_block
@@ -215,7 +215,7 @@ fn a_start_that_fails_undoes_its_own_steps() {
 
 #[test]
 fn a_target_driver_whose_ports_are_made_by_hand() {
-    let cluster = World::new().node("alpha", 1).targetports("local1").node("beta", 2).targetports("local2").up();
+    let cluster = Fixture::new().node("alpha", 1).targetports("local1").node("beta", 2).targetports("local2").up();
     let alpha = cluster.node("alpha");
     alpha.control("modprobe scst_local");
     alpha.write("targets/scst_local/mgmt", "add_target local1");

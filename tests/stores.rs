@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use crate::world::sample::{self, group};
-use crate::world::{Node, Resource};
+use crate::fixture::sample::{self, group};
+use crate::fixture::{Node, Resource};
 
 /// The sample group with a disk at LUN 1.
 fn above(disk: &Path) -> Resource {

@@ -1,8 +1,8 @@
 //! Taking over from the shell agents: the tree as they left it, and a record that says nothing.
 
+use crate::fixture::sample::{ALPHA, BETA};
+use crate::fixture::{Cluster, Fixture, Lists, Names, Resource};
 use crate::shell_agents::Life;
-use crate::world::sample::{ALPHA, BETA};
-use crate::world::{Cluster, Lists, Names, Resource, World};
 
 /// What a test works on: the ports and the group that are there, as the recording configured them.
 struct Inherited {
@@ -20,8 +20,8 @@ fn standby() -> Inherited {
     inherit(cluster, "alpha", ports, group)
 }
 
-fn sample_nodes() -> World {
-    World::new()
+fn sample_nodes() -> Fixture {
+    Fixture::new()
         .node("alpha", 1)
         .dead_port(ALPHA[0])
         .dead_port(ALPHA[1])

@@ -2,13 +2,13 @@
 
 use snapbox::str;
 
-use crate::world::World;
-use crate::world::sample::{ALPHA, BETA, group, ports};
+use crate::fixture::Fixture;
+use crate::fixture::sample::{ALPHA, BETA, group, ports};
 
 const GAMMA: &str = "50:01:43:80:0a:0b:0c:01";
 
-fn world() -> World {
-    World::new()
+fn fixture() -> Fixture {
+    Fixture::new()
         .node("alpha", 1)
         .port(ALPHA[0])
         .port(ALPHA[1])
@@ -22,7 +22,7 @@ fn world() -> World {
 
 #[test]
 fn the_life_of_a_group_on_three_nodes() {
-    let cluster = world().up();
+    let cluster = fixture().up();
     let nodes = ["alpha", "beta", "gamma"];
     cluster.start(&ports(), &nodes);
     let group = group();
@@ -66,7 +66,7 @@ device group dummy
 #[test]
 fn a_name_that_fits_no_driver_keeps_its_place_in_the_numbering() {
     let listed = format!(" {} ,nonsense, {},", ALPHA[0].to_uppercase(), ALPHA[1]);
-    let cluster = World::new()
+    let cluster = Fixture::new()
         .node("alpha", 1)
         .port(ALPHA[0])
         .port(ALPHA[1])
@@ -90,7 +90,7 @@ fn a_name_that_fits_no_driver_keeps_its_place_in_the_numbering() {
 
 #[test]
 fn remote_nodes_do_not_count() {
-    let cluster = world().up();
+    let cluster = fixture().up();
     cluster
         .cib()
         .change(|cib| {

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use crate::world::sample::{self, ports};
-use crate::world::{Cluster, Lists, Node, Outcome, Resource, eventually};
+use crate::fixture::sample::{self, ports};
+use crate::fixture::{Cluster, Lists, Node, Outcome, Resource, eventually};
 
 /// Longer than any test, as the machine's clock has it.
 const AGES: &str = "60m";

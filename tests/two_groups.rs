@@ -2,8 +2,8 @@
 
 use snapbox::str;
 
-use crate::world::sample;
-use crate::world::{Resource, eventually};
+use crate::fixture::sample;
+use crate::fixture::{Resource, eventually};
 
 fn group(name: &str, lun: u32) -> Resource {
     let device = format!("handler=vdisk_nullio,virtname=disk,export0=all:{lun}");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::world::sample::{self, ALPHA, HOST, group, ports};
+use crate::fixture::sample::{self, ALPHA, HOST, group, ports};
 
 const LUNS: &str = "**/ini_groups/vmwtest/luns/mgmt";
 

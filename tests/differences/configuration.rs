@@ -1,7 +1,7 @@
 //! Rows of "Configuration": what an operator may write, and what becomes of it.
 
-use crate::world::sample::{self, ALPHA, HOST, group, ports};
-use crate::world::{Resource, World};
+use crate::fixture::sample::{self, ALPHA, HOST, group, ports};
+use crate::fixture::{Fixture, Resource};
 
 const THIRD: &str = "50:01:43:80:03:b0:23:40";
 
@@ -104,7 +104,7 @@ fn c11_every_drivers_names_are_names() {
         ("ib_srpt", "0002:c903:000f:1366"),
         ("ib_srpt", "fe80:0000:0000:0000:0002:c903:000f:1366"),
     ] {
-        let cluster = World::new().node("alpha", 1).targetports(port).node("beta", 2).without_targetports().up();
+        let cluster = Fixture::new().node("alpha", 1).targetports(port).node("beta", 2).without_targetports().up();
         let alpha = cluster.node("alpha");
         if driver == "iscsi" {
             alpha.control("modprobe iscsi-scst");

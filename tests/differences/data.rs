@@ -4,8 +4,8 @@ use std::fs;
 use std::time::Duration;
 
 use super::{BLOCK, SHORT, busy, place, seen, send, times, with_disk, with_file};
-use crate::world::sample::{self, HOST, group, ports};
-use crate::world::{Lists, eventually};
+use crate::fixture::sample::{self, HOST, group, ports};
+use crate::fixture::{Lists, eventually};
 
 #[test]
 fn d1_an_answer_that_is_missing_is_not_a_node_without_ports() {

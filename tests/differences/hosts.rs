@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{place, seen, times};
-use crate::world::sample::{self, ALPHA, BETA, HOST, group, ports};
-use crate::world::{Cluster, Lists, Resource, World};
+use crate::fixture::sample::{self, ALPHA, BETA, HOST, group, ports};
+use crate::fixture::{Cluster, Fixture, Lists, Resource};
 
 const PEER: &str = "device_groups/dummy/target_groups/beta/state";
 
@@ -129,7 +129,7 @@ fn p7_a_port_without_a_number_gets_one_and_another_number_is_named() {
 
 #[test]
 fn p8_a_reload_takes_up_new_nodes_and_ports() {
-    let cluster = World::new().node("alpha", 1).port(ALPHA[0]).node("beta", 2).without_targetports().up();
+    let cluster = Fixture::new().node("alpha", 1).port(ALPHA[0]).node("beta", 2).without_targetports().up();
     let alpha = cluster.node("alpha");
     alpha.run(&ports(), "start").exit(0);
     alpha.run(&group(), "start").exit(0);

@@ -1,12 +1,12 @@
 //! Rows of "Kernel": where SCST does something else than its words suggest.
 
 use super::{place, times, with_disk};
-use crate::world::sample::{self, ALPHA, BETA, group, ports};
-use crate::world::{Lists, World, eventually};
+use crate::fixture::sample::{self, ALPHA, BETA, group, ports};
+use crate::fixture::{Fixture, Lists, eventually};
 
 #[test]
 fn k1_a_peers_group_has_its_ports_before_its_state_and_our_disks_stay_open() {
-    let cluster = World::new().node("alpha", 1).port(ALPHA[0]).node("beta", 2).without_targetports().up();
+    let cluster = Fixture::new().node("alpha", 1).port(ALPHA[0]).node("beta", 2).without_targetports().up();
     let alpha = cluster.node("alpha");
     let (group, _disk) = with_disk(&cluster);
     alpha.run(&ports(), "start").exit(0);
@@ -70,7 +70,7 @@ fn k3_what_is_there_already_is_compared() {
 
 #[test]
 fn k4_a_port_that_is_enabled_is_not_enabled_again() {
-    let cluster = World::new().node("alpha", 1).port_of_32_gb(ALPHA[0]).port_of_32_gb(ALPHA[1]).up();
+    let cluster = Fixture::new().node("alpha", 1).port_of_32_gb(ALPHA[0]).port_of_32_gb(ALPHA[1]).up();
     let alpha = cluster.node("alpha");
     alpha.run(&ports(), "start").exit(0);
     alpha.run(&ports(), "start").exit(0).writes(0);

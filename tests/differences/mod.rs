@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use crate::world::sample::{self, ALPHA, HOST, group};
-use crate::world::{Cluster, Node, Resource, eventually};
+use crate::fixture::sample::{self, ALPHA, HOST, group};
+use crate::fixture::{Cluster, Node, Resource, eventually};
 
 mod configuration;
 mod data;

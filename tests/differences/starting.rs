@@ -9,12 +9,12 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use super::{SHORT, times};
-use crate::world::sample::{self, ALPHA, BETA, HOST, group, ports};
-use crate::world::{Lists, World, eventually};
+use crate::fixture::sample::{self, ALPHA, BETA, HOST, group, ports};
+use crate::fixture::{Fixture, Lists, eventually};
 
 #[test]
 fn f2_a_dead_port_is_this_nodes_trouble_and_a_probe_says_what_is_there() {
-    let cluster = World::new().node("alpha", 1).port(ALPHA[0]).dead_port(ALPHA[1]).up();
+    let cluster = Fixture::new().node("alpha", 1).port(ALPHA[0]).dead_port(ALPHA[1]).up();
     let alpha = cluster.node("alpha");
     for resource in [ports(), group()] {
         alpha.run(&resource, "start").exit(5).reason_has("does not exist").reason_has(ALPHA[1]);
@@ -40,7 +40,7 @@ fn f3_a_probe_loads_no_module_and_makes_no_file() {
 
 #[test]
 fn f4_a_clone_may_have_any_number_of_nodes_and_one_instance_on_each() {
-    let cluster = World::new()
+    let cluster = Fixture::new()
         .node("alpha", 1)
         .port(ALPHA[0])
         .node("beta", 2)
@@ -59,7 +59,7 @@ fn f4_a_clone_may_have_any_number_of_nodes_and_one_instance_on_each() {
 
 #[test]
 fn f5_a_node_whose_name_is_part_of_anothers_is_not_taken_for_it() {
-    let cluster = World::new().node("node10", 10).port(BETA[0]).node("node1", 1).port(ALPHA[0]).up();
+    let cluster = Fixture::new().node("node10", 10).port(BETA[0]).node("node1", 1).port(ALPHA[0]).up();
     let node = cluster.node("node1");
     node.run(&ports(), "start").exit(0);
     node.run(&group(), "start").exit(0);
@@ -155,7 +155,7 @@ fn f16_a_command_that_the_kernel_queued_is_waited_for() {
 
 #[test]
 fn f17_a_node_id_that_leaves_no_room_for_numbers_is_an_error_that_says_so() {
-    let cluster = World::new().node("alpha", 655).port(ALPHA[0]).node("beta", 2).port(BETA[0]).up();
+    let cluster = Fixture::new().node("alpha", 655).port(ALPHA[0]).node("beta", 2).port(BETA[0]).up();
     for resource in [ports(), group()] {
         let started = cluster.node("alpha").run(&resource, "start").exit(2).writes(0);
         started.reason_has("655").reason_has("1 to 654").logged("corosync.conf");
@@ -191,7 +191,7 @@ fn s4_anybody_gets_the_description_from_an_agent_alone() {
         [env!("CARGO_BIN_EXE_scst_qla2xtgt"), env!("CARGO_BIN_EXE_scst_target"), env!("CARGO_BIN_EXE_scst_aluadg")]
     {
         let agent = dir.path().join("agent");
-        // By another process: a story that starts an agent at this moment would keep the copy open for writing.
+        // By another process: a scenario that starts an agent at this moment would keep the copy open for writing.
         assert!(Command::new("cp").arg(binary).arg(&agent).status().is_ok_and(|status| status.success()));
         // Nobody.
         let output = Command::new(&agent).arg("meta-data").env_clear().uid(65534).gid(65534).output().expect("it runs");
@@ -239,7 +239,7 @@ fn f7_a_demote_that_is_terminated_gives_back_what_it_blocked() {
 
 #[test]
 fn c22_a_port_that_cannot_be_a_target_is_refused_by_name() {
-    let cluster = World::new().node("alpha", 1).port(ALPHA[0]).dead_port(HOST[0]).up();
+    let cluster = Fixture::new().node("alpha", 1).port(ALPHA[0]).dead_port(HOST[0]).up();
     let alpha = cluster.node("alpha");
     alpha.control(&format!("plug wwpn={} target_capable=false", HOST[0]));
     alpha.run(&ports(), "start").exit(5).writes(0).reason_has("does not exist").reason_has(HOST[0]);
@@ -247,7 +247,7 @@ fn c22_a_port_that_cannot_be_a_target_is_refused_by_name() {
 
 #[test]
 fn c22_targetports_is_made_of_target_ports_alone_and_shown_before_it_is_written() {
-    let cluster = World::new().node("alpha", 1).without_targetports().port(ALPHA[0]).port(ALPHA[1]).up();
+    let cluster = Fixture::new().node("alpha", 1).without_targetports().port(ALPHA[0]).port(ALPHA[1]).up();
     let alpha = cluster.node("alpha");
     alpha.control(&format!("plug wwpn={} target_capable=false", HOST[0]));
     alpha.control("modprobe qla2x00tgt");

@@ -1,8 +1,8 @@
 //! Rows of "Stopping, starting and fencing" that are about stops, blocks and scores: what would get a node fenced.
 
 use super::{BLOCK, SHORT, busy, killed, place, send, with_disk};
-use crate::world::sample::{self, ALPHA, group, ports};
-use crate::world::{Lists, Resource, eventually};
+use crate::fixture::sample::{self, ALPHA, group, ports};
+use crate::fixture::{Lists, Resource, eventually};
 
 #[test]
 fn f1_stop_does_not_look_at_parameters() {

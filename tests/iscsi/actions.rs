@@ -3,7 +3,7 @@
 use snapbox::str;
 
 use super::{ALPHA, BETA, ESX, LAB, SECRET, call, group, login, nodes, run, targets};
-use crate::world::World;
+use crate::fixture::Fixture;
 
 #[test]
 fn targets_come_up_from_nothing_and_leave_nothing() {
@@ -132,7 +132,7 @@ port iscsi/iqn.2026-01.org.example:alpha enabled=0 rel_tgt_id=101 IncomingUser1=
 
 #[test]
 fn a_failed_start_undoes_its_own_steps() {
-    let cluster = World::new().node("alpha", 1).targetports(&format!("{ALPHA},{BETA}")).up();
+    let cluster = Fixture::new().node("alpha", 1).targetports(&format!("{ALPHA},{BETA}")).up();
     let alpha = cluster.node("alpha");
     for command in ["modprobe scst", "modprobe iscsi_scst", "iscsi-daemon start"] {
         alpha.control(command);

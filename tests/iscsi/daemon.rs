@@ -101,7 +101,7 @@ fn an_agent_that_is_killed_leaves_no_killed_waiter() {
         let writes = alpha.mount().writes();
         writes.iter().rev().find(|write| write.path.ends_with(b"/enabled") && write.data == b"0\n").cloned()
     };
-    crate::world::eventually("the write that waits", || waiting().is_some());
+    crate::fixture::eventually("the write that waits", || waiting().is_some());
     running.signal(Signal::SIGKILL);
     running.end();
     let helper = waiting().expect("it was seen").process;

@@ -1,7 +1,7 @@
 //! Initiator groups: patterns, their order, and several resources on one node.
 
 use super::{ALPHA, BETA, ESX, nodes, run, targets};
-use crate::world::{Resource, World};
+use crate::fixture::{Fixture, Resource};
 
 #[test]
 fn the_first_group_that_matches_is_the_one_that_was_configured_first() {
@@ -31,8 +31,8 @@ fn the_first_group_that_matches_is_the_one_that_was_configured_first() {
 #[test]
 fn two_resources_serve_two_drivers_of_one_list() {
     let wwpn = "21:00:00:24:ff:60:d0:10";
-    let world = World::new().node("alpha", 1).port(wwpn).targetports(&format!("{wwpn},{ALPHA},local1"));
-    let cluster = world.up();
+    let fixture = Fixture::new().node("alpha", 1).port(wwpn).targetports(&format!("{wwpn},{ALPHA},local1"));
+    let cluster = fixture.up();
     let alpha = cluster.node("alpha");
     let fc = Resource::ports("scst_qla").param("initiators", "esx1=50:01:43:80:03:b0:23:34");
     let local = Resource::targets("scst_local", "scst_local").param("initiators", "host=*");
@@ -60,7 +60,7 @@ fn two_resources_serve_two_drivers_of_one_list() {
 #[test]
 fn one_name_on_two_nodes_is_refused_on_both() {
     let cluster =
-        World::new().node("alpha", 1).targetports(ALPHA).node("beta", 2).targetports(&ALPHA.to_uppercase()).up();
+        Fixture::new().node("alpha", 1).targetports(ALPHA).node("beta", 2).targetports(&ALPHA.to_uppercase()).up();
     for node in ["alpha", "beta"] {
         run(&cluster, cluster.node(node), &targets(), "start")
             .exit(2)
@@ -70,7 +70,7 @@ fn one_name_on_two_nodes_is_refused_on_both() {
 
 #[test]
 fn what_a_driver_does_not_have_is_refused_by_name() {
-    let cluster = World::new().node("alpha", 1).targetports("local1").up();
+    let cluster = Fixture::new().node("alpha", 1).targetports("local1").up();
     let alpha = cluster.node("alpha");
     let local = Resource::targets("scst_local", "scst_local").param("initiators", "host=*");
     for (name, value) in [
@@ -94,7 +94,7 @@ fn what_a_driver_does_not_have_is_refused_by_name() {
 
 #[test]
 fn a_target_that_is_not_listed_any_more_goes_with_the_next_start() {
-    let cluster = World::new().node("alpha", 1).targetports(&format!("{ALPHA},{BETA}")).up();
+    let cluster = Fixture::new().node("alpha", 1).targetports(&format!("{ALPHA},{BETA}")).up();
     let alpha = cluster.node("alpha");
     run(&cluster, alpha, &targets(), "start").exit(0);
     cluster.set_targetports("alpha", Some(ALPHA));
@@ -108,7 +108,7 @@ fn a_target_that_is_not_listed_any_more_goes_with_the_next_start() {
 #[test]
 fn a_port_that_one_agent_has_is_refused_to_the_other() {
     let wwpn = "21:00:00:24:ff:60:d0:10";
-    let cluster = World::new().node("alpha", 1).port(wwpn).up();
+    let cluster = Fixture::new().node("alpha", 1).port(wwpn).up();
     let alpha = cluster.node("alpha");
     let host = "esx1=50:01:43:80:03:b0:23:34";
     let old = Resource::ports("scst_qla").param("initiators", host);

@@ -1,7 +1,7 @@
 //! Secrets stand in no log, no reason, no plan, no argument and no status.
 
 use super::{ALPHA, SECRET, call, nodes, run, targets};
-use crate::world::Outcome;
+use crate::fixture::Outcome;
 
 const OUTGOING: &str = "mutualsecret12";
 

@@ -3,11 +3,11 @@
 use nix::sys::signal::Signal;
 
 use super::{ALPHA, ESX, SECRET, group, login, nodes, run, signal, targets};
-use crate::world::World;
+use crate::fixture::Fixture;
 
 #[test]
 fn a_name_is_proposed_under_the_authority_and_set() {
-    let cluster = World::new().node("Alpha", 1).without_targetports().node("beta", 2).targetports("x").up();
+    let cluster = Fixture::new().node("Alpha", 1).without_targetports().node("beta", 2).targetports("x").up();
     let alpha = cluster.node("Alpha");
     let discover = "discover --driver iscsi --authority iqn.2026-01.org.example";
     alpha.tool("discover --driver iscsi --set").go().code_is(1);

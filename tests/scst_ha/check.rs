@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{data, serving, show};
-use crate::world::sample::{ALPHA, HOST, group, nodes, ports};
-use crate::world::{Cluster, Node, Outcome};
+use crate::fixture::sample::{ALPHA, HOST, group, nodes, ports};
+use crate::fixture::{Cluster, Node, Outcome};
 
 /// The root of a machine on which everything is as advised.
 fn machine(cluster: &Cluster) -> PathBuf {

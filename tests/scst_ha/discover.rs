@@ -3,8 +3,8 @@
 use snapbox::str;
 
 use super::{INITIATOR, data, show};
-use crate::world::World;
-use crate::world::sample::{self, ALPHA, BETA, HOST, ports};
+use crate::fixture::Fixture;
+use crate::fixture::sample::{self, ALPHA, BETA, HOST, ports};
 
 #[test]
 fn a_node_that_is_right_is_shown_with_its_ports_and_who_is_logged_in() {
@@ -33,8 +33,8 @@ targetports of node alpha
 
 #[test]
 fn a_missing_attribute_is_made_of_the_ports_in_their_order() {
-    let world = World::new().node("alpha", 1).without_targetports().port(ALPHA[0]).port(ALPHA[1]);
-    let cluster = world.node("beta", 2).port(BETA[0]).node("quorum", 9).without_targetports().up();
+    let fixture = Fixture::new().node("alpha", 1).without_targetports().port(ALPHA[0]).port(ALPHA[1]);
+    let cluster = fixture.node("beta", 2).port(BETA[0]).node("quorum", 9).without_targetports().up();
     let alpha = cluster.node("alpha");
     alpha.control("modprobe qla2x00tgt");
     show(alpha, "discover").code_is(3).printed(str![[r#"
@@ -154,7 +154,7 @@ targetports is set
 #[test]
 fn what_a_start_would_refuse_is_not_written() {
     let cluster =
-        World::new().node("alpha", 1).without_targetports().port(ALPHA[0]).node("beta", 2).targetports(ALPHA[0]).up();
+        Fixture::new().node("alpha", 1).without_targetports().port(ALPHA[0]).node("beta", 2).targetports(ALPHA[0]).up();
     let alpha = cluster.node("alpha");
     let refused = show(alpha, "discover --set").code_is(1);
     assert_eq!(refused.stderr(), "scst-ha: targetports is not set: driver qla2x00t is not loaded\n");
@@ -238,7 +238,7 @@ port                     driver    id  enabled  link             sessions
 
 #[test]
 fn ports_of_another_driver_are_asked_for_by_its_name() {
-    let cluster = World::new().node("alpha", 1).targetports(ALPHA[0]).port(ALPHA[0]).up();
+    let cluster = Fixture::new().node("alpha", 1).targetports(ALPHA[0]).port(ALPHA[0]).up();
     let alpha = cluster.node("alpha");
     alpha.control("modprobe scst_local");
     alpha.write("targets/scst_local/mgmt", "add_target disks");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use snapbox::str;
 
 use super::data;
-use crate::world::sample::{group, nodes, ports, serving};
+use crate::fixture::sample::{group, nodes, ports, serving};
 
 #[test]
 fn a_reason_and_a_code_are_explained() {

@@ -9,8 +9,8 @@ use scst_core::cluster::{Configuration, parse_configuration};
 use snapbox::str;
 
 use super::{data, serving, show};
-use crate::world::sample::{ALPHA, BETA, HOST, group, nodes, ports, with_ports};
-use crate::world::{Cluster, Node, Outcome, Resource};
+use crate::fixture::sample::{ALPHA, BETA, HOST, group, nodes, ports, with_ports};
+use crate::fixture::{Cluster, Node, Outcome, Resource};
 
 /// A file of scstadmin among the tests' data.
 fn file(name: &str) -> String {

@@ -13,8 +13,8 @@ use scst_sim::stand_in::xml::Element;
 
 use super::exposition::{Sample, alerts, holds, read};
 use super::{serving, show};
-use crate::world::sample::{ALPHA, HOST, group, nodes, ports};
-use crate::world::{Cluster, Node};
+use crate::fixture::sample::{ALPHA, HOST, group, nodes, ports};
+use crate::fixture::{Cluster, Node};
 
 /// A file of the monitoring's documentation.
 fn document(name: &str) -> String {
@@ -53,7 +53,7 @@ fn value(samples: &[Sample], name: &str, labels: &[(&str, &str)]) -> f64 {
 
 /// Every port of both nodes has a host.
 fn with_hosts(cluster: &Cluster) {
-    for (node, ports) in [("alpha", crate::world::sample::ALPHA), ("beta", crate::world::sample::BETA)] {
+    for (node, ports) in [("alpha", crate::fixture::sample::ALPHA), ("beta", crate::fixture::sample::BETA)] {
         for (port, host) in ports.iter().zip(HOST) {
             cluster.node(node).control(&format!("login qla2x00t {port} {host}"));
         }
@@ -159,7 +159,7 @@ fn make_wrong(cluster: &Cluster, alert: &str) {
         "ScstNobodyLoggedIn" => {
             let sessions = format!("kernel/scst_tgt/targets/qla2x00t/{}/sessions/{}/force_close", ALPHA[0], HOST[0]);
             fs::write(alpha.mount().dir().join(sessions), "1").unwrap();
-            crate::world::eventually("the host is logged out", || {
+            crate::fixture::eventually("the host is logged out", || {
                 !alpha.exists(&format!("targets/qla2x00t/{}/sessions/{}", ALPHA[0], HOST[0]))
             });
         }
@@ -211,7 +211,7 @@ fn every_alert_fires_when_its_matter_is_wrong_and_none_when_all_is_well() {
 
 #[test]
 fn rules_and_dashboard_ask_for_metrics_that_there_are() {
-    let cluster = crate::world::sample::with_ports();
+    let cluster = crate::fixture::sample::with_ports();
     let store = format!("filename={},virtname=vm1,export0=all:1", cluster.disk("disk", 1 << 30).display());
     let group = group().param("device1", &store);
     cluster.transition(&group).start(&["alpha", "beta"]).promote(&["alpha"]).carry_out();

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{data, serving, show};
-use crate::world::sample::{self, HOST, group, ports};
-use crate::world::{Cluster, Node, Outcome, Resource};
+use crate::fixture::sample::{self, HOST, group, ports};
+use crate::fixture::{Cluster, Node, Outcome, Resource};
 
 /// A CIB as a shadow has it: the cluster's, with these resources in the place of theirs.
 fn changed(cluster: &Cluster, name: &str, resources: &[&Resource]) -> PathBuf {

@@ -7,7 +7,7 @@ use scst_sim::stand_in::xml::Element;
 use snapbox::str;
 
 use super::{INITIATOR, data, serving, show};
-use crate::world::sample::{self, ALPHA, HOST, group, ports};
+use crate::fixture::sample::{self, ALPHA, HOST, group, ports};
 
 #[test]
 fn a_serving_node_and_its_peer() {
@@ -151,7 +151,7 @@ fn a_group_that_is_held_up_says_by_whom() {
     let session = alpha.control(&format!("login qla2x00t {} {}", ALPHA[0], HOST[0]));
     let io = alpha.control(&format!("io start qla2x00t {} {} 0", ALPHA[0], session.trim()));
     let demote = alpha.call(&group()).begin("demote");
-    crate::world::eventually("it is blocked", || alpha.read("devices/dummy_lu0dummy/block") == "1 1");
+    crate::fixture::eventually("it is blocked", || alpha.read("devices/dummy_lu0dummy/block") == "1 1");
     // While the action is at it, nothing is wrong.
     let found = data(&show(alpha, "status --json").code_is(0));
     let shown = &found["groups"][0];

@@ -55,7 +55,7 @@ fn add_ports(ports: &Entries, writes: &mut Vec<(String, String)>) {
         let of = format!("{driver}/{port}");
         let at = format!("targets/{of}");
         writes.push((format!("targets/{driver}/mgmt"), format!("add_target {port}")));
-        // Groups have no order in a picture, but their numbers tell it.
+        // Groups have no order in a snapshot, but their numbers tell it.
         let mut groups: Vec<(String, &str)> = below(ports, &format!("{of}/ini_groups"), "directory")
             .into_iter()
             .map(|group| {

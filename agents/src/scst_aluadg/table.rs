@@ -30,7 +30,7 @@ promoted one is active, the other running ones are standby, the rest is unavaila
 belong into one group, and one resource; several groups may be promoted on different nodes.
 
 Run it as a promotable clone with notify=true, promoted-max=1, clone-node-max=1 and interleave=true, one instance on every node that \
-can serve. Notifications keep each node's picture of the others up to date; without them a node corrects its picture only \
+can serve. Notifications keep what each node's hosts are told of the others up to date; without them a node corrects that only \
 when it is promoted. There may be any number of nodes.
 
 Every such node has the permanent node attribute targetports, a comma-separated list of its ports in a fixed order. The device \

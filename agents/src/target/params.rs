@@ -145,21 +145,21 @@ mod tests {
     /// `group=last digits,…` of what was accepted, and the findings.
     fn read(text: &str) -> (Option<String>, Vec<String>) {
         let (params, findings) = Params::parse(&AGENT, &env(text));
-        let picture = params.map(|params| {
+        let shown = params.map(|params| {
             let group = |(name, initiators): &(InitiatorGroup, Vec<InitiatorName>)| {
                 let ends: Vec<&str> = initiators.iter().map(|wwn| &wwn.as_str()[21..]).collect();
                 format!("{name}={}", ends.join(","))
             };
             params.groups.iter().map(group).collect::<Vec<_>>().join(" ")
         });
-        (picture, findings.iter().map(ToString::to_string).collect())
+        (shown, findings.iter().map(ToString::to_string).collect())
     }
 
     /// What is accepted without a remark.
     fn clean(text: &str) -> String {
-        let (picture, findings) = read(text);
+        let (shown, findings) = read(text);
         assert_eq!(findings, [""; 0], "{text}");
-        picture.unwrap()
+        shown.unwrap()
     }
 
     const A: &str = "50:01:43:80:03:b0:23:34";
@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named_and_left_out() {
         let list = |first: &str| format!("{first}={A},{B};linux={C}");
-        for (text, picture, findings) in [
+        for (text, shown, findings) in [
             (
                 list("es/x"),
                 "linux=38",
@@ -234,7 +234,7 @@ mod tests {
             ),
         ] {
             let (found, remarks) = read(&text);
-            assert_eq!(found.as_deref(), Some(picture), "{text}");
+            assert_eq!(found.as_deref(), Some(shown), "{text}");
             assert_eq!(remarks, findings, "{text}");
         }
     }

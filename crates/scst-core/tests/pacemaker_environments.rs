@@ -1,7 +1,7 @@
 //! Environments that real Pacemakers passed to an agent, and what each of them means.
 //!
-//! `tests/data/pacemaker-env` holds one file per call of two versions, named after the story it was recorded in. What is expected here
-//! was written down from the stories, not computed from the files: who was promoted, who was switched off, who came back.
+//! `tests/data/pacemaker-env` holds one file per call of two versions, named after the scenario it was recorded in. What is expected here
+//! was written down from the scenarios, not computed from the files: who was promoted, who was switched off, who came back.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -27,7 +27,7 @@ const RUNNING: Says = Peer(PeerRole::Running);
 const STOPPED: Says = Peer(PeerRole::Stopped);
 const CHANGING: Says = Peer(PeerRole::Changing);
 
-/// Story, node and call, and what it says about the other one of the two nodes.
+/// Scenario, node and call, and what it says about the other one of the two nodes.
 const MEANINGS: &[(&str, &[(&str, Says)])] = &[
     // Both nodes boot, node2 is promoted.
     (
@@ -197,7 +197,7 @@ const MEANINGS: &[(&str, &[(&str, Says)])] = &[
 struct Call {
     file: String,
     version: String,
-    story: String,
+    scenario: String,
     node: String,
     /// Node, action and detail, without the number.
     what: String,
@@ -225,7 +225,7 @@ fn calls() -> Vec<Call> {
             continue;
         }
         let file = path.file_stem().unwrap().to_str().unwrap().to_owned();
-        let [version, story, call] = file.split("__").collect::<Vec<_>>()[..] else { panic!("{file}") };
+        let [version, scenario, call] = file.split("__").collect::<Vec<_>>()[..] else { panic!("{file}") };
         let what = call.split_once('-').unwrap().1.to_owned();
         let (node, name) = what.split_once('-').unwrap();
         // The longest action the name begins with: `reload-agent` is not `reload` with a detail.
@@ -234,8 +234,8 @@ fn calls() -> Vec<Call> {
         let text = std::fs::read_to_string(&path).unwrap();
         let pair = |line: &str| line.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
         let pairs = text.lines().filter_map(pair).collect();
-        let (version, story, node) = (version.to_owned(), story.to_owned(), node.to_owned());
-        calls.push(Call { file, version, story, node, what, action, pairs });
+        let (version, scenario, node) = (version.to_owned(), scenario.to_owned(), node.to_owned());
+        calls.push(Call { file, version, scenario, node, what, action, pairs });
     }
     assert_eq!(calls.len(), 331);
     calls
@@ -257,20 +257,20 @@ fn says(call: &Call, env: &Env) -> Says {
 }
 
 #[test]
-fn every_notification_start_and_promotion_says_what_happened_in_its_story() {
+fn every_notification_start_and_promotion_says_what_happened_in_its_scenario() {
     let mut used = BTreeSet::new();
     for call in calls() {
         let expected = MEANINGS
             .iter()
-            .find(|(story, _)| *story == call.story)
+            .find(|(scenario, _)| *scenario == call.scenario)
             .and_then(|(_, rows)| rows.iter().find(|(what, _)| *what == call.what));
         let asked = matches!(call.action, Action::Start | Action::Promote | Action::Notify);
         let Some((what, expected)) = expected else {
             // By hand there are no lists.
-            assert!(!asked || call.story.starts_with("M-"), "{} has no meaning", call.file);
+            assert!(!asked || call.scenario.starts_with("M-"), "{} has no meaning", call.file);
             continue;
         };
-        used.insert((call.story.clone(), *what));
+        used.insert((call.scenario.clone(), *what));
         assert_eq!(says(&call, &call.env()), *expected, "{}", call.file);
         // The same with only one of the two languages for the roles.
         for dropped in [["_promoted_", "_unpromoted_"], ["_master_", "_slave_"]] {
@@ -284,7 +284,7 @@ fn every_notification_start_and_promotion_says_what_happened_in_its_story() {
 #[test]
 fn lists_come_with_these_actions_and_no_others() {
     for call in calls() {
-        let by_hand = call.story.starts_with("M-");
+        let by_hand = call.scenario.starts_with("M-");
         let with_lists =
             matches!(call.action, Action::Start | Action::Stop | Action::Promote | Action::Demote | Action::Notify);
         let notify = Notify::from_env(&call.env());
@@ -297,7 +297,7 @@ fn lists_come_with_these_actions_and_no_others() {
 fn everything_else_of_an_environment_is_read_as_its_name_tells() {
     for call in calls() {
         let (env, file) = (call.env(), &call.file);
-        let by_hand = call.story.starts_with("M-");
+        let by_hand = call.scenario.starts_with("M-");
         let describes = call.action == Action::MetaData;
         // Pacemaker says which node it is, except by hand and for meta-data.
         let told = !by_hand && !describes;
@@ -309,13 +309,13 @@ fn everything_else_of_an_environment_is_read_as_its_name_tells() {
         assert!(env.timeout() >= Duration::from_secs(15) && env.timeout() <= Duration::from_mins(1), "{file}");
         let feature_set = if call.version == "2.1.5" { "3.16.1" } else { "3.20.5" };
         assert_eq!(env.feature_set(), (!describes).then_some(feature_set), "{file}");
-        let clone = !describes && call.story != "M-validate-by-class";
+        let clone = !describes && call.scenario != "M-validate-by-class";
         assert_eq!(env.clone_node_max(), clone.then_some(1), "{file}");
         assert_eq!(env.promoted_max(), clone.then_some(1), "{file}");
         assert_eq!(env.notify_enabled(), clone.then_some(true), "{file}");
         assert_eq!(env.check_level(), 0, "{file}");
         let names: Vec<&str> = env.params().map(|(name, _)| name).collect();
-        let expected: &[&str] = match (describes, &*call.story) {
+        let expected: &[&str] = match (describes, &*call.scenario) {
             (true, _) => &[],
             (false, "M-validate-by-class") => &["plain"],
             _ => &["plain", "rel", "uniq"],
@@ -329,7 +329,7 @@ fn everything_else_of_an_environment_is_read_as_its_name_tells() {
 fn the_instance_is_the_resource_except_by_hand_and_for_unique_clones() {
     for call in calls() {
         let env = call.env();
-        let (instance, resource) = match &*call.story {
+        let (instance, resource) = match &*call.scenario {
             "E1-globally-unique-boot" => {
                 assert!(["env:0", "env:1"].contains(&env.instance()), "{}", call.file);
                 continue;

@@ -82,8 +82,8 @@ pub(crate) fn content(core: &mut Core, file: ControlFile) -> Vec<u8> {
         ControlFile::Counters => core.counters.to_string(),
         ControlFile::Faults => core.faults.to_string(),
         ControlFile::IscsiDaemon => core.daemon.as_ref().map_or_else(|| "none\n".to_owned(), DaemonFile::to_string),
-        ControlFile::Tree => tree::picture_of(&mut tree::Inside(&mut core.machine))
-            .unwrap_or_else(|error| format!("no picture: {error}\n")),
+        ControlFile::Tree => tree::snapshot_of(&mut tree::Inside(&mut core.machine))
+            .unwrap_or_else(|error| format!("no snapshot: {error}\n")),
         ControlFile::Unknowns => unknowns(core),
         ControlFile::Writes => core.writes().iter().map(describe).collect(),
     }

@@ -101,35 +101,35 @@ fn unsecret(name: &str, value: &str) -> String {
 }
 
 /// The first failed access; an attribute that an older SCST lacks is none.
-pub fn picture(root: &Path) -> io::Result<String> {
+pub fn snapshot(root: &Path) -> io::Result<String> {
     // Without this a missing directory would look like a machine without SCST.
     fs::metadata(root)?;
-    picture_of(&mut Outside(root))
+    snapshot_of(&mut Outside(root))
 }
 
 /// The same of a simulated machine, without a mount.
 ///
 /// # Errors
 /// The first failed access.
-pub fn picture_in(machine: &mut Machine) -> io::Result<String> {
-    picture_of(&mut Inside(machine))
+pub fn snapshot_in(machine: &mut Machine) -> io::Result<String> {
+    snapshot_of(&mut Inside(machine))
 }
 
-pub(crate) fn picture_of(view: &mut dyn View) -> io::Result<String> {
-    let mut picture = Picture { view, lines: String::new() };
-    picture.modules()?;
-    picture.targets()?;
-    picture.devices()?;
-    picture.device_groups()?;
-    Ok(picture.lines)
+pub(crate) fn snapshot_of(view: &mut dyn View) -> io::Result<String> {
+    let mut snapshot = Snapshot { view, lines: String::new() };
+    snapshot.modules()?;
+    snapshot.targets()?;
+    snapshot.devices()?;
+    snapshot.device_groups()?;
+    Ok(snapshot.lines)
 }
 
-struct Picture<'a> {
+struct Snapshot<'a> {
     view: &'a mut dyn View,
     lines: String,
 }
 
-impl Picture<'_> {
+impl Snapshot<'_> {
     fn line(&mut self, depth: usize, words: &[&str]) {
         let words: Vec<_> = words.iter().filter(|word| !word.is_empty()).copied().collect();
         let _ = writeln!(self.lines, "{:indent$}{}", "", words.join(" "), indent = 2 * depth);

@@ -21,9 +21,9 @@ impl Host for OneDisk {
     }
 }
 
-struct World(Machine);
+struct Fixture(Machine);
 
-impl World {
+impl Fixture {
     /// A port with LUN 0 on a disk, and an initiator that is logged in.
     fn new() -> Self {
         Self::of(ScstVersion::V3_11)
@@ -34,12 +34,12 @@ impl World {
         for module in ["scst_vdisk", "qla2x00tgt"] {
             machine.modprobe(module, "").unwrap();
         }
-        let mut world = Self(machine);
-        world.ok("handlers/vdisk_blockio/mgmt", "add_device d1 filename=/disk");
-        world.ok("targets/qla2x00t/mgmt", &format!("add_target {PORT}"));
-        world.ok(&format!("targets/qla2x00t/{PORT}/luns/mgmt"), "add d1 0");
-        assert_eq!(world.0.login("qla2x00t", PORT, INITIATOR).unwrap(), INITIATOR);
-        world
+        let mut fixture = Self(machine);
+        fixture.ok("handlers/vdisk_blockio/mgmt", "add_device d1 filename=/disk");
+        fixture.ok("targets/qla2x00t/mgmt", &format!("add_target {PORT}"));
+        fixture.ok(&format!("targets/qla2x00t/{PORT}/luns/mgmt"), "add d1 0");
+        assert_eq!(fixture.0.login("qla2x00t", PORT, INITIATOR).unwrap(), INITIATOR);
+        fixture
     }
 
     fn open(&self, path: &str, write: bool) -> Handle {
@@ -82,8 +82,8 @@ impl World {
 
 #[test]
 fn a_slow_command_with_the_mutex_costs_its_writer_patience_but_is_carried_out() {
-    let mut world = World::new();
-    world.0.slow_down(Slow {
+    let mut fixture = Fixture::new();
+    fixture.0.slow_down(Slow {
         path: b"*/ini_groups/mgmt".to_vec(),
         data: b"create *".to_vec(),
         takes: Duration::from_secs(40),
@@ -91,56 +91,56 @@ fn a_slow_command_with_the_mutex_costs_its_writer_patience_but_is_carried_out() 
         times: Some(1),
     });
     let groups = format!("targets/qla2x00t/{PORT}/ini_groups");
-    let slow = world.waits(&format!("{groups}/mgmt"), "create g1");
-    let behind = world.waits(&format!("targets/qla2x00t/{PORT}/luns/mgmt"), "add d1 1");
-    world.ok("device_groups/mgmt", "create dg1");
-    assert_eq!(world.read("last_sysfs_mgmt_res"), Err(Errno::EAGAIN));
-    world.pass(14);
-    assert_eq!(world.0.poll(slow), None);
-    world.pass(1);
-    assert_eq!(world.0.poll(slow), Some(Err(Errno::EAGAIN)));
-    assert_eq!(world.0.poll(behind), Some(Err(Errno::EAGAIN)));
-    assert!(!world.has(&format!("{groups}/g1")));
-    world.pass(25);
-    assert!(world.has(&format!("{groups}/g1")) && world.has(&format!("targets/qla2x00t/{PORT}/luns/1")));
-    assert_eq!(world.read("last_sysfs_mgmt_res").unwrap(), "0\n");
-    world.ok(&format!("{groups}/mgmt"), "create g2");
+    let slow = fixture.waits(&format!("{groups}/mgmt"), "create g1");
+    let behind = fixture.waits(&format!("targets/qla2x00t/{PORT}/luns/mgmt"), "add d1 1");
+    fixture.ok("device_groups/mgmt", "create dg1");
+    assert_eq!(fixture.read("last_sysfs_mgmt_res"), Err(Errno::EAGAIN));
+    fixture.pass(14);
+    assert_eq!(fixture.0.poll(slow), None);
+    fixture.pass(1);
+    assert_eq!(fixture.0.poll(slow), Some(Err(Errno::EAGAIN)));
+    assert_eq!(fixture.0.poll(behind), Some(Err(Errno::EAGAIN)));
+    assert!(!fixture.has(&format!("{groups}/g1")));
+    fixture.pass(25);
+    assert!(fixture.has(&format!("{groups}/g1")) && fixture.has(&format!("targets/qla2x00t/{PORT}/luns/1")));
+    assert_eq!(fixture.read("last_sysfs_mgmt_res").unwrap(), "0\n");
+    fixture.ok(&format!("{groups}/mgmt"), "create g2");
 }
 
 #[test]
 fn without_the_mutex_a_writer_waits_as_long_as_it_takes() {
-    let mut world = World::new();
-    world.0.slow_down(Slow {
+    let mut fixture = Fixture::new();
+    fixture.0.slow_down(Slow {
         path: b"*/devices/d1/resync_size".to_vec(),
         data: b"*".to_vec(),
         takes: Duration::from_secs(100),
         holds_mutex: false,
         times: None,
     });
-    let slow = world.waits("devices/d1/resync_size", "1\n");
-    world.pass(99);
-    assert_eq!(world.0.poll(slow), None);
-    world.pass(1);
-    assert_eq!(world.0.poll(slow), Some(Ok(2)));
-    assert_eq!(world.0.next_event(), None);
+    let slow = fixture.waits("devices/d1/resync_size", "1\n");
+    fixture.pass(99);
+    assert_eq!(fixture.0.poll(slow), None);
+    fixture.pass(1);
+    assert_eq!(fixture.0.poll(slow), Some(Ok(2)));
+    assert_eq!(fixture.0.next_event(), None);
 }
 
 #[test]
 fn a_block_waits_for_commands_in_flight_and_holds_later_ones() {
-    let mut world = World::new();
-    let first = world.start_io(4);
-    let block = world.waits("devices/d1/block", "1\n");
-    assert_eq!(world.read("devices/d1/block").unwrap(), "1 1\n");
-    let held = world.start_io(4);
-    world.pass(4);
-    assert!(world.0.io_done(first));
-    assert_eq!(world.0.poll(block), Some(Ok(2)));
-    assert_eq!(world.read("devices/d1/block").unwrap(), "1 0\n");
-    world.pass(60);
-    assert!(!world.0.io_done(held), "the device is blocked");
-    world.ok("devices/d1/block", "0\n");
-    world.pass(4);
-    assert!(world.0.io_done(held));
+    let mut fixture = Fixture::new();
+    let first = fixture.start_io(4);
+    let block = fixture.waits("devices/d1/block", "1\n");
+    assert_eq!(fixture.read("devices/d1/block").unwrap(), "1 1\n");
+    let held = fixture.start_io(4);
+    fixture.pass(4);
+    assert!(fixture.0.io_done(first));
+    assert_eq!(fixture.0.poll(block), Some(Ok(2)));
+    assert_eq!(fixture.read("devices/d1/block").unwrap(), "1 0\n");
+    fixture.pass(60);
+    assert!(!fixture.0.io_done(held), "the device is blocked");
+    fixture.ok("devices/d1/block", "0\n");
+    fixture.pass(4);
+    assert!(fixture.0.io_done(held));
 }
 
 /// A command hangs in the disk while `block` is written. `NAME=DATA?` is a write that waits, `NAME=DATA.` one that is
@@ -167,168 +167,172 @@ fn blocks_taken_and_given_back_while_a_command_hangs_are_counted_as_recorded() {
     for (version, after) in [(ScstVersion::V3_11, 2), (ScstVersion::V3_7, 3)] {
         for row in BLOCKS {
             let (steps, reads) = (row.0, row.1.split(','));
-            let mut world = World::of(version);
-            let hanging = world.0.start_io("qla2x00t", PORT, INITIATOR, 0, None).unwrap();
+            let mut fixture = Fixture::of(version);
+            let hanging = fixture.0.start_io("qla2x00t", PORT, INITIATOR, 0, None).unwrap();
             let mut tickets = std::collections::BTreeMap::new();
             for (step, wanted) in steps.split(' ').zip(reads) {
                 if let Some(signalled) = step.strip_prefix('-') {
-                    world.0.interrupt(tickets[signalled]);
+                    fixture.0.interrupt(tickets[signalled]);
                 } else {
                     let (name, data) = step.split_once('=').unwrap();
                     let (data, how) = data.split_at(data.len() - 1);
                     if how == "?" {
-                        tickets.insert(name, world.waits("devices/d1/block", data));
+                        tickets.insert(name, fixture.waits("devices/d1/block", data));
                     } else {
-                        world.ok("devices/d1/block", data);
+                        fixture.ok("devices/d1/block", data);
                     }
                 }
-                assert_eq!(world.read("devices/d1/block").unwrap().trim(), wanted, "{version:?} {steps} at {step}");
+                assert_eq!(fixture.read("devices/d1/block").unwrap().trim(), wanted, "{version:?} {steps} at {step}");
             }
-            let held = world.start_io(1);
-            world.0.finish_io(hanging);
+            let held = fixture.start_io(1);
+            fixture.0.finish_io(hanging);
             let wanted = if after == 2 { row.2 } else { row.3 };
-            assert_eq!(world.read("devices/d1/block").unwrap().trim(), wanted, "{version:?} {steps}");
+            assert_eq!(fixture.read("devices/d1/block").unwrap().trim(), wanted, "{version:?} {steps}");
             for (name, ticket) in tickets {
                 let leaves = version == ScstVersion::V3_11
                     && steps.contains(&format!("{name}=1?"))
                     && steps.contains(&format!("-{name}"));
                 let answer = if leaves { Err(Errno::EINTR) } else { Ok(1) };
-                assert_eq!(world.0.poll(ticket), Some(answer), "{version:?} {steps}: {name}");
+                assert_eq!(fixture.0.poll(ticket), Some(answer), "{version:?} {steps}: {name}");
             }
-            world.pass(1);
-            assert_eq!(world.0.io_done(held), wanted == "0 0", "{version:?} {steps}: hosts go on");
+            fixture.pass(1);
+            assert_eq!(fixture.0.io_done(held), wanted == "0 0", "{version:?} {steps}: hosts go on");
         }
     }
 }
 
 #[test]
 fn groups_wait_for_all_commands_and_give_up_after_90_seconds() {
-    let mut world = World::new();
-    world.start_io(3);
+    let mut fixture = Fixture::new();
+    fixture.start_io(3);
     let groups = format!("targets/qla2x00t/{PORT}/ini_groups/mgmt");
-    let create = world.waits(&groups, "create g1");
-    world.pass(3);
-    assert_eq!(world.0.poll(create), Some(Ok(9)));
+    let create = fixture.waits(&groups, "create g1");
+    fixture.pass(3);
+    assert_eq!(fixture.0.poll(create), Some(Ok(9)));
 
-    let endless = world.0.start_io("qla2x00t", PORT, INITIATOR, 0, None).unwrap();
-    let create = world.waits(&groups, "create g2");
-    world.pass(89);
-    assert_eq!(world.0.poll(create), None);
-    world.pass(1);
-    assert_eq!(world.0.poll(create), Some(Err(Errno::EBUSY)));
-    world.0.finish_io(endless);
-    assert!(world.0.io_done(endless));
-    world.ok(&groups, "create g2");
+    let endless = fixture.0.start_io("qla2x00t", PORT, INITIATOR, 0, None).unwrap();
+    let create = fixture.waits(&groups, "create g2");
+    fixture.pass(89);
+    assert_eq!(fixture.0.poll(create), None);
+    fixture.pass(1);
+    assert_eq!(fixture.0.poll(create), Some(Err(Errno::EBUSY)));
+    fixture.0.finish_io(endless);
+    assert!(fixture.0.io_done(endless));
+    fixture.ok(&groups, "create g2");
 }
 
 #[test]
 fn a_lun_goes_at_once_but_its_deletion_waits_for_its_commands() {
-    let mut world = World::new();
-    world.start_io(4);
+    let mut fixture = Fixture::new();
+    fixture.start_io(4);
     let luns = format!("targets/qla2x00t/{PORT}/luns");
-    let delete = world.waits(&format!("{luns}/mgmt"), "del 0");
-    assert!(!world.has(&format!("{luns}/0")));
-    world.pass(4);
-    assert_eq!(world.0.poll(delete), Some(Ok(5)));
+    let delete = fixture.waits(&format!("{luns}/mgmt"), "del 0");
+    assert!(!fixture.has(&format!("{luns}/0")));
+    fixture.pass(4);
+    assert_eq!(fixture.0.poll(delete), Some(Ok(5)));
 }
 
 #[test]
 fn a_device_waits_for_the_commands_of_a_lun_that_was_removed_before() {
-    let mut world = World::new();
-    world.start_io(4);
-    let lun = world.waits(&format!("targets/qla2x00t/{PORT}/luns/mgmt"), "del 0");
-    let device = world.waits("handlers/vdisk_blockio/mgmt", "del_device d1");
-    world.pass(4);
-    assert_eq!(world.0.poll(lun), Some(Ok(5)));
-    assert!(world.0.poll(device).is_some_and(|answer| answer.is_ok()) && !world.has("devices/d1"));
+    let mut fixture = Fixture::new();
+    fixture.start_io(4);
+    let lun = fixture.waits(&format!("targets/qla2x00t/{PORT}/luns/mgmt"), "del 0");
+    let device = fixture.waits("handlers/vdisk_blockio/mgmt", "del_device d1");
+    fixture.pass(4);
+    assert_eq!(fixture.0.poll(lun), Some(Ok(5)));
+    assert!(fixture.0.poll(device).is_some_and(|answer| answer.is_ok()) && !fixture.has("devices/d1"));
 }
 
 #[test]
 fn deleting_a_blocked_device_with_a_waiting_command_hangs_until_it_is_unblocked() {
-    let mut world = World::new();
-    world.ok("devices/d1/block", "11\n");
-    world.start_io(1);
-    let delete = world.waits("handlers/vdisk_blockio/mgmt", "del_device d1");
-    let add = world.waits("handlers/vdisk_nullio/mgmt", "add_device d2");
-    world.pass(300);
-    assert_eq!((world.0.poll(delete), world.0.poll(add)), (None, None), "the main mutex is free, so nobody gives up");
-    assert!(world.has("devices/d1") && !world.has(&format!("targets/qla2x00t/{PORT}/luns/0")));
-    world.ok(&format!("targets/qla2x00t/{PORT}/luns/mgmt"), "clear");
+    let mut fixture = Fixture::new();
+    fixture.ok("devices/d1/block", "11\n");
+    fixture.start_io(1);
+    let delete = fixture.waits("handlers/vdisk_blockio/mgmt", "del_device d1");
+    let add = fixture.waits("handlers/vdisk_nullio/mgmt", "add_device d2");
+    fixture.pass(300);
+    assert_eq!(
+        (fixture.0.poll(delete), fixture.0.poll(add)),
+        (None, None),
+        "the main mutex is free, so nobody gives up"
+    );
+    assert!(fixture.has("devices/d1") && !fixture.has(&format!("targets/qla2x00t/{PORT}/luns/0")));
+    fixture.ok(&format!("targets/qla2x00t/{PORT}/luns/mgmt"), "clear");
     let luns = format!("targets/qla2x00t/{PORT}/luns/mgmt");
-    assert_eq!(world.write(&luns, "add d1 0"), Written::Done(Err(Errno::EINVAL)), "it cannot be used any more");
-    world.ok("devices/d1/block", "0\n");
-    world.pass(1);
-    assert_eq!(world.0.poll(delete), Some(Ok(13)));
-    assert_eq!(world.0.poll(add), Some(Ok(13)));
-    assert!(!world.has("devices/d1") && world.has("devices/d2"));
+    assert_eq!(fixture.write(&luns, "add d1 0"), Written::Done(Err(Errno::EINVAL)), "it cannot be used any more");
+    fixture.ok("devices/d1/block", "0\n");
+    fixture.pass(1);
+    assert_eq!(fixture.0.poll(delete), Some(Ok(13)));
+    assert_eq!(fixture.0.poll(add), Some(Ok(13)));
+    assert!(!fixture.has("devices/d1") && fixture.has("devices/d2"));
 }
 
 #[test]
 fn a_signal_ends_the_waiting_but_not_the_command() {
-    let mut world = World::new();
-    world.start_io(3);
+    let mut fixture = Fixture::new();
+    fixture.start_io(3);
     let groups = format!("targets/qla2x00t/{PORT}/ini_groups");
-    let create = world.waits(&format!("{groups}/mgmt"), "create g1");
-    world.0.interrupt(create);
-    assert_eq!(world.0.poll(create), Some(Err(Errno::EINTR)));
-    assert_eq!(world.0.poll(create), None, "a ticket is answered once");
-    world.pass(3);
-    assert!(world.has(&format!("{groups}/g1")));
+    let create = fixture.waits(&format!("{groups}/mgmt"), "create g1");
+    fixture.0.interrupt(create);
+    assert_eq!(fixture.0.poll(create), Some(Err(Errno::EINTR)));
+    assert_eq!(fixture.0.poll(create), None, "a ticket is answered once");
+    fixture.pass(3);
+    assert!(fixture.has(&format!("{groups}/g1")));
 }
 
 #[test]
 fn a_session_with_a_command_logs_out_when_it_is_answered() {
-    let mut world = World::new();
-    world.start_io(3);
+    let mut fixture = Fixture::new();
+    fixture.start_io(3);
     let session = format!("targets/qla2x00t/{PORT}/sessions/{INITIATOR}");
-    world.ok(&format!("{session}/force_close"), "1\n");
-    assert!(world.has(&session));
-    world.pass(3);
-    assert!(!world.has(&session));
+    fixture.ok(&format!("{session}/force_close"), "1\n");
+    assert!(fixture.has(&session));
+    fixture.pass(3);
+    assert!(!fixture.has(&session));
 }
 
 #[test]
 fn suspending_by_hand_puts_commands_off_until_it_is_taken_back() {
-    let mut world = World::new();
-    world.ok("suspend", "5\n");
-    let io = world.start_io(1);
-    world.pass(10);
-    assert!(!world.0.io_done(io));
-    world.ok(&format!("targets/qla2x00t/{PORT}/ini_groups/mgmt"), "create g1");
-    world.ok("suspend", "-1\n");
-    world.pass(1);
-    assert!(world.0.io_done(io));
+    let mut fixture = Fixture::new();
+    fixture.ok("suspend", "5\n");
+    let io = fixture.start_io(1);
+    fixture.pass(10);
+    assert!(!fixture.0.io_done(io));
+    fixture.ok(&format!("targets/qla2x00t/{PORT}/ini_groups/mgmt"), "create g1");
+    fixture.ok("suspend", "-1\n");
+    fixture.pass(1);
+    assert!(fixture.0.io_done(io));
 }
 
 #[test]
 fn an_open_file_of_something_deleted_is_stale_even_if_the_name_comes_back() {
-    let mut world = World::new();
-    let old = world.open("devices/d1/prod_id", true);
-    world.ok("handlers/vdisk_blockio/mgmt", "del_device d1");
-    assert_eq!(world.0.write(&old, b"x"), Written::Done(Err(Errno::ENODEV)));
-    world.ok("handlers/vdisk_blockio/mgmt", "add_device d1 filename=/disk");
-    assert_eq!(world.0.write(&old, b"x"), Written::Done(Err(Errno::ENODEV)));
-    assert_eq!(world.0.read(&old), Err(Errno::ENODEV));
+    let mut fixture = Fixture::new();
+    let old = fixture.open("devices/d1/prod_id", true);
+    fixture.ok("handlers/vdisk_blockio/mgmt", "del_device d1");
+    assert_eq!(fixture.0.write(&old, b"x"), Written::Done(Err(Errno::ENODEV)));
+    fixture.ok("handlers/vdisk_blockio/mgmt", "add_device d1 filename=/disk");
+    assert_eq!(fixture.0.write(&old, b"x"), Written::Done(Err(Errno::ENODEV)));
+    assert_eq!(fixture.0.read(&old), Err(Errno::ENODEV));
 }
 
 #[test]
 fn a_large_configuration_stays_quick() {
-    let mut world = World::new();
+    let mut fixture = Fixture::new();
     for device in 0..64 {
-        world.ok("handlers/vdisk_nullio/mgmt", &format!("add_device n{device}"));
+        fixture.ok("handlers/vdisk_nullio/mgmt", &format!("add_device n{device}"));
     }
     for port in 0..4 {
         let port = format!("50:00:00:00:00:00:00:0{port}");
-        world.ok("targets/qla2x00t/mgmt", &format!("add_target {port}"));
+        fixture.ok("targets/qla2x00t/mgmt", &format!("add_target {port}"));
         for group in 0..50 {
             let groups = format!("targets/qla2x00t/{port}/ini_groups");
-            world.ok(&format!("{groups}/mgmt"), &format!("create g{group}"));
+            fixture.ok(&format!("{groups}/mgmt"), &format!("create g{group}"));
             for device in 0..64 {
-                world.ok(&format!("{groups}/g{group}/luns/mgmt"), &format!("add n{device} {device}"));
+                fixture.ok(&format!("{groups}/g{group}/luns/mgmt"), &format!("add n{device} {device}"));
             }
         }
     }
-    assert_eq!(world.0.list(b"kernel/scst_tgt/devices/n1/exported").unwrap().len(), 201);
-    world.ok("handlers/vdisk_nullio/mgmt", "del_device n1");
-    assert!(!world.has("targets/qla2x00t/50:00:00:00:00:00:00:03/ini_groups/g49/luns/1"));
+    assert_eq!(fixture.0.list(b"kernel/scst_tgt/devices/n1/exported").unwrap().len(), 201);
+    fixture.ok("handlers/vdisk_nullio/mgmt", "del_device n1");
+    assert!(!fixture.has("targets/qla2x00t/50:00:00:00:00:00:00:03/ini_groups/g49/luns/1"));
 }

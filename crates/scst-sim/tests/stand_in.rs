@@ -188,13 +188,13 @@ fn crm_mon_shows_the_roles() {
         let part = |line: &&str| word(line, "role").or_else(|| word(line, "name"));
         lines[start..end].iter().filter_map(part).collect::<Vec<_>>().join(" ")
     };
-    let picture = || resources(bench.says("crm_mon -1 --output-as=xml"));
-    assert_eq!(picture(), "Stopped Stopped");
+    let snapshot = || resources(bench.says("crm_mon -1 --output-as=xml"));
+    assert_eq!(snapshot(), "Stopped Stopped");
     bench.file().set_role("alpha", "group", Role::Unpromoted).expect("a CIB");
     bench.file().set_role("beta", "group", Role::Promoted).expect("a CIB");
-    assert_eq!(picture(), "Promoted beta Unpromoted alpha");
+    assert_eq!(snapshot(), "Promoted beta Unpromoted alpha");
     bench.file().set_role("beta", "group", Role::Stopped).expect("a CIB");
-    assert_eq!(picture(), "Unpromoted alpha Stopped");
+    assert_eq!(snapshot(), "Unpromoted alpha Stopped");
 }
 
 #[test]

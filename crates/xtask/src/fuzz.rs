@@ -1,6 +1,6 @@
 //! `cargo xtask fuzz`: feeds each parser of outside input with what libFuzzer makes up, and counts.
 //!
-//! The targets and the laws they hold are in `tests/fuzz`; cargo-fuzz builds and runs them. Rust's stable compiler will do:
+//! The targets and the properties they hold are in `tests/fuzz`; cargo-fuzz builds and runs them. Rust's stable compiler will do:
 //! the sources have no unsafe code, so no sanitizer is asked for. What makes a target fail is kept in
 //! `tests/fuzz/artifacts` and printed with the command that repeats it.
 

@@ -2,4 +2,4 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| laws::cluster(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| properties::cluster(data));

@@ -2,4 +2,4 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| laws::record(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| properties::record(data));

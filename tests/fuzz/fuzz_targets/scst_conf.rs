@@ -2,4 +2,4 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| laws::scst_conf(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| properties::scst_conf(data));

@@ -35,7 +35,7 @@ fn words(text: &str) -> Vec<&[u8]> {
 }
 
 thread_local! {
-    /// How many commands this thread has looked at: a law that never sees one holds for nothing.
+    /// How many commands this thread has looked at: a property that never sees one holds for nothing.
     static SEEN: Cell<usize> = const { Cell::new(0) };
 }
 

@@ -143,7 +143,7 @@ pub(in crate::scst_ha) struct InFlight {
     pub(in crate::scst_ha) commands: u32,
 }
 
-/// Looks at a group. `local` is this node, if the cluster said so. Beside the picture comes what is there, to be compared.
+/// Looks at a group. `local` is this node, if the cluster said so. Beside the view comes what is there, to be compared.
 pub(in crate::scst_ha) fn look(
     node: &Node,
     name: &GroupName,
@@ -173,7 +173,7 @@ pub(in crate::scst_ha) fn look(
         resources: Vec::new(),
         role,
         target_groups: target_groups(&found, local),
-        devices: found.devices.iter().map(|(name, device)| picture(name.as_str(), device, &found)).collect(),
+        devices: found.devices.iter().map(|(name, device)| view(name.as_str(), device, &found)).collect(),
         luns: luns(&found),
         in_flight: in_flight(node, &found, ports)?,
         agreement: Vec::new(),
@@ -186,7 +186,7 @@ pub(in crate::scst_ha) fn look(
     Ok((group, found))
 }
 
-/// The agent's world for a group that nothing configures: no more than its name.
+/// The agent's fixture for a group that nothing configures: no more than its name.
 pub(in crate::scst_ha) fn unconfigured(node: &Node, name: &GroupName) -> scst_core::ocf::run::Context {
     node.context("", &BTreeMap::from([("groupname".to_owned(), name.to_string())]))
 }
@@ -254,7 +254,7 @@ fn target_groups(found: &Storage, local: Option<&NodeName>) -> Vec<TargetGroup> 
         .collect()
 }
 
-fn picture(name: &str, device: &state::Device, found: &Storage) -> Device {
+fn view(name: &str, device: &state::Device, found: &Storage) -> Device {
     let member = |group: &DeviceGroup| group.devices.iter().any(|member| member.as_str() == name);
     Device {
         name: name.to_owned(),

@@ -231,7 +231,7 @@ pub struct HostDisk {
     pub physical_block: u32,
 }
 
-/// The world around sysfs, as far as SCST's answers depend on it.
+/// The environment around sysfs, as far as SCST's answers depend on it.
 pub trait Host {
     /// Follows links and answers what is at the absolute path.
     fn file(&self, path: &[u8]) -> Result<HostFile, Errno>;

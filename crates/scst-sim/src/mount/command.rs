@@ -79,13 +79,13 @@ pub fn mount_command(
     Ok(if unknowns.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Prints the picture of what is below `dir`. A mounted machine draws it itself, so that looking leaves no trace in its
+/// Prints the snapshot of what is below `dir`. A mounted machine draws it itself, so that looking leaves no trace in its
 /// counters and meets none of its faults.
 pub fn tree_command(dir: &Path) -> Result<ExitCode, CommandError> {
     let own = dir.join(control::DIR).join("tree");
-    let picture = if own.exists() { fs::read_to_string(own) } else { tree::picture(dir) };
+    let snapshot = if own.exists() { fs::read_to_string(own) } else { tree::snapshot(dir) };
     let unread = |source| CommandError::Tree { dir: dir.to_owned(), source };
-    match io::stdout().write_all(picture.map_err(unread)?.as_bytes()) {
+    match io::stdout().write_all(snapshot.map_err(unread)?.as_bytes()) {
         // The reader has seen enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
         written => written.map(|()| ExitCode::SUCCESS).map_err(CommandError::Output),

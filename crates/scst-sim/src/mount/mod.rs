@@ -145,12 +145,12 @@ impl Mount {
         self.server.with(|core| control::command(core, command))
     }
 
-    /// The state as text, see [`tree::picture`], without a trace in counters or faults.
+    /// The state as text, see [`tree::snapshot`], without a trace in counters or faults.
     ///
     /// # Errors
-    /// As [`tree::picture`].
-    pub fn picture(&self) -> io::Result<String> {
-        self.server.with(|core| tree::picture_of(&mut tree::Inside(&mut core.machine)))
+    /// As [`tree::snapshot`].
+    pub fn snapshot(&self) -> io::Result<String> {
+        self.server.with(|core| tree::snapshot_of(&mut tree::Inside(&mut core.machine)))
     }
 
     /// Lets that much of the machine's time pass at once.

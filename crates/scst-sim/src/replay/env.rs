@@ -26,34 +26,38 @@ impl<S: Surface> Player<S> {
         let device = env.dev.as_deref().unwrap_or_default();
         let args = env.args.as_deref().unwrap_or_default();
         let size = env.size.unwrap_or_default();
-        let world = self.world.clone();
+        let environment = self.environment.clone();
         let result = match env.what.as_str() {
-            "mkfile" => world.mkfile(path, size),
-            "truncate" => world.truncate(path, size),
-            "unlink" => world.unlink(path),
-            "mkfifo" => world.mkfifo(path),
-            "open_fifo_writer" => world.open_fifo_writer(path),
-            "rename" => world.rename(env.src.as_deref().unwrap_or_default(), env.dst.as_deref().unwrap_or_default()),
+            "mkfile" => environment.mkfile(path, size),
+            "truncate" => environment.truncate(path, size),
+            "unlink" => environment.unlink(path),
+            "mkfifo" => environment.mkfifo(path),
+            "open_fifo_writer" => environment.open_fifo_writer(path),
+            "rename" => {
+                environment.rename(env.src.as_deref().unwrap_or_default(), env.dst.as_deref().unwrap_or_default())
+            }
             "dm" | "dm_gone" => return Ok(self.device_mapper(env)),
-            "losetup" => world.losetup(device, path, args, self.held_open(device)),
-            "losetup_d" => world.losetup_detach(device, self.held_open(device)),
-            "losetup_grow" => world.losetup_grow(device),
+            "losetup" => environment.losetup(device, path, args, self.held_open(device)),
+            "losetup_d" => environment.losetup_detach(device, self.held_open(device)),
+            "losetup_grow" => environment.losetup_grow(device),
             "drbd_make" => {
                 let named = |field: &Option<String>| field.clone().unwrap_or_default();
-                world.drbd_make(&named(&env.res), env.minor.unwrap_or_default(), &named(&env.disk))
+                environment.drbd_make(&named(&env.res), env.minor.unwrap_or_default(), &named(&env.disk))
             }
             "drbdadm" => {
-                let held = world.drbd_device(args).is_some_and(|path| self.held_open(&path));
-                return Ok(world.drbdadm(args, held));
+                let held = environment.drbd_device(args).is_some_and(|path| self.held_open(&path));
+                return Ok(environment.drbdadm(args, held));
             }
-            "drbd_state" => return Ok(world.drbd_state(env.minor.unwrap_or_default())),
+            "drbd_state" => return Ok(environment.drbd_state(env.minor.unwrap_or_default())),
             "open" => return Ok(self.try_to_open(path, env.flags.as_deref().unwrap_or_default())),
-            "sys_bytes" => return Ok(world.file(path.as_bytes()).map_or_else(name_of, |file| file.size.to_string())),
-            "exists" => return Ok(world.file(path.as_bytes()).is_ok().to_string()),
-            "cat" => return Ok(world.block_limit(path).map_or_else(name_of, |limit| format!("{limit}\n"))),
-            "null_blk" => world.null_blk(args),
+            "sys_bytes" => {
+                return Ok(environment.file(path.as_bytes()).map_or_else(name_of, |file| file.size.to_string()));
+            }
+            "exists" => return Ok(environment.file(path.as_bytes()).is_ok().to_string()),
+            "cat" => return Ok(environment.block_limit(path).map_or_else(name_of, |limit| format!("{limit}\n"))),
+            "null_blk" => environment.null_blk(args),
             "scsi_debug" => {
-                let made = self.modprobe("scsi_debug", args).and_then(|()| world.scsi_debug(args));
+                let made = self.modprobe("scsi_debug", args).and_then(|()| environment.scsi_debug(args));
                 // Such a recording names the disk, and not its address.
                 self.address = self.plugged.take();
                 made.map(|name| self.disk = Some(name))
@@ -62,10 +66,10 @@ impl<S: Surface> Player<S> {
                 if let Some(address) = self.address.take() {
                     self.surface.machine(|machine| machine.unplug_scsi_disk(&address));
                 }
-                world.vanish(path)
+                environment.vanish(path)
             }
             "fc_hosts" => return Ok(format!("{:?}", self.fc_hosts())),
-            "in_file" => return Ok(world.has_data(path, env.offset.unwrap_or_default()).to_string()),
+            "in_file" => return Ok(environment.has_data(path, env.offset.unwrap_or_default()).to_string()),
             "disks" => return self.disks(env),
             "initiator_sectors" => return self.initiator_sectors(env),
             "initiator_rescan" => self.initiator_rescan(env)?,
@@ -74,7 +78,7 @@ impl<S: Surface> Player<S> {
                 self.surface.machine(|machine| machine.iscsi_daemon(running))
             }
             "ls" => {
-                return Ok(world.ls(path).map_or_else(name_of, |names| format!("{names:?}")));
+                return Ok(environment.ls(path).map_or_else(name_of, |names| format!("{names:?}")));
             }
             "modprobe" => {
                 return Ok(exit_word(self.modprobe(env.module.as_deref().unwrap_or_default(), args)));
@@ -116,7 +120,7 @@ impl<S: Surface> Player<S> {
     fn modprobe(&mut self, module: &str, args: &str) -> Result<(), Errno> {
         let module = module.replace('-', "_");
         match module.as_str() {
-            "null_blk" => self.world.null_blk(args),
+            "null_blk" => self.environment.null_blk(args),
             // The initiator's side: the disks it makes of LUNs are not part of this machine.
             "sd_mod" => Ok(()),
             _ => {
@@ -133,7 +137,7 @@ impl<S: Surface> Player<S> {
 
     fn rmmod(&mut self, module: &str) -> Result<(), Errno> {
         let module = module.replace('-', "_");
-        let disks = self.world.disks_of(&module);
+        let disks = self.environment.disks_of(&module);
         if disks.iter().any(|path| self.held_open(path)) {
             return Err(Errno::EBUSY);
         }
@@ -141,7 +145,7 @@ impl<S: Surface> Player<S> {
             self.surface.machine(|machine| machine.rmmod(&module))?;
         }
         for path in disks {
-            self.world.vanish(&path)?;
+            self.environment.vanish(&path)?;
         }
         if module == "scsi_debug" {
             self.plugged = None;
@@ -177,7 +181,7 @@ impl<S: Surface> Player<S> {
 
     /// SCST has the file or device at a path open.
     fn held_open(&mut self, path: &str) -> bool {
-        let file = self.world.file(path.as_bytes());
+        let file = self.environment.file(path.as_bytes());
         file.is_ok_and(|file| self.surface.machine(|machine| machine.holds_open(&file.identity)))
     }
 
@@ -185,14 +189,14 @@ impl<S: Surface> Player<S> {
         let name = env.name.as_deref().unwrap_or_default();
         let held = self.held_open(&format!("/dev/mapper/{name}"));
         let action = env.action.as_deref().unwrap_or("remove");
-        let done = self.world.device_mapper(action, name, env.table.as_deref().unwrap_or_default(), held);
+        let done = self.environment.device_mapper(action, name, env.table.as_deref().unwrap_or_default(), held);
         self.surface.pass(Duration::ZERO);
         exit_word(done)
     }
 
     /// open(2) of a block device by somebody else.
     fn try_to_open(&mut self, path: &str, flags: &str) -> String {
-        let file = match self.world.file(path.as_bytes()) {
+        let file = match self.environment.file(path.as_bytes()) {
             Ok(file) => file,
             Err(errno) => return name_of(errno),
         };
@@ -206,7 +210,7 @@ impl<S: Surface> Player<S> {
 
     /// Tries to open a block device with `O_EXCL`, which fails while SCST holds it that way.
     fn opened_exclusively(&mut self, path: &str) -> String {
-        let file = match self.world.file(path.as_bytes()) {
+        let file = match self.environment.file(path.as_bytes()) {
             Ok(file) if file.kind == FileKind::Block => file,
             Ok(_) => return name_of(Errno::ENOTBLK),
             Err(errno) => return name_of(errno),
@@ -217,7 +221,7 @@ impl<S: Surface> Player<S> {
 
     /// The initiator that is logged in sends one read to its LUN 0.
     fn reader_start(&mut self) -> Result<(), Errno> {
-        let takes = self.world.disk_latency();
+        let takes = self.environment.disk_latency();
         let io = self.surface.machine(|machine| {
             let (driver, target, session) = logged_in(machine).ok_or(Errno::ENODEV)?;
             machine.start_io(&driver, &target, &session, 0, Some(takes))

@@ -5,6 +5,7 @@
 //! the answers. Time is virtual: what took the kernel fifteen seconds takes no time here.
 
 mod env;
+mod environment;
 mod files;
 mod initiator;
 mod iscsi;
@@ -21,7 +22,6 @@ mod sha256;
 mod shape;
 pub mod surface;
 mod tree;
-mod world;
 mod writer;
 mod writers;
 
@@ -29,13 +29,13 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+pub use environment::Environment;
 pub use modelled::ModelSurface;
 pub use mounted::MountSurface;
 pub use player::{Misfit, Player};
 pub use recording::{BadRecording, Recording};
 pub use release::of as release_of;
 pub use scope::OUT_OF_SCOPE;
-pub use world::World;
 pub use writer::{COMMAND as WRITER_COMMAND, write_once};
 
 use crate::model::{Errno, Machine, ScstVersion, Unknown};
@@ -141,22 +141,22 @@ fn play_file(
     if release::by_meta(recording) != Some(version) {
         writeln!(out, "{}: its first line says SCST {said}, played as {}", path.display(), release::name(version))?;
     }
-    let world = World::new();
-    let machine = Machine::new(version, Box::new(world.clone()));
+    let environment = Environment::new();
+    let machine = Machine::new(version, Box::new(environment.clone()));
     match way {
-        Way::Model => play_on(ModelSurface::new(machine), world, recording, out),
-        Way::Mount { program } => play_on(MountSurface::new(machine, program)?, world, recording, out),
+        Way::Model => play_on(ModelSurface::new(machine), environment, recording, out),
+        Way::Mount { program } => play_on(MountSurface::new(machine, program)?, environment, recording, out),
     }
 }
 
 fn play_on<S: Surface>(
     mut surface: S,
-    world: World,
+    environment: Environment,
     recording: &Recording,
     out: &mut dyn Write,
 ) -> Result<Count, ReplayError> {
     load_modules(recording, &mut surface)?;
-    let mut player = Player::new(surface, world);
+    let mut player = Player::new(surface, environment);
     let mut count = Count::default();
     let mut not_compared: BTreeMap<_, usize> = BTreeMap::new();
     for (index, step) in recording.steps.iter().enumerate() {

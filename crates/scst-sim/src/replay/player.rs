@@ -1,16 +1,16 @@
 //! Plays the steps of one recording on one surface and says which answers differ.
 //!
 //! What is asked of files is in `files`, of directories in `shape`, of several writers at once in `writers`, of the
-//! world outside in `env`.
+//! environment outside in `env`.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::environment::Environment;
 use super::iscsi::Records;
 use super::recording::{Op, Recording, RelTgtIdsSorted};
 use super::surface::{Access, Ending, How, Surface};
 use super::tree::{PLUGGED, below_root, read_whole};
-use super::world::World;
 use crate::model::{Errno, Unknown};
 
 /// How long a recorder polls before it gives up.
@@ -37,7 +37,7 @@ impl Misfit {
 /// One recording being played.
 pub struct Player<S: Surface> {
     pub(super) surface: S,
-    pub(super) world: World,
+    pub(super) environment: Environment,
     /// The commands initiators have been made to send.
     pub(super) readers: Vec<u64>,
     /// Commands of initiators that run in the background, by the recorder's name; `None` once its answer was reported.
@@ -64,11 +64,11 @@ pub struct Player<S: Surface> {
 }
 
 impl<S: Surface> Player<S> {
-    /// A player for one recording on a fresh surface in its world.
-    pub fn new(surface: S, world: World) -> Self {
+    /// A player for one recording on a fresh surface in its environment.
+    pub fn new(surface: S, environment: Environment) -> Self {
         Self {
             surface,
-            world,
+            environment,
             readers: Vec::new(),
             commands: HashMap::new(),
             records: Records::new(),

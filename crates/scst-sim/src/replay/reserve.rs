@@ -51,7 +51,7 @@ impl<S: Surface> Player<S> {
 
     /// Size and digest of a file.
     pub(super) fn file_sum(&self, path: &str) -> String {
-        match self.world.read_file(path.as_bytes()) {
+        match self.environment.read_file(path.as_bytes()) {
             Ok(content) => format!("{} bytes {}", content.len(), &digest(&content)[..SHOWN]),
             Err(errno) => name_of(errno),
         }
@@ -72,20 +72,20 @@ impl<S: Surface> Player<S> {
             }
             ["rm", "-rf" | "-fr", ref files @ ..] => {
                 for file in files {
-                    self.world.remove_all(file);
+                    self.environment.remove_all(file);
                 }
             }
             ["rm", ref files @ ..] => {
                 let force = files.first() == Some(&"-f");
                 for file in &files[usize::from(force)..] {
-                    if self.world.unlink(file).is_err() && !force {
+                    if self.environment.unlink(file).is_err() && !force {
                         return Ok("rc1".to_owned());
                     }
                 }
             }
             ["echo", ref text @ .., ">", file] => {
                 let text = text.join(" ") + "\n";
-                if self.world.write_file(file.as_bytes(), text.as_bytes()).is_err() {
+                if self.environment.write_file(file.as_bytes(), text.as_bytes()).is_err() {
                     return Ok("rc1".to_owned());
                 }
             }

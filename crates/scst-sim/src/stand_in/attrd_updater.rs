@@ -40,7 +40,7 @@ fn carry_out(call: &Call<'_>, given: &Given, items: &mut Vec<Element>) -> Answer
     let Some(name) = given.value("name") else {
         return Answer::error(output::USAGE, "attrd_updater: Command requires --name argument");
     };
-    let cluster = call.world.cib.as_ref().zip(call.cib());
+    let cluster = call.environment.cib.as_ref().zip(call.cib());
     let value = given.value("update").filter(|_| !given.has("delete"));
     if value.is_none() && !given.has("delete") {
         let Some((_, cib)) = cluster else {
@@ -79,7 +79,7 @@ fn carry_out(call: &Call<'_>, given: &Given, items: &mut Vec<Element>) -> Answer
             format!("attrd_updater: Could not update {name}={shown}: Connection refused (111)"),
         );
     };
-    match file.set_status_attribute(given.value("node").unwrap_or(&call.world.node), name, value) {
+    match file.set_status_attribute(given.value("node").unwrap_or(&call.environment.node), name, value) {
         Ok(()) => Answer::silent(),
         Err(error) => Answer::error(1, format!("attrd_updater: Could not update {name}: {error}")),
     }

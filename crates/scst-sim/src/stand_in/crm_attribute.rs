@@ -56,7 +56,7 @@ pub(super) fn answer(call: &Call<'_>) -> Answer {
 /// What was asked for; an `Err` is the answer too, one that says what went wrong.
 fn carry_out(call: &Call<'_>, given: &Given, items: &mut Vec<Element>) -> Result<Answer, Answer> {
     let name = name(call, given)?;
-    let (file, cib) = call.world.cib.as_ref().zip(call.cib()).ok_or_else(|| {
+    let (file, cib) = call.environment.cib.as_ref().zip(call.cib()).ok_or_else(|| {
         failed(output::DISCONNECTED, "Could not connect to the CIB: Transport endpoint is not connected")
     })?;
     let scope = scope(given)?;
@@ -130,7 +130,7 @@ fn name(call: &Call<'_>, given: &Given) -> Result<Option<String>, Answer> {
     if !given.has("promotion") {
         return Ok(given.value("name").map(str::to_owned));
     }
-    let resource = given.value("promotion").or(call.world.resource.as_deref()).ok_or_else(|| {
+    let resource = given.value("promotion").or(call.environment.resource.as_deref()).ok_or_else(|| {
         failed(
             output::USAGE,
             "-p/--promotion must be called from an OCF resource agent or with a resource ID specified",
@@ -153,7 +153,7 @@ fn scope(given: &Given) -> Result<Scope, Answer> {
 
 /// The node asked about, the local one if none is named.
 fn node(call: &Call<'_>, given: &Given, cib: &Cib) -> Result<String, Answer> {
-    let name = given.value("node").unwrap_or(&call.world.node);
+    let name = given.value("node").unwrap_or(&call.environment.node);
     if cib.node(name).is_none() {
         return Err(failed(output::NO_SUCH_OBJECT, format!("Could not map name={name} to a UUID")));
     }

@@ -36,15 +36,15 @@ pub(super) fn answer(call: &Call<'_>) -> Answer {
     );
     let format = given.value("output-as").unwrap_or(if given.has("as-xml") { "as-xml" } else { "text" });
     match (format, cib) {
-        ("xml", Some(cib)) => output::as_xml(&call.request(), picture(&cib), &Answer::silent()),
+        ("xml", Some(cib)) => output::as_xml(&call.request(), snapshot(&cib), &Answer::silent()),
         ("xml", None) => output::as_xml(&call.request(), Vec::new(), &failed),
         ("as-xml", cib) => {
             // The older form has its errors on standard error, and one line more of them.
             let root = Element::new("crm_mon").with("version", VERSION);
-            let picture = cib.as_ref().map(picture);
-            let failed = if picture.is_some() { Answer::silent() } else { failed };
+            let snapshot = cib.as_ref().map(snapshot);
+            let failed = if snapshot.is_some() { Answer::silent() } else { failed };
             let err = if failed.err.is_empty() { String::new() } else { format!("Not connected\n{}", failed.err) };
-            let root = Element { children: picture.unwrap_or_default(), ..root };
+            let root = Element { children: snapshot.unwrap_or_default(), ..root };
             Answer { out: root.to_string(), err, ..failed }
         }
         ("text" | "console", Some(cib)) => Answer::out(text(&cib)),
@@ -58,7 +58,7 @@ fn yes_no(value: bool) -> &'static str {
 }
 
 /// Everything inside the result element.
-fn picture(cib: &Cib) -> Vec<Element> {
+fn snapshot(cib: &Cib) -> Vec<Element> {
     let nodes = cib.nodes();
     let all: Vec<_> = resources(cib).into_iter().map(|resource| (resource.instances(cib, &nodes), resource)).collect();
     let mut section = Element::new("resources");
@@ -210,7 +210,7 @@ fn options(cib: &Cib) -> Element {
     element.with("stonith-timeout-ms", "60000").with("priority-fencing-delay-ms", "0")
 }
 
-/// The short picture for people.
+/// The short snapshot for people.
 fn text(cib: &Cib) -> String {
     let nodes = cib.nodes();
     let names = |member: bool| nodes.iter().filter(|n| n.member == member).map(|n| n.name.as_str()).collect::<Vec<_>>();

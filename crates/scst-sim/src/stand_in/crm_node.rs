@@ -35,9 +35,9 @@ pub(super) fn answer(call: &Call<'_>) -> Answer {
 fn known(call: &Call<'_>, cib: &Cib, given: &Given) -> Option<Answer> {
     let nodes = cib.nodes();
     let out = if given.has("name") {
-        format!("{}\n", call.world.node)
+        format!("{}\n", call.environment.node)
     } else if given.has("id") {
-        format!("{}\n", cib.node(&call.world.node)?.id)
+        format!("{}\n", cib.node(&call.environment.node)?.id)
     } else if let Some(id) = given.value("name-for-id") {
         format!("{}\n", nodes.iter().find(|node| node.id == id)?.name)
     } else if given.has("list") {

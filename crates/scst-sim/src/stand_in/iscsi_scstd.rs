@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
-use super::World;
+use super::Environment;
 use super::options::{Given, Known, Value};
 use super::output::Answer;
 
@@ -44,7 +44,7 @@ const READY: &str = "ready";
 const IN_BACKGROUND: &str = "STAND_IN_IN_BACKGROUND";
 
 /// Runs it: to its end with `-f`, else until the one in the background is ready.
-pub(super) fn run(args: &[String], world: &World) -> io::Result<Answer> {
+pub(super) fn run(args: &[String], environment: &Environment) -> io::Result<Answer> {
     let given = match Given::parse(args, OPTIONS) {
         Ok(given) => given,
         Err(wrong) => {
@@ -69,7 +69,7 @@ pub(super) fn run(args: &[String], world: &World) -> io::Result<Answer> {
     if !given.has("foreground") {
         return go_to_background(args);
     }
-    let file = match hold(&world.sysfs) {
+    let file = match hold(&environment.sysfs) {
         Ok(file) => file,
         Err(error) => return Ok(Answer { code: FAILED, ..Answer::out(complaint(&error)) }),
     };

@@ -48,12 +48,12 @@ pub const NAMES: &[&str] =
 pub(crate) struct Call<'a> {
     name: &'a str,
     args: &'a [String],
-    world: &'a World,
+    environment: &'a Environment,
 }
 
 /// What the environment says.
 #[derive(Debug, Clone, Default)]
-pub struct World {
+pub struct Environment {
     /// The CIB; `None` means there is no cluster.
     pub cib: Option<CibFile>,
     /// The local node.
@@ -64,8 +64,8 @@ pub struct World {
     pub resource: Option<String>,
 }
 
-impl World {
-    /// The world as the environment describes it.
+impl Environment {
+    /// The environment as the environment describes it.
     pub fn from_env() -> Self {
         let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
         let text = |name| variable(name).map(|value| value.to_string_lossy().into_owned());
@@ -82,7 +82,7 @@ impl World {
 impl Call<'_> {
     /// What the cluster knows, if there is one.
     fn cib(&self) -> Option<Cib> {
-        self.world.cib.as_ref()?.load().ok()
+        self.environment.cib.as_ref()?.load().ok()
     }
 
     /// The call as Pacemaker repeats it in its XML.
@@ -91,7 +91,7 @@ impl Call<'_> {
     }
 }
 
-/// Runs the stand-in of that name with the environment's world, delay and faults; answers its exit code.
+/// Runs the stand-in of that name with the environment's environment, delay and faults; answers its exit code.
 pub fn run(name: &str, args: &[String]) -> io::Result<u8> {
     log(name, args)?;
     let number = |name| std::env::var(name).ok().and_then(|value| value.parse().ok());
@@ -100,24 +100,26 @@ pub fn run(name: &str, args: &[String]) -> io::Result<u8> {
         Some(Fault::Hang) => loop {
             std::thread::park();
         },
-        Some(Fault::Exit(output::DISCONNECTED)) => answer(name, args, &World { cib: None, ..World::from_env() }),
+        Some(Fault::Exit(output::DISCONNECTED)) => {
+            answer(name, args, &Environment { cib: None, ..Environment::from_env() })
+        }
         Some(Fault::Exit(output::TIMEOUT)) => {
             Answer::error(output::TIMEOUT, format!("{name}: Error performing operation: Timer expired"))
         }
         Some(Fault::Exit(code)) => {
             Answer::error(code, format!("{name}: Error performing operation: Input/output error"))
         }
-        None if name == iscsi_scstd::NAME => iscsi_scstd::run(args, &World::from_env())?,
-        None => answer(name, args, &World::from_env()),
+        None if name == iscsi_scstd::NAME => iscsi_scstd::run(args, &Environment::from_env())?,
+        None => answer(name, args, &Environment::from_env()),
     };
     io::stdout().write_all(answer.out.as_bytes())?;
     io::stderr().write_all(answer.err.as_bytes())?;
     Ok(answer.code)
 }
 
-/// What the command answers in a world. A name that is none of [`NAMES`] is a wrong command line.
-pub fn answer(name: &str, args: &[String], world: &World) -> Answer {
-    let call = Call { name, args, world };
+/// What the command answers in a environment. A name that is none of [`NAMES`] is a wrong command line.
+pub fn answer(name: &str, args: &[String], environment: &Environment) -> Answer {
+    let call = Call { name, args, environment };
     match name {
         "attrd_updater" => attrd_updater::answer(&call),
         "cibadmin" => cibadmin::answer(&call),
@@ -173,6 +175,6 @@ mod tests {
 
     #[test]
     fn a_name_without_a_stand_in_is_an_error() {
-        assert_eq!(answer("crm_simulate", &[], &World::default()).code, output::USAGE);
+        assert_eq!(answer("crm_simulate", &[], &Environment::default()).code, output::USAGE);
     }
 }

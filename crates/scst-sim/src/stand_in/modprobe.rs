@@ -57,7 +57,10 @@ pub(super) fn answer(call: &Call<'_>) -> Answer {
 }
 
 fn tell(call: &Call<'_>, command: &str) -> io::Result<()> {
-    OpenOptions::new().write(true).open(call.world.sysfs.join(".sim/ctl"))?.write_all(format!("{command}\n").as_bytes())
+    OpenOptions::new()
+        .write(true)
+        .open(call.environment.sysfs.join(".sim/ctl"))?
+        .write_all(format!("{command}\n").as_bytes())
 }
 
 fn release() -> String {

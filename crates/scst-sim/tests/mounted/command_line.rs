@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::world::said;
+use crate::fixture::said;
 
 fn scst_sim() -> Command {
     Command::new(env!("CARGO_BIN_EXE_scst-sim"))

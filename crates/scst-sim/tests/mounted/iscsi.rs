@@ -7,7 +7,7 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::world::{World, errno, said};
+use crate::fixture::{Fixture, errno, said};
 
 const MACHINE: &str = r#"
 modules = ["scst", "scst_vdisk", "iscsi_scst"]
@@ -25,8 +25,8 @@ const DISK: &str = "iqn.2026-11.org.example:disk";
 const MGMT: &str = "targets/iscsi/mgmt";
 const HOST: &str = "iqn.2026-11.org.example:host";
 
-fn world() -> World {
-    World::of(MACHINE)
+fn fixture() -> Fixture {
+    Fixture::of(MACHINE)
 }
 
 /// A file of the target.
@@ -35,107 +35,107 @@ fn of_disk(file: &str) -> String {
 }
 
 /// What a login by these words comes to: the session, or the exit code of open-iscsi.
-fn login(world: &World, words: &str) -> Result<String, String> {
-    world.mount.control(&format!("login iscsi {DISK} {HOST} {words}")).map_err(|refused| {
+fn login(fixture: &Fixture, words: &str) -> Result<String, String> {
+    fixture.mount.control(&format!("login iscsi {DISK} {HOST} {words}")).map_err(|refused| {
         let code = refused.reason.split_once("iscsiadm exit ").and_then(|(_, rest)| rest.split(':').next());
         code.unwrap_or(&refused.reason).to_owned()
     })
 }
 
-fn command(world: &World, command: &str) {
-    world.mount.control(command).unwrap_or_else(|error| panic!("{command}: {error}"));
+fn command(fixture: &Fixture, command: &str) {
+    fixture.mount.control(command).unwrap_or_else(|error| panic!("{command}: {error}"));
 }
 
 #[test]
 fn an_initiator_gets_in_by_an_allowed_portal_with_the_right_secret() {
-    let world = world();
-    world.write(MGMT, &format!("add_target_attribute {DISK} IncomingUser ann sesame-and-more")).unwrap();
-    world.write(MGMT, &format!("add_target_attribute {DISK} allowed_portal 192.0.2.*")).unwrap();
-    let by = |words: &str| login(&world, &format!("portal=192.0.2.7 from=192.0.2.8 {words}"));
+    let fixture = fixture();
+    fixture.write(MGMT, &format!("add_target_attribute {DISK} IncomingUser ann sesame-and-more")).unwrap();
+    fixture.write(MGMT, &format!("add_target_attribute {DISK} allowed_portal 192.0.2.*")).unwrap();
+    let by = |words: &str| login(&fixture, &format!("portal=192.0.2.7 from=192.0.2.8 {words}"));
     assert_eq!(by(""), Err("24".to_owned()));
     assert_eq!(by("user=ann secret=sesame-and-less"), Err("24".to_owned()));
-    assert_eq!(login(&world, "portal=198.51.100.1 user=ann secret=sesame-and-more"), Err("19".to_owned()));
-    assert_eq!(login(&world, "portal=192.0.2.7:3261 user=ann secret=sesame-and-more"), Err("8".to_owned()));
+    assert_eq!(login(&fixture, "portal=198.51.100.1 user=ann secret=sesame-and-more"), Err("19".to_owned()));
+    assert_eq!(login(&fixture, "portal=192.0.2.7:3261 user=ann secret=sesame-and-more"), Err("8".to_owned()));
     assert_eq!(by("user=ann secret=sesame-and-more"), Ok(HOST.to_owned()));
     assert_eq!(by("user=ann secret=sesame-and-more"), Ok(format!("{HOST}_1")));
     let connection = of_disk(&format!("sessions/{HOST}/192.0.2.8/target_ip"));
-    assert_eq!(world.read(&connection).unwrap(), "192.0.2.7");
+    assert_eq!(fixture.read(&connection).unwrap(), "192.0.2.7");
     // The target proves itself too, if it is asked to.
     assert_eq!(by("user=ann secret=sesame-and-more user_in=disk secret_in=open-it-please"), Err("24".to_owned()));
-    world.write(MGMT, &format!("add_target_attribute {DISK} OutgoingUser disk open-it-please")).unwrap();
+    fixture.write(MGMT, &format!("add_target_attribute {DISK} OutgoingUser disk open-it-please")).unwrap();
     assert_eq!(by("user=ann secret=sesame-and-more user_in=disk secret_in=open-it-now!"), Err("19".to_owned()));
     assert!(by("user=ann secret=sesame-and-more user_in=disk secret_in=open-it-please").is_ok());
 }
 
 #[test]
 fn what_is_off_or_absent_tells_by_the_exit_code() {
-    let world = world();
-    let discovers = |world: &World| {
-        world.mount.control(&format!("discover {HOST} portal=192.0.2.7")).map_err(|refused| refused.reason)
+    let fixture = fixture();
+    let discovers = |fixture: &Fixture| {
+        fixture.mount.control(&format!("discover {HOST} portal=192.0.2.7")).map_err(|refused| refused.reason)
     };
-    assert_eq!(discovers(&world), Ok(format!("192.0.2.7:3260,1 {DISK}")));
-    world.write(&of_disk("enabled"), "0").unwrap();
-    assert_eq!(login(&world, ""), Err("11".to_owned()));
-    assert!(discovers(&world).is_err_and(|reason| reason.contains("iscsiadm exit 21")));
-    world.write(&of_disk("enabled"), "1").unwrap();
-    world.write("targets/iscsi/enabled", "0").unwrap();
-    assert_eq!(login(&world, ""), Err("11".to_owned()));
-    assert!(discovers(&world).is_err_and(|reason| reason.contains("iscsiadm exit 19")));
-    world.write("targets/iscsi/enabled", "1").unwrap();
-    world.write(&of_disk("luns/mgmt"), "clear").unwrap();
-    assert_eq!(login(&world, ""), Err("19".to_owned()));
-    world.write(&of_disk("luns/mgmt"), "add d1 5").unwrap();
-    world.write(&of_disk("MaxSessions"), "1").unwrap();
-    assert!(login(&world, "").is_ok());
-    assert_eq!(login(&world, ""), Err("8".to_owned()));
-    command(&world, "iscsi-daemon stop");
-    assert_eq!(login(&world, ""), Err("8".to_owned()));
+    assert_eq!(discovers(&fixture), Ok(format!("192.0.2.7:3260,1 {DISK}")));
+    fixture.write(&of_disk("enabled"), "0").unwrap();
+    assert_eq!(login(&fixture, ""), Err("11".to_owned()));
+    assert!(discovers(&fixture).is_err_and(|reason| reason.contains("iscsiadm exit 21")));
+    fixture.write(&of_disk("enabled"), "1").unwrap();
+    fixture.write("targets/iscsi/enabled", "0").unwrap();
+    assert_eq!(login(&fixture, ""), Err("11".to_owned()));
+    assert!(discovers(&fixture).is_err_and(|reason| reason.contains("iscsiadm exit 19")));
+    fixture.write("targets/iscsi/enabled", "1").unwrap();
+    fixture.write(&of_disk("luns/mgmt"), "clear").unwrap();
+    assert_eq!(login(&fixture, ""), Err("19".to_owned()));
+    fixture.write(&of_disk("luns/mgmt"), "add d1 5").unwrap();
+    fixture.write(&of_disk("MaxSessions"), "1").unwrap();
+    assert!(login(&fixture, "").is_ok());
+    assert_eq!(login(&fixture, ""), Err("8".to_owned()));
+    command(&fixture, "iscsi-daemon stop");
+    assert_eq!(login(&fixture, ""), Err("8".to_owned()));
 }
 
 #[test]
 fn a_lost_session_comes_back_unless_its_initiator_logged_out() {
-    let world = world();
-    let session = login(&world, "").unwrap();
+    let fixture = fixture();
+    let session = login(&fixture, "").unwrap();
     let sessions = of_disk("sessions");
-    assert_eq!(errno(world.write(MGMT, &format!("del_target {DISK}"))), Errno::EBUSY);
-    world.write(&of_disk(&format!("sessions/{session}/force_close")), "1").unwrap();
-    assert!(world.names(&sessions).is_empty());
-    world.mount.skip(Duration::from_secs(6));
-    assert_eq!(world.names(&sessions), [session.as_str()]);
+    assert_eq!(errno(fixture.write(MGMT, &format!("del_target {DISK}"))), Errno::EBUSY);
+    fixture.write(&of_disk(&format!("sessions/{session}/force_close")), "1").unwrap();
+    assert!(fixture.names(&sessions).is_empty());
+    fixture.mount.skip(Duration::from_secs(6));
+    assert_eq!(fixture.names(&sessions), [session.as_str()]);
     // Disabled first, it stays away, and the target can be deleted.
-    world.write(&of_disk("enabled"), "0").unwrap();
-    assert_eq!(world.names(&sessions), [session.as_str()], "a session does not mind");
-    world.write(&of_disk(&format!("sessions/{session}/force_close")), "1").unwrap();
-    world.mount.skip(Duration::from_mins(1));
-    world.write(MGMT, &format!("del_target {DISK}")).unwrap();
-    world.mount.skip(Duration::from_mins(1));
+    fixture.write(&of_disk("enabled"), "0").unwrap();
+    assert_eq!(fixture.names(&sessions), [session.as_str()], "a session does not mind");
+    fixture.write(&of_disk(&format!("sessions/{session}/force_close")), "1").unwrap();
+    fixture.mount.skip(Duration::from_mins(1));
+    fixture.write(MGMT, &format!("del_target {DISK}")).unwrap();
+    fixture.mount.skip(Duration::from_mins(1));
     for (file, data) in [(MGMT.to_owned(), format!("add_target {DISK}")), (of_disk("luns/mgmt"), "add d1 0".to_owned())]
     {
-        world.write(&file, &data).unwrap();
+        fixture.write(&file, &data).unwrap();
     }
-    world.write(&of_disk("enabled"), "1").unwrap();
-    world.mount.skip(Duration::from_secs(6));
-    assert_eq!(world.names(&sessions), [session.as_str()]);
-    command(&world, &format!("logout iscsi {DISK} {session}"));
-    world.mount.skip(Duration::from_mins(1));
-    assert!(world.names(&sessions).is_empty());
+    fixture.write(&of_disk("enabled"), "1").unwrap();
+    fixture.mount.skip(Duration::from_secs(6));
+    assert_eq!(fixture.names(&sessions), [session.as_str()]);
+    command(&fixture, &format!("logout iscsi {DISK} {session}"));
+    fixture.mount.skip(Duration::from_mins(1));
+    assert!(fixture.names(&sessions).is_empty());
 }
 
 #[test]
 fn the_daemon_takes_its_targets_along_and_goes_on_counting() {
-    let world = world();
-    assert_eq!(world.read(&of_disk("tid")).unwrap(), "1\n");
-    command(&world, "iscsi-daemon stop");
-    assert_eq!(world.read("targets/iscsi/open_state").unwrap(), "closed\n");
-    assert_eq!(world.names("targets/iscsi"), ["mgmt", "open_state", "trace_level", "version"]);
-    assert_eq!(errno(world.write(MGMT, "add_target x")), Errno::EPERM);
-    assert_eq!(errno(world.write(MGMT, "del_target x")), Errno::ENOENT);
-    assert!(world.mount.control("iscsi-daemon hang").is_err());
-    command(&world, "iscsi-daemon start");
-    assert!(world.mount.control("iscsi-daemon start").is_err(), "there is one");
-    assert_eq!(world.read("targets/iscsi/enabled").unwrap(), "0\n\n");
-    world.write(MGMT, "add_target x").unwrap();
-    assert_eq!(world.read("targets/iscsi/x/tid").unwrap(), "2\n");
+    let fixture = fixture();
+    assert_eq!(fixture.read(&of_disk("tid")).unwrap(), "1\n");
+    command(&fixture, "iscsi-daemon stop");
+    assert_eq!(fixture.read("targets/iscsi/open_state").unwrap(), "closed\n");
+    assert_eq!(fixture.names("targets/iscsi"), ["mgmt", "open_state", "trace_level", "version"]);
+    assert_eq!(errno(fixture.write(MGMT, "add_target x")), Errno::EPERM);
+    assert_eq!(errno(fixture.write(MGMT, "del_target x")), Errno::ENOENT);
+    assert!(fixture.mount.control("iscsi-daemon hang").is_err());
+    command(&fixture, "iscsi-daemon start");
+    assert!(fixture.mount.control("iscsi-daemon start").is_err(), "there is one");
+    assert_eq!(fixture.read("targets/iscsi/enabled").unwrap(), "0\n\n");
+    fixture.write(MGMT, "add_target x").unwrap();
+    assert_eq!(fixture.read("targets/iscsi/x/tid").unwrap(), "2\n");
 }
 
 /// The errno of what a waiting process was answered, by the text the shell prints.
@@ -145,85 +145,86 @@ fn busy(output: &std::process::Output) -> bool {
 
 #[test]
 fn who_asks_a_hanging_daemon_waits_for_thirty_seconds() {
-    let world = world();
-    command(&world, "iscsi-daemon hang");
+    let fixture = fixture();
+    command(&fixture, "iscsi-daemon hang");
     for (file, content) in [("enabled", "1\n"), ("tid", "1\n"), ("io_grouping_type", "auto\n")] {
-        assert_eq!(world.read(&of_disk(file)).unwrap(), content, "{file}");
+        assert_eq!(fixture.read(&of_disk(file)).unwrap(), content, "{file}");
     }
-    world.write(&of_disk("rel_tgt_id"), "44").unwrap();
-    world.write(&of_disk("ini_groups/mgmt"), "create g").unwrap();
-    assert_eq!(login(&world, ""), Err("11".to_owned()));
-    let reader = world.start_until(&format!("cat {}", of_disk("alias")), 1);
-    let setter = world.start_until(&format!("echo late > {}", of_disk("alias")), 2);
-    let switch = world.start_until(&format!("echo 0 > {}", of_disk("enabled")), 3);
-    let user = world.start_until(&format!("echo add_attribute IncomingUser joe 12charsecret1 > {MGMT}"), 4);
-    world.mount.skip(Duration::from_secs(29));
-    assert_eq!(world.mount.waiting(), 4);
-    world.mount.skip(Duration::from_secs(2));
+    fixture.write(&of_disk("rel_tgt_id"), "44").unwrap();
+    fixture.write(&of_disk("ini_groups/mgmt"), "create g").unwrap();
+    assert_eq!(login(&fixture, ""), Err("11".to_owned()));
+    let reader = fixture.start_until(&format!("cat {}", of_disk("alias")), 1);
+    let setter = fixture.start_until(&format!("echo late > {}", of_disk("alias")), 2);
+    let switch = fixture.start_until(&format!("echo 0 > {}", of_disk("enabled")), 3);
+    let user = fixture.start_until(&format!("echo add_attribute IncomingUser joe 12charsecret1 > {MGMT}"), 4);
+    fixture.mount.skip(Duration::from_secs(29));
+    assert_eq!(fixture.mount.waiting(), 4);
+    fixture.mount.skip(Duration::from_secs(2));
     for child in [reader, setter, switch, user] {
         assert!(busy(&child.wait_with_output().unwrap()));
     }
-    assert_eq!(world.read("last_sysfs_mgmt_res").unwrap(), "-16\n");
+    assert_eq!(fixture.read("last_sysfs_mgmt_res").unwrap(), "-16\n");
     // It finds what it was asked; what the kernel has to agree to does not come true any more.
-    command(&world, "iscsi-daemon continue");
-    assert_eq!(world.read(&of_disk("enabled")).unwrap(), "1\n");
-    assert_eq!(errno(world.read("targets/iscsi/IncomingUser")), Errno::ENOENT);
-    assert_eq!(world.read(&of_disk("alias")).unwrap(), "late\n[key]\n\n");
-    assert!(login(&world, "").is_ok());
+    command(&fixture, "iscsi-daemon continue");
+    assert_eq!(fixture.read(&of_disk("enabled")).unwrap(), "1\n");
+    assert_eq!(errno(fixture.read("targets/iscsi/IncomingUser")), Errno::ENOENT);
+    assert_eq!(fixture.read(&of_disk("alias")).unwrap(), "late\n[key]\n\n");
+    assert!(login(&fixture, "").is_ok());
 }
 
 #[test]
 fn a_daemon_that_goes_on_in_time_answers_everybody_in_order() {
-    let world = world();
-    command(&world, "iscsi-daemon hang");
-    let reader = world.start_until(&format!("cat {}", of_disk("QueuedCommands")), 1);
-    let setter = world.start_until(&format!("echo 7 > {}", of_disk("QueuedCommands")), 2);
-    let target = world.start_until(&format!("echo add_target other QueuedCommands=9 > {MGMT}"), 3);
-    world.mount.skip(Duration::from_secs(20));
-    assert_eq!(errno(world.read("last_sysfs_mgmt_res")), Errno::EAGAIN);
-    command(&world, "iscsi-daemon continue");
+    let fixture = fixture();
+    command(&fixture, "iscsi-daemon hang");
+    let reader = fixture.start_until(&format!("cat {}", of_disk("QueuedCommands")), 1);
+    let setter = fixture.start_until(&format!("echo 7 > {}", of_disk("QueuedCommands")), 2);
+    let target = fixture.start_until(&format!("echo add_target other QueuedCommands=9 > {MGMT}"), 3);
+    fixture.mount.skip(Duration::from_secs(20));
+    assert_eq!(errno(fixture.read("last_sysfs_mgmt_res")), Errno::EAGAIN);
+    command(&fixture, "iscsi-daemon continue");
     assert_eq!(said(&reader.wait_with_output().unwrap()).1, "32\n");
     for child in [setter, target] {
         assert_eq!(said(&child.wait_with_output().unwrap()).0, Some(0));
     }
-    assert_eq!(world.read(&of_disk("QueuedCommands")).unwrap(), "7\n[key]\n\n");
-    assert_eq!(world.read("targets/iscsi/other/QueuedCommands").unwrap(), "9\n[key]\n\n");
-    assert_eq!(world.read("last_sysfs_mgmt_res").unwrap(), "0\n");
+    assert_eq!(fixture.read(&of_disk("QueuedCommands")).unwrap(), "7\n[key]\n\n");
+    assert_eq!(fixture.read("targets/iscsi/other/QueuedCommands").unwrap(), "9\n[key]\n\n");
+    assert_eq!(fixture.read("last_sysfs_mgmt_res").unwrap(), "0\n");
 }
 
 #[test]
 fn a_signal_makes_the_wait_for_the_daemon_endless() {
-    let world = world();
-    command(&world, "iscsi-daemon hang");
-    let mut reader = world.start_until(&format!("cat {}", of_disk("alias")), 1);
+    let fixture = fixture();
+    command(&fixture, "iscsi-daemon hang");
+    let mut reader = fixture.start_until(&format!("cat {}", of_disk("alias")), 1);
     kill(Pid::from_raw(reader.id().cast_signed()), Signal::SIGKILL).unwrap();
     std::thread::sleep(Duration::from_millis(200));
-    world.mount.skip(Duration::from_mins(5));
-    assert_eq!(world.mount.waiting(), 1, "bash is gone, cat is not");
+    fixture.mount.skip(Duration::from_mins(5));
+    assert_eq!(fixture.mount.waiting(), 1, "bash is gone, cat is not");
     // A queued command lets its writer go.
-    let mut writer = world.start_until(&format!("exec echo add_target other > {MGMT}"), 2);
+    let mut writer = fixture.start_until(&format!("exec echo add_target other > {MGMT}"), 2);
     kill(Pid::from_raw(writer.id().cast_signed()), Signal::SIGKILL).unwrap();
     writer.wait().unwrap();
-    command(&world, "iscsi-daemon continue");
-    world.until(|| world.mount.waiting() == 0);
+    command(&fixture, "iscsi-daemon continue");
+    fixture.until(|| fixture.mount.waiting() == 0);
     let _ = reader.wait();
-    assert!(world.path("targets/iscsi/other").is_dir());
+    assert!(fixture.path("targets/iscsi/other").is_dir());
 }
 
 #[test]
 fn a_second_outgoing_user_breaks_the_first() {
-    let world = world();
-    let add = |name: &str| world.write(MGMT, &format!("add_target_attribute {DISK} OutgoingUser {name} 12charsecret1"));
+    let fixture = fixture();
+    let add =
+        |name: &str| fixture.write(MGMT, &format!("add_target_attribute {DISK} OutgoingUser {name} 12charsecret1"));
     add("one").unwrap();
     assert_eq!(errno(add("two")), Errno::EEXIST);
-    assert_eq!(errno(world.read(&of_disk("OutgoingUser"))), Errno::EINVAL);
-    let delete = |name: &str| world.write(MGMT, &format!("del_target_attribute {DISK} OutgoingUser {name}"));
+    assert_eq!(errno(fixture.read(&of_disk("OutgoingUser"))), Errno::EINVAL);
+    let delete = |name: &str| fixture.write(MGMT, &format!("del_target_attribute {DISK} OutgoingUser {name}"));
     assert_eq!(errno(delete("one")), Errno::ENOENT);
     assert_eq!(errno(delete("two")), Errno::ENOENT);
-    assert!(world.names(&format!("targets/iscsi/{DISK}")).contains(&"OutgoingUser".to_owned()));
+    assert!(fixture.names(&format!("targets/iscsi/{DISK}")).contains(&"OutgoingUser".to_owned()));
     let owners_only = |file: &str| -> io::Result<u32> {
         use std::os::unix::fs::PermissionsExt;
-        Ok(world.path(file).metadata()?.permissions().mode() & 0o777)
+        Ok(fixture.path(file).metadata()?.permissions().mode() & 0o777)
     };
     assert_eq!(owners_only(&of_disk("OutgoingUser")).unwrap(), 0o600);
 }
@@ -234,8 +235,8 @@ fn a_scenario_has_sessions_by_portal_and_a_daemon_that_hangs() {
         + &format!(
             "[[session]]\ndriver = \"iscsi\"\ntarget = \"{DISK}\"\ninitiator = \"{HOST}\"\nportal = \"192.0.2.7\"\n"
         );
-    let world = World::of(&scenario);
-    assert_eq!(world.names(&of_disk("sessions")), [HOST]);
-    assert_eq!(world.read(&of_disk(&format!("sessions/{HOST}/127.0.0.1/target_ip"))).unwrap(), "192.0.2.7");
-    assert_eq!(login(&world, ""), Err("11".to_owned()));
+    let fixture = Fixture::of(&scenario);
+    assert_eq!(fixture.names(&of_disk("sessions")), [HOST]);
+    assert_eq!(fixture.read(&of_disk(&format!("sessions/{HOST}/127.0.0.1/target_ip"))).unwrap(), "192.0.2.7");
+    assert_eq!(login(&fixture, ""), Err("11".to_owned()));
 }

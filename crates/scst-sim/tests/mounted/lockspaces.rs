@@ -3,40 +3,40 @@
 use nix::errno::Errno;
 use scst_sim::model::LockManager;
 
-use crate::world::{BARE, World, errno};
+use crate::fixture::{BARE, Fixture, errno};
 
 const HOST: &str = "50:01:43:80:03:b0:23:34";
 const OTHER: &str = "50:01:43:80:03:b0:23:35";
 const PORT: &str = "21:00:00:24:ff:60:d0:10";
 
 /// A node with a port of that relative id and a disk that two hosts see.
-fn node(manager: &LockManager, id: u32) -> World {
-    let world = World::of(&format!("{BARE}\n[[file]]\npath = \"/dev/a\"\nkind = \"block\"\nsize = 1048576\n"));
-    world.mount.with_machine(|machine| machine.join_lock_manager(manager, id));
+fn node(manager: &LockManager, id: u32) -> Fixture {
+    let fixture = Fixture::of(&format!("{BARE}\n[[file]]\npath = \"/dev/a\"\nkind = \"block\"\nsize = 1048576\n"));
+    fixture.mount.with_machine(|machine| machine.join_lock_manager(manager, id));
     let port = format!("targets/qla2x00t/{PORT}");
-    world.write(&format!("{port}/rel_tgt_id"), &(100 * id + 1).to_string()).unwrap();
-    world.write(&format!("{port}/enabled"), "1").unwrap();
-    add(&world);
-    world
+    fixture.write(&format!("{port}/rel_tgt_id"), &(100 * id + 1).to_string()).unwrap();
+    fixture.write(&format!("{port}/enabled"), "1").unwrap();
+    add(&fixture);
+    fixture
 }
 
-fn add(world: &World) {
-    world.write("handlers/vdisk_blockio/mgmt", "add_device d1 filename=/dev/a; cluster_mode=1").unwrap();
-    world.write(&format!("targets/qla2x00t/{PORT}/luns/mgmt"), "add d1 0").unwrap();
+fn add(fixture: &Fixture) {
+    fixture.write("handlers/vdisk_blockio/mgmt", "add_device d1 filename=/dev/a; cluster_mode=1").unwrap();
+    fixture.write(&format!("targets/qla2x00t/{PORT}/luns/mgmt"), "add d1 0").unwrap();
     for host in [HOST, OTHER] {
-        if !world.names(&format!("targets/qla2x00t/{PORT}/sessions")).iter().any(|name| name == host) {
-            world.mount.control(&format!("login qla2x00t {PORT} {host}")).unwrap();
+        if !fixture.names(&format!("targets/qla2x00t/{PORT}/sessions")).iter().any(|name| name == host) {
+            fixture.mount.control(&format!("login qla2x00t {PORT} {host}")).unwrap();
         }
     }
 }
 
-fn pr(world: &World, host: &str, command: &str) -> String {
-    world.mount.control(&format!("pr qla2x00t {PORT} {host} 0 {command}")).unwrap_or_else(|refused| refused.reason)
+fn pr(fixture: &Fixture, host: &str, command: &str) -> String {
+    fixture.mount.control(&format!("pr qla2x00t {PORT} {host} 0 {command}")).unwrap_or_else(|refused| refused.reason)
 }
 
 /// What two nodes show is the same, and has these words in it.
 #[track_caller]
-fn same(nodes: [&World; 2], words: &str) {
+fn same(nodes: [&Fixture; 2], words: &str) {
     let [one, two] = nodes.map(|node| node.read("devices/d1/pr_state").unwrap());
     assert_eq!(one, two);
     assert!(one.contains(words), "{words:?} in {one}");
@@ -57,8 +57,8 @@ fn registrations_and_holder_are_the_same_on_all_nodes() {
     // The kernel shows the lockspace, and who is in it.
     let id = alpha.read("devices/d1/t10_dev_id").unwrap();
     let space = format!("scst-{}", id.lines().next().unwrap());
-    let list = |world: &World, path: &str| {
-        let mut names: Vec<_> = std::fs::read_dir(world.mount.dir().join("kernel").join(path))
+    let list = |fixture: &Fixture, path: &str| {
+        let mut names: Vec<_> = std::fs::read_dir(fixture.mount.dir().join("kernel").join(path))
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();

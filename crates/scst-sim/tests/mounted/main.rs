@@ -3,14 +3,14 @@
 mod command_line;
 mod control_file;
 mod faults;
+mod fixture;
 mod iscsi;
 mod iscsi_scstd;
 mod lockspaces;
 mod mounts;
-mod picture;
 mod reservations;
 mod shell;
+mod snapshot;
 mod stores;
 mod system_calls;
 mod waiting;
-mod world;

@@ -9,7 +9,7 @@ use scst_sim::faults::{Action, Fault, Op};
 use scst_sim::mount::{Mount, MountError};
 use scst_sim::scenario::Scenario;
 
-use crate::world::{World, said};
+use crate::fixture::{Fixture, said};
 
 fn is_mounted(dir: &Path) -> bool {
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
@@ -18,7 +18,7 @@ fn is_mounted(dir: &Path) -> bool {
 
 #[test]
 fn two_machines_side_by_side_know_nothing_of_each_other() {
-    let (one, other) = (World::bare(), World::bare());
+    let (one, other) = (Fixture::bare(), Fixture::bare());
     one.write("handlers/vdisk_nullio/mgmt", "add_device d1").unwrap();
     other.write("handlers/vdisk_nullio/mgmt", "add_device d2").unwrap();
     assert_eq!((one.names("devices"), other.names("devices")), (vec!["d1".into()], vec!["d2".into()]));
@@ -26,25 +26,25 @@ fn two_machines_side_by_side_know_nothing_of_each_other() {
 
 #[test]
 fn the_kernel_forgets_and_so_do_we() {
-    let world = World::bare();
+    let fixture = Fixture::bare();
     for _ in 0..300 {
-        world.write("handlers/vdisk_nullio/mgmt", "add_device d1").unwrap();
-        world.read("devices/d1/block").unwrap();
-        world.write("handlers/vdisk_nullio/mgmt", "del_device d1").unwrap();
+        fixture.write("handlers/vdisk_nullio/mgmt", "add_device d1").unwrap();
+        fixture.read("devices/d1/block").unwrap();
+        fixture.write("handlers/vdisk_nullio/mgmt", "del_device d1").unwrap();
     }
     // What is left are the names the kernel has seen, each once.
-    world.until(|| world.mount.held_for_kernel().0 < 20);
-    world.until(|| world.mount.held_for_kernel().1 == 0);
+    fixture.until(|| fixture.mount.held_for_kernel().0 < 20);
+    fixture.until(|| fixture.mount.held_for_kernel().1 == 0);
 }
 
 #[test]
 fn unmounting_frees_those_who_wait() {
-    let world = World::bare();
-    world.mount.arm(Fault::on(Op::Write).action(Action::Hang));
-    let writer = world.start_until("exec 3> threads; echo 2 >&3", 1);
+    let fixture = Fixture::bare();
+    fixture.mount.arm(Fault::on(Op::Write).action(Action::Hang));
+    let writer = fixture.start_until("exec 3> threads; echo 2 >&3", 1);
     let begin = Instant::now();
-    let dir = world.mount.dir().to_owned();
-    drop(world);
+    let dir = fixture.mount.dir().to_owned();
+    drop(fixture);
     let (code, _, err) = said(&writer.wait_with_output().unwrap());
     assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
     assert_eq!(code, Some(1));
@@ -54,11 +54,11 @@ fn unmounting_frees_those_who_wait() {
 
 #[test]
 fn a_mount_with_users_disappears_all_the_same() {
-    let world = World::bare();
-    let dir = world.mount.dir().to_owned();
-    let mut sleeper = world.script("cat threads > /dev/null; exec sleep 100").spawn().unwrap();
-    world.until(|| world.mount.counters().of_program("cat").reads == 1);
-    world.mount.unmount().unwrap();
+    let fixture = Fixture::bare();
+    let dir = fixture.mount.dir().to_owned();
+    let mut sleeper = fixture.script("cat threads > /dev/null; exec sleep 100").spawn().unwrap();
+    fixture.until(|| fixture.mount.counters().of_program("cat").reads == 1);
+    fixture.mount.unmount().unwrap();
     assert!(!is_mounted(&dir));
     sleeper.kill().unwrap();
     sleeper.wait().unwrap();
@@ -66,10 +66,10 @@ fn a_mount_with_users_disappears_all_the_same() {
 
 #[test]
 fn somebody_else_may_unmount() {
-    let world = World::bare();
-    let output = std::process::Command::new("umount").arg(world.mount.dir()).output().unwrap();
+    let fixture = Fixture::bare();
+    let output = std::process::Command::new("umount").arg(fixture.mount.dir()).output().unwrap();
     assert!(output.status.success(), "{output:?}");
-    assert!(world.mount.unmount().is_ok());
+    assert!(fixture.mount.unmount().is_ok());
 }
 
 #[test]

@@ -8,51 +8,51 @@ use std::process::Command;
 
 use nix::errno::Errno;
 
-use crate::world::{World, errno, said};
+use crate::fixture::{Fixture, errno, said};
 
 const NULLIO: &str = "handlers/vdisk_nullio/mgmt";
 
-fn nullio(world: &World, command: &str) {
-    assert_eq!(world.write(NULLIO, command).expect("the command is accepted"), command.len());
+fn nullio(fixture: &Fixture, command: &str) {
+    assert_eq!(fixture.write(NULLIO, command).expect("the command is accepted"), command.len());
 }
 
 #[test]
 fn one_write_is_one_command_wherever_it_is_written() {
-    let world = World::bare();
-    let mut mgmt = OpenOptions::new().write(true).open(world.path(NULLIO)).unwrap();
+    let fixture = Fixture::bare();
+    let mut mgmt = OpenOptions::new().write(true).open(fixture.path(NULLIO)).unwrap();
     assert_eq!(mgmt.write(b"add_device c1\n").unwrap(), 14);
     assert_eq!(mgmt.write(b"add_device c2\n").unwrap(), 14);
     assert_eq!(errno(mgmt.write(b"\n")), Errno::EINVAL);
     assert_eq!(mgmt.write_at(b"add_device c3\n", 100_000).unwrap(), 14);
-    let mut append = OpenOptions::new().append(true).open(world.path(NULLIO)).unwrap();
+    let mut append = OpenOptions::new().append(true).open(fixture.path(NULLIO)).unwrap();
     assert_eq!(append.write(b"add_device c4\n").unwrap(), 14);
-    let mut both = OpenOptions::new().read(true).write(true).truncate(true).open(world.path(NULLIO)).unwrap();
+    let mut both = OpenOptions::new().read(true).write(true).truncate(true).open(fixture.path(NULLIO)).unwrap();
     assert_eq!(both.write(b"add_device c5\n").unwrap(), 14);
-    assert_eq!(world.names("devices"), ["c1", "c2", "c3", "c4", "c5"]);
+    assert_eq!(fixture.names("devices"), ["c1", "c2", "c3", "c4", "c5"]);
 }
 
 #[test]
 fn a_page_at_most_is_used_of_a_write_and_nothing_is_done_by_an_empty_one() {
-    let world = World::bare();
-    nullio(&world, "add_device d1");
-    let mut mgmt = OpenOptions::new().write(true).open(world.path("device_groups/mgmt")).unwrap();
+    let fixture = Fixture::bare();
+    nullio(&fixture, "add_device d1");
+    let mut mgmt = OpenOptions::new().write(true).open(fixture.path("device_groups/mgmt")).unwrap();
     let mut command = b"create g1 ".to_vec();
     command.resize(300_000, b' ');
     assert_eq!(mgmt.write(&command).unwrap(), 4096);
     assert_eq!(mgmt.write(b"").unwrap(), 0);
-    assert_eq!(world.names("device_groups"), ["g1", "mgmt"]);
-    assert_eq!(world.mount.writes().len(), 2);
+    assert_eq!(fixture.names("device_groups"), ["g1", "mgmt"]);
+    assert_eq!(fixture.mount.writes().len(), 2);
 }
 
 #[test]
 fn a_kept_file_shows_its_old_end_until_it_is_rewound() {
-    let world = World::bare();
-    nullio(&world, "add_device d1");
-    world.write("devices/d1/prod_id", "three\n").unwrap();
-    let mut file = File::open(world.path("devices/d1/prod_id")).unwrap();
+    let fixture = Fixture::bare();
+    nullio(&fixture, "add_device d1");
+    fixture.write("devices/d1/prod_id", "three\n").unwrap();
+    let mut file = File::open(fixture.path("devices/d1/prod_id")).unwrap();
     let mut start = [0; 2];
     file.read_exact(&mut start).unwrap();
-    world.write("devices/d1/prod_id", "four\n").unwrap();
+    fixture.write("devices/d1/prod_id", "four\n").unwrap();
     let mut rest = String::new();
     file.read_to_string(&mut rest).unwrap();
     assert_eq!((&start, rest.as_str()), (b"th", "ree\n[key]\n"));
@@ -65,22 +65,22 @@ fn a_kept_file_shows_its_old_end_until_it_is_rewound() {
 
 #[test]
 fn a_file_of_a_deleted_device_answers_enodev() {
-    let world = World::bare();
-    nullio(&world, "add_device d1");
-    let mut file = OpenOptions::new().read(true).write(true).open(world.path("devices/d1/block")).unwrap();
-    nullio(&world, "del_device d1");
-    nullio(&world, "add_device d1");
+    let fixture = Fixture::bare();
+    nullio(&fixture, "add_device d1");
+    let mut file = OpenOptions::new().read(true).write(true).open(fixture.path("devices/d1/block")).unwrap();
+    nullio(&fixture, "del_device d1");
+    nullio(&fixture, "add_device d1");
     assert_eq!(errno(file.read(&mut [0; 10])), Errno::ENODEV);
     assert_eq!(errno(file.write(b"1")), Errno::ENODEV);
     assert_eq!(file.metadata().unwrap().nlink(), 0);
-    assert_eq!(world.read("devices/d1/block").unwrap(), "0 0\n");
+    assert_eq!(fixture.read("devices/d1/block").unwrap(), "0 0\n");
 }
 
 #[test]
 fn the_mode_decides_for_root_too() {
-    let world = World::bare();
-    nullio(&world, "add_device d1");
-    let open = |below: &str, write: bool| OpenOptions::new().read(!write).write(write).open(world.path(below));
+    let fixture = Fixture::bare();
+    nullio(&fixture, "add_device d1");
+    let open = |below: &str, write: bool| OpenOptions::new().read(!write).write(write).open(fixture.path(below));
     assert_eq!(errno(open("last_sysfs_mgmt_res", true)), Errno::EACCES);
     assert_eq!(errno(open("devices/d1/dump_prs", false)), Errno::EACCES);
     assert!(open("devices/d1/dump_prs", true).is_ok());
@@ -88,21 +88,21 @@ fn the_mode_decides_for_root_too() {
 
 #[test]
 fn other_users_may_read_only() {
-    let world = World::bare();
-    nullio(&world, "add_device d1");
-    fs::set_permissions(world.mount.dir().parent().unwrap(), fs::Permissions::from_mode(0o755)).unwrap();
+    let fixture = Fixture::bare();
+    nullio(&fixture, "add_device d1");
+    fs::set_permissions(fixture.mount.dir().parent().unwrap(), fs::Permissions::from_mode(0o755)).unwrap();
     let script = "cat devices/d1/block; echo 1 > devices/d1/block; cat devices/d1/dump_prs";
-    let output = Command::new("bash").arg("-c").arg(script).current_dir(world.path("")).uid(65534).output().unwrap();
+    let output = Command::new("bash").arg("-c").arg(script).current_dir(fixture.path("")).uid(65534).output().unwrap();
     let (_, out, err) = said(&output);
     assert_eq!(out, "0 0\n");
     assert_eq!(err.matches("Permission denied").count(), 2, "{err}");
-    assert!(world.mount.writes().iter().all(|write| write.data != b"1\n"));
+    assert!(fixture.mount.writes().iter().all(|write| write.data != b"1\n"));
 }
 
 #[test]
 fn nothing_is_made_or_removed_by_hand() {
-    let world = World::bare();
-    let path = |below: &str| world.path(below);
+    let fixture = Fixture::bare();
+    let path = |below: &str| fixture.path(below);
     assert_eq!(errno(fs::create_dir(path("devices/x"))), Errno::EPERM);
     assert_eq!(errno(fs::remove_dir(path("devices"))), Errno::EPERM);
     assert_eq!(errno(fs::remove_file(path("version"))), Errno::EPERM);
@@ -116,22 +116,22 @@ fn nothing_is_made_or_removed_by_hand() {
 
 #[test]
 fn names_may_be_longer_than_other_file_systems_have_them() {
-    let world = World::bare();
+    let fixture = Fixture::bare();
     let name = "n".repeat(256);
-    world.write("device_groups/mgmt", &format!("create {name}")).unwrap();
-    assert_eq!(world.names("device_groups"), ["mgmt", &name]);
-    assert_eq!(world.names(&format!("device_groups/{name}")), ["devices", "target_groups"]);
+    fixture.write("device_groups/mgmt", &format!("create {name}")).unwrap();
+    assert_eq!(fixture.names("device_groups"), ["mgmt", &name]);
+    assert_eq!(fixture.names(&format!("device_groups/{name}")), ["devices", "target_groups"]);
 }
 
 #[test]
 fn truncation_is_harmless_and_chmod_sticks() {
-    let world = World::bare();
-    let threads = world.path("threads");
+    let fixture = Fixture::bare();
+    let threads = fixture.path("threads");
     let before = fs::read_to_string(&threads).unwrap();
     OpenOptions::new().write(true).open(&threads).unwrap().set_len(0).unwrap();
     OpenOptions::new().write(true).truncate(true).custom_flags(0).open(&threads).unwrap();
     assert_eq!(fs::read_to_string(&threads).unwrap(), before);
-    assert!(world.mount.writes().is_empty());
+    assert!(fixture.mount.writes().is_empty());
     fs::set_permissions(&threads, fs::Permissions::from_mode(0o600)).unwrap();
     let status = fs::metadata(&threads).unwrap();
     assert_eq!((status.mode() & 0o7777, status.size()), (0o600, 4096));
@@ -139,43 +139,46 @@ fn truncation_is_harmless_and_chmod_sticks() {
 
 #[test]
 fn directories_files_and_links_have_their_sizes_and_modes() {
-    let world = World::bare();
-    nullio(&world, "add_device d1");
+    let fixture = Fixture::bare();
+    nullio(&fixture, "add_device d1");
     let status = |below| {
-        let status = fs::symlink_metadata(world.path(below)).unwrap();
+        let status = fs::symlink_metadata(fixture.path(below)).unwrap();
         (format!("{:o}", status.mode()), status.size())
     };
     assert_eq!(status("devices"), ("40755".into(), 0));
     assert_eq!(status("devices/d1/block"), ("100644".into(), 4096));
     assert_eq!(status("devices/d1/dump_prs"), ("100200".into(), 4096));
     assert_eq!(status("devices/d1/handler"), ("120777".into(), 0));
-    assert_eq!(fs::read_link(world.path("devices/d1/handler")).unwrap().to_str(), Some("../../handlers/vdisk_nullio"));
+    assert_eq!(
+        fs::read_link(fixture.path("devices/d1/handler")).unwrap().to_str(),
+        Some("../../handlers/vdisk_nullio")
+    );
 }
 
 #[test]
 fn what_nobody_knows_is_enotsup_and_reported() {
-    let world = World::bare();
-    let threads = world.path("threads");
+    let fixture = Fixture::bare();
+    let threads = fixture.path("threads");
     let error = std::os::unix::fs::chown(&threads, Some(1), None);
     assert_eq!(errno(error), Errno::EOPNOTSUPP);
-    let unknowns = world.mount.unknowns();
+    let unknowns = fixture.mount.unknowns();
     assert_eq!(unknowns.len(), 1);
     assert_eq!((unknowns[0].path.as_slice(), unknowns[0].what.as_str()), (&b"kernel/scst_tgt/threads"[..], "chown"));
 }
 
 #[test]
 fn a_directory_can_be_read_while_it_changes() -> io::Result<()> {
-    let world = World::bare();
+    let fixture = Fixture::bare();
     for number in 0..200 {
-        nullio(&world, &format!("add_device device-{number}"));
+        nullio(&fixture, &format!("add_device device-{number}"));
     }
     let mut seen = 0;
-    for entry in fs::read_dir(world.path("devices"))? {
+    for entry in fs::read_dir(fixture.path("devices"))? {
         let name = entry?.file_name().into_string().expect("names are text");
-        nullio(&world, &format!("del_device {name}"));
+        nullio(&fixture, &format!("del_device {name}"));
         seen += 1;
     }
     assert_eq!(seen, 200);
-    assert!(world.names("devices").is_empty());
+    assert!(fixture.names("devices").is_empty());
     Ok(())
 }

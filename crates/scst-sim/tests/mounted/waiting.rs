@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::world::{World, said};
+use crate::fixture::{Fixture, said};
 
 const NULLIO: &str = "handlers/vdisk_nullio/mgmt";
 /// As long as the kernel lets a writer wait before it looks at its locks; after 15 s it may answer EAGAIN.
@@ -17,99 +17,99 @@ fn signal(child: &std::process::Child, signal: Signal) {
 
 #[test]
 fn a_writer_sleeps_until_its_command_ends() {
-    let world = World::bare();
-    world.slow_down(NULLIO, Duration::from_millis(300));
+    let fixture = Fixture::bare();
+    fixture.slow_down(NULLIO, Duration::from_millis(300));
     let begin = Instant::now();
-    world.write(NULLIO, "add_device d1").unwrap();
+    fixture.write(NULLIO, "add_device d1").unwrap();
     assert!(begin.elapsed() >= Duration::from_millis(300), "{:?}", begin.elapsed());
-    assert_eq!(world.names("devices"), ["d1"]);
+    assert_eq!(fixture.names("devices"), ["d1"]);
 }
 
 #[test]
 fn a_signal_ends_the_wait_and_not_the_command() {
-    let world = World::bare();
-    world.slow_down(NULLIO, LONG);
-    let writer = world.start_until("trap : USR1; echo add_device d1 > handlers/vdisk_nullio/mgmt", 1);
+    let fixture = Fixture::bare();
+    fixture.slow_down(NULLIO, LONG);
+    let writer = fixture.start_until("trap : USR1; echo add_device d1 > handlers/vdisk_nullio/mgmt", 1);
     let begin = Instant::now();
     signal(&writer, Signal::SIGUSR1);
     let (code, _, err) = said(&writer.wait_with_output().unwrap());
     assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
     assert_eq!(code, Some(1));
     assert!(err.contains("Interrupted system call"), "{err}");
-    assert_eq!(world.mount.writes()[0].result, Some(Err(nix::errno::Errno::EINTR)));
-    assert!(world.names("devices").is_empty());
-    world.mount.skip(LONG);
-    assert_eq!(world.names("devices"), ["d1"]);
+    assert_eq!(fixture.mount.writes()[0].result, Some(Err(nix::errno::Errno::EINTR)));
+    assert!(fixture.names("devices").is_empty());
+    fixture.mount.skip(LONG);
+    assert_eq!(fixture.names("devices"), ["d1"]);
 }
 
 #[test]
 fn a_killed_writer_dies_at_once_and_its_command_is_carried_out() {
-    let world = World::bare();
-    world.slow_down(NULLIO, LONG);
-    let writer = world.start_until("echo add_device d1 > handlers/vdisk_nullio/mgmt", 1);
+    let fixture = Fixture::bare();
+    fixture.slow_down(NULLIO, LONG);
+    let writer = fixture.start_until("echo add_device d1 > handlers/vdisk_nullio/mgmt", 1);
     let begin = Instant::now();
     signal(&writer, Signal::SIGKILL);
     let output = writer.wait_with_output().unwrap();
     assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
     assert_eq!(output.status.code(), None);
-    world.until(|| world.mount.waiting() == 0);
-    world.mount.skip(LONG);
-    assert_eq!(world.names("devices"), ["d1"]);
+    fixture.until(|| fixture.mount.waiting() == 0);
+    fixture.mount.skip(LONG);
+    assert_eq!(fixture.names("devices"), ["d1"]);
 }
 
 #[test]
 fn a_second_writer_of_the_same_file_is_as_free_as_the_first() {
-    let world = World::bare();
-    world.slow_down(NULLIO, LONG);
-    let first = world.start_until("echo add_device d1 > handlers/vdisk_nullio/mgmt", 1);
+    let fixture = Fixture::bare();
+    fixture.slow_down(NULLIO, LONG);
+    let first = fixture.start_until("echo add_device d1 > handlers/vdisk_nullio/mgmt", 1);
     // It waits for the first one's lock inside SCST, not in the file system: so it can be killed.
-    let second = world.start_until("echo add_device d2 > handlers/vdisk_nullio/mgmt", 2);
+    let second = fixture.start_until("echo add_device d2 > handlers/vdisk_nullio/mgmt", 2);
     signal(&second, Signal::SIGKILL);
     assert_eq!(second.wait_with_output().unwrap().status.code(), None);
-    world.mount.skip(LONG);
+    fixture.mount.skip(LONG);
     let (code, _, err) = said(&first.wait_with_output().unwrap());
     assert_eq!((code, err.as_str()), (Some(0), ""));
-    world.until(|| world.names("devices") == ["d1", "d2"]);
+    fixture.until(|| fixture.names("devices") == ["d1", "d2"]);
 }
 
 #[test]
 fn nobody_else_waits_for_a_waiting_writer() {
-    let world = World::bare();
-    world.slow_down(NULLIO, LONG);
-    let writer = world.start_until("echo add_device d1 > handlers/vdisk_nullio/mgmt", 1);
+    let fixture = Fixture::bare();
+    fixture.slow_down(NULLIO, LONG);
+    let writer = fixture.start_until("echo add_device d1 > handlers/vdisk_nullio/mgmt", 1);
     let begin = Instant::now();
-    world.write("device_groups/mgmt", "create g1").unwrap();
-    assert!(world.read("device_groups/g1/devices/mgmt").is_ok());
-    assert!(world.read(NULLIO).is_ok());
-    let (code, ..) = said(&world.run("find . > /dev/null; ls -lR > /dev/null; echo create g2 > device_groups/mgmt"));
+    fixture.write("device_groups/mgmt", "create g1").unwrap();
+    assert!(fixture.read("device_groups/g1/devices/mgmt").is_ok());
+    assert!(fixture.read(NULLIO).is_ok());
+    let (code, ..) = said(&fixture.run("find . > /dev/null; ls -lR > /dev/null; echo create g2 > device_groups/mgmt"));
     assert_eq!(code, Some(0));
     assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
-    world.mount.skip(LONG);
+    fixture.mount.skip(LONG);
     assert!(writer.wait_with_output().unwrap().status.success());
 }
 
 #[test]
 fn a_hundred_writers_at_once_are_all_served() {
-    let world = World::bare();
+    let fixture = Fixture::bare();
     std::thread::scope(|scope| {
         for number in 0..100 {
-            let world = &world;
-            scope.spawn(move || world.write(NULLIO, &format!("add_device d{number}")).unwrap());
+            let fixture = &fixture;
+            scope.spawn(move || fixture.write(NULLIO, &format!("add_device d{number}")).unwrap());
         }
     });
-    assert_eq!(world.names("devices").len(), 100);
-    assert_eq!(world.mount.counters().total.writes, 100);
+    assert_eq!(fixture.names("devices").len(), 100);
+    assert_eq!(fixture.mount.counters().total.writes, 100);
     std::thread::scope(|scope| {
-        let adders: Vec<_> = (0..10).map(|_| scope.spawn(|| world.write(NULLIO, "add_device same"))).collect();
+        let adders: Vec<_> = (0..10).map(|_| scope.spawn(|| fixture.write(NULLIO, "add_device same"))).collect();
         let added = adders.into_iter().filter_map(|adder| adder.join().unwrap().ok()).count();
         assert_eq!(added, 1);
     });
 }
 
 /// A disk with a LUN, a host that is logged in, and a command of it in flight that `io finish 0` ends.
-fn with_a_hanging_command(release: &str) -> World {
+fn with_a_hanging_command(release: &str) -> Fixture {
     let port = "21:00:00:24:ff:60:d0:10";
-    let world = World::of(&format!(
+    let fixture = Fixture::of(&format!(
         r#"
         scst = "{release}"
         modules = ["scst", "scst_vdisk", "qla2x00tgt"]
@@ -149,81 +149,81 @@ fn with_a_hanging_command(release: &str) -> World {
         lun = 0
         "#
     ));
-    assert_eq!(world.read("devices/d1/block").unwrap(), "0 0\n");
-    world
+    assert_eq!(fixture.read("devices/d1/block").unwrap(), "0 0\n");
+    fixture
 }
 
 const BLOCK: &str = "devices/d1/block";
 
 /// Sends a signal, and waits until the mount has heard of it.
-fn signal_heard(world: &World, child: &std::process::Child, number: Signal) {
-    let before = world.mount.interrupted();
+fn signal_heard(fixture: &Fixture, child: &std::process::Child, number: Signal) {
+    let before = fixture.mount.interrupted();
     signal(child, number);
-    world.until(|| world.mount.interrupted() > before);
+    fixture.until(|| fixture.mount.interrupted() > before);
 }
 
 #[test]
 fn a_killed_writer_of_0_stays_until_the_disk_answers_and_its_0_is_lost_in_3_11_only() {
     for (release, after) in [("3.11", "1 0\n"), ("3.7", "0 0\n")] {
-        let world = with_a_hanging_command(release);
-        world.write(BLOCK, "11\n").unwrap();
-        let mut writer = world.start_until("echo 0 > devices/d1/block", 1);
-        signal_heard(&world, &writer, Signal::SIGKILL);
+        let fixture = with_a_hanging_command(release);
+        fixture.write(BLOCK, "11\n").unwrap();
+        let mut writer = fixture.start_until("echo 0 > devices/d1/block", 1);
+        signal_heard(&fixture, &writer, Signal::SIGKILL);
         assert_eq!(writer.try_wait().unwrap(), None, "{release}: the call ends with the command in flight");
-        assert_eq!((world.mount.waiting(), world.read(BLOCK).unwrap().as_str()), (1, "1 1\n"), "{release}");
-        world.mount.control("io finish 0").unwrap();
+        assert_eq!((fixture.mount.waiting(), fixture.read(BLOCK).unwrap().as_str()), (1, "1 1\n"), "{release}");
+        fixture.mount.control("io finish 0").unwrap();
         assert_eq!(writer.wait().unwrap().code(), None, "{release}: it was killed");
-        assert_eq!(world.read(BLOCK).unwrap(), after, "{release}");
-        world.write(BLOCK, "0\n").unwrap();
-        assert_eq!(world.read(BLOCK).unwrap(), "0 0\n", "{release}: a surplus 0 is harmless, a missing one cures");
+        assert_eq!(fixture.read(BLOCK).unwrap(), after, "{release}");
+        fixture.write(BLOCK, "0\n").unwrap();
+        assert_eq!(fixture.read(BLOCK).unwrap(), "0 0\n", "{release}: a surplus 0 is harmless, a missing one cures");
     }
 }
 
 #[test]
 fn a_caught_signal_costs_a_0_as_a_killing_one_does_and_the_call_succeeds() {
     for (release, after) in [("3.11", "1 0\n"), ("3.7", "0 0\n")] {
-        let world = with_a_hanging_command(release);
-        world.write(BLOCK, "11\n").unwrap();
-        let writer = world.start_until("trap 'echo caught' USR1; echo 0 > devices/d1/block; echo went on", 1);
-        signal_heard(&world, &writer, Signal::SIGUSR1);
-        assert_eq!(world.read(BLOCK).unwrap(), "1 1\n");
-        world.mount.control("io finish 0").unwrap();
+        let fixture = with_a_hanging_command(release);
+        fixture.write(BLOCK, "11\n").unwrap();
+        let writer = fixture.start_until("trap 'echo caught' USR1; echo 0 > devices/d1/block; echo went on", 1);
+        signal_heard(&fixture, &writer, Signal::SIGUSR1);
+        assert_eq!(fixture.read(BLOCK).unwrap(), "1 1\n");
+        fixture.mount.control("io finish 0").unwrap();
         let (code, out, err) = said(&writer.wait_with_output().unwrap());
         assert_eq!((code, out.as_str(), err.as_str()), (Some(0), "caught\nwent on\n", ""), "{release}");
-        assert_eq!(world.read(BLOCK).unwrap(), after, "{release}");
+        assert_eq!(fixture.read(BLOCK).unwrap(), after, "{release}");
     }
 }
 
 #[test]
 fn a_killed_writer_of_1_leaves_at_once_in_3_11_and_with_the_disk_in_3_7_and_its_block_stays() {
     for (release, leaves) in [("3.11", true), ("3.7", false)] {
-        let world = with_a_hanging_command(release);
-        let mut writer = world.start_until("echo 1 > devices/d1/block", 1);
-        signal_heard(&world, &writer, Signal::SIGKILL);
+        let fixture = with_a_hanging_command(release);
+        let mut writer = fixture.start_until("echo 1 > devices/d1/block", 1);
+        signal_heard(&fixture, &writer, Signal::SIGKILL);
         if leaves {
             assert_eq!(writer.wait().unwrap().code(), None);
-            assert_eq!(world.mount.waiting(), 0);
+            assert_eq!(fixture.mount.waiting(), 0);
         } else {
-            assert_eq!((writer.try_wait().unwrap(), world.mount.waiting()), (None, 1));
+            assert_eq!((writer.try_wait().unwrap(), fixture.mount.waiting()), (None, 1));
         }
-        assert_eq!(world.read(BLOCK).unwrap(), "1 1\n", "{release}");
-        world.mount.control("io finish 0").unwrap();
+        assert_eq!(fixture.read(BLOCK).unwrap(), "1 1\n", "{release}");
+        fixture.mount.control("io finish 0").unwrap();
         assert_eq!(writer.wait().unwrap().code(), None);
-        assert_eq!(world.read(BLOCK).unwrap(), "1 0\n", "{release}: the block stays");
+        assert_eq!(fixture.read(BLOCK).unwrap(), "1 0\n", "{release}: the block stays");
     }
 }
 
 #[test]
 fn a_0_that_waits_outlives_others_that_block_and_unblock() {
-    let world = with_a_hanging_command("3.11");
-    world.write(BLOCK, "11\n").unwrap();
-    let waiting = world.start_until("echo 0 > devices/d1/block", 1);
-    world.write(BLOCK, "11\n").unwrap();
-    assert_eq!(world.read(BLOCK).unwrap(), "2 1\n");
-    let (code, ..) = said(&world.run("echo 0 > devices/d1/block"));
-    assert_eq!((code, world.read(BLOCK).unwrap().as_str()), (Some(0), "1 1\n"));
-    assert_eq!(world.mount.waiting(), 1);
-    world.mount.control("io finish 0").unwrap();
+    let fixture = with_a_hanging_command("3.11");
+    fixture.write(BLOCK, "11\n").unwrap();
+    let waiting = fixture.start_until("echo 0 > devices/d1/block", 1);
+    fixture.write(BLOCK, "11\n").unwrap();
+    assert_eq!(fixture.read(BLOCK).unwrap(), "2 1\n");
+    let (code, ..) = said(&fixture.run("echo 0 > devices/d1/block"));
+    assert_eq!((code, fixture.read(BLOCK).unwrap().as_str()), (Some(0), "1 1\n"));
+    assert_eq!(fixture.mount.waiting(), 1);
+    fixture.mount.control("io finish 0").unwrap();
     assert!(waiting.wait_with_output().unwrap().status.success());
-    assert_eq!(world.read(BLOCK).unwrap(), "0 0\n");
+    assert_eq!(fixture.read(BLOCK).unwrap(), "0 0\n");
 }

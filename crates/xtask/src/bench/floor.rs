@@ -50,7 +50,7 @@ pub(super) fn chapter(programs: &Path, runs: usize, quick: bool) -> Result<Chapt
         rows.push(if targeted { Row { measured, ..own } } else { Row::shown(own.what, measured) });
     }
     let note = format!(
-        "Medians of {runs} runs from a process's start to its end, each in a fresh world, agent and bare program by turns; \
+        "Medians of {runs} runs from a process's start to its end, each in a fresh fixture, agent and bare program by turns; \
          and how the fastest of both compare."
     );
     Ok(Chapter::new("Against the floor", &note, &rows))
@@ -96,7 +96,7 @@ fn measure(programs: &Path, size: Size, before: &[Call], call: &Call, runs: usiz
     Ok(Pair { writes, agent: median(agent), floor: median(floor), fastest, lookups })
 }
 
-/// A world in which these calls were made already.
+/// A fixture in which these calls were made already.
 fn prepared(programs: &Path, size: Size, before: &[Call]) -> Result<Cluster, Box<dyn Error>> {
     let cluster = Cluster::new(size)?;
     cluster.ports(0, programs)?;

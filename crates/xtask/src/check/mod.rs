@@ -172,13 +172,13 @@ fn cargo(arguments: &[&str]) -> Command {
 /// Lets Cargo run the tests it built as root; what is built stays the caller's.
 fn as_root(mut command: Command) -> Result<Command, Box<dyn Error>> {
     if !workspace::is_root() {
-        // The stories build the simulator themselves. Built before, they find nothing to do, and root leaves no file behind.
+        // The scenarios build the simulator themselves. Built before, they find nothing to do, and root leaves no file behind.
         let simulator = cargo(&["build", "--quiet", "--package", "scst-sim", "--bin", "scst-sim"]).status()?;
         if !simulator.success() {
             return Err("the simulator cannot be built".into());
         }
         let triple = workspace::host_triple()?.to_uppercase().replace('-', "_");
-        // sudo has a search path of its own, whatever it preserves; the stories need Cargo's.
+        // sudo has a search path of its own, whatever it preserves; the scenarios need Cargo's.
         let path = std::env::var("PATH").unwrap_or_default();
         command.env(format!("CARGO_TARGET_{triple}_RUNNER"), format!("sudo --preserve-env env PATH={path}"));
     }

@@ -1,54 +1,54 @@
-//! A chapter of stories, and playing it.
+//! A chapter of scenarios, and playing it.
 
 use std::error::Error;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use super::world::{Cluster, Told};
+use super::running::{Cluster, Outcome};
 
-/// Begins a line about a story that passed.
+/// Begins a line about a scenario that passed.
 pub(super) const PASSED: &str = "+ ";
-/// Begins a line about a story that failed.
+/// Begins a line about a scenario that failed.
 pub(super) const FAILED: &str = "- ";
 
-/// A cluster, and the stories that happen in it, in their order.
+/// A cluster, and the scenarios that happen in it, in their order.
 pub(super) struct Chapter {
     pub(super) name: &'static str,
     /// Brings the cluster up.
-    pub(super) begin: fn() -> Told<Cluster>,
-    pub(super) stories: &'static [Story],
+    pub(super) begin: fn() -> Outcome<Cluster>,
+    pub(super) scenarios: &'static [Scenario],
 }
 
 /// Something that happens in a cluster at rest, after which it must be at rest again.
-pub(super) struct Story {
+pub(super) struct Scenario {
     /// A sentence.
     pub(super) name: &'static str,
-    pub(super) tell: fn(&mut Cluster) -> Told<()>,
+    pub(super) run: fn(&mut Cluster) -> Outcome<()>,
 }
 
 impl Chapter {
-    /// The stories whose name contains a text.
-    pub(super) fn chosen(&self, only: &str) -> Vec<&Story> {
-        self.stories.iter().filter(|story| format!("{}: {}", self.name, story.name).contains(only)).collect()
+    /// The scenarios whose name contains a text.
+    pub(super) fn chosen(&self, only: &str) -> Vec<&Scenario> {
+        self.scenarios.iter().filter(|scenario| format!("{}: {}", self.name, scenario.name).contains(only)).collect()
     }
 
-    /// Plays the chosen stories. After one that failed, the cluster is in no state for the next.
+    /// Plays the chosen scenarios. After one that failed, the cluster is in no state for the next.
     pub(super) fn play(&self, only: &str) -> Result<ExitCode, Box<dyn Error>> {
         let started = Instant::now();
         let mut cluster = (self.begin)()?;
         cluster.settles()?;
         println!("up in {:.1} s", started.elapsed().as_secs_f64());
-        for story in self.chosen(only) {
+        for scenario in self.chosen(only) {
             let started = Instant::now();
-            let told = (story.tell)(&mut cluster).and_then(|()| cluster.settles());
+            let told = (scenario.run)(&mut cluster).and_then(|()| cluster.settles());
             let took = started.elapsed().as_secs_f64();
             if let Err(error) = told {
-                println!("{FAILED}{} ({took:.1} s): {error}", story.name);
+                println!("{FAILED}{} ({took:.1} s): {error}", scenario.name);
                 keep_logs(&cluster, self.name);
                 return Ok(ExitCode::FAILURE);
             }
-            println!("{PASSED}{} ({took:.1} s)", story.name);
+            println!("{PASSED}{} ({took:.1} s)", scenario.name);
         }
         Ok(ExitCode::SUCCESS)
     }

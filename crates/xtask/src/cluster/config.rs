@@ -1,4 +1,4 @@
-//! What the nodes are and what the cluster is told to run: as data, from which the CIB is written and the right picture of each node follows.
+//! What the nodes are and what the cluster is told to run: as data, from which the CIB is written and the right view of each node follows.
 
 /// A machine with its Fibre Channel ports, or the names of its iSCSI targets.
 #[derive(Debug, Clone)]
@@ -281,7 +281,7 @@ pub(super) fn group_resource(group: &Group) -> String {
 }
 
 /// The simulated machine in the simulator's words.
-pub(super) fn scenario(machine: &Machine) -> String {
+pub(super) fn description(machine: &Machine) -> String {
     let hardware = machine.ports.iter().filter(|port| !port.starts_with("iqn."));
     let ports = hardware.map(|port| format!("[[port]]\nwwpn = \"{port}\"\n"));
     let loaded =

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::world::{Cluster, Told};
+use super::running::{Cluster, Outcome};
 
 /// An action that has ended.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,7 +33,7 @@ impl Cluster {
     }
 
     /// The lines that the daemons of all nodes have logged since then.
-    pub(super) fn logged_since(&self, moment: &Moment) -> Told<Vec<String>> {
+    pub(super) fn logged_since(&self, moment: &Moment) -> Outcome<Vec<String>> {
         let mut lines = Vec::new();
         for node in self.nodes() {
             let before = moment.0.iter().find(|(name, _)| name == node.name()).map_or(0, |(_, length)| *length);
@@ -45,14 +45,14 @@ impl Cluster {
     }
 
     /// What has been done since then.
-    pub(super) fn done_since(&self, moment: &Moment) -> Told<Vec<Done>> {
+    pub(super) fn done_since(&self, moment: &Moment) -> Outcome<Vec<Done>> {
         let mut done: Vec<Done> = self.logged_since(moment)?.iter().filter_map(|line| parse(line)).collect();
         done.sort();
         Ok(done)
     }
 
     /// The same but for monitors and notifications, as `action resource node`.
-    pub(super) fn changes_since(&self, moment: &Moment) -> Told<Vec<String>> {
+    pub(super) fn changes_since(&self, moment: &Moment) -> Outcome<Vec<String>> {
         let done = self.done_since(moment)?;
         let changes = done.into_iter().filter(|done| !["probe", "monitor", "notify"].contains(&done.action.as_str()));
         Ok(changes.map(|done| format!("{} {} {}", done.action, done.resource, done.node)).collect())

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::config::dummy;
 use super::history::clock;
-use super::stories::promoted_and_other;
-use super::world::{Cluster, Plan, Told};
+use super::running::{Cluster, Outcome, Plan};
+use super::scenarios::promoted_and_other;
 
 /// One failover, in milliseconds.
 #[derive(Debug, Clone, Copy)]
@@ -59,7 +59,7 @@ pub(super) fn measure(agents: &str, runs: usize) -> Result<ExitCode, Box<dyn Err
 }
 
 /// One failover there; the way back to rest is not measured.
-fn failover(cluster: &mut Cluster, way: Way) -> Told<Taken> {
+fn failover(cluster: &mut Cluster, way: Way) -> Outcome<Taken> {
     let (promoted, other) = promoted_and_other(cluster)?;
     let clone = dummy().clone_id();
     let state = |node: &str| {

@@ -1,21 +1,21 @@
 //! `cargo xtask cluster`: the agents under a real Pacemaker, each node with its own simulated SCST.
 //!
-//! The stories are grouped in chapters; a chapter is one cluster, which its stories use one after the other. Each chapter is a process of its own in
-//! its own namespaces (`rig`), some side by side. `world` and `config` are what a story works with, `status`, `history` and `runs` what the cluster
-//! says and does, `picture` and `states` what the kernels show and must show. Every story ends the same way: nothing failed, and the right picture on every node.
+//! The scenarios are grouped in chapters; a chapter is one cluster, which its scenarios use one after the other. Each chapter is a process of its own in
+//! its own namespaces (`rig`), some side by side. `fixture` and `config` are what a scenario works with, `status`, `history` and `runs` what the cluster
+//! says and does, `view` and `states` what the kernels show and must show. Every scenario ends the same way: nothing failed, and the right view on every node.
 
 mod chapter;
 mod config;
 mod history;
 mod measure;
 pub(crate) mod ocf_tester;
-mod picture;
 mod rig;
+mod running;
 mod runs;
+mod scenarios;
 mod states;
 mod status;
-mod stories;
-mod world;
+mod view;
 
 use std::error::Error;
 use std::io::{BufRead, BufReader};
@@ -26,7 +26,7 @@ use std::time::Instant;
 use clap::Args;
 
 use self::chapter::Chapter;
-use self::stories::CHAPTERS;
+use self::scenarios::CHAPTERS;
 use crate::check::{Part, packages};
 use crate::style::Style;
 use crate::workspace;
@@ -37,10 +37,10 @@ const SIDE_BY_SIDE: usize = 2;
 /// What to run.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Options {
-    /// Only stories whose name, with that of the chapter, contains this
+    /// Only scenarios whose name, with that of the chapter, contains this
     #[arg(long, value_name = "TEXT", default_value = "")]
     only: String,
-    /// Prints the names of the stories and runs none
+    /// Prints the names of the scenarios and runs none
     #[arg(long)]
     list: bool,
     /// Runs them on this release of Debian, 12 or 13; another than this machine's is made once, by debootstrap, in the target directory
@@ -66,7 +66,7 @@ pub(crate) struct Options {
     address: Option<String>,
 }
 
-/// Runs the stories, or, called by itself, one chapter or one node.
+/// Runs the scenarios, or, called by itself, one chapter or one node.
 pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     if let (Some(node), Some(address)) = (&options.node, &options.address) {
         rig::boot::boot(node, address)?;
@@ -77,7 +77,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
         rig::enclose()?;
         return match &options.agents {
             Some(agents) => measure::measure(agents, name.parse()?),
-            None => stories::named(name)?.play(&options.only),
+            None => scenarios::named(name)?.play(&options.only),
         };
     }
     if let Some(runs) = options.measure {
@@ -90,14 +90,14 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
         .collect();
     if options.list {
         for (chapter, _) in &chosen {
-            for story in chapter.chosen(&options.only) {
-                println!("{}: {}", chapter.name, story.name);
+            for scenario in chapter.chosen(&options.only) {
+                println!("{}: {}", chapter.name, scenario.name);
             }
         }
         return Ok(ExitCode::SUCCESS);
     }
     if chosen.is_empty() {
-        return Err(format!("no story is called {:?}", options.only).into());
+        return Err(format!("no scenario is called {:?}", options.only).into());
     }
     if let Some(reason) = workspace::cannot_mount() {
         return Err(reason.into());
@@ -148,7 +148,7 @@ fn play(chosen: &[(&Chapter, usize)], options: &Options) -> ExitCode {
     let left = Mutex::new(chosen.iter());
     let tally = Mutex::new((0, 0));
     let total: usize = chosen.iter().map(|(_, count)| count).sum();
-    println!("running {total} stories");
+    println!("running {total} scenarios");
     std::thread::scope(|scope| {
         for _ in 0..SIDE_BY_SIDE.min(chosen.len()) {
             scope.spawn(|| {
@@ -161,7 +161,7 @@ fn play(chosen: &[(&Chapter, usize)], options: &Options) -> ExitCode {
                     });
                     if let Ok(mut tally) = tally.lock() {
                         tally.0 += passed;
-                        // A story that was not told to its end has failed.
+                        // A scenario that was not told to its end has failed.
                         tally.1 += count.saturating_sub(passed);
                     }
                 }
@@ -177,7 +177,7 @@ fn play(chosen: &[(&Chapter, usize)], options: &Options) -> ExitCode {
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Runs a chapter in new namespaces; how many of its stories passed.
+/// Runs a chapter in new namespaces; how many of its scenarios passed.
 fn run_chapter(chapter: &Chapter, options: &Options) -> Result<usize, Box<dyn Error>> {
     let style = Style::detect();
     let mut child = rig::enclosed(&options.words(&["--chapter", chapter.name, "--only", &options.only]))?
@@ -188,11 +188,11 @@ fn run_chapter(chapter: &Chapter, options: &Options) -> Result<usize, Box<dyn Er
     if let Some(output) = child.stdout.take() {
         for line in BufReader::new(output).lines() {
             let line = line?;
-            let line = if let Some(story) = line.strip_prefix(chapter::PASSED) {
+            let line = if let Some(scenario) = line.strip_prefix(chapter::PASSED) {
                 passed += 1;
-                format!("{} {story}", style.green("ok"))
-            } else if let Some(story) = line.strip_prefix(chapter::FAILED) {
-                format!("{} {story}", style.red("FAILED"))
+                format!("{} {scenario}", style.green("ok"))
+            } else if let Some(scenario) = line.strip_prefix(chapter::FAILED) {
+                format!("{} {scenario}", style.red("FAILED"))
             } else {
                 line
             };

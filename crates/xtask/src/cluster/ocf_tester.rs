@@ -13,7 +13,7 @@ use clap::Args;
 
 use super::config::{Config, alpha, dummy};
 use super::rig;
-use super::world::{Cluster, Plan, Told, until};
+use super::running::{Cluster, Outcome, Plan, until};
 use crate::workspace;
 
 /// How to run it.
@@ -133,7 +133,7 @@ fn body(transcript: &str) -> Vec<&str> {
 }
 
 /// Runs ocf-tester; its words under a header, and whether it was content and left nothing behind.
-fn transcript(cluster: &Cluster, agent: &str, parameters: &[String]) -> Told<(String, bool)> {
+fn transcript(cluster: &Cluster, agent: &str, parameters: &[String]) -> Outcome<(String, bool)> {
     let path = format!("{}/{agent}", rig::PROVIDER);
     let mut words = vec!["ocf-tester", "-v", "-n", "tested"];
     for parameter in parameters {
@@ -141,7 +141,7 @@ fn transcript(cluster: &Cluster, agent: &str, parameters: &[String]) -> Told<(St
     }
     words.push(&path);
     let answer = cluster.any()?.ask(&words)?;
-    let left = super::picture::found(&*cluster.any()?).unwrap_or_default();
+    let left = super::view::found(&*cluster.any()?).unwrap_or_default();
     let shown = [&answer.stdout, &answer.stderr].iter().any(|text| text.contains(SECRET));
     let clean = !shown && !left.contains("device") && !left.contains("group") && !left.contains("enabled 1");
     let mut lines: Vec<String> = header(agent)?.lines().map(|line| format!("# {line}")).collect();
@@ -180,7 +180,7 @@ fn without_time(line: &str) -> &str {
 }
 
 /// What it was run with.
-fn header(agent: &str) -> Told<String> {
+fn header(agent: &str) -> Outcome<String> {
     let version = env!("CARGO_PKG_VERSION");
     let mut lines = vec![format!("{agent} {version}, on a simulated SCST 3.11, in a cluster of one node")];
     for package in ["resource-agents", "pacemaker", "corosync"] {

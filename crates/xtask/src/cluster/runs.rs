@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::config::PORTS;
 use super::history::Moment;
 use super::rig::{Ended, Node, ended};
-use super::world::{Cluster, Told};
+use super::running::{Cluster, Outcome};
 
 /// A run that has ended.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,16 +41,16 @@ pub(super) struct Since {
 
 impl Cluster {
     /// Now, for [`Cluster::runs_since`].
-    pub(super) fn count_from_here(&self) -> Told<Since> {
+    pub(super) fn count_from_here(&self) -> Outcome<Since> {
         let length = |node: &Node| {
             Ok((node.name().to_owned(), usize::try_from(node.directory().join("acct").metadata()?.len())?))
         };
-        let accounts = self.nodes().iter().map(|node| length(node)).collect::<Told<_>>()?;
+        let accounts = self.nodes().iter().map(|node| length(node)).collect::<Outcome<_>>()?;
         Ok(Since { accounts, logs: self.moment() })
     }
 
     /// The runs that have ended since then, sorted.
-    pub(super) fn runs_since(&self, since: &Since) -> Told<Vec<Run>> {
+    pub(super) fn runs_since(&self, since: &Since) -> Outcome<Vec<Run>> {
         let mut runs = Vec::new();
         for node in self.nodes() {
             let processes =

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::world::{Cluster, Told};
+use super::running::{Cluster, Outcome};
 
 /// The time from one sample to the next.
 const STEP: Duration = Duration::from_millis(50);
@@ -36,7 +36,7 @@ pub(super) struct Sampling {
 
 impl Cluster {
     /// Begins to sample the states of a device group. All nodes must have power.
-    pub(super) fn sample(&self, group: &str) -> Told<Sampling> {
+    pub(super) fn sample(&self, group: &str) -> Outcome<Sampling> {
         let nodes = self.nodes();
         let file = |by: &super::rig::Node, of: &str| {
             let path = format!("/sys/kernel/scst_tgt/device_groups/{group}/target_groups/{of}/state");
@@ -74,14 +74,14 @@ fn state(file: &PathBuf) -> String {
 
 impl Sampling {
     /// The samples until now.
-    pub(super) fn end(self) -> Told<Vec<Sample>> {
+    pub(super) fn end(self) -> Outcome<Vec<Sample>> {
         self.end.store(true, Ordering::Relaxed);
         self.thread.join().map_err(|_| "the sampling of states has panicked".into())
     }
 }
 
 /// Fails if more than one node was active at any moment, or if nothing was sampled.
-pub(super) fn never_two_active(what: &str, samples: &[Sample]) -> Told<()> {
+pub(super) fn never_two_active(what: &str, samples: &[Sample]) -> Outcome<()> {
     if samples.len() < 2 {
         return Err(format!("{what}: only {} samples", samples.len()).into());
     }
@@ -102,7 +102,7 @@ pub(super) fn never_two_active(what: &str, samples: &[Sample]) -> Told<()> {
 
 /// Fails if at any moment all nodes said standby of themselves: hosts follow what each port says of its own target group, and then fail all
 /// their paths instead of waiting. What the node that is being promoted says of its peers is written just before its own state.
-pub(super) fn never_all_standby(what: &str, samples: &[Sample]) -> Told<()> {
+pub(super) fn never_all_standby(what: &str, samples: &[Sample]) -> Outcome<()> {
     match samples.iter().find(|sample| sample.own().iter().all(|state| *state == "standby")) {
         Some(sample) => Err(format!("{what}: all paths standby after {} ms: {sample:?}", sample.at.as_millis()).into()),
         None => Ok(()),

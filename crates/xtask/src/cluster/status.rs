@@ -1,4 +1,4 @@
-//! What the cluster says of itself: `crm_mon -1 --output-as=xml`, read into what the stories ask for.
+//! What the cluster says of itself: `crm_mon -1 --output-as=xml`, read into what the scenarios ask for.
 
 use std::collections::BTreeMap;
 use std::error::Error;

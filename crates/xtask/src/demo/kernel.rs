@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::story::NODES;
+use super::scenario::NODES;
 
 /// The tree of one machine.
 pub(super) struct Kernel {
@@ -16,7 +16,7 @@ pub(super) struct Kernel {
 }
 
 impl Kernel {
-    /// The ALUA states of both nodes' target groups, in the letters of the story.
+    /// The ALUA states of both nodes' target groups, in the letters of the scenario.
     pub(super) fn states(&self) -> String {
         let Some(root) = &self.root else { return "off".to_owned() };
         let groups = root.join("kernel/scst_tgt/device_groups/dummy/target_groups");

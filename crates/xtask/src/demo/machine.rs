@@ -13,7 +13,7 @@ use scst_sim::stand_in::cib::CibFile;
 
 use super::kernel::Kernel;
 use super::pacemaker::{action, environment};
-use super::story::{Agent, Call, Fabric, Node, Power, Transition};
+use super::scenario::{Agent, Call, Fabric, Node, Power, Transition};
 use crate::workspace;
 
 /// The resource whose score the cluster keeps.
@@ -21,7 +21,7 @@ const PROMOTABLE: &str = "scst_dg_dummy";
 
 /// What the nodes have in common.
 #[derive(Clone, Copy)]
-pub(super) struct World<'a> {
+pub(super) struct Fixture<'a> {
     /// A directory for everything.
     pub(super) directory: &'a Path,
     /// Stand-ins for the cluster's commands and modprobe.
@@ -48,7 +48,7 @@ pub(super) struct Called {
 /// A node.
 pub(super) struct Machine<'a> {
     node: &'static Node,
-    world: World<'a>,
+    fixture: Fixture<'a>,
     directory: PathBuf,
     mount: Option<Mount>,
     /// What the simulator did not know before power was lost.
@@ -57,11 +57,11 @@ pub(super) struct Machine<'a> {
 
 impl<'a> Machine<'a> {
     /// A machine without power.
-    pub(super) fn new(node: &'static Node, world: World<'a>) -> io::Result<Self> {
-        let directory = world.directory.join(node.name);
+    pub(super) fn new(node: &'static Node, fixture: Fixture<'a>) -> io::Result<Self> {
+        let directory = fixture.directory.join(node.name);
         fs::create_dir_all(directory.join("sys"))?;
         fs::create_dir_all(directory.join("var-lib-scst"))?;
-        Ok(Self { node, world, directory, mount: None, unknowns: Vec::new() })
+        Ok(Self { node, fixture, directory, mount: None, unknowns: Vec::new() })
     }
 
     pub(super) fn node(&self) -> &'static Node {
@@ -69,7 +69,7 @@ impl<'a> Machine<'a> {
     }
 
     pub(super) fn fabric(&self) -> &'static Fabric {
-        self.world.fabric
+        self.fixture.fabric
     }
 
     pub(super) fn name(&self) -> &'static str {
@@ -87,7 +87,7 @@ impl<'a> Machine<'a> {
                 }
                 // What is in memory goes with the power: /run, and with the node the cluster's transient attributes.
                 fs::remove_dir_all(self.run_directory())?;
-                self.world.cib.set_status_attribute(self.node.name, &format!("master-{PROMOTABLE}"), None)?;
+                self.fixture.cib.set_status_attribute(self.node.name, &format!("master-{PROMOTABLE}"), None)?;
             }
             Power::Boots => {
                 let scenario = Scenario::parse(&self.directory.join("machine.toml"), &self.scenario())?;
@@ -99,7 +99,7 @@ impl<'a> Machine<'a> {
 
     /// The machine in the simulator's words: SCST is installed and not loaded yet, the ports are in their slots.
     fn scenario(&self) -> String {
-        if !self.world.fabric.hardware {
+        if !self.fixture.fabric.hardware {
             return "var_lib = \"var-lib-scst\"\n".to_owned();
         }
         let ports = self.node.ports.map(|(name, _)| format!("[[port]]\nwwpn = \"{name}\"\n"));
@@ -113,8 +113,8 @@ impl<'a> Machine<'a> {
     /// What its kernel shows.
     pub(super) fn kernel(&self) -> Kernel {
         let root = self.mount.as_ref().map(|mount| mount.dir().to_owned());
-        let score = self.world.cib.score(self.node.name, PROMOTABLE).unwrap_or_default();
-        Kernel { root, score, driver: self.world.fabric.driver }
+        let score = self.fixture.cib.score(self.node.name, PROMOTABLE).unwrap_or_default();
+        Kernel { root, score, driver: self.fixture.fabric.driver }
     }
 
     /// What was asked of the simulator that it does not know.
@@ -131,20 +131,20 @@ impl<'a> Machine<'a> {
     /// Calls an agent, in the environment that Pacemaker gives it and no other.
     pub(super) fn call(&self, call: &Call, transition: &Transition) -> io::Result<Called> {
         let agent = match call.agent {
-            Agent::Ports => self.world.fabric.resource.1,
+            Agent::Ports => self.fixture.fabric.resource.1,
             Agent::Group => "scst_aluadg",
         };
         let mut command = Command::new(workspace::binary(agent)?);
         command
             .arg(action(call))
             .env_clear()
-            .envs(environment(call, transition, self.world.fabric, self.node))
-            .env("PATH", format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", self.world.commands.display()))
+            .envs(environment(call, transition, self.fixture.fabric, self.node))
+            .env("PATH", format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", self.fixture.commands.display()))
             .env("HA_LOGFILE", self.directory.join("log"))
             .env("HA_RSCTMP", self.run_directory())
             .env("SCST_SYSFS_ROOT", self.directory.join("sys"))
             .env("SCST_VAR_LIB", self.directory.join("var-lib-scst"))
-            .env("STAND_IN_CIB", self.world.cib.path())
+            .env("STAND_IN_CIB", self.fixture.cib.path())
             .env("STAND_IN_NODE", self.node.name)
             .stdin(Stdio::null());
         let before = self.writes();

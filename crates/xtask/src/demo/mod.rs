@@ -1,13 +1,13 @@
 //! `cargo xtask demo`: two nodes, a simulated SCST on each, and the real agents called as Pacemaker calls them.
 //!
-//! The story (`story`) says what happens and, for each call, what both kernels must show afterwards; `machine` is a node
+//! The scenario (`scenario`) says what happens and, for each call, what both kernels must show afterwards; `machine` is a node
 //! with its mounted SCST, `pacemaker` the environment of a call, `kernel` what is read back, `report` what is printed.
 
 mod kernel;
 mod machine;
 mod pacemaker;
 mod report;
-mod story;
+mod scenario;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -17,12 +17,12 @@ use std::time::Instant;
 use scst_sim::stand_in;
 use scst_sim::stand_in::cib::CibFile;
 
-use self::machine::{Called, Machine, World};
+use self::machine::{Called, Fixture, Machine};
 use self::report::Report;
-use self::story::{Act, Call, FIBRE_CHANNEL, Fabric, ISCSI, NODES, STORY, Transition};
+use self::scenario::{Act, Call, FIBRE_CHANNEL, Fabric, ISCSI, NODES, STORY, Transition};
 use crate::{mounts, workspace};
 
-/// Builds, becomes root if need be, and plays the story.
+/// Builds, becomes root if need be, and plays the scenario.
 pub(crate) fn run(iscsi: bool, built: bool) -> Result<ExitCode, Box<dyn Error>> {
     if let Some(reason) = workspace::cannot_mount() {
         return Err(reason.into());
@@ -46,8 +46,8 @@ fn play(fabric: &'static Fabric) -> Result<ExitCode, Box<dyn Error>> {
     for node in &fabric.nodes {
         cib.set_node_attribute(node.name, "targetports", Some(&node.targetports()))?;
     }
-    let world = World { directory: directory.path(), commands: &commands, cib: &cib, fabric };
-    let mut machines = [Machine::new(&fabric.nodes[0], world)?, Machine::new(&fabric.nodes[1], world)?];
+    let fixture = Fixture { directory: directory.path(), commands: &commands, cib: &cib, fabric };
+    let mut machines = [Machine::new(&fabric.nodes[0], fixture)?, Machine::new(&fabric.nodes[1], fixture)?];
     let mut report = Report::new();
     report.opening(fabric);
     let started = Instant::now();

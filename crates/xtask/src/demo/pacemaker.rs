@@ -1,6 +1,6 @@
 //! The environment of a call, as Pacemaker 2.1 gives it.
 
-use super::story::{Agent, Call, Fabric, GROUP_PARAMETERS, NODES, Node, Transition};
+use super::scenario::{Agent, Call, Fabric, GROUP_PARAMETERS, NODES, Node, Transition};
 
 /// The variables of one call on one node.
 pub(super) fn environment(call: &Call, transition: &Transition, fabric: &Fabric, node: &Node) -> Vec<(String, String)> {
@@ -150,7 +150,7 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
     use std::fs;
 
-    use super::super::story::{FIBRE_CHANNEL, STORY};
+    use super::super::scenario::{FIBRE_CHANNEL, STORY};
     use super::*;
     use crate::workspace;
 

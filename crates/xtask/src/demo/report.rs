@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::machine::Called;
-use super::story::{Act, Agent, Call, Fabric, NODES};
+use super::scenario::{Act, Agent, Call, Fabric, NODES};
 use crate::style::Style;
 
 /// The column where the states begin.

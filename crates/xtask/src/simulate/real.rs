@@ -25,7 +25,7 @@ use scst_sim::faults::{self, Op, When};
 use scst_sim::model::Machine;
 use scst_sim::mount::{Mount, Pace, Setup};
 use scst_sim::stand_in::{self, cib::CibFile};
-use scst_sim::tree::picture_in;
+use scst_sim::tree::snapshot_in;
 
 use super::faults::Fault;
 use super::stage::Outcome;
@@ -100,7 +100,7 @@ impl Tape {
             exit: outcome.exit,
             disturbed: there.writes - call.before.writes != own,
             writes,
-            tree: picture_in(&mut there.machine).unwrap_or_else(|error| error.to_string()),
+            tree: snapshot_in(&mut there.machine).unwrap_or_else(|error| error.to_string()),
             files: names(there.run.keys().filter(|path| path.starts_with("/run"))),
             score: call.score(&world.cib),
             took: world.now.saturating_sub(call.before.now),
@@ -247,7 +247,7 @@ impl Call {
         Ok(After {
             exit,
             writes: side_by_side(writes),
-            tree: mount.picture()?,
+            tree: mount.snapshot()?,
             score: self.score(&cib),
             files: names(files.iter()),
             took: self.after.took,

@@ -11,7 +11,7 @@ use scst_core::system::Ended;
 use scst_sim::host::Files;
 use scst_sim::model::{LockManager, Machine, ScstVersion};
 use scst_sim::stand_in::cib::CibFile;
-use scst_sim::stand_in::{self, World as StandIns};
+use scst_sim::stand_in::{self, Environment as StandIns};
 
 use super::faults::Fault;
 use super::lot::Lot;

@@ -1,0 +1,220 @@
+//! Targets of iSCSI held in the cluster: the configuration of docs/operations.md by crmsh, by pcs and as XML, and what happens to it. The daemon is a stand-in.
+
+use std::fs;
+use std::sync::atomic::Ordering;
+
+use super::super::chapter::{Chapter, Scenario};
+use super::super::config::{Config, Device, Group, Machine};
+use super::super::running::{Cluster, Outcome, Plan, until};
+use super::planned::set;
+use super::sample::{block, by_commands, erased};
+
+/// The resource of the targets.
+const TARGETS: &str = "scst_iscsi";
+/// The words before both configurations.
+const CHAPTER_OF: &str = "## iSCSI from two bare machines";
+
+pub(crate) const CHAPTER: Chapter = Chapter {
+    name: "iscsi",
+    begin,
+    scenarios: &[
+        Scenario { name: "the sample, verbatim, loaded by crm configure", run: by_crm },
+        Scenario { name: "the promoted role moves there and back", run: moved },
+        Scenario {
+            name: "a changed secret, a portal and an attribute reload, and no target is made anew",
+            run: reloaded,
+        },
+        Scenario { name: "the daemon is killed, and everything is built anew", run: daemon_killed },
+        Scenario { name: "power loss of the promoted node, and its return", run: power_lost },
+        Scenario { name: "the same configuration as plain XML", run: by_xml },
+        Scenario { name: "the same by the commands for pcs, verbatim", run: by_pcs },
+    ],
+};
+
+/// The stores, which the documents have as `/dev/drbd10` and on.
+const STORES: &str = r#"
+[[file]]
+path = "/run/drbd10"
+kind = "block"
+number = "147:10"
+mknod = true
+size = 1048576
+
+[[file]]
+path = "/run/drbd11"
+kind = "block"
+number = "147:11"
+mknod = true
+size = 1048576
+
+[[file]]
+path = "/run/drbd12"
+kind = "block"
+number = "147:12"
+mknod = true
+size = 1048576
+"#;
+
+fn machine(name: &str, id: u16) -> Machine {
+    let target = target(name);
+    Machine { stores: STORES, ..Machine::new(name, id, &[&target]) }
+}
+
+fn target(node: &str) -> String {
+    format!("iqn.2026-01.org.example:{node}")
+}
+
+fn group() -> Group {
+    let device = |virtname, lun| Device { virtname, lun };
+    Group { resource: "scst_dg_vm", name: "vm", devices: vec![device("root", 0), device("data", 1), device("lab", 0)] }
+}
+
+/// Two nodes without any resource but the fence device.
+fn begin() -> Outcome<Cluster> {
+    let machines = vec![machine("alpha", 1), machine("beta", 2)];
+    let mut cluster = Cluster::boot(Plan { machines, config: None, fencing: true, ..Plan::standard() })?;
+    cluster.config = Config { hosts: Vec::new(), groups: vec![group()], own_scores: true };
+    Ok(cluster)
+}
+
+/// A file of a node's target.
+fn value(cluster: &Cluster, node: &str, file: &str) -> Option<String> {
+    let path = cluster.node(node).path(&format!("/sys/kernel/scst_tgt/targets/iscsi/{}/{file}", target(node)))?;
+    fs::read_to_string(path).ok()?.lines().next().map(str::to_owned)
+}
+
+/// Waits until both nodes have their target as the sample says, and one serves.
+fn serves(cluster: &Cluster) -> Outcome<()> {
+    let group = group().resource;
+    cluster.status_is("one promoted, one unpromoted, and the targets of both", |status| {
+        status.promoted(group).is_some()
+            && status.with_role(group, "Unpromoted").len() == 1
+            && status.with_role(TARGETS, "Started").len() == 2
+    })?;
+    cluster.settles()?;
+    for node in ["alpha", "beta"] {
+        let number = if node == "alpha" { "101" } else { "201" };
+        for (file, wanted) in [
+            ("enabled", "1"),
+            ("rel_tgt_id", number),
+            ("allowed_portal", "10.0.1.*"),
+            ("QueuedCommands", "64"),
+            ("ini_groups/esx1/luns/1/read_only", "0"),
+            ("ini_groups/esx2/luns/0/read_only", "0"),
+            ("ini_groups/lab/initiators/iqn.1993-08.org.debian:01:*", "iqn.1993-08.org.debian:01:*"),
+            ("ini_groups/lab/luns/0/read_only", "0"),
+        ] {
+            let found = value(cluster, node, file);
+            if found.as_deref() != Some(wanted) {
+                return Err(format!("{file} of the target of {node} is {found:?}, not {wanted:?}").into());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A block of the document, with the stores of the rig.
+fn sample(place: usize) -> Outcome<String> {
+    Ok(block("docs/operations.md", CHAPTER_OF, place)?.replace("/dev/drbd", "/run/drbd"))
+}
+
+fn by_crm(cluster: &mut Cluster) -> Outcome<()> {
+    let alpha = cluster.node("alpha");
+    let file = alpha.directory().join("iscsi.crm");
+    fs::write(&file, sample(1)?)?;
+    alpha.run(&["crm", "configure", "load", "update", &file.to_string_lossy()])?;
+    serves(cluster)
+}
+
+fn promoted(cluster: &Cluster) -> Outcome<String> {
+    let status = cluster.settles()?;
+    status.promoted(group().resource).ok_or_else(|| format!("not one is promoted\n{status}").into())
+}
+
+fn moved(cluster: &mut Cluster) -> Outcome<()> {
+    let first = promoted(cluster)?;
+    let other = if first == "alpha" { "beta" } else { "alpha" };
+    let clone = group().clone_id();
+    for node in [other, &first] {
+        cluster.run(&["crm_resource", "--resource", &clone, "--move", "--promoted", "--node", node])?;
+        cluster.status_is("promoted there", |status| status.promoted(group().resource).as_deref() == Some(node))?;
+        cluster.settles()?;
+        cluster.run(&["crm_resource", "--resource", &clone, "--clear"])?;
+    }
+    serves(cluster)
+}
+
+fn reloaded(cluster: &mut Cluster) -> Outcome<()> {
+    let tids = || ["alpha", "beta"].map(|node| value(cluster, node, "tid"));
+    let before = tids();
+    set(cluster, TARGETS, "incoming_users", "esx changedsecret12;lab othersecret567")?;
+    set(cluster, TARGETS, "portals", "10.0.1.*,10.0.3.*")?;
+    set(cluster, TARGETS, "attributes", "QueuedCommands=64,NopInInterval=20")?;
+    until("the change on both nodes", || {
+        let seen = |node| {
+            value(cluster, node, "IncomingUser").as_deref() == Some("esx changedsecret12")
+                && value(cluster, node, "NopInInterval").as_deref() == Some("20")
+                && ["allowed_portal", "allowed_portal1", "allowed_portal2"]
+                    .iter()
+                    .any(|file| value(cluster, node, file).as_deref() == Some("10.0.3.*"))
+        };
+        Ok((!seen("alpha") || !seen("beta")).then(|| "not yet".to_owned()))
+    })?;
+    cluster.settles()?;
+    if tids() != before {
+        return Err(format!("targets were made anew: {before:?}, now {:?}", tids()).into());
+    }
+    for node in cluster.nodes() {
+        let log = fs::read_to_string(node.directory().join("log/syslog")).unwrap_or_default();
+        if log.lines().any(|line| line.contains("scst_") && line.contains("changedsecret12")) {
+            return Err(format!("the log of {} shows a secret", node.name()).into());
+        }
+    }
+    Ok(())
+}
+
+fn daemon_killed(cluster: &mut Cluster) -> Outcome<()> {
+    let node = promoted(cluster)?;
+    let machine = cluster.node(&node);
+    let pid = machine.process("iscsi-scstd").ok_or("the daemon does not run")?;
+    machine.run(&["kill", "-KILL", &pid.to_string()])?;
+    until("the target gone", || Ok(value(cluster, &node, "enabled").map(|_| "it is there".to_owned())))?;
+    until("another daemon, and the target anew", || {
+        let there = machine.process("iscsi-scstd").is_some_and(|new| new != pid);
+        let up = value(cluster, &node, "enabled").as_deref() == Some("1");
+        Ok((!there || !up).then(|| format!("daemon {there}, target {up}")))
+    })?;
+    cluster.idle()?;
+    cluster.run(&["crm_resource", "--cleanup", "--resource", TARGETS])?;
+    serves(cluster)
+}
+
+fn power_lost(cluster: &mut Cluster) -> Outcome<()> {
+    let lost = promoted(cluster)?;
+    let other = if lost == "alpha" { "beta" } else { "alpha" };
+    cluster.stay_down.store(true, Ordering::Relaxed);
+    cluster.node(&lost).cut_power()?;
+    cluster.status_is("the survivor promoted", |status| status.promoted(group().resource).as_deref() == Some(other))?;
+    cluster.settles()?;
+    cluster.stay_down.store(false, Ordering::Relaxed);
+    cluster.node(&lost).boot()?;
+    serves(cluster)
+}
+
+fn by_xml(cluster: &mut Cluster) -> Outcome<()> {
+    let part = |scope: &str| cluster.run(&["cibadmin", "--query", "--scope", scope]);
+    let parts = [("nodes", part("nodes")?), ("resources", part("resources")?), ("constraints", part("constraints")?)];
+    let changed = parts.map(|(scope, document)| (scope, document.replace("10.0.3.*", "10.0.2.*")));
+    erased(cluster)?;
+    for (scope, document) in &changed {
+        cluster.run(&["cibadmin", "--replace", "--scope", scope, "--xml-text", document])?;
+    }
+    serves(cluster)?;
+    erased(cluster)
+}
+
+fn by_pcs(cluster: &mut Cluster) -> Outcome<()> {
+    by_commands(cluster, &sample(2)?)?;
+    serves(cluster)?;
+    erased(cluster)
+}

@@ -1,0 +1,295 @@
+//! What administrators do on purpose: moving roles, changing parameters, and looking again.
+
+use super::super::chapter::{Chapter, Scenario};
+use super::super::config::{Device, ESX2, PORTS, dummy, group_constraints, group_resource, ssd};
+use super::super::running::{Cluster, Outcome, Plan, until};
+use super::super::states::{never_all_standby, never_two_active};
+
+pub(crate) const CHAPTER: Chapter = Chapter {
+    name: "planned",
+    begin: || Cluster::boot(Plan::standard()),
+    scenarios: &[
+        Scenario { name: "standby of the promoted node, and back without a failback", run: standby },
+        Scenario { name: "the promoted role is moved, and stays when the constraint goes", run: moved },
+        Scenario { name: "demoted by target-role, and promoted again", run: target_role },
+        Scenario { name: "stopped and started by target-role", run: stopped },
+        Scenario { name: "a new device and its removal reload, and touch nothing else", run: reloaded },
+        Scenario {
+            name: "a change after a move reaches the demoted node too, once it was refreshed",
+            run: changed_after_move,
+        },
+        Scenario { name: "another group name restarts", run: restarted },
+        Scenario { name: "a new initiator group, and the group told to look again", run: new_initiator_group },
+        Scenario { name: "two groups promoted on different nodes", run: two_groups },
+        Scenario { name: "cleanup, refresh and the probes after it change nothing", run: looked_again },
+        Scenario { name: "a peer that was left between two states is put right by a monitor", run: left_between },
+    ],
+};
+
+/// The node where the group is promoted, and the other one.
+pub(crate) fn promoted_and_other(cluster: &Cluster) -> Outcome<(String, String)> {
+    let status = cluster.settles()?;
+    let promoted = status.promoted(dummy().resource).ok_or_else(|| format!("not one is promoted\n{status}"))?;
+    let other = status.online.iter().find(|node| **node != promoted).ok_or("there is one node only")?.clone();
+    Ok((promoted, other))
+}
+
+/// Fails unless the same was done as wanted, in any order.
+#[track_caller]
+pub(super) fn same(what: &str, mut done: Vec<String>, wanted: &[String]) -> Outcome<()> {
+    let mut wanted = wanted.to_vec();
+    wanted.sort();
+    done.sort();
+    if done == wanted { Ok(()) } else { Err(format!("{what}: done was {done:#?} instead of {wanted:#?}").into()) }
+}
+
+/// `action resource node` for each node.
+pub(super) fn on_both(action: &str, resource: &str) -> Vec<String> {
+    ["alpha", "beta"].map(|node| format!("{action} {resource} {node}")).to_vec()
+}
+
+/// Sets a parameter of a resource.
+pub(super) fn set(cluster: &Cluster, resource: &str, name: &str, value: &str) -> Outcome<()> {
+    cluster
+        .run(&["crm_resource", "--resource", resource, "--set-parameter", name, "--parameter-value", value])
+        .map(drop)
+}
+
+/// Moves the promoted role to a node, takes the constraint away, and looks at everything.
+pub(super) fn promoted_on(cluster: &Cluster, node: &str) -> Outcome<()> {
+    let group = dummy();
+    if cluster.settles()?.promoted(group.resource).as_deref() != Some(node) {
+        cluster.run(&["crm_resource", "--resource", &group.clone_id(), "--move", "--promoted", "--node", node])?;
+    }
+    cluster.status_is("promoted there", |status| status.promoted(group.resource).as_deref() == Some(node))?;
+    cluster.settles()?;
+    cluster.run(&["crm_resource", "--resource", &group.clone_id(), "--clear"])?;
+    cluster.settles()?;
+    Ok(())
+}
+
+fn standby(cluster: &mut Cluster) -> Outcome<()> {
+    let (promoted, other) = promoted_and_other(cluster)?;
+    let group = dummy().resource;
+    cluster.run(&["crm_standby", "--node", &promoted, "--update", "on"])?;
+    cluster.status_is("the other one promoted, and nothing on the node in standby", |status| {
+        status.promoted(group).as_ref() == Some(&other) && !status.roles.keys().any(|(_, node)| *node == promoted)
+    })?;
+    cluster.settles()?;
+    let moment = cluster.moment();
+    cluster.run(&["crm_standby", "--node", &promoted, "--delete"])?;
+    cluster.status_is("it runs again, unpromoted", |status| status.role(group, &promoted) == Some("Unpromoted"))?;
+    cluster.settles()?;
+    same(
+        "back from standby",
+        cluster.changes_since(&moment)?,
+        &[format!("start {PORTS} {promoted}"), format!("start {group} {promoted}")],
+    )
+}
+
+fn moved(cluster: &mut Cluster) -> Outcome<()> {
+    let (promoted, other) = promoted_and_other(cluster)?;
+    let (group, clone) = (dummy().resource, dummy().clone_id());
+    let moment = cluster.moment();
+    let sampling = cluster.sample(dummy().name)?;
+    cluster.run(&["crm_resource", "--resource", &clone, "--move", "--promoted", "--node", &other])?;
+    let there = cluster.status_is("the other one promoted", |status| status.promoted(group).as_ref() == Some(&other));
+    let settled = there.and_then(|()| cluster.settles());
+    let samples = sampling.end()?;
+    settled?;
+    never_two_active("a move", &samples)?;
+    never_all_standby("a move", &samples)?;
+    cluster.run(&["crm_resource", "--resource", &clone, "--clear"])?;
+    cluster.settles()?;
+    same(
+        "a move and the end of its constraint",
+        cluster.changes_since(&moment)?,
+        &[format!("demote {group} {promoted}"), format!("promote {group} {other}")],
+    )
+}
+
+fn target_role(cluster: &mut Cluster) -> Outcome<()> {
+    let (promoted, _) = promoted_and_other(cluster)?;
+    let (group, clone) = (dummy().resource, dummy().clone_id());
+    let moment = cluster.moment();
+    let meta = ["crm_resource", "--resource", &clone, "--meta"];
+    cluster.run(&[&meta[..], &["--set-parameter", "target-role", "--parameter-value", "Unpromoted"]].concat())?;
+    cluster.status_is("both unpromoted", |status| status.with_role(group, "Unpromoted").len() == 2)?;
+    cluster.settles()?;
+    cluster.run(&[&meta[..], &["--delete-parameter", "target-role"]].concat())?;
+    cluster.status_is("one promoted", |status| status.promoted(group).is_some())?;
+    let now = cluster.settles()?.promoted(group).unwrap_or_default();
+    same(
+        "demoted and promoted",
+        cluster.changes_since(&moment)?,
+        &[format!("demote {group} {promoted}"), format!("promote {group} {now}")],
+    )
+}
+
+fn stopped(cluster: &mut Cluster) -> Outcome<()> {
+    let (group, clone) = (dummy().resource, dummy().clone_id());
+    let meta = ["crm_resource", "--resource", &clone, "--meta"];
+    cluster.run(&[&meta[..], &["--set-parameter", "target-role", "--parameter-value", "Stopped"]].concat())?;
+    cluster.status_is("none runs", |status| !status.roles.keys().any(|(resource, _)| resource == group))?;
+    cluster.settles()?;
+    cluster.run(&[&meta[..], &["--delete-parameter", "target-role"]].concat())?;
+    cluster.status_is("one promoted", |status| status.promoted(group).is_some())
+}
+
+fn reloaded(cluster: &mut Cluster) -> Outcome<()> {
+    let group = dummy().resource;
+    let device = Device { virtname: "added", lun: 3 };
+    let moment = cluster.moment();
+    set(cluster, group, "device7", &device.parameter())?;
+    cluster.config.groups[0].devices.push(device);
+    cluster.settles()?;
+    same("a new device", cluster.changes_since(&moment)?, &on_both("reload-agent", group))?;
+    let moment = cluster.moment();
+    cluster.run(&["crm_resource", "--resource", group, "--delete-parameter", "device7"])?;
+    cluster.config.groups[0].devices.pop();
+    cluster.settles()?;
+    same("a device less", cluster.changes_since(&moment)?, &on_both("reload-agent", group))
+}
+
+/// Pacemaker remembers the parameters of the last action that was not recurring, and of a demote it remembers none: it does not see that an instance
+/// which was demoted last has to be reloaded. A probe puts that right.
+fn changed_after_move(cluster: &mut Cluster) -> Outcome<()> {
+    moved(cluster)?;
+    let group = dummy().resource;
+    let device = Device { virtname: "added", lun: 3 };
+    set(cluster, group, "device7", &device.parameter())?;
+    cluster.idle()?;
+    cluster.run(&["crm_resource", "--refresh", "--resource", group])?;
+    cluster.idle()?;
+    set(cluster, group, "reload", "after the move")?;
+    cluster.config.groups[0].devices.push(device);
+    cluster.settles()?;
+    cluster.run(&["crm_resource", "--resource", group, "--delete-parameter", "device7"])?;
+    cluster.config.groups[0].devices.pop();
+    Ok(())
+}
+
+fn restarted(cluster: &mut Cluster) -> Outcome<()> {
+    restarted_by_name(cluster)
+}
+
+/// Gives the device group another name, and the old one again. Each restarts it on both nodes.
+pub(super) fn restarted_by_name(cluster: &mut Cluster) -> Outcome<()> {
+    let group = dummy().resource;
+    for name in ["other", dummy().name] {
+        let moment = cluster.moment();
+        set(cluster, group, "groupname", name)?;
+        cluster.config.groups[0].name = name;
+        let status = cluster.settles()?;
+        let now = status.promoted(group).ok_or_else(|| format!("not one is promoted\n{status}"))?;
+        let done = cluster.changes_since(&moment)?;
+        for step in [on_both("stop", group), on_both("start", group), vec![format!("promote {group} {now}")]].concat() {
+            if !done.contains(&step) {
+                return Err(format!("another group name: {step:?} is not in {done:#?}").into());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn new_initiator_group(cluster: &mut Cluster) -> Outcome<()> {
+    let group = dummy().resource;
+    let moment = cluster.moment();
+    cluster.config.hosts.push(ESX2);
+    set(cluster, PORTS, "initiators", &cluster.config.initiators())?;
+    until("both ports reloaded", || {
+        let done = cluster.changes_since(&moment)?;
+        Ok((done.len() < 2).then(|| format!("{done:?}")))
+    })?;
+    cluster.idle()?;
+    set(cluster, group, "reload", "1")?;
+    cluster.settles()?;
+    same(
+        "a new initiator group",
+        cluster.changes_since(&moment)?,
+        &[on_both("reload-agent", PORTS), on_both("reload-agent", group)].concat(),
+    )?;
+    cluster.config.hosts.pop();
+    set(cluster, PORTS, "initiators", &cluster.config.initiators())
+}
+
+fn two_groups(cluster: &mut Cluster) -> Outcome<()> {
+    let (promoted, other) = promoted_and_other(cluster)?;
+    let group = ssd();
+    cluster.run(&["cibadmin", "--create", "--scope", "resources", "--xml-text", &group_resource(&group)])?;
+    for constraint in group_constraints(&group).lines() {
+        cluster.run(&["cibadmin", "--create", "--scope", "constraints", "--xml-text", constraint])?;
+    }
+    cluster.config.groups.push(group.clone());
+    cluster.status_is("the second group promoted", |status| status.promoted(group.resource).is_some())?;
+    cluster.settles()?;
+    for node in [&other, &promoted, &other] {
+        if cluster.status()?.promoted(group.resource).as_ref() != Some(node) {
+            cluster.run(&["crm_resource", "--resource", &group.clone_id(), "--move", "--promoted", "--node", node])?;
+        }
+        cluster.status_is("the second group on its node", |status| {
+            status.promoted(group.resource).as_ref() == Some(node)
+        })?;
+        let status = cluster.settles()?;
+        if status.promoted(dummy().resource).as_ref() != Some(&promoted) {
+            return Err(format!("the first group has moved with the second\n{status}").into());
+        }
+        cluster.run(&["crm_resource", "--resource", &group.clone_id(), "--clear"])?;
+    }
+    // Without its constraints and its definition it is stopped, and nothing of it stays.
+    for constraint in group_constraints(&group).lines() {
+        cluster.run(&["cibadmin", "--delete", "--scope", "constraints", "--xml-text", constraint])?;
+    }
+    cluster.run(&["cibadmin", "--delete", "--xml-text", &format!("<clone id=\"{}\"/>", group.clone_id())])?;
+    cluster.status_is("the second group gone", |status| {
+        !status.roles.keys().any(|(resource, _)| resource == group.resource)
+    })?;
+    cluster.config.groups.pop();
+    Ok(())
+}
+
+fn looked_again(cluster: &mut Cluster) -> Outcome<()> {
+    let group = dummy().resource;
+    for words in [
+        &["crm_resource", "--cleanup"][..],
+        &["crm_resource", "--refresh"],
+        &["crm_resource", "--refresh", "--resource", group],
+    ] {
+        let before = cluster.settles()?;
+        let moment = cluster.moment();
+        cluster.run(words)?;
+        cluster.status_is("the same roles as before", |status| status.roles == before.roles)?;
+        cluster.idle()?;
+        same(&words.join(" "), cluster.changes_since(&moment)?, &[])?;
+        cluster.settles()?;
+    }
+    Ok(())
+}
+
+/// Announces, by the notification that comes before it, something that is then not carried out. A refresh can do that, when the probes have answered.
+fn announced(cluster: &Cluster, to: &str, operation: &str, of: &str) -> Outcome<()> {
+    let agent = format!("{}/scst_aluadg", super::super::rig::PROVIDER);
+    let device = format!("OCF_RESKEY_device0={}", dummy().devices[0].parameter());
+    let instance = format!("OCF_RESOURCE_INSTANCE={}", dummy().resource);
+    let meta = |name: &str, value: &str| format!("OCF_RESKEY_CRM_meta_{name}={value}");
+    let mut words =
+        ["env", "OCF_ROOT=/usr/lib/ocf", &instance, "OCF_RESKEY_groupname=dummy"].map(str::to_owned).to_vec();
+    words.extend(["OCF_RESKEY_tgtdriver=qla2x00t".to_owned(), device, meta("on_node", to), meta("notify", "true")]);
+    words.extend([meta("notify_type", "pre"), meta("notify_operation", operation)]);
+    words.extend([meta("notify_active_uname", "alpha beta"), meta(&format!("notify_{operation}_uname"), of)]);
+    words.extend([agent, "notify".to_owned()]);
+    cluster.run_on(to, &words.iter().map(String::as_str).collect::<Vec<_>>()).map(drop)
+}
+
+fn left_between(cluster: &mut Cluster) -> Outcome<()> {
+    let (promoted, other) = promoted_and_other(cluster)?;
+    let moment = cluster.moment();
+    announced(cluster, &other, "demote", &promoted)?;
+    announced(cluster, &promoted, "stop", &other)?;
+    let status = cluster.status()?;
+    if !cluster.wrong_view(&status).is_some_and(|wrong| wrong.contains("transitioning")) {
+        return Err("what was announced is not shown".into());
+    }
+    cluster.settles()?;
+    same("two views put right", cluster.changes_since(&moment)?, &[])
+}
