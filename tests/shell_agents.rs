@@ -15,8 +15,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::fixture::sample::{ALPHA, BETA};
-use crate::fixture::{Cluster, Fixture, Resource};
+use crate::fixture::{Cluster, Resource, sample};
 
 mod rebuild;
 
@@ -102,26 +101,19 @@ const S2: &[Intended] = &[
 
 #[test]
 fn the_sample_configuration_ends_in_the_same_tree() {
-    let cluster = Fixture::new()
-        .node("alpha", 1)
-        .dead_port(ALPHA[0])
-        .dead_port(ALPHA[1])
-        .node("beta", 2)
-        .dead_port(BETA[0])
-        .dead_port(BETA[1])
-        .up();
+    let cluster = sample::without_cables().up();
     Life::new(&cluster, "alpha", "s1_sample.jsonl", &[]).live(S1);
 }
 
 #[test]
 fn a_rich_configuration_with_reloads_ends_in_the_same_tree() {
-    let cluster = Fixture::new()
-        .node("alpha", 1)
-        .dead_port(ALPHA[0])
-        .dead_port(ALPHA[1])
-        .node("beta", 2)
-        .dead_port(BETA[0])
-        .dead_port(BETA[1])
+    let (cluster, stores) = rich();
+    Life::new(&cluster, "beta", "s2_rich.jsonl", &stores).live(S2);
+}
+
+/// The cluster of the recording with three disks, and what its stores are called here.
+pub(crate) fn rich() -> (Cluster, [(&'static str, PathBuf); 2]) {
+    let cluster = sample::without_cables()
         .node("gamma", 7)
         .dead_port("50:01:43:80:0a:0b:0c:01")
         .node("quorum", 9)
@@ -130,7 +122,7 @@ fn a_rich_configuration_with_reloads_ends_in_the_same_tree() {
     let disk = cluster.disk("b0", 16 << 20);
     cluster.node("beta").declare(&disk, "kind=block size=16777216 discard=true");
     let file = cluster.file("b1", 16 << 20);
-    Life::new(&cluster, "beta", "s2_rich.jsonl", &[("/dev/loop0", disk), ("/run/lab/b1", file)]).live(S2);
+    (cluster, [("/dev/loop0", disk), ("/run/lab/b1", file)])
 }
 
 /// One recorded life, lived again by our agents.

@@ -1,8 +1,7 @@
 //! Taking over from the shell agents: the tree as they left it, and a record that says nothing.
 
-use crate::fixture::sample::{ALPHA, BETA};
-use crate::fixture::{Cluster, Fixture, Lists, Names, Resource};
-use crate::shell_agents::Life;
+use crate::fixture::{Cluster, Lists, Names, Resource, sample};
+use crate::shell_agents::{Life, rich};
 
 /// What a test works on: the ports and the group that are there, as the recording configured them.
 struct Inherited {
@@ -13,35 +12,17 @@ struct Inherited {
 
 /// The sample configuration, started by the shell agents on alpha and standby there.
 fn standby() -> Inherited {
-    let cluster = sample_nodes().up();
+    let cluster = sample::without_cables().up();
     let mut life = Life::new(&cluster, "alpha", "s1_sample.jsonl", &[]);
     life.rebuild([8, 10, 9]);
     let (ports, group) = (life.resource(3, "scst_qla"), life.resource(7, "scst_dg"));
     inherit(cluster, "alpha", ports, group)
 }
 
-fn sample_nodes() -> Fixture {
-    Fixture::new()
-        .node("alpha", 1)
-        .dead_port(ALPHA[0])
-        .dead_port(ALPHA[1])
-        .node("beta", 2)
-        .dead_port(BETA[0])
-        .dead_port(BETA[1])
-}
-
 /// Three disks on three initiator groups, promoted by the shell agents on beta.
 fn promoted() -> Inherited {
-    let cluster = sample_nodes()
-        .node("gamma", 7)
-        .dead_port("50:01:43:80:0a:0b:0c:01")
-        .node("quorum", 9)
-        .without_targetports()
-        .up();
-    let disk = cluster.disk("b0", 16 << 20);
-    cluster.node("beta").declare(&disk, "kind=block size=16777216 discard=true");
-    let file = cluster.file("b1", 16 << 20);
-    let mut life = Life::new(&cluster, "beta", "s2_rich.jsonl", &[("/dev/loop0", disk), ("/run/lab/b1", file)]);
+    let (cluster, stores) = rich();
+    let mut life = Life::new(&cluster, "beta", "s2_rich.jsonl", &stores);
     life.rebuild([11, 18, 17]);
     let (ports, group) = (life.resource(6, "scst_qla"), life.resource(10, "scst_dg"));
     inherit(cluster, "beta", ports, group)

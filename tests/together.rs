@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::fixture::sample::{self, ports};
-use crate::fixture::{Cluster, Lists, Node, Outcome, Resource, eventually};
+use crate::fixture::{Cluster, Lists, Node, Outcome, Resource, Running, eventually};
 
 /// Longer than any test, as the machine's clock has it.
 const AGES: &str = "60m";
@@ -178,14 +178,20 @@ fn other_groups_start_reload_and_stop_beside_it_too() {
     assert_eq!(alpha.tree().lines("device group"), ["device group slow"]);
 }
 
+/// A start of the group `one` that hangs in a write until the fault is released.
+fn hung_start<'c>(node: &'c Node, group: &Resource) -> Running<'c> {
+    node.control("fault op=write path=**/devices/one_disk/prod_id action=hang");
+    let start = node.call(group).begin("start");
+    eventually("the start waits", || node.mount().waiting() == 1);
+    start
+}
+
 #[test]
 fn what_somebody_runs_by_hand_waits_for_pacemakers_action_to_the_deadline() {
     let cluster = sample::with_ports();
     let alpha = cluster.node("alpha");
     let group = named("one", 1);
-    alpha.control("fault op=write path=**/devices/one_disk/prod_id action=hang");
-    let start = alpha.call(&group).begin("start");
-    eventually("the start waits", || alpha.mount().waiting() == 1);
+    let start = hung_start(alpha, &group);
     let limit = Duration::from_secs(1);
     // A stop does not wait as long: see the scenario of a stop beside a hung action.
     let by_hand: Vec<_> = ["start", "promote", "demote", "reload"]
@@ -209,9 +215,7 @@ fn what_has_waited_goes_on_with_what_the_other_left() {
     let cluster = sample::with_ports();
     let alpha = cluster.node("alpha");
     let group = named("one", 1);
-    alpha.control("fault op=write path=**/devices/one_disk/prod_id action=hang");
-    let start = alpha.call(&group).begin("start");
-    eventually("the start waits", || alpha.mount().waiting() == 1);
+    let start = hung_start(alpha, &group);
     let promote = alpha.call(&group).by_hand().env("OCF_RESOURCE_INSTANCE", group.id()).begin("promote");
     alpha.control("release");
     let started = start.wait().exit(0).written();

@@ -1,7 +1,7 @@
 //! Ports that are listed in `targetports` and do not exist on this node: the parameter `missing_ports` of both agents.
 
 use scst_core::ocf::env::Env;
-use scst_core::ocf::param::{Finding, Kind, Parameter};
+use scst_core::ocf::param::{Finding, Parameter};
 use scst_core::scst::names::TargetName;
 
 /// What becomes of a start when a listed port does not exist.
@@ -40,10 +40,6 @@ impl MissingPorts {
     /// The parameter as the meta-data describes it.
     pub const PARAMETER: Parameter = Parameter {
         name: "missing_ports",
-        count: None,
-        kind: Kind::String,
-        required: false,
-        unique: false,
         reloadable: true,
         default: Some("fail"),
         shortdesc: "What to do when a listed port does not exist: fail or warn",
@@ -52,6 +48,7 @@ What becomes of a start on a node where a port of targetports does not exist, be
 on this node, so that other nodes, whose ports are all there, are preferred. warn: the node starts with the ports that are there, \
 and the log and scst-ha status name the others; without any port the start fails all the same. A port that comes back later is used \
 after a restart of scst_qla2xtgt and a reload of scst_aluadg on that node. Give both agents the same value.",
+        ..Parameter::TEXT
     };
 
     /// Reads the parameter; what is neither of the two values is found fault with.

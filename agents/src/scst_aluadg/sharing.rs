@@ -1,7 +1,7 @@
 //! The parameter `reservations`: whether the nodes share the persistent reservations of hosts, and which devices can.
 
 use scst_core::ocf::env::Env;
-use scst_core::ocf::param::{Finding, Kind, Parameter};
+use scst_core::ocf::param::{Finding, Parameter};
 use scst_core::scst::dlm;
 
 use super::device::DeviceParams;
@@ -20,10 +20,6 @@ impl Reservations {
     /// The parameter as the meta-data describes it.
     pub(super) const PARAMETER: Parameter = Parameter {
         name: "reservations",
-        count: None,
-        kind: Kind::String,
-        required: false,
-        unique: false,
         reloadable: true,
         default: Some("local"),
         shortdesc: "Who knows the persistent reservations of hosts: local or shared",
@@ -34,6 +30,7 @@ dlm_controld must run on every node before the group starts and as long as it ru
 be on, because DLM waits for a lost node until it is fenced. Where no lock manager runs, a start fails on that node (exit code 5). Give all \
 nodes the same value. A change takes effect when the resource is restarted, on all nodes at once; until then the log names the devices. \
 PREEMPT AND ABORT ends commands on the node it was sent to only.",
+        ..Parameter::TEXT
     };
 
     /// Reads the parameter; what is neither of the two values is found fault with.

@@ -6,19 +6,6 @@ use super::device::DEVICES;
 use super::sharing::Reservations;
 use crate::missing_ports::MissingPorts;
 
-/// What most parameters have in common.
-const PARAMETER: Parameter = Parameter {
-    name: "",
-    count: None,
-    kind: Kind::String,
-    required: false,
-    unique: false,
-    reloadable: false,
-    default: None,
-    shortdesc: "",
-    longdesc: "",
-};
-
 /// The agent's description.
 pub const TABLE: &AgentTable = &AgentTable {
     name: "scst_aluadg",
@@ -58,7 +45,7 @@ the device was removed and added again; it is named in the log.",
 The name of the SCST device group: 1 to 16 letters, digits and hyphens (a shell agent in the same cluster takes 8 letters and digits). It is the first part of the names of all devices of the group \
 (groupname_virtname), so two resources must not have the same: the second one does not start on a node that runs the first (exit code 2). \
 A change restarts the resource.",
-            ..PARAMETER
+            ..Parameter::TEXT
         },
         Parameter {
             name: "tgtdriver",
@@ -70,7 +57,7 @@ scst_local or fcst. The entries of the node attribute targetports are read in th
 any usual spelling for qla2x00t; an iqn., eui. or naa. name for iscsi; four or eight groups of four hex digits for ib_srpt; the target's name in \
 sysfs for the others. Entries that are names of another driver are passed over, and keep their place in the numbering. A change \
 restarts the resource.",
-            ..PARAMETER
+            ..Parameter::TEXT
         },
         Parameter {
             name: "reload",
@@ -79,7 +66,7 @@ restarts the resource.",
             longdesc: "\
 The value is never looked at; changing it makes the cluster reload the resource on every node. Needed when something else has \
 changed that the resource depends on: initiator groups were added to the ports, or nodes and ports to targetports.",
-            ..PARAMETER
+            ..Parameter::TEXT
         },
         Parameter {
             name: "lip",
@@ -91,7 +78,7 @@ changed that the resource depends on: initiator groups were added to the ports, 
 With the driver qla2x00t a start that has changed LUNs initialises the loop of each enabled port once (LIP), so that hosts look for \
 their disks again. It makes all hosts of the port log in anew, which other device groups on it notice as well. 0 leaves it \
 out; the hosts then have to be told to look. Without meaning for other drivers.",
-            ..PARAMETER
+            ..Parameter::TEXT
         },
         MissingPorts::PARAMETER,
         Reservations::PARAMETER,
@@ -176,7 +163,7 @@ identifier or number make the device unusable, as does a blocksize or thin_provi
 device without any export that can be used: it is left out with a warning, as is one that repeats the virtname, usn, naa_id or eui64_id of a device \
 with a lower number; if it is device0, the resource does not start. When a key is given twice, the last one counts. validate-all \
 names all of this and fails.",
-            ..PARAMETER
+            ..Parameter::TEXT
         },
     ],
     operations: &[

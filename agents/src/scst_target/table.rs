@@ -4,17 +4,8 @@ use scst_core::ocf::param::{AgentTable, Kind, Operation, Parameter};
 
 use crate::missing_ports::MissingPorts;
 
-const PARAMETER: Parameter = Parameter {
-    name: "",
-    count: None,
-    kind: Kind::String,
-    required: false,
-    unique: false,
-    reloadable: true,
-    default: None,
-    shortdesc: "",
-    longdesc: "",
-};
+/// A parameter whose change a reload makes effective.
+const RELOADED: Parameter = Parameter { reloadable: true, ..Parameter::TEXT };
 
 /// The agent's description.
 pub const TABLE: &AgentTable = &AgentTable {
@@ -53,7 +44,7 @@ to see their devices (see their parameter reload).",
             longdesc: "\
 The target driver of SCST whose targets this resource sets up. Of the names in targetports those are taken that have the form of this \
 driver: IQN, EUI and NAA names for iscsi, WWPNs for qla2x00t, GUIDs and GIDs for ib_srpt, any name for scst_local and fcst.",
-            ..PARAMETER
+            ..RELOADED
         },
         Parameter {
             name: "initiators",
@@ -78,7 +69,7 @@ The order matters: an initiator is in the first group that matches, and the n-th
 validate-all names patterns of two groups that can match one initiator, and who wins. Where a group is put before others by a change \
 of this parameter, the kernel goes on trying the older ones first until the resource is restarted, and the log says so if it matters. \
 At most 99 groups are possible.",
-            ..PARAMETER
+            ..RELOADED
         },
         Parameter {
             name: "portals",
@@ -87,7 +78,7 @@ At most 99 groups are possible.",
 iscsi only: the addresses of this node by which initiators may reach the targets, separated by commas, each an IPv4 or IPv6 address or a \
 pattern with * and ?, such as 10.0.1.*,10.0.2.* for two networks. The same text does for all nodes where it is made of patterns. \
 Without it every address will do. The port belongs to the daemon and cannot be said here.",
-            ..PARAMETER
+            ..RELOADED
         },
         Parameter {
             name: "incoming_users",
@@ -100,7 +91,7 @@ iscsi only: names and secrets by which initiators prove who they are, a blank be
 
 Without it nobody needs to. A secret has 12 to 256 visible characters without blank, =, semicolon and quotes; Windows wants 12 to 16. \
 No message of this agent shows one. cibsecret keeps the value outside the CIB.",
-            ..PARAMETER
+            ..RELOADED
         },
         Parameter {
             name: "outgoing_user",
@@ -109,13 +100,13 @@ No message of this agent shows one. cibsecret keeps the value outside the CIB.",
             longdesc: "\
 iscsi only: name and secret, with a blank between, by which the targets prove who they are to initiators that ask for it (mutual CHAP). \
 It needs incoming_users.",
-            ..PARAMETER
+            ..RELOADED
         },
         Parameter {
             name: "alias",
             shortdesc: "Text by which initiators show iSCSI targets",
             longdesc: "iscsi only: one line of text that targets tell initiators beside their names.",
-            ..PARAMETER
+            ..RELOADED
         },
         Parameter {
             name: "attributes",
@@ -130,7 +121,7 @@ per_portal_acl (0, 1), InitialR2T, ImmediateData (Yes, No), MaxRecvDataSegmentLe
 FirstBurstLength (512-1048576), MaxOutstandingR2T (1-65535), HeaderDigest, DataDigest (None, CRC32C or both). For every driver: \
 addr_method (PERIPHERAL, FLAT, LUN), io_grouping_type (auto, never, this_group_only or a number), cpu_mask (hex digits), aen_disabled \
 (0, 1), comment. One that is taken out of the parameter goes back to its default.",
-            ..PARAMETER
+            ..RELOADED
         },
         Parameter {
             name: "daemon",
@@ -140,7 +131,7 @@ addr_method (PERIPHERAL, FLAT, LUN), io_grouping_type (auto, never, this_group_o
 iscsi only: the program that start runs where the daemon does not run. Without it iscsi-scstd is looked for in PATH, /usr/sbin and \
 /usr/local/sbin. none: somebody else starts it, such as the unit scst-ha-iscsi-scstd.service of this package, and a start without it fails. The agent never ends \
 the daemon.",
-            ..PARAMETER
+            ..RELOADED
         },
         MissingPorts::PARAMETER,
     ],

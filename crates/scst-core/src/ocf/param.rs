@@ -61,6 +61,21 @@ pub struct Parameter {
     pub longdesc: &'static str,
 }
 
+impl Parameter {
+    /// A text that may be absent and whose change needs a restart: what most have in common.
+    pub const TEXT: Self = Self {
+        name: "",
+        count: None,
+        kind: Kind::String,
+        required: false,
+        unique: false,
+        reloadable: false,
+        default: None,
+        shortdesc: "",
+        longdesc: "",
+    };
+}
+
 /// One operation of the meta-data.
 #[derive(Debug, Clone, Copy)]
 pub struct Operation {
@@ -214,17 +229,7 @@ impl fmt::Display for Finding {
 mod tests {
     use super::*;
 
-    const PLAIN: Parameter = Parameter {
-        name: "groupname",
-        count: None,
-        kind: Kind::String,
-        required: true,
-        unique: true,
-        reloadable: false,
-        default: None,
-        shortdesc: "",
-        longdesc: "",
-    };
+    const PLAIN: Parameter = Parameter { name: "groupname", required: true, unique: true, ..Parameter::TEXT };
     const TABLE: AgentTable = AgentTable {
         name: "probe",
         version: "1",
