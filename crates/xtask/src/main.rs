@@ -58,10 +58,9 @@ enum Task {
     Cluster(cluster::Options),
     /// Feeds every parser of outside input with what a fuzzer makes up: ten minutes each, needs cargo-fuzz
     Fuzz(fuzz::Options),
-    /// Measures what the agents cost against what they may cost, and writes docs/benchmarks.md: some minutes, needs root and
-    /// /dev/fuse
+    /// Measures what the agents cost, and writes docs/benchmarks.md: some minutes, needs root and /dev/fuse
     Bench(bench::Options),
-    /// The floor that `bench` measures against: makes the listed writes
+    /// What `bench` measures against: makes the listed writes
     #[command(hide = true)]
     BareWrites { root: PathBuf, list: PathBuf },
     /// The process in which `bench` makes its largest plan

@@ -36,15 +36,15 @@ fn put(path: &str, text: &str) -> Result<(), Box<dyn Error>> {
 
 /// The document with its tables made anew.
 fn with_tables(document: &str) -> Result<String, String> {
-    let document = between(document, "exit codes", &exit_reasons::codes_markdown())?;
-    between(&document, "exit reasons", &exit_reasons::markdown())
+    let document = between(document, DOCUMENT, "exit codes", "metadata", &exit_reasons::codes_markdown())?;
+    between(&document, DOCUMENT, "exit reasons", "metadata", &exit_reasons::markdown())
 }
 
-/// Puts a text between the two marks that carry this name.
-fn between(document: &str, name: &str, text: &str) -> Result<String, String> {
+/// Puts a text between the two marks that carry this name, and the command that makes it.
+pub(crate) fn between(document: &str, path: &str, name: &str, command: &str, text: &str) -> Result<String, String> {
     let (begin, end) =
-        (format!("<!-- {name}: made by cargo xtask metadata -->\n"), format!("<!-- end of {name} -->\n"));
-    let missing = || format!("{DOCUMENT} has no marks for {name}");
+        (format!("<!-- {name}: made by cargo xtask {command} -->\n"), format!("<!-- end of {name} -->\n"));
+    let missing = || format!("{path} has no marks for {name}");
     let (before, rest) = document.split_once(&begin).ok_or_else(missing)?;
     let (_, after) = rest.split_once(&end).ok_or_else(missing)?;
     Ok(format!("{before}{begin}\n{text}\n{end}{after}"))

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
+use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
+use scst_core::plan::Step;
 use scst_core::plan::storage::{Scope, converge};
 use scst_core::scst::alua::AluaState;
 use scst_core::scst::names::{DeviceName, Driver, GroupName, HandlerName, InitiatorGroup, NodeName, TargetName};
@@ -13,78 +15,50 @@ use scst_core::scst::target::LunTable;
 use scst_core::state::{Device, DeviceGroup, Lun, LunAddress, Member, Storage, TargetGroup};
 use serde::{Deserialize, Serialize};
 
+use super::Rows;
 use super::size::{Size, size};
-use super::statistics::median;
-use super::table::{Chapter, Row, number};
+use super::table::{duration, median, number};
 use crate::workspace;
 
 /// As many devices and initiator groups as the agents number, and eight ports.
 const SIZE: Size = size(256, 8, 99);
 
-/// What planning may take.
-const LIMIT: Duration = Duration::from_secs(1);
-
-/// The memory it may take, in MiB.
-const MEMORY: u64 = 256;
-
-/// What the process that plans tells.
-#[derive(Debug, Serialize, Deserialize)]
-struct Told {
-    luns: u64,
-    steps: u64,
-    seconds: f64,
-    /// Steps of the plan for what is reached already.
-    again: u64,
-    again_seconds: f64,
-    /// The most memory the process ever had, in KiB.
-    peak: u64,
-}
-
-/// The chapter, medians of `runs`.
-pub(super) fn chapter(runs: usize) -> Result<Chapter, Box<dyn Error>> {
-    let mut told = Vec::new();
-    for _ in 0..runs.max(1) {
+/// The one row, medians of `runs`.
+pub(super) fn rows(_: &Path, runs: usize) -> Rows {
+    let mut reports = Vec::new();
+    for _ in 0..runs {
         let output = Command::new(workspace::own_binary()?).arg("large-plan").output()?;
-        if !output.status.success() {
-            return Err(format!("planning ended with {}", output.status).into());
-        }
-        told.push(serde_json::from_slice::<Told>(&output.stdout)?);
+        reports.push(serde_json::from_slice::<Report>(&output.stdout)?);
     }
-    let middle = |of: fn(&Told) -> f64| median(told.iter().map(of).map(Duration::from_secs_f64).collect());
-    let last = &told[told.len() - 1];
-    let peak = told.iter().map(|told| told.peak).max().unwrap_or_default();
-    let rows = [
-        // Devices, their names in the group, LUNs, the group, two target groups of which one has 8 ports with an id each.
-        Row::shown("steps from nothing", number(last.steps)),
-        Row::exact("LUNs that they map", SIZE.luns() as u64, last.luns),
-        Row::time("time for the plan", "1 s", LIMIT, middle(|told| told.seconds)),
-        Row::exact("steps where all is reached", 0, last.again),
-        Row::time("time for that plan", "1 s", LIMIT, middle(|told| told.again_seconds)),
-        Row::count("memory at the most, in MiB", MEMORY, peak.div_ceil(1024), "").uncounted(),
-    ];
-    let note = format!(
-        "{SIZE}, {} LUNs, made by scst-core alone; the memory holds the wanted state, the found one and the plan.",
-        number(SIZE.luns() as u64)
-    );
-    Ok(Chapter::new("The largest plan", &note, &rows))
+    let middle = |of: fn(&Report) -> u64| median(reports.iter().map(of).map(Duration::from_nanos).collect());
+    let most = reports.iter().map(|report| report.5).max().unwrap_or_default();
+    let Report(luns, steps, _, again, ..) = reports[0];
+    if luns != SIZE.luns() as u64 || again != 0 {
+        return Err(format!("the plan is not that of {SIZE}: {reports:?}").into());
+    }
+    let (time, again_time) = (middle(|report| report.2), middle(|report| report.4));
+    let row = [SIZE.to_string(), number(luns), number(steps), duration(time), number(again), duration(again_time)];
+    Ok(vec![[&row[..], &[format!("{} MiB", most.div_ceil(1024))]].concat()])
 }
+
+/// What the process that plans reports: LUNs, steps and nanoseconds of the plan, steps and nanoseconds of the one for what is reached
+/// already, and the most memory that the process ever had, in KiB.
+#[derive(Debug, Serialize, Deserialize)]
+struct Report(u64, u64, u64, u64, u64, u64);
 
 /// The process that plans.
 pub(crate) fn large_plan() -> Result<ExitCode, Box<dyn Error>> {
     let (scope, wanted) = configuration(SIZE)?;
-    let began = Instant::now();
-    let plan = converge(&scope, &Storage::default(), &wanted);
-    let seconds = began.elapsed().as_secs_f64();
-    let luns = plan.steps.iter().filter(|step| matches!(step, scst_core::plan::Step::AddLun { .. })).count();
-    let steps = plan.steps.len();
-    drop(plan);
-    let found = wanted.clone();
-    let began = Instant::now();
-    let plan = converge(&scope, &found, &wanted);
-    let again_seconds = began.elapsed().as_secs_f64();
-    let (luns, steps, again) = (luns as u64, steps as u64, plan.steps.len() as u64);
-    let told = Told { luns, steps, seconds, again, again_seconds, peak: peak()? };
-    println!("{}", serde_json::to_string(&told)?);
+    let timed = |found: &Storage| -> Result<_, Box<dyn Error>> {
+        let began = Instant::now();
+        let plan = converge(&scope, found, &wanted);
+        let nanoseconds = u64::try_from(began.elapsed().as_nanos())?;
+        let luns = plan.steps.iter().filter(|step| matches!(step, Step::AddLun { .. })).count();
+        Ok((luns as u64, plan.steps.len() as u64, nanoseconds))
+    };
+    let (luns, steps, time) = timed(&Storage::default())?;
+    let (_, again, again_time) = timed(&wanted.clone())?;
+    println!("{}", serde_json::to_string(&Report(luns, steps, time, again, again_time, peak()?))?);
     Ok(ExitCode::SUCCESS)
 }
 

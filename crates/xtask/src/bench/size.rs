@@ -32,47 +32,15 @@ impl Size {
         (0..self.groups).map(group).collect::<Vec<_>>().join(";")
     }
 
-    /// The parameters of the device group's agent; with `changed`, the first device is another one.
-    pub(super) fn devices(self, changed: bool) -> Vec<(String, String)> {
-        let device = |device: usize| {
-            let name = if changed && device == 0 { "other".to_owned() } else { format!("lu{device}") };
-            (format!("device{device}"), format!("handler=vdisk_nullio,virtname={name},export0=all:{device}"))
-        };
-        (0..self.devices).map(device).collect()
-    }
-
-    /// The attributes, links and directories that a device group consists of when it is started, with one peer.
-    ///
-    /// Of a device: itself, its settings, its name in the group. Of a LUN: its directory, its device, its attribute and its name
-    /// among the exports. Of a target group: itself, its state and its id; of a local port a link, of a remote one a
-    /// directory with an id.
-    pub(super) fn wanted(self) -> u64 {
-        let (per_device, per_lun, target_group) = (1 + 4 + 1, 4, 3);
-        let target_groups = 2 * target_group + self.ports + 2 * self.ports;
-        (1 + target_groups + self.devices * per_device + self.luns() * per_lun) as u64
+    /// The parameters of the device group's agent that name its devices.
+    pub(super) fn devices(self) -> impl Iterator<Item = (String, String)> {
+        let device = |number: usize| format!("handler=vdisk_nullio,virtname=lu{number},export0=all:{number}");
+        (0..self.devices).map(move |number| (format!("device{number}"), device(number)))
     }
 }
 
 impl Display for Size {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let many = |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
-        let Self { devices, ports, groups } = *self;
-        write!(f, "{} × {} × {}", many(devices, "device"), many(ports, "port"), many(groups, "group"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_size_says_what_it_is_made_of() {
-        assert_eq!(size(256, 8, 99).luns(), 202_752);
-        assert_eq!(size(1, 2, 8).to_string(), "1 device × 2 ports × 8 groups");
-        assert_eq!(size(0, 2, 2).initiators(), "esx0=50:01:43:80:03:b0:00:00;esx1=50:01:43:80:03:b0:00:01");
-        let changed = size(2, 1, 1).devices(true);
-        assert_eq!(changed[0].1, "handler=vdisk_nullio,virtname=other,export0=all:0");
-        assert_eq!(changed[1], size(2, 1, 1).devices(false)[1]);
-        assert_ne!(size(0, 1, 1).ports_of(1), size(0, 1, 1).ports_of(2));
+        write!(f, "{} × {} × {}", self.devices, self.ports, self.groups)
     }
 }
