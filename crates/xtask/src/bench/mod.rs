@@ -152,12 +152,15 @@ fn circumstances(runs: usize, load_before: &str) -> Rows {
     let info = fs::read_to_string("/proc/cpuinfo")?;
     let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     let processors = std::thread::available_parallelism()?;
+    // This program may have changed since without a difference to the numbers.
+    let git = |words: &[&str]| said("git", &[words, &["agents", "crates/scst-core", "crates/scst-sim"]].concat());
+    let changes = if git(&["status", "--porcelain", "--"]).is_empty() { "" } else { " with changes" };
     let row = |what: &str, value: String| vec![what.to_owned(), value];
     Ok(vec![
         row("machine", format!("{processors} × {}", model.map_or("an unnamed processor", |(_, model)| model))),
         row("kernel", said("uname", &["-sr"])),
         row("load", format!("{load_before} before, {} after (of one minute; what measures is part of it)", load()?)),
-        row("commit", said("git", &["describe", "--always", "--dirty=, with changes"])),
+        row("commit", format!("{}{changes}, the last of what is measured", git(&["log", "-1", "--format=%h", "--"]))),
         row("compiler", said("rustc", &["--version"])),
         row("SCST", "3.11.0-pre, simulated".to_owned()),
         row("times", format!("medians of at least {runs} runs")),
@@ -168,9 +171,9 @@ fn load() -> Result<String, Box<dyn Error>> {
     Ok(fs::read_to_string("/proc/loadavg")?.split(' ').next().unwrap_or_default().to_owned())
 }
 
-/// The first line that a program prints of the repository.
+/// The first line that a program prints of the repository; empty without one.
 fn said(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).current_dir(workspace::root()).output();
     let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
-    text.lines().next().unwrap_or("unknown").to_owned()
+    text.lines().next().unwrap_or_default().to_owned()
 }
