@@ -195,16 +195,11 @@ set the promotion score of node alpha to 10
 
 "#]],
     );
-    plan(
-        alpha,
-        &group(),
-        "stop",
+    let stop = planned(alpha, &group(), "stop");
+    let rest = stop.strip_prefix(&planned(alpha, &group(), "demote")).expect("a stop begins as a demotion does");
+    Assert::new().action_env(DEFAULT_ACTION_ENV).eq(
+        rest.to_owned(),
         str![[r#"
-block device dummy_lu0dummy
-wait for the commands in flight of device dummy_lu0dummy
-set state transitioning on target group alpha of device group dummy
-set state standby on target group alpha of device group dummy
-unblock device dummy_lu0dummy
 set state unavailable on target group alpha of device group dummy
 unmap at once LUN 0 of initiator group vmwtest of port 21:00:00:24:ff:60:d0:10
 unmap at once LUN 0 of initiator group vmwtest of port 21:00:00:24:ff:60:d0:11

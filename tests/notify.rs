@@ -9,14 +9,7 @@ use crate::fixture::{Cluster, Fixture, Lists};
 
 /// Three nodes with the group running; what happens is watched on alpha.
 fn watched() -> Cluster {
-    let cluster = Fixture::new()
-        .node("alpha", 1)
-        .port(ALPHA[0])
-        .node("beta", 2)
-        .port(BETA[0])
-        .node("gamma", 3)
-        .port("21:00:00:24:ff:00:00:03")
-        .up();
+    let cluster = sample::three_nodes().up();
     let alpha = cluster.node("alpha");
     alpha.run(&ports(), "start").exit(0);
     alpha.run(&group(), "start").exit(0);

@@ -40,14 +40,7 @@ fn f3_a_probe_loads_no_module_and_makes_no_file() {
 
 #[test]
 fn f4_a_clone_may_have_any_number_of_nodes_and_one_instance_on_each() {
-    let cluster = Fixture::new()
-        .node("alpha", 1)
-        .port(ALPHA[0])
-        .node("beta", 2)
-        .port(BETA[0])
-        .node("gamma", 3)
-        .port("50:01:43:80:0a:0b:0c:01")
-        .up();
+    let cluster = sample::three_nodes().up();
     for node in ["alpha", "beta", "gamma"] {
         let node = cluster.node(node);
         node.run(&ports(), "start").exit(0);

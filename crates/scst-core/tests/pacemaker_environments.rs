@@ -27,6 +27,20 @@ const RUNNING: Says = Peer(PeerRole::Running);
 const STOPPED: Says = Peer(PeerRole::Stopped);
 const CHANGING: Says = Peer(PeerRole::Changing);
 
+/// The promoted node2 is set to standby, in one transition or in several.
+const STANDBY_OF_PROMOTED: &[(&str, Says)] = &[
+    ("node1-notify-pre-demote", CHANGING),
+    ("node2-notify-pre-demote", Nothing),
+    ("node1-notify-post-demote", CHANGING),
+    ("node2-notify-post-demote", Nothing),
+    ("node1-notify-pre-stop", CHANGING),
+    ("node2-notify-pre-stop", Nothing),
+    ("node1-notify-post-stop", STOPPED),
+    ("node1-notify-pre-promote", Nothing),
+    ("node1-promote", STOPPED),
+    ("node1-notify-post-promote", Nothing),
+];
+
 /// Scenario, node and call, and what it says about the other one of the two nodes.
 const MEANINGS: &[(&str, &[(&str, Says)])] = &[
     // Both nodes boot, node2 is promoted.
@@ -66,21 +80,7 @@ const MEANINGS: &[(&str, &[(&str, Says)])] = &[
         ],
     ),
     // The promoted node2 is set to standby, node1 takes over.
-    (
-        "A4-standby-of-promoted",
-        &[
-            ("node1-notify-pre-demote", CHANGING),
-            ("node2-notify-pre-demote", Nothing),
-            ("node1-notify-post-demote", CHANGING),
-            ("node2-notify-post-demote", Nothing),
-            ("node1-notify-pre-stop", CHANGING),
-            ("node2-notify-pre-stop", Nothing),
-            ("node1-notify-post-stop", STOPPED),
-            ("node1-notify-pre-promote", Nothing),
-            ("node1-promote", STOPPED),
-            ("node1-notify-post-promote", Nothing),
-        ],
-    ),
+    ("A4-standby-of-promoted", STANDBY_OF_PROMOTED),
     // node2 comes back while node1 serves.
     (
         "A5-unstandby",
@@ -161,21 +161,7 @@ const MEANINGS: &[(&str, &[(&str, Says)])] = &[
         ],
     ),
     // As A4, over several transitions.
-    (
-        "D2-score-in-demote-standby-of-promoted",
-        &[
-            ("node1-notify-pre-demote", CHANGING),
-            ("node2-notify-pre-demote", Nothing),
-            ("node1-notify-post-demote", CHANGING),
-            ("node2-notify-post-demote", Nothing),
-            ("node1-notify-pre-stop", CHANGING),
-            ("node2-notify-pre-stop", Nothing),
-            ("node1-notify-post-stop", STOPPED),
-            ("node1-notify-pre-promote", Nothing),
-            ("node1-promote", STOPPED),
-            ("node1-notify-post-promote", Nothing),
-        ],
-    ),
+    ("D2-score-in-demote-standby-of-promoted", STANDBY_OF_PROMOTED),
     // Both nodes boot with globally unique instances, node1 is promoted.
     (
         "E1-globally-unique-boot",

@@ -7,22 +7,9 @@ use super::lun::drained;
 use super::machine::Machine;
 use super::scsi::Sense;
 use super::state::{AcgId, DrvId, Flavour, Name, SessId, Session, TgtId, directory_name};
+use super::target::IO_COUNTERS;
 use super::tree::{AttrSpec, Entry, Node, RO, RW, WO};
 use super::words::matches_initiator;
-
-const COUNTERS: [&str; 11] = [
-    "bidi_cmd_count",
-    "bidi_io_count_kb",
-    "bidi_unaligned_cmd_count",
-    "none_cmd_count",
-    "read_cmd_count",
-    "read_io_count_kb",
-    "read_unaligned_cmd_count",
-    "unknown_cmd_count",
-    "write_cmd_count",
-    "write_io_count_kb",
-    "write_unaligned_cmd_count",
-];
 
 impl Machine {
     /// An initiator logs in to a target; answers the name of the session directory. ENODEV without such a target,
@@ -231,7 +218,7 @@ impl Machine {
 
     pub(super) fn session_attributes(&self, id: SessId) -> Vec<AttrSpec> {
         let mut all: Vec<AttrSpec> = vec![("active_commands", RO), ("commands", RO), ("initiator_name", RO)];
-        all.extend(COUNTERS.map(|c| (c, RW)));
+        all.extend(IO_COUNTERS.map(|c| (c, RW)));
         match self.session_driver(id).map(|(_, flavour)| flavour) {
             Some(Flavour::CopyManager) => all.push(("dif_checks_failed", RW)),
             Some(Flavour::Local) => all.extend([("force_close", WO), ("host_no", RO), ("transport_id", RW)]),
@@ -275,7 +262,7 @@ impl Machine {
             "host_no" | "sid" => format!("{}\n", id.0).into_bytes(),
             "thread_pid" => b"0 \n".to_vec(),
             "transport_id" => b"no transport id\n".to_vec(),
-            _ if COUNTERS.contains(&attr) => b"0\n".to_vec(),
+            _ if IO_COUNTERS.contains(&attr) => b"0\n".to_vec(),
             _ => session.iscsi.as_ref().and_then(|iscsi| iscsi.show(attr)).ok_or(Errno::ENOENT)?,
         })
     }

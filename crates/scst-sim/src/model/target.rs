@@ -10,8 +10,8 @@ use super::state::{AcgId, DrvId, Flavour, Name, PortKind, Target, TgtId, directo
 use super::tree::{AttrSpec, Entry, Node, RO, RW, WO};
 use super::words::c_text;
 
-/// Counters of a port, which the model leaves at zero.
-const COUNTERS: [&str; 11] = [
+/// Counters of a port and of each of its sessions.
+pub(super) const IO_COUNTERS: [&str; 11] = [
     "bidi_cmd_count",
     "bidi_io_count_kb",
     "bidi_unaligned_cmd_count",
@@ -172,7 +172,7 @@ impl Machine {
         let Some(target) = self.scst.targets.get(&id) else { return Vec::new() };
         let mut all = SHARED.to_vec();
         all.extend([("comment", RW), ("forward_dst", RW), ("forward_src", RW), ("forwarding", RW), ("rel_tgt_id", RW)]);
-        all.extend(COUNTERS.map(|c| (c, RO)));
+        all.extend(IO_COUNTERS.map(|c| (c, RO)));
         if self.features.aen_disabled {
             all.extend([("aen_disabled", RW), ("sg_tablesize", RO)]);
         }
@@ -225,7 +225,7 @@ impl Machine {
             "forward_src" => flag(target.forward_src),
             "rel_tgt_id" => keyed(target.rel_tgt_id, target.rel_tgt_id != 0),
             "sg_tablesize" => keyed(65535, false),
-            _ if COUNTERS.contains(&attr) => keyed(0, false),
+            _ if IO_COUNTERS.contains(&attr) => keyed(0, false),
             _ if SHARED.iter().any(|(shared, _)| *shared == attr) => self.show_group(target.default_acg, attr)?,
             _ => match &target.kind {
                 PortKind::Iscsi(iscsi) => iscsi.show(attr).ok_or(Errno::ENOENT)?,
