@@ -12,6 +12,8 @@ mod cluster;
 mod debian;
 mod demo;
 mod dist;
+#[cfg(test)]
+mod documents;
 mod fuzz;
 mod metadata;
 mod mounts;
