@@ -44,10 +44,10 @@ impl MissingPorts {
         default: Some("fail"),
         shortdesc: "What to do when a listed port does not exist: fail or warn",
         longdesc: "\
-What becomes of a start on a node where a port of targetports does not exist, because its HBA is dead, say. fail: the start fails \
-on this node, so that other nodes, whose ports are all there, are preferred. warn: the node starts with the ports that are there, \
-and the log and scst-ha status name the others; without any port the start fails all the same. A port that comes back later is used \
-after a restart of scst_qla2xtgt and a reload of scst_aluadg on that node. Give both agents the same value.",
+What a start does on a node where a port of targetports does not exist, for example because its HBA is dead. fail: the start fails on \
+this node, so that other nodes, which have all their ports, are preferred. warn: the node starts with the ports that exist, and the log \
+and scst-ha status name the others; without any port the start fails all the same. A port that returns later is used after a restart of \
+scst_qla2xtgt and a reload of scst_aluadg on that node. Give both agents the same value.",
         ..Parameter::TEXT
     };
 

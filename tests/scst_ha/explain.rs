@@ -14,7 +14,7 @@ fn a_reason_and_a_code_are_explained() {
     let reason = "backing store could not be opened: device dg_vm1";
     let told = alpha.tool("explain").argument(reason).go().code_is(0).programs(0);
     assert!(
-        told.stdout().starts_with(&format!("{reason}\n  exit code 1\n  Promote: the device is missing")),
+        told.stdout().starts_with(&format!("{reason}\n  exit code 1\n  Promote: the store is missing")),
         "{told:?}"
     );
     alpha.tool("explain OCF_ERR_INSTALLED").go().code_is(0).printed(str![[r#"

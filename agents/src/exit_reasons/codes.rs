@@ -19,7 +19,7 @@ const fn code(number: u8, ocf: &'static str, name: &'static str, meaning: &'stat
 
 /// All of them.
 pub const CODES: [Code; 10] = [
-    code(0, "OCF_SUCCESS", "success", "nothing; a reload that was refused answers so as well, with its reason"),
+    code(0, "OCF_SUCCESS", "success", "nothing; a refused reload, too, answers 0, with its reason"),
     code(
         1,
         "OCF_ERR_GENERIC",
@@ -28,13 +28,18 @@ pub const CODES: [Code; 10] = [
     ),
     code(2, "OCF_ERR_ARGS", "bad arguments", "this node is excluded until a cleanup; the others go on"),
     code(3, "OCF_ERR_UNIMPLEMENTED", "unimplemented", "the agent does not have the action"),
-    code(4, "OCF_ERR_PERM", "permission", "as 2; the agent does not run as root, or something forbids it"),
+    code(
+        4,
+        "OCF_ERR_PERM",
+        "permission",
+        "as 2; the agent does not run as root, or a security module forbids the access",
+    ),
     code(5, "OCF_ERR_INSTALLED", "not installed", "as 2: something is missing on this node"),
     code(
         6,
         "OCF_ERR_CONFIGURED",
         "not configured",
-        "the resource is stopped on **every** node: the configuration cannot work anywhere. Only start and validate-all answer so",
+        "the resource is stopped on **every** node: the configuration cannot work anywhere. Only start and validate-all answer 6",
     ),
     code(7, "OCF_NOT_RUNNING", "not running", "no failure where a probe or a stop expects it"),
     code(8, "OCF_RUNNING_PROMOTED", "promoted", "monitor's answer for a promoted instance"),
@@ -58,13 +63,13 @@ const fn errno(names: &'static [&'static str], meaning: &'static str) -> Errno {
 pub const ERRNOS: [Errno; 8] = [
     errno(
         &["EBUSY"],
-        "in use: a disk by another opener, an initiator group by a session, or I/O that could not be suspended for 90 s",
+        "in use: a disk by another program, an initiator group by a session; or I/O could not be suspended for 90 s",
     ),
-    errno(&["EEXIST"], "there already, and not what was wanted"),
+    errno(&["EEXIST"], "the object exists, and is not the wanted one"),
     errno(&["EBADSLT"], "the relative target id belongs to another enabled port"),
-    errno(&["EINVAL"], "refused value, or the object it names is not there"),
-    errno(&["ENOENT"], "the file, or the attribute, is not there"),
+    errno(&["EINVAL"], "the value is refused, or the object that it names does not exist"),
+    errno(&["ENOENT"], "the file, or the attribute, does not exist"),
     errno(&["EROFS", "EMEDIUMTYPE"], "a DRBD secondary that was to be opened for writing, or for reading"),
     errno(&["EACCES", "EPERM"], "not root, or a security module; exit code 4"),
-    errno(&["ENOMEM", "EIO"], "memory; the hardware or its driver. `dmesg`"),
+    errno(&["ENOMEM", "EIO"], "no memory; the hardware or its driver: see `dmesg`"),
 ];

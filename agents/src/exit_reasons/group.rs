@@ -9,17 +9,17 @@ const REASONS: [Reason; 34] = [
     row(
         "backing store could not be opened: device …",
         "1",
-        "Promote: the device is missing, held by somebody else, or not writable (yet). Order what makes it writable before the promotion. Where path and reason stand behind the name, the agent has seen it before the state was written; else `dmesg` has the kernel's errno. Clean up if `migration-threshold` was reached",
+        "Promote: the store is missing, held by another program, or not writable (yet). Order what makes it writable before the promotion. If path and reason follow the name, the agent found this before it wrote the state; otherwise `dmesg` has the kernel's errno. Clean up if `migration-threshold` was reached",
     ),
     row(
         "out of service, but the backing store is still open: device …",
         "1",
-        "Demote: the store of a device that does not follow the ALUA state (`bind_alua_state` 0) did not close either when the agent wrote 0 to its `active`. What lies below cannot be demoted while it is open. The log has what the kernel said; `dmesg`",
+        "Demote: the store of a device that does not follow the ALUA state (`bind_alua_state` 0) stayed open although the agent wrote 0 to its `active`. What lies below cannot be demoted while it is open. See the kernel's answer in the log, and `dmesg`",
     ),
     row(
         "device …: its store has … bytes, hosts were told …",
         "1, 9",
-        "Larger: change `reload` and rescan the hosts, see [grow a device](#changes). Smaller: nothing is changed, because hosts would lose what lies behind the new end. Make the store as large as it was; or take the device off its hosts, remove it and add it again",
+        "A larger store: change `reload` and rescan the hosts, see [grow a device](#changes). A smaller store: nothing is changed, because hosts would lose what lies beyond the new end. Make the store as large as it was; or remove the disk from the hosts, then remove the device and add it again",
     ),
     row(
         "device …: its store … does not exist",
@@ -29,7 +29,7 @@ const REASONS: [Reason; 34] = [
     row(
         "device …: its store … does not answer",
         "1, 9",
-        "Level 10: the file system or the disk below did not answer within a few seconds. `dmesg`; the server of a network file system",
+        "Level 10: the file system or the disk below did not answer within a few seconds. See `dmesg`, and the server of a network file system",
     ),
     row(
         "device …: no initiator group for export …",
@@ -39,17 +39,17 @@ const REASONS: [Reason; 34] = [
     row(
         "active, but the backing store is not open: device …",
         "9",
-        "Monitor: somebody closed it, or it vanished. Pacemaker recovers by itself; look below (DRBD, disk), and who wrote to `active`",
+        "Monitor: somebody closed the store, or it vanished. Pacemaker recovers by itself. Check what lies below (DRBD, disk), and who wrote to `active`",
     ),
     row(
         "device …: left blocked by an action that died",
         "1, 9",
-        "An action was killed while hosts' commands were held back. Every next action gives the block back. If it comes again: a time-out is too short, or something kills agents",
+        "An action was killed while hosts' commands were held back. The next action, whichever it is, gives the block back. If it happens again, a time-out is too short, or something kills agents",
     ),
     row(
         "device …: still blocked by a demotion that gave up: commands in flight do not end",
         "1, 9",
-        "The store, or the network to it, is stuck, and a demotion or stop gave up waiting. A process waits in the kernel to give the block back (`ps` shows one with the argument `--kernel-files-helper` in state D): leave it alone, a signal would make it go for nothing. Repair the store; hosts go on when it answers",
+        "The store, or the network to it, is stuck, and a demotion or stop gave up waiting. A process waits in the kernel to give the block back (`ps` shows one with the argument `--kernel-files-helper` in state D). Do not signal it: a signal ends it, and the block stays. Repair the store; hosts continue when it answers",
     ),
     row(
         "device …: drain failed: commands in flight … did not end in time",
@@ -59,33 +59,33 @@ const REASONS: [Reason; 34] = [
     row(
         "target group …: state is … after writing active",
         "1",
-        "Somebody else writes states, or the group vanished. Stop `scstadmin` and scripts; clean up",
+        "Another program writes states, or the group vanished. Stop `scstadmin` and scripts; clean up",
     ),
     row("target group …: state is … after writing standby", "1", "The same"),
     row(
         "target group … is transitioning, and nothing is under way",
         "1",
-        "An action died between two states. Pacemaker's recovery puts it right",
+        "An action was killed between two states. Pacemaker's recovery corrects it",
     ),
     row(
         "device group … is half there: no target group …",
         "1",
-        "Somebody deleted it, or the node has another name now. Recovery builds it again",
+        "Somebody deleted it, or the node was renamed. Recovery builds it again",
     ),
     row(
         "device group … is half there: its start did not end",
         "1",
-        "A start was killed. Recovery completes or removes it. If it comes again, raise the time-out of start",
+        "A start was killed. Recovery completes or removes the group. If it happens again, raise the time-out of start",
     ),
     row(
         "device group … is half there: without …",
         "1",
-        "Its devices are gone: somebody deleted them, or `scst_vdisk` was unloaded. Recovery adds them",
+        "Its devices are missing: somebody deleted them, or `scst_vdisk` was unloaded. Recovery adds them",
     ),
     row(
         "device … exists with a handler that is not ours",
         "1",
-        "A device of that name was made by somebody else with another handler. Delete it, or choose another `virtname`",
+        "Another program made a device of that name with another handler. Delete it, or choose another `virtname`",
     ),
     row(
         "LUN … of group … is device …, wanted for … on port …",
@@ -102,7 +102,7 @@ const REASONS: [Reason; 34] = [
     row(
         "port … is missing in target group …",
         "1",
-        "Level 10. The port is not a member, or only as a name. Recovery puts it right",
+        "Level 10. The port is no member, or only its name is. Recovery corrects it",
     ),
     row(
         "LUN … of … with device … is still there",
@@ -128,32 +128,32 @@ const REASONS: [Reason; 34] = [
     row(
         "… reservations are not shared, DLM shows no lockspace: …",
         "5",
-        "DLM runs and has not let this node into the device's lockspace: no quorum, or a node that was lost has not been fenced (`dlm_tool ls`, `dlm_tool status`). What was added is taken back. Clean up when the cluster is whole",
+        "DLM runs, but this node has not joined the device's lockspace: there is no quorum, or a lost node has not been fenced (`dlm_tool ls`, `dlm_tool status`). The start undoes what it added. Clean up when the cluster is complete",
     ),
     row(
         "… this node is not in the lockspace …",
         "5",
-        "The kernel shows the lockspace, and dlm_controld does not count this node in it: `dlm_tool ls`. Fence the node or restart dlm_controld while no group runs",
+        "The kernel shows the lockspace, but for dlm_controld this node is no member: `dlm_tool ls`. Fence the node, or restart dlm_controld while no group runs",
     ),
     row(
         "reservations are not shared any more, the lockspace is gone: device …",
         "1, 9",
-        "Other nodes do not see what hosts reserve here. promote: the group stays closed; level-10 monitor: 9 promoted, 1 standby. Let dlm_controld run here, then stop and start the resource on this node",
+        "Other nodes do not see what hosts reserve here. The promotion does not open the group; a level-10 monitor answers 9 if promoted, else 1. Start dlm_controld here, then stop and start the resource on this node",
     ),
     row(
         "device …: it has … bytes on node …, hosts are told … by node …",
         "5, 1, 0",
-        "Hosts would find the disk cut off after a failover. Make the store as large as on the other node. 1: level-10 monitor of a standby",
+        "After a failover hosts would find the disk truncated. Make the store as large as on the other node. Exit code 1: level-10 monitor of a standby",
     ),
     row(
         "device …: its blocks have … bytes on node …, … on node …",
         "5, 1, 0",
-        "Another `blocksize`, or stores with different logical blocks (4Kn and 512e). Say `blocksize`, with the resource stopped on all nodes",
+        "The nodes have another `blocksize`, or stores with different logical blocks (4Kn and 512e). Set `blocksize`, with the resource stopped on all nodes",
     ),
     row(
         "device …: hosts know it as … by node …, as … by node …",
         "5, 1, 0",
-        "Hosts would take it for another disk. Another `naa_id`, `eui64_id` or `t10devid`, or one that was changed while the other node ran: stop the resource on all nodes, then start it",
+        "Hosts would take it for another disk. The nodes have another `naa_id`, `eui64_id` or `t10devid`, or it was changed while the other node ran: stop the resource on all nodes, then start it",
     ),
     row("no device group and no device of ours", "7", "Not running"),
 ];

@@ -9,7 +9,7 @@ const REASONS: [Reason; 6] = [
     row(
         "module … could not be loaded: …",
         "5",
-        "Install SCST's modules for the running kernel (`uname -r`); for `qla2x00tgt` see also whether the kernel's own `qla2xxx` is loaded",
+        "Install SCST's modules for the running kernel (`uname -r`); for `qla2x00tgt`, check also whether the kernel's own `qla2xxx` is loaded",
     ),
     row(
         "directory … could not be created: …",
@@ -19,17 +19,17 @@ const REASONS: [Reason; 6] = [
     row(
         "backing store does not exist: …",
         "5",
-        "All that are missing are named. Start what makes them first, on this node as well: see [storage below](#drbd-lvm-and-files-below). Clean up",
+        "The reason names all missing stores. Start what provides them before the group, on this node as well: see [storage below](#drbd-lvm-and-files-below). Clean up",
     ),
     row(
         "device … cannot be added: …",
         "5",
-        "`device0` cannot be had on this node, for the reason behind it; other devices would be left out with the same words in the log. Correct the key, or install the SCST that knows it. Clean up",
+        "This node cannot add `device0`, for the reason that follows; another device would be left out, with the same words in the log. Correct the key, or install an SCST that knows it. Clean up",
     ),
     row(
         "state file … could not be written",
         "1",
-        "The demotion does not begin, because blocks that nobody remembers would never be given back. Is `/run` full or read-only?",
+        "The demotion does not begin: without the state file, nobody would know which blocks to give back. Is `/run` full or read-only?",
     ),
     row("state file … could not be written: …", "1", "The same"),
 ];

@@ -5,8 +5,8 @@ use super::row::{Chapter, Reason, row};
 /// The chapter.
 pub(super) const CHAPTER: Chapter = Chapter {
     title: "The parameters",
-    opening: "Of these, start tells the first one that makes it impossible; `validate-all` names them all and fails for each, with further ones in the
-log. Before them stand the parameter, the place in it and the value, as in
+    opening: "Start reports the first of these that makes it impossible. `validate-all` fails for each of them and names them all, further ones in the log.
+A reason begins with the parameter, the place in it and the value, as in
 `device3: export1 \"esx1:20000\": the LUN is over 16383, export left out`. Correct the parameter; after exit 6 clean up.",
     reasons: &REASONS,
 };
@@ -14,7 +14,7 @@ log. Before them stand the parameter, the place in it and the value, as in
 const REASONS: [Reason; 18] = [
     row("… is required and not set", "6, 1", "A required parameter is missing"),
     row("… is not a parameter of this agent, ignored", "6", "Misspelt"),
-    row("no usable configuration", "6", "The log has more"),
+    row("no usable configuration", "6", "The log has the findings"),
     row("… (and … more, see the log)", "6", "The first of several findings"),
     row("… no name of a device group: …", "6", "`groupname`: 1 to 16 letters, digits and hyphens"),
     row("… unknown driver: …", "6", "`tgtdriver`: see the next line"),
@@ -36,14 +36,14 @@ const REASONS: [Reason; 18] = [
     row(
         "… stands before the first initiator group, left out",
         "6",
-        "An initiator without a group; perhaps a `=` is missing",
+        "An initiator has no group; perhaps a `=` is missing",
     ),
-    row("… has no valid initiator, it is created all the same", "6", "An empty group"),
+    row("… has no valid initiator, it is created all the same", "6", "The group is empty. Correct its initiators"),
     row("… is named twice in this group, the second one is left out", "6", "Delete one"),
     row(
         "… is in an earlier group as well, which is the one that counts",
         "–",
-        "Advice only: a host's port is in two groups, SCST takes the first",
+        "Advice only: an initiator is in two groups, and SCST uses the first",
     ),
-    row("… left out: …", "6", "This initiator cannot be read; the rest of the line says why"),
+    row("… left out: …", "6", "The agent cannot read this initiator; the rest of the line says why"),
 ];

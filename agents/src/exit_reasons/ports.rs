@@ -9,13 +9,13 @@ const REASONS: [Reason; 8] = [
     row(
         "port … does not exist",
         "1",
-        "Monitor: the HBA or its driver is gone. See `dmesg`, and [replacing an HBA](#replacing-an-hba)",
+        "Monitor: the HBA or its driver vanished. See `dmesg`, and [replacing an HBA](#replacing-an-hba)",
     ),
-    row("port … is not enabled", "1", "Somebody disabled it. Recovery enables it"),
+    row("port … is not enabled", "1", "Somebody disabled the port. Recovery enables it"),
     row(
         "port … has relative target id …, not its own",
         "1",
-        "Somebody else numbered it, or `targetports` was sorted anew under running ports. Recovery sets it; the port goes down for that",
+        "Another program set the number, or `targetports` was reordered while ports ran. Recovery sets the number; the port goes down for that",
     ),
     row(
         "initiator group … of port … is missing",
@@ -26,8 +26,8 @@ const REASONS: [Reason; 8] = [
     row(
         "still to be done: …",
         "1",
-        "Stop: what is named is still there. The log has the step that failed; the node is fenced",
+        "Stop: the named objects still exist. The log has the step that failed; the node is fenced",
     ),
     row("no target port of this node is up", "7", "Not running"),
-    row("not running, nothing to reload", "7", "A reload of a stopped instance. Nothing is to be done"),
+    row("not running, nothing to reload", "7", "A reload of a stopped instance. Do nothing"),
 ];

@@ -9,55 +9,55 @@ const REASONS: [Reason; 15] = [
     row(
         "E… reading …",
         "1, 4",
-        "An attribute could not be read. EACCES: run as root. EIO, ENODEV: the object is going away, or its driver is ill; `dmesg`",
+        "An attribute could not be read. EACCES: run as root. EIO, ENODEV: the object is vanishing, or its driver has failed; see `dmesg`",
     ),
     row(
         "E… listing …",
         "1, 4",
-        "The same for a directory. EIO below `initiators`: an initiator name with a `/` in it was added by hand; delete it (`echo clear` to its `mgmt`)",
+        "The same for a directory. EIO below `initiators`: somebody added an initiator name with a `/` by hand; delete it (`echo clear` to its `mgmt`)",
     ),
-    row("E… writing … to …", "1, 4", "The kernel refused a command: see above"),
+    row("E… writing … to …", "1, 4", "The kernel refused a command: see the chapter before"),
     row(
         "E… writing …",
         "1",
-        "The file that actions of one group wait for each other by cannot be made below `/run/resource-agents`. ENOSPC, EROFS: is `/run` full or read-only? ELOOP: the file, or the directory, is a link; no agent makes one, so find out who did, and remove it",
+        "The agent cannot make the lock file of the group below `/run/resource-agents`. ENOSPC, EROFS: is `/run` full or read-only? ELOOP: the file, or the directory, is a link; no agent makes one, so find out who did, and remove it",
     ),
     row(
         "no answer within … ms …",
         "1",
-        "The kernel goes on with the operation, the agent does not wait longer. Something in it waits for I/O: `dmesg`, the store below, `scst-ha status` (blocked, in flight). If the hardware is merely slow, raise the operation's time-out",
+        "The agent stopped waiting; the kernel continues with the operation, which waits for I/O. See `dmesg`, the store below, `scst-ha status` (blocked, in flight). If the hardware is only slow, raise the operation's time-out",
     ),
     row(
         "the end of another action on … did not happen within … ms",
         "1",
-        "Two actions of one resource at a time: one by hand beside the cluster's, or one that hangs. `ps` shows it",
+        "Two actions of one resource run at a time: one was started by hand, or one hangs. `ps` shows it",
     ),
     row(
         "… did not happen within … ms",
         "1",
-        "A command was accepted and its effect did not come. More time helps if the hardware is slow; else `dmesg`",
+        "The kernel accepted a command, and its effect did not follow. Raise the time-out if the hardware is slow; otherwise see `dmesg`",
     ),
     row(
         "… holds …, which is not …",
         "1",
-        "An attribute of SCST with an unexpected text. A version that is not known: please report it",
+        "An attribute of SCST has an unexpected text, perhaps of an unknown version: please report it",
     ),
     row(
         "… has a name that no command can carry",
         "1",
-        "Somebody made an object with a blank, `=`, `;` or `/` in its name that our devices are exported to. Delete it by hand",
+        "Our devices are exported to an object with a blank, `=`, `;` or `/` in its name, which somebody made. Delete it by hand",
     ),
     row(
         "… is not a port of another machine, so this would act on the local devices",
         "1",
-        "A port of the peer's list is a target of *this* machine as well, so the kernel takes the peer's target group for ours. The list, or the target, is in the wrong place",
+        "A port of the peer's list is a target of *this* machine as well, so the kernel takes the peer's target group for ours. Correct the list, or remove the target",
     ),
     row(
         "ended by a signal before …",
         "1",
-        "SIGTERM, or Ctrl-C by hand. Blocks were given back; the next action goes on from there",
+        "The action got SIGTERM, or Ctrl-C by hand. It gave its blocks back; the next action continues from there",
     ),
-    row("… internal error …", "1", "A fault of the agent. The log has file and line: please report it"),
+    row("… internal error …", "1", "The agent has a fault. The log has file and line: please report it"),
     row(
         "… is not an action of …",
         "3",
@@ -67,6 +67,6 @@ const REASONS: [Reason; 15] = [
     row(
         "… not host and a number",
         "1",
-        "Not seen in practice: an entry of `/sys/class/fc_host` of another form is passed over",
+        "Not seen in practice: the agent ignores an entry of `/sys/class/fc_host` of another form",
     ),
 ];

@@ -24,12 +24,12 @@ impl Reservations {
         default: Some("local"),
         shortdesc: "Who knows the persistent reservations of hosts: local or shared",
         longdesc: "\
-What becomes of SCSI-3 persistent reservations (Windows failover clusters, fence_scsi, fence_mpath, clustered VMDKs) when another node is \
-promoted. local: every node has its own, and a failover forgets them. shared: all nodes have the same, kept by the cluster's lock manager: \
-dlm_controld must run on every node before the group starts and as long as it runs (order and colocation with its clone), and fencing must \
-be on, because DLM waits for a lost node until it is fenced. Where no lock manager runs, a start fails on that node (exit code 5). Give all \
-nodes the same value. A change takes effect when the resource is restarted, on all nodes at once; until then the log names the devices. \
-PREEMPT AND ABORT ends commands on the node it was sent to only.",
+What becomes of SCSI-3 persistent reservations (Windows failover clusters, fence_scsi, fence_mpath, clustered VMDKs) when another node \
+is promoted. local: every node has its own, and a failover loses them. shared: all nodes have the same, kept by DLM, the cluster's lock \
+manager. dlm_controld must run on every node before the group starts and as long as it runs (order and colocation with its clone), and \
+fencing must be on, because DLM waits for a lost node until it is fenced. If no lock manager runs, the start fails on that node (exit \
+code 5). Give all nodes the same value. A change takes effect when the resource is restarted, on all nodes at once; until then the log \
+names the devices. PREEMPT AND ABORT ends only commands on the node to which it was sent.",
         ..Parameter::TEXT
     };
 

@@ -10,28 +10,26 @@ pub const TABLE: &AgentTable = &AgentTable {
     version: env!("CARGO_PKG_VERSION"),
     shortdesc: "Fibre Channel target ports of SCST with their initiator groups",
     longdesc: "\
-Sets up the QLogic Fibre Channel ports of a node as SCST targets and takes them down again. For each port of the node it \
-creates the initiator groups, puts the initiators into them, gives every group an I/O group and the port its relative target \
-port identifier, and enables the port last, so that no host sees a port that is half set up.
+Sets up the QLogic Fibre Channel ports of a node as SCST targets and takes them down again. For each port it creates the initiator \
+groups, puts the initiators into them, gives every group an I/O group and the port its relative target port identifier. It enables the \
+port last, so that no host sees an incomplete port.
 
-The ports of a node are not a parameter but the permanent node attribute targetports: a comma-separated list of WWPNs, for \
-example
+The ports of a node are not a parameter but the permanent node attribute targetports: a comma-separated list of WWPNs, for example
 
     crm_attribute --node alpha --name targetports --update \"21:00:00:24:ff:60:d0:10,21:00:00:24:ff:60:d0:11\"
 
-Only names of target-capable ports of that node belong there. The order is significant: relative target port identifier and \
-I/O groups are numbers made of the node's id and the place in the list (node id x 100 + place), so that all nodes come to the \
-same numbers without talking to each other. Add new ports at the end. Node ids up to 654 with up to 99 ports and 99 initiator \
-groups can be numbered this way.
+List only ports of that node that can be targets. The order is significant: relative target port identifiers and I/O groups are computed \
+from the node's id and the place in the list (node id x 100 + place), so all nodes compute the same numbers without communication. Add \
+new ports at the end. Node ids go up to 654, with up to 99 ports and 99 initiator groups.
 
-Run it as a clone, so that every node has its ports up, and let the scst_aluadg resources start after it. A stop removes the \
-initiator groups of this resource and disables the ports; what others created on the ports is left alone.
+Run it as a clone, so that every node has its ports up, and let the scst_aluadg resources start after it. A stop removes the initiator \
+groups of this resource and disables the ports; it leaves alone what others created on the ports.
 
 One resource sets up all ports of a node. A second one of this agent on the same node does not start (exit code 2, naming a port and the \
 resource that has it) and changes nothing: put all initiator groups into the parameter of the first.
 
-Stopping disconnects every host from this node's ports. A change of the parameter initiators is carried out while everything \
-runs; resources of scst_aluadg have to be reloaded afterwards if a new group is to see their devices (see their parameter reload).",
+A stop disconnects every host from this node's ports. A change of the parameter initiators is carried out while everything runs. If a \
+new group is to see devices, reload their scst_aluadg resources afterwards (see their parameter reload).",
     parameters: &[
         Parameter {
         name: "initiators",
@@ -47,21 +45,20 @@ The initiator groups of every port, each with the WWPNs of its initiators:
 
     name=wwpn,wwpn; name2=wwpn
 
-Put all ports of one host into one group: commands of a group are ordered together, on all ports, by an I/O group of its own. \
-The exports of scst_aluadg name these groups.
+Put all ports of one host into one group: SCST orders the commands of a group together, on all ports, by the group's own I/O group. The \
+exports of scst_aluadg name these groups.
 
-Groups are separated by semicolons or white space, WWPNs by commas; a blank after a comma does no harm. A group's name consists \
-of letters and digits and should not be longer than 8 characters; dashes, underscores and dots are possible. A WWPN is 16 hex \
-digits: in pairs joined by colons (21:00:00:24:ff:60:d0:10) or dashes, or without anything between, also behind 0x or naa. Upper \
-case is read as lower case.
+Separate groups by semicolons or white space, WWPNs by commas; a blank after a comma does no harm. A group's name consists of letters \
+and digits and should not be longer than 8 characters; dashes, underscores and dots are possible. A WWPN is 16 hex digits: in pairs \
+joined by colons (21:00:00:24:ff:60:d0:10) or dashes, or without separators, also after 0x or naa. Upper case is read as lower case.
 
-A group with a bad name, a group named twice and a bad WWPN are left out with a warning in the log; a group without any valid \
-WWPN is created empty. validate-all names every such mistake and fails. Without a single valid group the resource does not start.
+A group with a bad name, a group named twice and a bad WWPN are left out with a warning in the log; a group without any valid WWPN is \
+created empty. validate-all names every such mistake and fails. Without a single valid group the resource does not start.
 
-The order matters: the n-th group has the I/O group number node id x 100 + n. After a change of the order all numbers are set \
-anew, which does not disturb the hosts. At most 99 groups are possible.
+The order matters: the n-th group has the I/O group number node id x 100 + n. A change of the order sets all numbers anew, which does \
+not disturb the hosts. At most 99 groups are possible.
 
-A change is made effective by a reload, without interruption for initiators that stay in their group.",
+A reload applies a change, without interruption for initiators that stay in their group.",
     },
         MissingPorts::PARAMETER,
     ],
