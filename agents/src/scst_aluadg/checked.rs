@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use scst_core::ocf::exit::Failure;
-use scst_core::ocf::param::{Finding, Severity};
+use scst_core::ocf::param::{Effect, Finding};
 use scst_core::scst::names::DeviceName;
 
+use super::device::DEVICE;
 use super::params::Params;
 use super::stores;
 use super::wanted::Mistakes;
@@ -35,19 +36,20 @@ pub(super) fn checked(host: &Host<'_>) -> Result<Checked, Failure> {
 /// What an operator mistyped in a configuration that is not bad as a whole: such a device is left out of a start, but a
 /// reload must not take it from its hosts.
 pub(super) fn mistakes(findings: &[Finding], params: &Params, configured: &BTreeSet<DeviceName>) -> Mistakes {
-    let faults = || findings.iter().filter(|finding| finding.severity >= Severity::Warning);
     let used: BTreeMap<String, &DeviceName> =
-        params.devices.iter().map(|device| (format!("device{}", device.index), &device.name)).collect();
+        params.devices.iter().map(|device| (device.parameter(), &device.name)).collect();
     let names = used.values().copied().collect::<BTreeSet<_>>();
-    let exports = faults().filter(|fault| fault.position.as_ref().is_some_and(|at| at.starts_with("export")));
-    let left_out: BTreeSet<&String> = faults()
-        .map(|fault| &fault.parameter)
-        .filter(|name| name.starts_with("device") && !used.contains_key(*name))
-        .collect();
+    let of = |effect| findings.iter().filter(move |finding| finding.effect == effect);
+    // `deviceI` for `device1` is a device, too, that somebody meant.
+    let mistyped = of(Effect::Ignored).filter(|finding| finding.parameter.starts_with(DEVICE));
+    let left_out: BTreeSet<&String> = of(Effect::LeftOut).chain(mistyped).map(|finding| &finding.parameter).collect();
     let devices: BTreeSet<_> = configured.iter().filter(|name| !names.contains(name)).cloned().collect();
     Mistakes {
         unnamed: left_out.len() > devices.len(),
         devices,
-        exports: exports.filter_map(|fault| used.get(&fault.parameter)).map(|name| (*name).clone()).collect(),
+        exports: of(Effect::PartLeftOut)
+            .filter_map(|finding| used.get(&finding.parameter))
+            .map(|name| (*name).clone())
+            .collect(),
     }
 }

@@ -21,7 +21,7 @@ pub(super) fn open(
 ) -> Result<Vec<DeviceName>, Error> {
     let mut open = Vec::new();
     for device in members.iter().filter(|device| instance.owns(device)) {
-        if host.observer().says_open(device)? {
+        if host.observer().says_open(device)? == Some(true) {
             open.push(device.clone());
         }
     }

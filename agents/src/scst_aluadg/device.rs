@@ -10,6 +10,9 @@ use scst_core::scst::values::{BackingPath, BlockSize, Eui64Id, NaaId, T10DevId, 
 /// How many of the parameters `device0`, `device1`, … exist.
 pub const DEVICES: u16 = 256;
 
+/// How the parameter of each of them begins; its number follows.
+pub(super) const DEVICE: &str = "device";
+
 /// One device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own in SCST, with its own attribute")]
@@ -116,7 +119,7 @@ impl fmt::Display for Export {
 impl DeviceParams {
     /// The parameter it comes from.
     pub fn parameter(&self) -> String {
-        format!("device{}", self.index)
+        format!("{DEVICE}{}", self.index)
     }
 
     /// Its serial number and its T10 identification: those that were chosen, else the kernel's.

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use scst_core::error::Error;
 use scst_core::plan::storage::not_known;
+use scst_core::scst::device_attribute::{BLOCKSIZE, CLUSTER_MODE, T10_DEV_ID, THIN_PROVISIONED};
 use scst_core::scst::host_id::ClusterId;
 use scst_core::scst::identity;
 use scst_core::scst::names::HandlerName;
@@ -78,7 +79,8 @@ impl Facts {
     }
 
     fn device(&self, mut device: DeviceParams) -> DeviceParams {
-        let said = [("blocksize", device.blocksize.is_some()), ("thin_provisioned", device.thin_provisioned.is_some())];
+        let said =
+            [(BLOCKSIZE.name, device.blocksize.is_some()), (THIN_PROVISIONED.name, device.thin_provisioned.is_some())];
         let store = device.filename.as_ref().and_then(|path| self.block_sizes.get(path.as_str()).copied());
         let default = match store {
             Some(size) if size > BlockSize::DEFAULT.bytes() => BlockSize::parse(&size.to_string()),
@@ -86,8 +88,9 @@ impl Facts {
         };
         let size = device.blocksize.unwrap_or(default.unwrap_or(BlockSize::DEFAULT));
         device.blocksize = Some(size);
-        let asked = said.map(|(key, said)| (key, said || (key == "blocksize" && size != BlockSize::DEFAULT)));
-        let shared = [("cluster_mode", device.shared), ("t10_dev_id", device.shared && device.t10devid.is_some())];
+        let asked = said.map(|(key, said)| (key, said || (key == BLOCKSIZE.name && size != BlockSize::DEFAULT)));
+        let shared =
+            [(CLUSTER_MODE.name, device.shared), (T10_DEV_ID.name, device.shared && device.t10devid.is_some())];
         let known = self.parameters.get(&device.handler);
         let unknown = asked.into_iter().chain(shared).find(|(key, asked)| {
             let lacks = |known: &Vec<String>| known.iter().all(|name| name != key);

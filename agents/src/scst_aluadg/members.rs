@@ -96,8 +96,7 @@ impl Members {
     /// Opens those that the state of the group does not open, because they do not follow it: the shell agents add files so, and a
     /// demotion of ours has closed them. Before the state: a closed file must not be met by a command.
     pub(super) fn open_what_does_not_follow(&self) -> Vec<Step> {
-        let follows = |device: &Device| device.settings.get("bind_alua_state").is_some_and(|on| on == "1");
-        let closed = self.devices.iter().filter(|(_, device)| device.active == Some(false) && !follows(device));
+        let closed = self.devices.iter().filter(|(_, device)| device.active == Some(false) && !device.follows_state());
         closed.map(|(name, _)| Step::Open { device: name.clone() }).collect()
     }
 

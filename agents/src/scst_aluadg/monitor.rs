@@ -104,7 +104,7 @@ fn serving(
     let broken = |reason: String| Err(Failure::new(ExitCode::FailedPromoted, reason));
     let mut closed = Vec::new();
     for device in members.iter().filter(|device| instance.owns(device)) {
-        if host.observer().says_closed(device)? {
+        if host.observer().says_open(device)? == Some(false) {
             closed.push(device.as_str());
         }
     }

@@ -13,6 +13,7 @@ use scst_core::ocf::param::{Finding, Severity};
 use scst_core::scst::names::{DeviceName, Driver, GroupName};
 
 use self::distinct::{distinct, one_device_per_lun, same_store};
+use super::device::DEVICE;
 pub use super::device::{DeviceParams, Export, ExportGroup};
 use super::grammar::{self, Parsed};
 use super::same_disk;
@@ -96,7 +97,7 @@ impl Params {
 /// The devices that are set, with number and parameter name.
 fn configured(env: &Env) -> impl Iterator<Item = (u8, String, &str)> {
     (0..=u8::MAX).filter_map(|index| {
-        let name = format!("device{index}");
+        let name = format!("{DEVICE}{index}");
         let text = env.param(&name)?;
         Some((index, name, text))
     })

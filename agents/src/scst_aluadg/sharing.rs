@@ -1,7 +1,7 @@
 //! The parameter `reservations`: whether the nodes share the persistent reservations of hosts, and which devices can.
 
 use scst_core::ocf::env::Env;
-use scst_core::ocf::param::{Finding, Parameter};
+use scst_core::ocf::param::{Effect, Finding, Parameter};
 use scst_core::scst::dlm;
 
 use super::device::DeviceParams;
@@ -62,7 +62,8 @@ pub(super) fn refuse_unnamable(devices: &mut Vec<DeviceParams>, findings: &mut V
             let reason = "no lockspace can be named after it: with reservations=shared only letters, digits, - and _";
             let finding = match device.index {
                 0 => Finding::error(&device.parameter(), reason),
-                _ => Finding::warning(&device.parameter(), format_args!("{reason}, device left out")),
+                _ => Finding::warning(&device.parameter(), format_args!("{reason}, device left out"))
+                    .effect(Effect::LeftOut),
             };
             findings.push(finding.at("t10devid").value(t10.as_str()));
         }

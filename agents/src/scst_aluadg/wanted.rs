@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use scst_core::cluster::Topology;
 use scst_core::ocf::notify::{Lists, PeerRole};
 use scst_core::scst::alua::AluaState;
+use scst_core::scst::device_attribute as attribute;
 use scst_core::scst::names::{DeviceName, HandlerName, InitiatorGroup, NodeName, TargetName};
 use scst_core::scst::target::LunTable;
 use scst_core::state::{Device, DeviceGroup, Lun, LunAddress, Member, Storage, TargetGroup};
@@ -105,45 +106,47 @@ fn devices(params: &Params) -> BTreeMap<DeviceName, Device> {
 }
 
 fn wanted_device(params: &DeviceParams) -> Device {
-    let flag = |on: bool| String::from(if on { "1" } else { "0" });
-    let mut settings = BTreeMap::from([
-        ("read_only", flag(params.read_only)),
-        ("removable", flag(params.removable)),
-        ("rotational", flag(params.rotational)),
-        ("cluster_mode", flag(params.shared)),
-    ]);
-    if params.handler.has_backing() {
-        settings.insert("nv_cache", flag(params.nv_cache));
-    } else {
-        settings.insert("dummy", flag(params.dummy));
-    }
-    if let Some(write_through) = params.effective_write_through() {
-        settings.insert("write_through", flag(write_through));
-    }
-    if params.handler == HandlerName::VdiskFileio {
-        // Otherwise the file stays open in standby, and its page cache does not see what the active node writes.
-        settings.insert("bind_alua_state", flag(true));
-    }
-    let mut setting = |name, value: Option<String>| settings.extend(value.map(|value| (name, value)));
-    setting("blocksize", params.blocksize.map(|size| size.to_string()));
-    setting("thin_provisioned", params.thin_provisioned.map(flag));
-    let mut identity = BTreeMap::from([("prod_id", params.prod_id.clone().unwrap_or_else(|| "SCST".to_owned()))]);
-    identity.extend(params.t10devid.iter().map(|id| ("t10_dev_id", id.to_string())));
-    identity.extend(params.usn.iter().map(|usn| ("usn", usn.to_string())));
-    identity.extend(params.naa_id.iter().map(|naa| ("naa_id", naa.to_string())));
-    identity.extend(params.eui64_id.iter().map(|eui| ("eui64_id", eui.to_string())));
-    identity.extend(params.prod_rev_lvl.iter().map(|level| ("prod_rev_lvl", level.clone())));
-    identity.extend(params.inq_vend_specific.iter().map(|text| ("inq_vend_specific", text.clone())));
-    identity.extend(params.vend_specific_id.iter().map(|id| ("vend_specific_id", id.clone())));
-    Device {
+    let flag = |on: bool| Some(String::from(if on { "1" } else { "0" }));
+    let has_store = params.handler.has_backing();
+    // Otherwise a file stays open in standby, and its page cache does not see what the active node writes.
+    let follows_state = params.handler == HandlerName::VdiskFileio;
+    let values = [
+        (attribute::READ_ONLY, flag(params.read_only)),
+        (attribute::REMOVABLE, flag(params.removable)),
+        (attribute::ROTATIONAL, flag(params.rotational)),
+        (attribute::CLUSTER_MODE, flag(params.shared)),
+        (attribute::NV_CACHE, flag(params.nv_cache).filter(|_| has_store)),
+        (attribute::DUMMY, flag(params.dummy).filter(|_| !has_store)),
+        (attribute::WRITE_THROUGH, params.effective_write_through().and_then(flag)),
+        (attribute::BIND_ALUA_STATE, flag(true).filter(|_| follows_state)),
+        (attribute::BLOCKSIZE, text(params.blocksize.as_ref())),
+        (attribute::THIN_PROVISIONED, params.thin_provisioned.and_then(flag)),
+        (attribute::PROD_ID, Some(params.prod_id.clone().unwrap_or_else(|| "SCST".to_owned()))),
+        (attribute::T10_DEV_ID, text(params.t10devid.as_ref())),
+        (attribute::USN, text(params.usn.as_ref())),
+        (attribute::NAA_ID, text(params.naa_id.as_ref())),
+        (attribute::EUI64_ID, text(params.eui64_id.as_ref())),
+        (attribute::PROD_REV_LVL, params.prod_rev_lvl.clone()),
+        (attribute::INQ_VEND_SPECIFIC, params.inq_vend_specific.clone()),
+        (attribute::VEND_SPECIFIC_ID, params.vend_specific_id.clone()),
+        (attribute::THREADS_NUM, text(params.threads_num.as_ref())),
+    ];
+    let mut device = Device {
         handler: Some(params.handler),
-        filename: params.filename.as_ref().map(ToString::to_string),
-        settings,
-        identity,
-        tuning: params.threads_num.iter().map(|number| ("threads_num", number.to_string())).collect(),
+        filename: text(params.filename.as_ref()),
         refused: params.refused.clone(),
         ..Device::default()
+    };
+    for (attribute, value) in values {
+        if let Some(value) = value {
+            device.set(attribute, value);
+        }
     }
+    device
+}
+
+fn text<T: ToString>(value: Option<&T>) -> Option<String> {
+    value.map(ToString::to_string)
 }
 
 /// Every export on every local port, as far as its initiator group is there.

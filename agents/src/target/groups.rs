@@ -3,7 +3,9 @@
 //! `;` and white space separate groups. A word without `=` continues the initiators of the group before it, so that a blank after
 //! a comma loses nothing. What is wrong is named and left out; only a configuration without any group is wrong as a whole.
 
-use scst_core::ocf::param::Finding;
+use std::fmt;
+
+use scst_core::ocf::param::{Effect, Finding};
 use scst_core::scst::names::{InitiatorGroup, InitiatorName, NameError};
 
 /// The parameter.
@@ -36,12 +38,12 @@ pub fn parse(text: &str, read: &Read<'_>, findings: &mut Vec<Finding>) -> Groups
                 current = match InitiatorGroup::parse(name) {
                     Err(error) => {
                         let reason = format!("bad name of an initiator group, left out: {error}");
-                        findings.push(Finding::warning(INITIATORS, reason).at(ordinal(place)).value(name));
+                        findings.push(left_out(reason, ordinal(place), name));
                         Current::Refused
                     }
                     Ok(group) if groups.iter().any(|(known, _)| *known == group) => {
                         let reason = "this initiator group is named twice, the second one is left out";
-                        findings.push(Finding::warning(INITIATORS, reason).at(ordinal(place)).value(name));
+                        findings.push(left_out(reason, ordinal(place), name));
                         Current::Refused
                     }
                     Ok(group) => {
@@ -57,7 +59,7 @@ pub fn parse(text: &str, read: &Read<'_>, findings: &mut Vec<Finding>) -> Groups
             (Current::Accepted, Some((group, initiators))) => add(group, initiators, wwns, read, findings),
             (Current::None, _) | (Current::Accepted, None) => {
                 let reason = "stands before the first initiator group, left out";
-                findings.push(Finding::warning(INITIATORS, reason).at(ordinal(place)).value(word));
+                findings.push(left_out(reason, ordinal(place), word));
             }
             // Named with its group already.
             (Current::Refused, _) => {}
@@ -65,6 +67,11 @@ pub fn parse(text: &str, read: &Read<'_>, findings: &mut Vec<Finding>) -> Groups
     }
     remark(&groups, findings);
     groups
+}
+
+/// A group or an initiator does not come about.
+fn left_out(reason: impl fmt::Display, at: impl fmt::Display, text: &str) -> Finding {
+    Finding::warning(INITIATORS, reason).effect(Effect::PartLeftOut).at(at).value(text)
 }
 
 /// Adds the initiators of one word to their group.
@@ -76,9 +83,7 @@ fn add(
     findings: &mut Vec<Finding>,
 ) {
     for wwn in wwns.split(',').filter(|wwn| !wwn.is_empty()) {
-        let left_out = |reason: String| {
-            Finding::warning(INITIATORS, reason).at(format_args!("group {group}, initiator")).value(wwn)
-        };
+        let left_out = |reason: String| left_out(reason, format_args!("group {group}, initiator"), wwn);
         match read(wwn) {
             Err(error) => findings.push(left_out(format!("left out: {error}"))),
             Ok(initiator) if initiators.contains(&initiator) => {

@@ -118,10 +118,16 @@ impl Agent for TargetAgent {
             // What runs is where it was started, whatever the parameter says now.
             Action::Stop | Action::Monitor => of_any_driver(*self, action, context),
             Action::ValidateAll => host::validate(&findings).map(|()| ExitCode::Success),
-            Action::Reload => refuse_errors(&findings).map(|()| ExitCode::Success).or_else(kept),
-            _ => refuse_errors(&findings).map(|()| ExitCode::Success),
+            Action::Reload => refused(&findings).or_else(kept),
+            _ => refused(&findings),
         }
     }
+}
+
+/// What an action answers that needs a driver and has none.
+fn refused(findings: &[Finding]) -> Result<ExitCode, Failure> {
+    refuse_errors(findings)?;
+    Err(Failure::configured("no usable configuration"))
 }
 
 /// Acts on the driver that the state file names, else on each: the first answer that tells of something is the answer.

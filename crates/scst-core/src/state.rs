@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::scst::alua::AluaState;
 use crate::scst::device::{Block, Owed};
+use crate::scst::device_attribute::{BIND_ALUA_STATE, BLOCKSIZE, CLUSTER_MODE, DeviceAttribute, READ_ONLY, Written};
 use crate::scst::iscsi::{Credential, Portal, UserName};
 use crate::scst::names::{DeviceName, HandlerName, InitiatorGroup, InitiatorName, NodeName, TargetName};
 use crate::scst::target::LunTable;
@@ -146,19 +147,39 @@ pub struct Device {
 }
 
 impl Device {
+    /// Gives an attribute a value.
+    pub fn set(&mut self, attribute: &DeviceAttribute, value: String) {
+        let values = match attribute.written {
+            Written::Added => &mut self.settings,
+            Written::Unseen => &mut self.identity,
+            Written::Always => &mut self.tuning,
+        };
+        values.insert(attribute.name, value);
+    }
+
+    /// A switch that can be said only when the device is added is on.
+    pub fn is_on(&self, attribute: &DeviceAttribute) -> bool {
+        self.settings.get(attribute.name).is_some_and(|value| value == "1")
+    }
+
+    /// The ALUA state of its group opens and closes its store.
+    pub fn follows_state(&self) -> bool {
+        self.is_on(BIND_ALUA_STATE)
+    }
+
     /// Hosts cannot write to it.
     pub fn read_only(&self) -> bool {
-        self.settings.get("read_only").is_some_and(|value| value == "1")
+        self.is_on(READ_ONLY)
     }
 
     /// Its persistent reservations are shared with other nodes.
     pub fn is_shared(&self) -> bool {
-        self.settings.get("cluster_mode").is_some_and(|mode| mode == "1")
+        self.is_on(CLUSTER_MODE)
     }
 
     /// Its logical block size in bytes: the kernel's own where nothing else is said.
     pub fn block_size(&self) -> u64 {
-        let said = self.settings.get("blocksize").and_then(|bytes| bytes.parse().ok());
+        let said = self.settings.get(BLOCKSIZE.name).and_then(|bytes| bytes.parse().ok());
         said.filter(|bytes| *bytes > 0).unwrap_or(DEFAULT_BLOCK_SIZE)
     }
 

@@ -21,7 +21,7 @@ pub(super) fn exports(texts: BTreeMap<u8, String>, remarks: &mut Vec<Remark>, fa
         let key = format!("export{index}");
         match export(index, &key, &text, remarks) {
             Err(reason) => {
-                remarks.push(Remark::new(&key, format_args!("{reason}, export left out")).value(&text));
+                remarks.push(Remark::export_left_out(&key, reason).value(&text));
             }
             Ok(export) => match exports.iter().find(|earlier| earlier.overlaps(&export)) {
                 Some(earlier) if earlier.group == export.group || earlier.group == ExportGroup::All => {

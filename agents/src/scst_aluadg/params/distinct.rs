@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use scst_core::ocf::param::Finding;
+use scst_core::ocf::param::{Effect, Finding};
 
 use crate::scst_aluadg::device::{DeviceParams, Export};
 
@@ -17,7 +17,8 @@ pub(super) fn distinct(devices: &mut Vec<DeviceParams>, findings: &mut Vec<Findi
         for key in &keys {
             if let Some(owner) = owners.get(key) {
                 let reason = format!("{owner} has it as well, device left out");
-                findings.push(Finding::warning(&device.parameter(), reason).at(key.0).value(&key.1));
+                let finding = Finding::warning(&device.parameter(), reason).effect(Effect::LeftOut);
+                findings.push(finding.at(key.0).value(&key.1));
                 return false;
             }
         }

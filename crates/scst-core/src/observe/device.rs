@@ -6,31 +6,11 @@ use super::Observer;
 use super::detail::Detail;
 use crate::error::Error;
 use crate::scst::device::{self, Block};
+use crate::scst::device_attribute::{self, BIND_ALUA_STATE, BLOCKSIZE, READ_ONLY};
 use crate::scst::host_id::HostId;
 use crate::scst::names::{DeviceName, Driver, EntryName, HandlerName};
 use crate::scst::target;
 use crate::state::Device;
-
-/// Attributes that tell what was said when a device was added.
-const SETTINGS: [&str; 10] = [
-    "bind_alua_state",
-    "blocksize",
-    "cluster_mode",
-    "dummy",
-    "nv_cache",
-    "read_only",
-    "removable",
-    "rotational",
-    "thin_provisioned",
-    "write_through",
-];
-
-/// Attributes by which a host knows a device.
-const IDENTITY: [&str; 8] =
-    ["eui64_id", "inq_vend_specific", "naa_id", "prod_id", "prod_rev_lvl", "t10_dev_id", "usn", "vend_specific_id"];
-
-/// Attributes that can be changed while hosts use the device.
-const TUNING: [&str; 1] = ["threads_num"];
 
 impl Observer<'_> {
     /// How often a device is blocked; `None` when it is not there.
@@ -51,21 +31,11 @@ impl Observer<'_> {
         Ok(self.optional(&format!("{}/size", device::device(name)))?.and_then(|text| text.parse().ok()))
     }
 
-    /// Whether a device says that its backing store is not open. Which devices say anything depends on the handler, and whoever
-    /// only looks, and does so every few seconds, believes one that does not.
-    pub fn says_closed(&self, name: &DeviceName) -> Result<bool, Error> {
+    /// The same with one read and no look at what else is there, for those who ask every few seconds: `None` also where the device is gone.
+    pub fn says_open(&self, name: &DeviceName) -> Result<Option<bool>, Error> {
         match self.sysfs.value(&format!("{}/active", device::device(name)), self.deadline) {
-            Ok(value) => Ok(value == "0"),
-            Err(error) if error.is_absent() => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Whether a device says that its backing store is open; one that says nothing is taken for closed.
-    pub fn says_open(&self, name: &DeviceName) -> Result<bool, Error> {
-        match self.sysfs.value(&format!("{}/active", device::device(name)), self.deadline) {
-            Ok(value) => Ok(value != "0"),
-            Err(error) if error.is_absent() => Ok(false),
+            Ok(value) => Ok(Some(value != "0")),
+            Err(error) if error.is_absent() => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -78,8 +48,10 @@ impl Observer<'_> {
         let Some(handler) = handler.filter(|handler| handler.has_backing()) else { return Ok(None) };
         let mut found = Device { handler: Some(handler), ..Device::default() };
         found.filename = self.optional(&format!("{dir}/filename"))?;
-        for setting in ["bind_alua_state", "blocksize", "read_only"] {
-            found.settings.extend(self.optional(&format!("{dir}/{setting}"))?.map(|value| (setting, value)));
+        for attribute in [BIND_ALUA_STATE, BLOCKSIZE, READ_ONLY] {
+            if let Some(value) = self.optional(&format!("{dir}/{}", attribute.name))? {
+                found.set(attribute, value);
+            }
         }
         found.active = self.active(name)?;
         found.size = self.size(name)?;
@@ -110,15 +82,9 @@ impl Observer<'_> {
         if has("filename") {
             found.filename = self.optional(&format!("{dir}/filename"))?;
         }
-        for (names, values) in [
-            (&SETTINGS[..], &mut found.settings),
-            (&IDENTITY[..], &mut found.identity),
-            (&TUNING[..], &mut found.tuning),
-        ] {
-            for attribute in names.iter().copied().filter(|attribute| has(attribute)) {
-                if let Some(value) = self.optional(&format!("{dir}/{attribute}"))? {
-                    values.insert(attribute, value);
-                }
+        for attribute in device_attribute::ALL.iter().filter(|attribute| has(attribute.name)) {
+            if let Some(value) = self.optional(&format!("{dir}/{}", attribute.name))? {
+                found.set(attribute, value);
             }
         }
         if has("active") {

@@ -134,7 +134,6 @@ impl Document {
         let kind = match parameter.kind {
             Kind::String | Kind::Secret => "string",
             Kind::Boolean => "boolean",
-            Kind::Integer => "integer",
         };
         let mut attributes = vec![("type", kind)];
         attributes.extend(parameter.default.map(|default| ("default", default)));

@@ -34,8 +34,6 @@ pub enum Kind {
     Secret,
     /// Yes or no.
     Boolean,
-    /// A whole number.
-    Integer,
 }
 
 /// One parameter, or a row of numbered ones.
@@ -133,7 +131,8 @@ impl AgentTable {
         let secrets = self.parameters.iter().any(|parameter| parameter.kind == Kind::Secret);
         for (name, value) in env.params() {
             if !self.parameters.iter().any(|parameter| parameter.covers(name)) {
-                let finding = Finding::warning(name, "is not a parameter of this agent, ignored");
+                let finding =
+                    Finding::warning(name, "is not a parameter of this agent, ignored").effect(Effect::Ignored);
                 findings.push(if secrets { finding } else { finding.value(value) });
             }
         }
@@ -152,6 +151,20 @@ pub enum Severity {
     Error,
 }
 
+/// What became of the text that a finding is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Effect {
+    /// It is used, perhaps read in another way than it looks.
+    #[default]
+    Used,
+    /// The parameter is none of this agent, and nobody reads it.
+    Ignored,
+    /// A part of what the parameter describes does not come about: an export of a device, an initiator of a group.
+    PartLeftOut,
+    /// What the parameter describes does not come about: a device.
+    LeftOut,
+}
+
 /// One remark on the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
@@ -165,12 +178,15 @@ pub struct Finding {
     pub value: Option<String>,
     /// What is wrong with it and, for a warning, what was done instead.
     pub reason: String,
+    /// What became of it.
+    pub effect: Effect,
 }
 
 impl Finding {
     fn new(severity: Severity, parameter: &str, reason: impl fmt::Display) -> Self {
         let reason = one_line(&reason.to_string());
-        Self { severity, parameter: one_line(parameter), position: None, value: None, reason }
+        let parameter = one_line(parameter);
+        Self { severity, parameter, position: None, value: None, reason, effect: Effect::Used }
     }
 
     /// Nothing can be started with this.
@@ -188,10 +204,15 @@ impl Finding {
         Self::new(Severity::Advice, parameter, reason)
     }
 
-    /// Something that was configured does not come about: a device, or one of its exports. Told by the words with which each such
-    /// finding ends.
+    /// Something that was configured does not come about: a device, or one of its exports.
     pub fn leaves_out(&self) -> bool {
-        self.severity >= Severity::Warning && self.reason.ends_with(" left out")
+        matches!(self.effect, Effect::PartLeftOut | Effect::LeftOut)
+    }
+
+    /// The same with another effect.
+    #[must_use]
+    pub fn effect(self, effect: Effect) -> Self {
+        Self { effect, ..self }
     }
 
     /// The same with a position.

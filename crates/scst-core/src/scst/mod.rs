@@ -5,6 +5,7 @@
 pub mod alua;
 pub mod attribute;
 pub mod device;
+pub mod device_attribute;
 pub mod device_group;
 pub mod dlm;
 pub mod driver;

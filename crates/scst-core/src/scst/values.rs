@@ -6,7 +6,6 @@
 //! through them before it is written again.
 
 use std::fmt;
-use std::path::Path;
 
 use super::name_grammar::{NameError, readable};
 
@@ -79,11 +78,6 @@ impl BackingPath {
             return Err(NameError::Form("a path without .."));
         }
         Ok(Self(text.to_owned()))
-    }
-
-    /// The path.
-    pub fn as_path(&self) -> &Path {
-        Path::new(&self.0)
     }
 }
 
@@ -329,8 +323,7 @@ mod tests {
             if let Ok(path) = BackingPath::parse(&text) {
                 prop_assert_eq!(path.as_str(), &text);
                 prop_assert!(!text.bytes().any(|b| b.is_ascii_whitespace() || b.is_ascii_control() || b"=;\"\xa0".contains(&b)));
-                prop_assert!(path.as_path().is_absolute());
-                prop_assert!(!path.as_path().components().any(|c| c == std::path::Component::ParentDir));
+                prop_assert!(text.starts_with('/') && text.split('/').all(|component| component != ".."));
             }
         }
 

@@ -177,7 +177,6 @@ fn kind(kind: Kind) -> &'static str {
         Kind::String => "text",
         Kind::Secret => "text, secret",
         Kind::Boolean => "yes or no",
-        Kind::Integer => "number",
     }
 }
 

@@ -4,11 +4,12 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::differences::{differences, identity_differences, left_alone};
-use super::parameters::{FROZEN, added_closed, parameters};
+use super::parameters::{added_closed, parameters};
 use super::scope::Scope;
 use super::service::unblock;
 use super::sizes::{set_size, shrunk};
 use crate::plan::{Plan, Step};
+use crate::scst::device_attribute::T10_DEV_ID;
 use crate::scst::names::{DeviceName, HandlerName};
 use crate::scst::values::{AttributeValue, ParameterValue};
 use crate::state::{Device, DeviceGroup, Storage};
@@ -136,7 +137,7 @@ impl<'a> DevicePlan<'a> {
             let right = |attribute: &str, value: &String| {
                 kept.is_some() && found.devices[name].identity.get(attribute).is_none_or(|there| there == value)
             };
-            let wrong = device.identity.iter().filter(|(attribute, _)| !(frozen && **attribute == FROZEN));
+            let wrong = device.identity.iter().filter(|(attribute, _)| !(frozen && **attribute == T10_DEV_ID.name));
             let wrong = wrong.filter(|(attribute, value)| writable && !right(attribute, value));
             let there = |attribute: &str| kept.map(|device| device.tuning.get(attribute));
             let tuned = device.tuning.iter().filter(|(attribute, value)| match there(attribute) {
@@ -209,9 +210,7 @@ impl<'a> DevicePlan<'a> {
         let open = |name: &DeviceName, device: &Device| match self.kept.get(name) {
             None => device.handler.is_some_and(|handler| handler.has_backing() && !added_closed(scope, handler)),
             // One that follows the state and is open all the same was left so by a run that died.
-            Some(there) => {
-                there.active == Some(true) && there.settings.get("bind_alua_state").is_some_and(|on| on == "1")
-            }
+            Some(there) => there.active == Some(true) && there.follows_state(),
         };
         let left_open = wanted.devices.iter().filter(|(name, device)| open(name, device));
         steps.extend(left_open.map(|(name, _)| Step::Close { device: name.clone() }));

@@ -2,17 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use crate::scst::device_attribute::{THIN_PROVISIONED, find};
 use crate::scst::names::HandlerName;
 use crate::state::Device;
-
-/// Settings in which a device of an older agent may differ without being added again at start: they are named, and take
-/// effect when it is.
-pub(super) const LEFT_ALONE: [&str; 2] = ["bind_alua_state", "write_through"];
 
 /// A difference that is named and for which no device is added again. The kernel takes `thin_provisioned` back where the
 /// store cannot give space back: adding the device again would bring the same.
 pub(super) fn left_alone(difference: &Difference) -> bool {
-    LEFT_ALONE.contains(&difference.what) || (difference.what == "thin_provisioned" && difference.wanted == "1")
+    find(difference.what).is_some_and(|attribute| attribute.kept)
+        || (difference.what == THIN_PROVISIONED.name && difference.wanted == "1")
 }
 
 pub(super) struct Difference {

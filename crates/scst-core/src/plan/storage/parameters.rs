@@ -1,16 +1,13 @@
 //! The parameters with which a device is added.
 
-use super::differences::LEFT_ALONE;
 use super::scope::Scope;
+use crate::scst::device_attribute::{READ_ONLY, T10_DEV_ID, find};
 use crate::scst::names::HandlerName;
 use crate::scst::values::ParameterValue;
 use crate::state::Device;
 
-/// What a device that shares its reservations is called where it shares them: written with the device, and never again.
-pub(super) const FROZEN: &str = "t10_dev_id";
-
 /// Parameters that every SCST knows, whatever its usage text says.
-const ALWAYS_KNOWN: [&str; 2] = ["filename", "read_only"];
+const ALWAYS_KNOWN: [&str; 2] = ["filename", READ_ONLY.name];
 
 /// Devices of this handler are added without opening their store, as far as this kernel can do that. A file is not: SCST crashes
 /// when a command meets a closed one outside of a group, or in a group that serves (`fileio_exec_read`).
@@ -35,25 +32,27 @@ pub(super) fn parameters(
         _ if ALWAYS_KNOWN.contains(&name) => true,
         Some(listed) => listed.iter().any(|known| known == name),
         // A handler that does not tell is an old one.
-        None => !LEFT_ALONE.contains(&name),
+        None => find(name).is_none_or(|attribute| !attribute.kept),
     };
     let filename = device.filename.iter().map(|filename| ("filename", filename));
     let settings = device.settings.iter().map(|(name, value)| (*name, value));
     // What the kernel does by itself need not be said, and an older kernel may not know the word.
     let said = settings.filter(|(name, value)| !is_default(name, value));
     let (taken, unknown): (Vec<_>, Vec<_>) = said.partition(|(name, _)| knows(name));
-    if let Some((name, _)) = unknown.iter().find(|(name, _)| matches!(*name, "blocksize" | "cluster_mode")) {
+    if let Some((name, _)) =
+        unknown.iter().find(|(name, _)| find(name).is_some_and(|attribute| attribute.indispensable))
+    {
         return Err(not_known(handler, name));
     }
     // It cannot be changed any more once the device shares its reservations, in a lockspace of that name.
-    let t10 = device.identity.get(FROZEN).filter(|_| device.is_shared());
-    if t10.is_some() && !knows(FROZEN) {
-        return Err(not_known(handler, FROZEN));
+    let t10 = device.identity.get(T10_DEV_ID.name).filter(|_| device.is_shared());
+    if t10.is_some() && !knows(T10_DEV_ID.name) {
+        return Err(not_known(handler, T10_DEV_ID.name));
     }
     let value =
         |name: &str, value: &str| ParameterValue::parse(value).map_err(|_| format!("its {name} cannot be written"));
     filename
-        .chain(t10.map(|t10| (FROZEN, t10)))
+        .chain(t10.map(|t10| (T10_DEV_ID.name, t10)))
         .chain(taken)
         .map(|(name, text)| Ok((name, value(name, text)?)))
         .collect()
@@ -64,13 +63,7 @@ pub fn not_known(handler: HandlerName, parameter: &str) -> String {
     format!("{handler} of this kernel does not know {parameter}")
 }
 
-/// Whether the kernel gives a fresh device this value by itself. `write_through` and `bind_alua_state` are always said:
-/// somebody decided them.
+/// Whether the kernel gives a fresh device this value by itself.
 fn is_default(name: &str, value: &str) -> bool {
-    match name {
-        "read_only" | "removable" | "nv_cache" | "dummy" | "cluster_mode" => value == "0",
-        "rotational" => value == "1",
-        "blocksize" => value == "512",
-        _ => false,
-    }
+    find(name).is_some_and(|attribute| attribute.default == Some(value))
 }
