@@ -30,7 +30,7 @@ Exit codes:
 pub(super) struct Cli {
     #[command(subcommand)]
     pub(super) command: Command,
-    /// Ends after so many seconds, whatever does not answer
+    /// Ends after this many seconds, even if something does not answer
     #[arg(long, global = true, value_name = "SECONDS", default_value = "20", value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout: u64,
 }
@@ -38,33 +38,33 @@ pub(super) struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Looks at everything that is advised and that a program can look at, and says how to put right what is not so
+    /// Compares this node with the advice of the documentation, and says how to correct what differs
     ///
-    /// The machine, its modules and ports, the configuration of the cluster, and what the devices stand on. What cannot be looked at is
-    /// said so.
+    /// It checks the machine, its modules and ports, the configuration of the cluster, and the stores below the devices. It names what it
+    /// cannot check.
     Check(Check),
     /// Lists the ports of this machine that can be targets, and what the node attribute targetports should be
     ///
-    /// Entries that are there keep their places, because all numbers follow from the place: a new port takes the place of one
-    /// that is gone, or comes last. An entry that is gone is taken out where it stands last; where others stand behind it, it
-    /// stays until --renumber says that they may get other numbers.
+    /// Entries keep their places, because all numbers follow from the place. A new port takes the place of one that does not exist any
+    /// more, or comes last. An entry without a port is removed if it is the last one; if others follow it, it stays until --renumber
+    /// allows these to get other numbers.
     Discover(Discover),
     /// Says what an exit reason or an exit code means, and what to do about it
     ///
-    /// Without a reason it reads a log from standard input, or what the cluster's tools print of failed actions, and explains every
+    /// Without a reason it reads a log, or the failed actions as the cluster's tools print them, from standard input, and explains every
     /// reason in it.
     Explain(Explain),
-    /// Makes a configuration for the cluster of what is there: the running kernel, or a file of scstadmin
+    /// Makes a configuration of the cluster from the running kernel, or from a file of scstadmin
     ///
-    /// The configuration goes to standard output. What it does not say, what hosts notice, and where a file means something else than it seems
-    /// to, goes to standard error. Exit code 3 says that there is such a thing.
+    /// The configuration goes to standard output. Standard error gets remarks: what the configuration does not express, what hosts notice,
+    /// and where a file does not mean what it seems to. Exit code 3 says that there are remarks.
     Import(Import),
     /// Prints this node's SCST as metrics for Prometheus, or writes them for the textfile collector of its `node_exporter`
     Metrics(Metrics),
     /// Shows what the agents would do for a changed configuration, before it is committed
     ///
-    /// Each resource: nothing, start, reload with its steps, restart, stop, or refused with the reason that the agent would give; and what
-    /// hosts notice. Then what is wrong with the configuration by itself.
+    /// For each resource it prints nothing, start, reload with its steps, restart, stop, or refused with the agent's reason; and what hosts
+    /// notice. Then it prints the mistakes in the configuration itself.
     Plan(Plan),
     /// Shows ports, device groups, ALUA states, LUNs and sessions of this node, and what differs from the configuration
     Status(Status),
@@ -77,10 +77,10 @@ pub(super) struct Discover {
     /// Sets the attribute, after showing the difference
     #[arg(long)]
     pub(super) set: bool,
-    /// Also takes out entries that are gone and have others behind them, which then get other numbers
+    /// Also removes entries without a port that others follow; these then get other numbers
     #[arg(long)]
     pub(super) renumber: bool,
-    #[arg(long, help = "The target driver whose ports belong into the attribute: qla2x00t, iscsi, ib_srpt, scst_local or fcst", value_name = "DRIVER", default_value = "qla2x00t", value_parser = |text: &str| Driver::parse(text))]
+    #[arg(long, help = "The target driver whose ports the attribute lists: qla2x00t, iscsi, ib_srpt, scst_local or fcst", value_name = "DRIVER", default_value = "qla2x00t", value_parser = |text: &str| Driver::parse(text))]
     pub(super) driver: Driver,
     /// iSCSI: the beginning of this node's target name, such as iqn.2026-01.org.example; a colon and the node's name follow
     #[arg(long, value_name = "IQN", value_parser = |text: &str| TargetName::parse(Driver::Iscsi, text))]
@@ -112,13 +112,13 @@ pub(super) struct Import {
     /// Reads this file of scstadmin instead of the running kernel; - is standard input
     #[arg(long, value_name = "FILE")]
     pub(super) scst_conf: Option<PathBuf>,
-    /// For whom the configuration is written
+    /// The tool for which the configuration is written
     #[arg(long, value_enum, default_value_t = Format::Crm)]
     pub(super) format: Format,
-    /// The cluster's name of the node that the source is of, if neither the cluster nor the source tell it
+    /// The name in the cluster of the node that the source describes, if neither the cluster nor the source contains it
     #[arg(long, value_name = "NAME", value_parser = |text: &str| NodeName::parse(text))]
     pub(super) node: Option<NodeName>,
-    /// Writes the secrets of users into this file, which only its owner can read; they are shown nowhere
+    /// Writes the secrets of users into this file, which only its owner can read; nothing else shows them
     #[arg(long, value_name = "FILE")]
     pub(super) secrets: Option<PathBuf>,
     /// Prints JSON
@@ -141,10 +141,10 @@ pub(super) enum Format {
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub(super) struct Metrics {
-    /// Writes this file, as a whole, instead of standard output
+    /// Replaces this file instead of writing to standard output
     #[arg(long, value_name = "FILE")]
     pub(super) textfile: Option<PathBuf>,
-    /// So many initiators at ports have series of their own
+    /// How many initiators at ports get series of their own
     #[arg(long, value_name = "NUMBER", default_value_t = 500)]
     pub(super) sessions: usize,
 }
@@ -153,13 +153,13 @@ pub(super) struct Metrics {
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub(super) struct Plan {
-    /// The changed configuration, as crm, pcs or cibadmin write it; without it the one that the cluster has. - is standard input
+    /// The changed configuration, as crm, pcs or cibadmin write it, - is standard input; without it, the configuration of the cluster
     #[arg(long, value_name = "FILE")]
     pub(super) cib: Option<PathBuf>,
-    /// The node to plan for; all for each that is known
+    /// The node to plan for; "all" plans for every known node
     #[arg(long, value_name = "NAME", value_parser = |text: &str| NodeName::parse(text))]
     pub(super) node: Option<NodeName>,
-    /// The state of a node, as "status --json" printed it there, instead of this one's kernel; may be given for several nodes
+    /// The state of a node, as "status --json" printed it there, instead of the kernel of this node; may be given for several nodes
     #[arg(long, value_name = "FILE")]
     pub(super) state: Vec<PathBuf>,
     /// Prints JSON
@@ -186,10 +186,10 @@ pub(super) struct Explain {
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub(super) struct Status {
-    /// Only this device group
+    /// Shows only this device group
     #[arg(long, value_name = "NAME", value_parser = |text: &str| GroupName::seen(text))]
     pub(super) group: Option<GroupName>,
-    /// Shows it again after so many seconds, until it is interrupted
+    /// Repeats after this many seconds, until it is interrupted
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86400), conflicts_with = "json")]
     pub(super) watch: Option<u64>,
     /// Prints JSON, with what "plan --state" needs

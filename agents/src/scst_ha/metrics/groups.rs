@@ -37,7 +37,7 @@ pub(super) fn add(all: &mut Exposition, status: &Status) {
         let labels = [("group", group.name.as_str())];
         all.gauge(
             "scst_group_faults",
-            "What is not as it must be, whatever is configured.",
+            "Faults of the group, independent of its configuration.",
             &labels,
             count(group.faults.len()),
         );

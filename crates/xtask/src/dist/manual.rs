@@ -22,7 +22,7 @@ pub(super) fn agent(table: &AgentTable) -> String {
         described(&mut roff, parameter);
     }
     roff.control("SH", ["OPERATIONS"]);
-    paragraphs(&mut roff, "What the cluster may be told to run, with the time each needs:");
+    paragraphs(&mut roff, "The operations to configure, with the time-out that each needs:");
     for operation in table.operations {
         roff.control("TP", []);
         roff.text([bold(operation.name), roman(role(operation))]);
@@ -74,7 +74,7 @@ pub(super) fn tool(command: &Command) -> String {
     roff.text([roman("replaces /sys: a simulated machine, for example")]);
     roff.control("TP", []);
     roff.text([bold("SCST_ROOT")]);
-    roff.text([roman("replaces / for the files that check looks at in /etc, /lib/modules and /proc")]);
+    roff.text([roman("replaces / for the files that check reads in /etc, /lib/modules and /proc")]);
     roff.control("TP", []);
     roff.text([bold("NO_COLOR")]);
     roff.text([roman("no colours on a terminal")]);
@@ -93,7 +93,7 @@ pub(super) fn reasons(version: &str) -> String {
     roff.control("SH", ["DESCRIPTION"]);
     paragraphs(
         &mut roff,
-        "What the agents answer, what it means and what to do about it. Three dots stand for what differs from case to case. The command \
+        "The answers of the agents, what they mean and what to do. Three dots stand for what differs from case to case. The command \
          \"scst-ha explain\" finds the entry of a reason, and those of a log.",
     );
     roff.control("SH", ["EXIT CODES"]);

@@ -1,6 +1,6 @@
 //! A real cluster on one machine: corosync and Pacemaker on nodes in namespaces of their own.
 //!
-//! Two layers. The rig is one process in its own mount, network, process, host name and IPC namespaces ([`enclose`]); a node is a process in
+//! Two layers. The rig is one process in its own mount, network, process, host name and IPC namespaces ([`mod@enclose`]); a node is a process in
 //! another set of them below it ([`node`], and [`boot`] on the other side). Everything that is written lies in a tmpfs of the rig or of a node,
 //! and the first process of a namespace takes all others with it, so nothing is left on the machine however the rig ends, by SIGKILL too.
 //!
