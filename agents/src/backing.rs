@@ -1,7 +1,9 @@
-//! What lies below the devices: files and block devices outside of sysfs, which are looked at and never changed.
+//! Looks at the backing stores of devices, files and block devices outside of sysfs: whether they are there, how large
+//! they are, whether they can be opened. Nothing is changed.
 //!
-//! A file system whose server is gone, or a disk that does not answer, keeps whoever looks waiting. So all looks begin at
-//! the same moment, and end for us when their time is over: what has not answered is left behind.
+//! A file system whose server is gone, or a disk that does not answer, keeps a look at it waiting. So all looks begin
+//! at the same moment, and after 5 s, or half of the time that the run has left, those without an answer are left
+//! behind.
 
 use std::io;
 use std::time::Duration;
@@ -23,9 +25,9 @@ pub enum Store {
     Silent,
     /// There is one, and it answers.
     There {
-        /// Its size; `None` where nobody says it.
+        /// Its size in bytes; `None` where it is not known.
         bytes: Option<u64>,
-        /// Its number, where it is a block device.
+        /// Its number (`st_rdev` of stat(2)), where it is a block device.
         disk: Option<u64>,
     },
 }

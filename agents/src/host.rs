@@ -1,4 +1,5 @@
-//! The machine and the cluster that one run of an agent works on, and what both agents do with them in the same way.
+//! The type [`Host`]: the machine and the cluster that one run of an agent works on, with everything that all agents do
+//! with them in the same way: state files, locks, modules, names of nodes, carrying plans out. Every action gets one.
 
 mod answer;
 mod carry_out;
@@ -24,7 +25,7 @@ pub use self::modules::Module;
 /// What one run of an agent works on.
 #[derive(Debug)]
 pub struct Host<'a> {
-    /// What was asked, and until when.
+    /// The environment of the run, its deadline, and whether it is a dry run.
     pub context: &'a Context,
     /// The kernel's tree.
     pub sysfs: Sysfs,
@@ -62,8 +63,8 @@ impl<'a> Host<'a> {
         Observer { sysfs: &self.sysfs, deadline: self.deadline() }
     }
 
-    /// A look at the kernel's tree that may last until `deadline`: what is left must be known also when the time of the
-    /// action is over.
+    /// A look at the kernel's tree that may last until `deadline`: an action that undoes its steps looks even after its
+    /// own deadline.
     pub fn observer_until<'o>(&'o self, deadline: &'o Deadline) -> Observer<'o> {
         Observer { sysfs: &self.sysfs, deadline }
     }

@@ -1,4 +1,5 @@
-//! Ports that are listed in `targetports` and do not exist on this node: the parameter `missing_ports` of both agents.
+//! The parameter `missing_ports` of all agents: what becomes of ports that `targetports` lists and that do not exist on
+//! this node.
 
 use scst_core::ocf::env::Env;
 use scst_core::ocf::param::{Finding, Parameter};

@@ -1,8 +1,9 @@
-//! The files in which SCST keeps persistent reservations: one per device below `/var/lib/scst/pr`, and `.1` with the state before
-//! (`scst_pres.c`).
+//! Looks whether SCST can read its files of persistent reservations: one per device below `/var/lib/scst/pr`, and `.1`
+//! with the state before (`scst_pres.c`).
 //!
-//! The kernel reads the second file where it cannot read the first, and refuses to add the device with EINVAL, which may mean
-//! anything, where it can read neither. What it wants of a file is looked at here, to name the two when they are the cause.
+//! The kernel reads the second file where it cannot read the first. Where it can read neither it refuses to add the
+//! device, with EINVAL, which has other causes too. After such a refusal `host::carry_out` looks here, and names the
+//! two files when they are the cause.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
-//! The answers of actions, made of what became of a plan.
+//! Makes the answer of an action of what became of its plan: the failure of the first failed step, and the answers of a
+//! reload that did not do everything.
 
 use scst_core::apply::Applied;
 use scst_core::ocf::exit::{ExitCode, Failure, one_line};
@@ -31,7 +32,11 @@ pub fn unfinished(failure: Failure, noted: bool) -> Result<ExitCode, Failure> {
     Err(Failure { code: ExitCode::Success, ..failure })
 }
 
-/// The plan of a state that has been reached is empty.
+/// Succeeds if `steps`, the plan from what was observed after an action to what was wanted, is empty.
+///
+/// # Errors
+///
+/// Exit 1 naming the first step: somebody else changed what the action has just set.
 pub fn nothing_left(steps: &[Step]) -> Result<(), Failure> {
     match steps.first() {
         None => Ok(()),

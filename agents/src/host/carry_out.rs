@@ -1,4 +1,5 @@
-//! Carrying a plan out, or printing it.
+//! Carries a plan out, or prints it in a dry run: every action calls [`scst_core::apply`] through here, so that a
+//! failed step is logged and explained in one way.
 
 use nix::errno::Errno;
 use scst_core::apply::{AfterFailure, Applied, Failed, apply};

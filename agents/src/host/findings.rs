@@ -1,4 +1,5 @@
-//! What is wrong in a configuration, and what of it refuses an action.
+//! What an action does with the findings of its configuration: it logs them, and a start, a reload or validate-all is
+//! refused for some.
 
 use scst_core::ocf::env::Env;
 use scst_core::ocf::exit::Failure;

@@ -1,4 +1,4 @@
-//! Locks: one action at a time on a device group, or on the ports.
+//! Takes the lock by which one action at a time works on a device group, or on the ports.
 
 use std::sync::Arc;
 use std::time::Duration;

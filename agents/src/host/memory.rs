@@ -1,4 +1,5 @@
-//! State files, and the directory that SCST keeps persistent reservations in.
+//! Writes, restores and removes the state file for the actions. A failure is logged and no more, because a state file
+//! is only a memory aid. Also makes the directory in which SCST keeps persistent reservations.
 
 use std::path::Path;
 
@@ -9,8 +10,8 @@ use scst_core::state_file::{Remembered, StateFile};
 use super::Host;
 
 impl Host<'_> {
-    /// Writes the state file, and tells whether that succeeded. Without one the next action knows less, which is a reason not to
-    /// block a device, and none to fail anything else.
+    /// Writes the state file, and says whether that succeeded. Without one the next action knows less: a device must
+    /// not be blocked then, and everything else goes on.
     pub fn remember(&self, remembered: &StateFile) -> bool {
         if self.dry_run() {
             return true;

@@ -1,4 +1,4 @@
-//! Kernel modules: which are there, and loading those that are not.
+//! Loads the kernel modules that a start needs and that are not loaded.
 
 use std::time::Duration;
 

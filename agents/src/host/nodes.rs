@@ -1,4 +1,5 @@
-//! This node and the others: names, ids and ports, from Pacemaker, from the cluster or from the state file.
+//! This node and the others: names, ids and ports, which Pacemaker passes, the cluster is asked for, or the state file
+//! has.
 
 use scst_core::cluster::{self, ClusterError, Member, Nodes, Port, Refused, Survey, Topology};
 use scst_core::ocf::exit::Failure;

@@ -1,4 +1,5 @@
-//! The dispatch of the device group agent.
+//! [`Aluadg`], the device group agent: calls the file of each action, and before it asks `holder` about a group whose
+//! state file names another resource.
 
 use scst_core::ocf::action::Action;
 use scst_core::ocf::exit::{ExitCode, Failure};

@@ -1,8 +1,11 @@
-//! What the instances of a group tell each other of their devices: a transient attribute of each node, set by start when it has changed, by
-//! reload and promote when a device has changed, deleted by stop. A host must not be able to tell which node it talks to; whoever would show it another disk stays away.
+//! Compares the devices of the instances of a group. A host must not be able to tell by a device which node it talks
+//! to, so an instance whose devices would look different does not start.
 //!
-//! Start and reload get what the others have told with the one query that they make anyway, a level-10 monitor with one of its own, a
-//! promotion asks nobody. An older agent tells nothing, and one that is not running has nothing to say: neither is a conflict.
+//! Each instance publishes its devices (`digest`) as a transient attribute of its node: start when the text has
+//! changed, reload and promote when a device has changed, a level-10 monitor of a serving instance as well; stop
+//! deletes it. Start and reload read the others' attributes with the one query that they make anyway, a level-10
+//! monitor with one of its own; a promotion reads none. A node without the attribute (an older agent, or none that
+//! runs) is no conflict.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,7 +27,8 @@ pub fn attribute(group: &GroupName) -> String {
     format!("scst-devices-{group}")
 }
 
-/// What this node is about to show hosts: what is there and stays, else what is configured.
+/// What this node is about to show hosts: of a device that is there and stays what it is, of the others what is
+/// configured.
 pub(super) fn planned(params: &Params, found: &Storage, wanted: &Storage, serving: bool) -> Digest {
     let mut digest = Digest::default();
     for device in &params.devices {
@@ -58,8 +62,9 @@ pub(super) fn found(params: &Params, found: &Storage) -> Digest {
     digest
 }
 
-/// What contradicts what others that run have told: the first one as an answer, the rest in the log. With the lists of a transition those run
-/// that go on running; without, those that have told anything.
+/// Compares `own` with what other running instances have published (`told`, by node): the first difference is the
+/// answer, the rest is logged. With the `lists` of a transition those count as running that go on running; without, all
+/// that have published anything.
 ///
 /// # Errors
 ///
@@ -89,18 +94,18 @@ pub(super) fn compare(
     }
 }
 
-/// A device as one node has told of it, compared with what hosts see of it on this node.
+/// A device as one node has published it, compared with what hosts see of it on this node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Compared {
     /// The device.
     pub device: String,
-    /// Who has told it.
+    /// The node that has published it.
     pub node: String,
     /// Its size in bytes, where it is known.
     pub size: Option<u64>,
     /// Its block size in bytes.
     pub block: u64,
-    /// What hosts tell it by.
+    /// The identifier by which hosts recognise it.
     pub id: String,
     /// Hosts see the same on this node.
     pub same: bool,
@@ -108,7 +113,7 @@ pub struct Compared {
     pub conflicts: Vec<String>,
 }
 
-/// What every node has told, device by device.
+/// Everything that the nodes have published, a row per device and node; for `scst-ha status`.
 pub fn compared(
     params: &Params,
     storage: &Storage,
@@ -137,7 +142,7 @@ pub fn compared(
     rows
 }
 
-/// Tells the others, if they were told anything else before. One that cannot be told is no reason to fail.
+/// Publishes `digest`, if something else was published before. That it cannot be published is no reason to fail.
 pub(super) fn publish(host: &Host<'_>, group: &GroupName, local: &NodeName, digest: &Digest) {
     if host.dry_run() {
         return;
@@ -155,9 +160,10 @@ pub(super) fn publish(host: &Host<'_>, group: &GroupName, local: &NodeName, dige
     Published { devices: told.is_ok().then_some(text), ..before }.write(host, group);
 }
 
-/// After a reload: tells the others only where what they were told of a device is not true any more, not where a device has come or gone. A
-/// changed attribute makes Pacemaker compute a new transition, and it takes an instance that has just been reloaded for one that is not
-/// promoted, and promotes it again. A device that has come is told by the next start, promotion or level-10 monitor.
+/// After a reload: publishes only where a device differs from what was published of it, not where a device has come or
+/// gone. A changed attribute makes Pacemaker compute a new transition, in which it takes an instance that has just been
+/// reloaded for one that is not promoted, and promotes it again. The next start, promotion or level-10 monitor
+/// publishes a device that has come.
 pub(super) fn correct(host: &Host<'_>, group: &GroupName, local: &NodeName, digest: &Digest) {
     let Some(before) = Published::read(host, group).devices.as_deref().and_then(Digest::parse) else { return };
     let differs = |one: &Digest, other: &Digest| !one.conflicts(local.as_str(), other, local.as_str()).is_empty();
@@ -166,7 +172,7 @@ pub(super) fn correct(host: &Host<'_>, group: &GroupName, local: &NodeName, dige
     }
 }
 
-/// Takes back what the others were told, if they were told anything.
+/// Deletes what was published, if anything was.
 pub(super) fn withdraw(host: &Host<'_>, group: &GroupName, local: &NodeName) {
     if host.dry_run() {
         return;
@@ -181,7 +187,7 @@ pub(super) fn withdraw(host: &Host<'_>, group: &GroupName, local: &NodeName) {
     Published::remove(host, group);
 }
 
-/// After a promotion: hosts may have been told other sizes.
+/// After a promotion: publishes the sizes in bytes that hosts are told now.
 pub(super) fn resized(host: &Host<'_>, group: &GroupName, local: &NodeName, sizes: &[(DeviceName, u64)]) {
     let Some(mut digest) = Published::read(host, group).devices.as_deref().and_then(Digest::parse) else { return };
     for (device, bytes) in sizes {
@@ -220,7 +226,8 @@ pub(super) fn warn_of_registrations(host: &Host<'_>, group: &GroupName) {
     }
 }
 
-/// What level 10 says: asks the others' attributes, and tells its own where that has changed.
+/// The part of a level-10 monitor: reads the others' attributes, compares, and as the serving instance publishes its
+/// own where it has changed.
 ///
 /// # Errors
 ///

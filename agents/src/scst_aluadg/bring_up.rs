@@ -1,4 +1,5 @@
-//! Bringing an instance up: the whole device group converges to the configuration, or everything goes back to what it was.
+//! Brings an instance up, for start: the whole device group converges to the configuration, or everything goes back to
+//! what it was.
 
 use scst_core::apply::AfterFailure;
 use scst_core::ocf::exit::Failure;

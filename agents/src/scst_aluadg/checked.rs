@@ -1,4 +1,5 @@
-//! The configuration as far as it can be refused without a look at SCST, and the mistakes that do not refuse it.
+//! Checks the configuration for start, promote, reload and `planned`, as far as that is possible without a look at
+//! SCST: what refuses the action, and which mistakes do not.
 
 use std::collections::{BTreeMap, BTreeSet};
 

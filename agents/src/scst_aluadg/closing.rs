@@ -1,4 +1,5 @@
-//! Which stores are open, and closing them where the group is out of service.
+//! Closes the stores that are open although the group is out of service: for demote and for stepping down. A monitor
+//! only reports them.
 
 use std::collections::BTreeSet;
 

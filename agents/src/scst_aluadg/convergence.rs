@@ -1,4 +1,6 @@
-//! What a start and a reload work with on their way to the configuration.
+//! The type [`Convergence`]: what a start and a reload have gathered before they plan (ports, topology, what is special
+//! about this node, the configuration), and what both do with it: find what stands in the way, remember, verify.
+//! `planned` and `difference` use it to make a plan without carrying it out.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,19 +26,19 @@ use super::stores;
 use super::wanted::{self, LocalPorts, Mistakes, States, unmatched};
 use crate::host::{Host, nothing_left};
 
-/// One convergence: what it works with.
+/// What a start or a reload has gathered.
 pub(super) struct Convergence<'a> {
     pub(super) host: &'a Host<'a>,
     pub(super) topology: Topology,
     pub(super) local: LocalPorts,
     /// The ports that do not exist and need not, a sentence each.
     pub(super) missing: Vec<String>,
-    /// The exports that no initiator group of the local ports has the name of, a sentence each.
+    /// The exports to initiator groups that no local port has, a sentence each.
     pub(super) unmatched: Vec<String>,
     pub(super) scope: Scope,
-    /// What counts of this node.
+    /// What is special about this node.
     pub(super) facts: Facts,
-    /// The configuration as this node has it.
+    /// The configuration with what is special about this node.
     pub(super) params: Params,
 }
 
@@ -82,8 +84,8 @@ impl<'a> Convergence<'a> {
         Ok(Self { host, topology, local, missing, unmatched, scope, facts, params })
     }
 
-    /// What a reload makes of what is found, and a sentence for each device that it leaves as it is because of a mistake. Alone, without
-    /// the cluster, it leaves the target groups as well.
+    /// The state that a reload wants where `found` is there, and a sentence for each device that it leaves as it is
+    /// because of a mistake. `alone`: the cluster could not be asked, so the target groups stay as well.
     pub(super) fn reloaded(
         &self,
         instance: &Instance,
@@ -103,12 +105,16 @@ impl<'a> Convergence<'a> {
         (wanted, spared.into_iter().map(sentence).collect())
     }
 
-    /// Says in what is wanted how large the stores are.
+    /// Sets the sizes of the stores in `wanted`.
     pub(super) fn measure(&self, found: &Storage, wanted: &mut Storage) {
         stores::measure(self.host, &self.params, &self.facts.stores, found, wanted);
     }
 
-    /// Without its first device a group is not started, as with a mistake in it; which devices are left out is a matter of this node.
+    /// Fails where the plan leaves out `device0`, without which a group is not started.
+    ///
+    /// # Errors
+    ///
+    /// Exit 5, because it is this node that cannot have the device.
     pub(super) fn first_device(&self, plan: &Plan) -> Result<(), Failure> {
         let first = self.params.devices.iter().find(|device| device.index == 0);
         match first.and_then(|first| plan.left_out.get_key_value(&first.name)) {
@@ -117,7 +123,8 @@ impl<'a> Convergence<'a> {
         }
     }
 
-    /// What stands in the way of the plan and is not ours to move: found before the first write.
+    /// An object of somebody else that the plan would collide with: a device, a LUN, or another device with the same
+    /// identifier. It is looked for before the first write.
     pub(super) fn conflict(&self, found: &Storage, wanted: &Storage) -> Result<Option<Failure>, Error> {
         for (name, device) in &found.devices {
             if wanted.devices.contains_key(name) && device.handler.is_none() {
@@ -152,7 +159,7 @@ impl<'a> Convergence<'a> {
         Ok(None)
     }
 
-    /// Records what is, or is about to be, ours.
+    /// Writes into the state file what is, or is about to be, ours.
     pub(super) fn remember(&self, instance: &mut Instance, found: &Storage, wanted: &Storage) {
         let devices = found.devices.keys().chain(wanted.devices.keys()).cloned().collect();
         let peers = peers::remembered(found.group.as_ref(), wanted.group.as_ref(), &instance.remembered);
@@ -160,7 +167,8 @@ impl<'a> Convergence<'a> {
         instance.stamp(self.host, &self.topology.local.name, &peers);
     }
 
-    /// Whoever adds a device later must come to the same identifier without asking the cluster.
+    /// Keeps the cluster's name for `naa_id=auto`: an action that adds a device later makes the same identifier without
+    /// asking the cluster.
     pub(super) fn keep_cluster(&self) {
         if self.params.devices.iter().any(|device| device.naa_auto) && self.facts.cluster.is_some() {
             let known = Published::read(self.host, &self.params.group);

@@ -1,4 +1,4 @@
-//! One configured device, as plain checked data. How it is read from its parameter is in `grammar`.
+//! The type [`DeviceParams`]: one configured device as plain checked data. `grammar` reads it from its parameter.
 
 use std::fmt;
 

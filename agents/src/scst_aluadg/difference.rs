@@ -1,5 +1,5 @@
-//! What a device group that runs has in common with its configuration, for those who show it: the plan of a reload, made and not
-//! carried out.
+//! How a device group that runs differs from its configuration, for `scst-ha status`: the plan of a reload, which is
+//! not carried out.
 
 use scst_core::cluster::Topology;
 use scst_core::ocf::exit::Failure;
@@ -15,12 +15,12 @@ use super::params::Params;
 use super::stores;
 use crate::host::Host;
 
-/// What a reload would do to `found`, and what it would only name, one sentence each. Of what is found it looks at no more than a
-/// reload would: our own devices.
+/// The steps that a reload would carry out where `found` is there, and what it would only report, one sentence each. Of
+/// `found` only our own devices count, as in a reload.
 ///
 /// # Errors
 ///
-/// Why nothing can be compared: a port of the node does not exist, or something could not be read.
+/// Why they cannot be compared: a port of the node does not exist, or something could not be read.
 pub fn difference(
     host: &Host<'_>,
     params: &Params,

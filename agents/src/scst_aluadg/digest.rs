@@ -1,4 +1,5 @@
-//! The devices of a group in short, as one text without blanks: what hosts would notice if two nodes differed in it.
+//! The type [`Digest`]: the devices of a group as one short text without blanks, with everything that hosts would
+//! notice if two nodes differed in it. `agreement` publishes and compares it.
 //!
 //! `1;dg_vm1=1073741824:512:naa.3000000000000001:7f3a90c2;…`: a version, then per device its size in bytes (`-` where nobody knows), its
 //! block size, what hosts tell it by, and a hash of the rest. `1r` says that hosts have registered for persistent reservations.

@@ -1,7 +1,8 @@
 //! One parameter `deviceN`: `key=value` pairs, separated by commas or white space.
 //!
-//! Double quotes are dropped, keys are read in lower case, a pair is split at its first `=`. What is wrong is told apart in two:
-//! a remark names something that was left out or read in another way, the device is used; a fault makes the device unusable.
+//! Double quotes are dropped, keys are read in lower case, a pair is split at its first `=`. There are two kinds of
+//! mistakes: after a remark something is left out or read in another way, and the device is used; a fault makes the
+//! device unusable.
 
 mod exports;
 mod handler;

@@ -1,8 +1,10 @@
-//! What this node makes of the configured devices: what nobody said and only the node knows, and what it cannot have.
+//! Completes the configured devices by what only this node knows ([`Facts`]), and refuses those that this node cannot
+//! have. Start, reload, promote and level-10 monitors do so before they make a wanted state.
 //!
-//! Three facts of a node count. The logical block size of a store: a device has at least that. What the handlers of its kernel
-//! know: a device with another block size than the one that was asked for would be another disk to hosts, so it is left out. And
-//! `setup_id`: where it is not 0, the kernel makes other identifiers of a device's name than the other nodes.
+//! Three facts of a node matter. The logical block size of a store: a device has at least that. The parameters that the
+//! handlers of this kernel know: a device with another block size than the configured one would be another disk to
+//! hosts, so it is left out. And `setup_id`: where it is not 0, the kernel makes other identifiers of a device's name
+//! than the kernels of the other nodes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,10 +24,10 @@ use super::stores;
 use crate::backing::Store;
 use crate::host::Host;
 
-/// What counts of a node.
+/// What is special about this node.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
-    /// The parameters that each handler's `add_device` knows; nothing for a handler that does not tell.
+    /// The parameters that each handler's `add_device` knows; no entry for a handler whose usage text lists none.
     pub parameters: BTreeMap<HandlerName, Vec<String>>,
     /// What is found of the stores, by their path.
     pub(super) stores: BTreeMap<String, Store>,
@@ -60,13 +62,14 @@ impl Facts {
         Ok(facts)
     }
 
-    /// The configuration as this node has it.
+    /// The configuration, completed and with the devices refused that this node cannot have.
     pub fn apply(&self, params: &Params) -> Params {
         let devices = params.devices.iter().map(|device| self.device(device.clone())).collect();
         Params { devices, ..params.clone() }
     }
 
-    /// Takes out of what was found what the kernel makes by itself, in SCST of this release: a device that is put back has it again.
+    /// Removes from `found` the identifiers that the kernel of this SCST `release` makes by itself: a device that is
+    /// added again gets them again.
     pub(super) fn forget_made(&self, found: &mut Storage, release: Option<&str>) {
         for (name, device) in &mut found.devices {
             let made = |what: &str, text: &str| match what {
@@ -119,8 +122,8 @@ impl Facts {
     }
 }
 
-/// Why a device cannot have blocks of `size` bytes above a store whose logical blocks have `store`: SCST 3.11 would not open it, and 3.7
-/// would hand on commands that the store cannot carry out.
+/// The sentence for a device with blocks of `size` bytes on a store with larger logical blocks, of `store` bytes: SCST
+/// 3.11 would not open the store, and 3.7 would pass on commands that the store cannot carry out.
 pub(super) fn blocks_too_large(handler: HandlerName, store: u64, size: u64) -> Option<String> {
     (handler == HandlerName::VdiskBlockio && store > size)
         .then(|| format!("its store has logical blocks of {store} bytes, more than its blocksize {size}"))

@@ -1,4 +1,5 @@
-//! A promotion that failed is not tried again at once.
+//! Makes a promotion wait for some seconds when the one before it has failed. Otherwise Pacemaker would restart and
+//! promote the only candidate several times a second.
 
 use scst_core::error::Error;
 use scst_core::ocf::exit::Failure;
@@ -9,12 +10,11 @@ use scst_core::sysfs::wait_until;
 use super::instance::Instance;
 use crate::host::Host;
 
-/// How long a promotion that failed is not tried again after the restart by which Pacemaker answers it, in seconds. Without
-/// that, the only candidate is stopped, started and promoted several times a second, without end.
+/// How many seconds after a failed promotion the next one goes on at the earliest.
 const HOLD_BACK: u64 = 15;
 
-/// Waits until the last failure is some time ago, for half of the time at most; not if another node has served since, which
-/// hosts now wait for.
+/// Waits until [`HOLD_BACK`] seconds have passed since the last failure, for half of the action's time at most. If
+/// another node has served since, it does not wait, because hosts wait then.
 pub(super) fn hold_back(host: &Host<'_>, instance: &Instance) -> Result<(), Failure> {
     if host.dry_run() {
         return Ok(());

@@ -1,4 +1,5 @@
-//! A device group whose state file stands under the id of another resource.
+//! What each action does about a device group whose state file names another resource: `agent` asks before it calls an
+//! action.
 
 use scst_core::cluster;
 use scst_core::ocf::action::Action;

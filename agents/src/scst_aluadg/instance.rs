@@ -1,4 +1,5 @@
-//! What is ours on this node: the group, its devices, the state file, the lock.
+//! The type [`Instance`]: one device group on this node with its state file, as every action has it. It says which
+//! devices are ours, looks at them, gives back blocks that a killed run has left, and writes the state file.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,12 +28,12 @@ pub(super) struct Instance {
     pub(super) group: GroupName,
     /// The driver whose ports export it.
     pub(super) driver: Driver,
-    /// What earlier actions remembered.
+    /// The state file as earlier actions have left it.
     pub(super) remembered: Remembered,
 }
 
 impl Instance {
-    /// The instance that the environment and the state file describe; `None` when neither tells a group.
+    /// The instance that the environment and the state file describe; `None` when neither names a group.
     pub(super) fn find(host: &Host<'_>) -> Option<Self> {
         let StopParams { group, driver } = Params::for_stop(&host.context.env);
         let remembered = host.state_files.read(group.as_ref());
@@ -51,7 +52,7 @@ impl Instance {
         host.lock(self.group.as_str())
     }
 
-    /// Whether a device that is a member of our group is ours: it has our prefix, or we recorded it.
+    /// Whether a device that is a member of our group is ours: it has our prefix, or the state file names it.
     pub(super) fn owns(&self, device: &DeviceName) -> bool {
         device.belongs_to(&self.group) || self.remembered.known().is_some_and(|file| file.devices.contains(device))
     }
@@ -62,13 +63,13 @@ impl Instance {
         Ok(self.with_owed(found))
     }
 
-    /// The same as far as it takes to remove it.
+    /// The same without settings, for a stop.
     pub(super) fn to_remove(&self, host: &Host<'_>, observer: Observer<'_>) -> Result<Storage, Error> {
         let found = observer.storage_to_remove(&self.group, &self.named(host), |device| self.owns(device))?;
         Ok(self.with_owed(found))
     }
 
-    /// Adds what the state file knows of blocks.
+    /// Adds the blocks of ours that the state file names.
     fn with_owed(&self, mut found: Storage) -> Storage {
         for (device, owed) in self.blocked() {
             if let Some(found) = found.devices.get_mut(device) {
@@ -90,15 +91,15 @@ impl Instance {
         named
     }
 
-    /// The group with its target groups, and of its devices no more than how often those are blocked that a dead run may have
-    /// left so: what a promotion needs, in as few reads as it needs.
+    /// The group with its target groups, and the blocks of those devices that a killed run may have left blocked: what
+    /// a promotion needs, in few reads.
     pub(super) fn quick(&self, observer: Observer<'_>) -> Result<Service, Error> {
         let group = observer.device_group(&self.group)?;
         let blocks = self.blocks(observer, self.blocked().keys())?;
         Ok(Service { group, blocks })
     }
 
-    /// The same with the blocks of all devices, which a demotion holds back.
+    /// The same with the blocks of all our devices, for a demotion, which blocks them.
     pub(super) fn with_blocks(&self, observer: Observer<'_>) -> Result<Service, Error> {
         let group = observer.device_group(&self.group)?;
         let members = group.iter().flat_map(|group| group.devices.iter()).filter(|device| self.owns(device));
@@ -106,7 +107,7 @@ impl Instance {
         Ok(Service { group, blocks })
     }
 
-    /// How often devices are blocked, of those that are there.
+    /// The blocks on those of these devices that are there.
     fn blocks<'d>(&self, observer: Observer<'_>, names: impl Iterator<Item = &'d DeviceName>) -> Result<Blocks, Error> {
         let mut blocks = Blocks::new();
         for name in names.collect::<BTreeSet<_>>() {
@@ -117,7 +118,7 @@ impl Instance {
         Ok(blocks)
     }
 
-    /// The target groups of these nodes, as far as their states are concerned.
+    /// The states of the target groups of these nodes, and whether the kernel takes them for remote.
     pub(super) fn view<'n>(
         &self,
         observer: Observer<'_>,
@@ -132,28 +133,32 @@ impl Instance {
         Ok(view)
     }
 
-    /// A start began and died. A fresh target group reads `active`, so what it left may look like a promoted instance.
+    /// Whether a start has begun and not ended. A fresh target group reads `active`, so what a killed start has left
+    /// may look like a promoted instance.
     pub(super) fn half_started(&self) -> bool {
         self.remembered.known().is_some_and(|file| file.starting)
     }
 
-    /// Since when hosts are told to wait for another node, for which this one was demoted.
+    /// When this node was demoted for another one, for which hosts are told to wait since, in seconds since this
+    /// machine booted.
     pub(super) fn moving(&self) -> Option<u64> {
         self.remembered.known().and_then(|file| file.moving)
     }
 
-    /// A reload has not made everything effective.
+    /// Whether a reload has not made everything effective.
     pub(super) fn unfinished(&self) -> bool {
         self.remembered.known().is_some_and(|file| file.unfinished)
     }
 
-    /// The devices that a run of ours recorded before blocking them, and of which the kernel has not shown that the block is gone.
+    /// The devices that an action wrote into the state file before it blocked them, and whose block is not known to be
+    /// gone.
     pub(super) fn blocked(&self) -> &BTreeMap<DeviceName, Owed> {
         static NONE: BTreeMap<DeviceName, Owed> = BTreeMap::new();
         self.remembered.known().map_or(&NONE, |file| &file.blocks)
     }
 
-    /// Gives back what earlier runs left blocked, and no more. It stays owed where a process waits in the kernel to give it back.
+    /// Gives back the blocks that earlier runs have left, and no others. One that a helper process waits in the kernel
+    /// to give back stays in the state file.
     pub(super) fn release(&mut self, host: &Host<'_>, found: &mut Storage) -> Result<(), Failure> {
         let mut blocks = found.blocks();
         let released = self.release_blocks(host, &mut blocks);
@@ -161,7 +166,7 @@ impl Instance {
         released
     }
 
-    /// The same for those who know no more of the devices.
+    /// The same where only the blocks of the devices are known.
     pub(super) fn release_blocks(&mut self, host: &Host<'_>, found: &mut Blocks) -> Result<(), Failure> {
         if self.blocked().is_empty() {
             return Ok(());
@@ -183,8 +188,8 @@ impl Instance {
         first_failure(&applied).map_or(Ok(()), Err)
     }
 
-    /// Remembers what became of blocks that were to be given back, of these devices. One that was given back is forgotten even if
-    /// another could not be: what blocks it later is somebody else's.
+    /// Writes into the state file what became of the blocks of the devices `given`. One that was given back is removed
+    /// even if another could not be: what blocks that device later is somebody else's.
     pub(super) fn settle_blocks(&mut self, host: &Host<'_>, given: &BTreeSet<DeviceName>, applied: &Applied) {
         // A block that was not answered may still come about.
         let unsure = |device: &DeviceName| {
@@ -202,13 +207,13 @@ impl Instance {
         });
     }
 
-    /// Whether a block of ours is on the device and nobody gives it back.
+    /// Whether a block of ours is on the device, and no helper process is about to give it back.
     pub(super) fn keeps_blocked(&self, device: &DeviceName) -> bool {
         self.blocked().get(device).is_some_and(|owed| !owed.returning)
     }
 
-    /// Changes the state file, starting from an empty one where nothing is known, and writes it if it changed. Tells whether the
-    /// file says what is meant.
+    /// Changes the state file, starting from an empty one where nothing is known, and writes it if it changed. Answers
+    /// whether the file on the disk is the changed one.
     pub(super) fn update(&mut self, host: &Host<'_>, change: impl FnOnce(&mut StateFile)) -> bool {
         let before = self.remembered.known().cloned();
         let mut file = before.clone().unwrap_or_default();
@@ -222,7 +227,7 @@ impl Instance {
         written
     }
 
-    /// Remembers which states were written for peers, and when.
+    /// Writes into the state file which states were written for peers, and when.
     pub(super) fn stamp<'n>(
         &mut self,
         host: &Host<'_>,
@@ -234,7 +239,8 @@ impl Instance {
         self.update(host, |file| peers::stamp(file, local, written, now));
     }
 
-    /// Sets this node's promotion score and remembers it. One that cannot be set is no reason to fail: a recurring monitor sets it.
+    /// Sets this node's promotion score, and writes it into the state file. If it cannot be set, the action goes on,
+    /// and a recurring monitor sets it.
     pub(super) fn set_score(&mut self, host: &Host<'_>, node: &NodeName, score: Score) {
         let set = show_score(host, node, score);
         if !host.dry_run() {
@@ -242,7 +248,7 @@ impl Instance {
         }
     }
 
-    /// Remembers a score that is set.
+    /// Writes a score that was set into the state file.
     pub(super) fn remember_score(&mut self, host: &Host<'_>, score: Score) {
         self.update(host, |file| file.score = Some(score.value()));
     }
@@ -257,7 +263,7 @@ impl Instance {
         self.remembered.known().and_then(|file| file.score).is_some_and(|set| set > score.value())
     }
 
-    /// What plans of this instance need to know.
+    /// What plans of this instance need besides the two states.
     pub(super) fn scope<'n>(&self, local: impl Into<Option<&'n NodeName>>, recreate: bool) -> Scope {
         Scope {
             group: self.group.clone(),

@@ -1,4 +1,4 @@
-//! The promotion score that a recurring monitor keeps as the state has earned it.
+//! Sets the promotion score in a recurring monitor where the one that was set last does not fit the present state.
 
 use scst_core::cluster;
 use scst_core::scst::alua::AluaState;
@@ -8,8 +8,9 @@ use super::instance::Instance;
 use super::score::{Score, show_score};
 use crate::host::Host;
 
-/// Sets the score where the one that was set last is not the one this state has earned: it could not be set, nobody knows of it, or
-/// the instance was demoted since. Not in demote itself, where Pacemaker would forget a pending restart for it.
+/// Sets the score of `state` where the last one that was set is another: it could not be set, is not known, or the
+/// instance was demoted since. A demote itself leaves the score, because a change would make Pacemaker forget a pending
+/// restart.
 pub(super) fn keep_score(host: &Host<'_>, instance: &mut Instance, local: &NodeName, state: AluaState) {
     let score = Score::of(Some(state));
     // Whoever holds the lock changes what is looked at here.

@@ -1,4 +1,4 @@
-//! Devices that an action which died has left blocked.
+//! Finds, for monitor, devices that a killed action has left blocked, and forgets blocks that are gone.
 
 use std::collections::BTreeSet;
 

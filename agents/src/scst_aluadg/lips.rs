@@ -1,4 +1,5 @@
-//! Loop initialisations, by which Fibre Channel hosts look at a port's LUNs again.
+//! Plans and issues loop initialisations after new LUNs were mapped, so that Fibre Channel hosts look at the LUNs of a
+//! port again.
 
 use std::collections::BTreeSet;
 

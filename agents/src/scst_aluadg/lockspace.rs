@@ -1,4 +1,5 @@
-//! Persistent reservations that all nodes share: whether the lock manager does what SCST believes.
+//! Checks whether persistent reservations are shared among the nodes where they should be: start, reload, promote,
+//! validate-all and monitor ask.
 //!
 //! With `shared` a device is added with `cluster_mode=1`, and SCST keeps its registrations and reservation in a lockspace of DLM. It answers
 //! "ok" also where DLM does not run, and then keeps them to itself. So success is looked for: a start waits for the lockspace before a

@@ -1,5 +1,6 @@
-//! The members of a group on their way into service: each is looked at with its store before the group opens, told to hosts in its size,
-//! and opened.
+//! The type [`Members`]: the devices of a group with their stores, as a promotion checks and prepares them: every store
+//! must be there and large enough before the group becomes active, hosts are told the sizes, and stores that the state
+//! does not open are opened.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +18,7 @@ use super::instance::Instance;
 use crate::backing::{self, Store};
 use crate::host::Host;
 
-/// The members that are ours and stand on a store, as the kernel shows them.
+/// The members of the group that are ours and have a store, as the kernel shows them.
 #[derive(Debug)]
 pub(super) struct Members {
     devices: BTreeMap<DeviceName, Device>,
@@ -41,7 +42,8 @@ impl Members {
         self.devices.iter().zip(&self.stores).map(|((name, device), store)| (name, device, *store))
     }
 
-    /// Before the group opens: every store is there and has at least what hosts were told, and every file can be opened.
+    /// Checks before the group becomes active that every store is there and at least as large as hosts were told, and
+    /// that every file can be opened.
     ///
     /// # Errors
     ///
@@ -81,7 +83,7 @@ impl Members {
         }
     }
 
-    /// The first whose store has larger blocks than itself.
+    /// The sentence for the first device whose store has larger blocks than the device.
     fn with_smaller_blocks(&self, observer: Observer<'_>) -> Result<Option<String>, Error> {
         for (name, device, store) in self.each() {
             if let (Some(handler), Some(blocks)) = (device.handler, store.block_size(observer)?)
@@ -93,15 +95,17 @@ impl Members {
         Ok(None)
     }
 
-    /// Opens those that the state of the group does not open, because they do not follow it: the shell agents add files so, and a
-    /// demotion of ours has closed them. Before the state: a closed file must not be met by a command.
+    /// The steps that open devices which the state of the group does not open (`bind_alua_state` is 0): the shell
+    /// agents add files so, and a demotion of ours has closed them. They come before the state, because no command may
+    /// reach a closed file.
     pub(super) fn open_what_does_not_follow(&self) -> Vec<Step> {
         let closed = self.devices.iter().filter(|(_, device)| device.active == Some(false) && !device.follows_state());
         closed.map(|(name, _)| Step::Open { device: name.clone() }).collect()
     }
 
-    /// Before the group opens: hosts send at that moment what they held back, and a disk that was open before opens with the size it
-    /// had then, or with one that was written since. The size of a closed file cannot be written.
+    /// Writes the sizes of grown stores before the group becomes active: hosts send at that moment what they held back,
+    /// and a disk that was open before opens with the size that it had then, or with one that was written since. The
+    /// size of a closed file cannot be written.
     pub(super) fn announce_sizes(&self, host: &Host<'_>) {
         let closed = |device: &Device| device.active == Some(false) && !is_file(device);
         let grown = self.each().filter(|(_, device, _)| closed(device)).filter_map(|(name, device, store)| {
@@ -112,14 +116,16 @@ impl Members {
         applied.failed.iter().for_each(|failed| tracing::error!("{failed}"));
     }
 
-    /// What hosts are told of each store that is there, once it was looked at again.
+    /// The size in bytes that hosts are told of each device whose store is there, once the kernel has looked at it
+    /// again.
     pub(super) fn sizes(&self) -> Vec<(DeviceName, u64)> {
         self.each()
             .filter_map(|(name, device, store)| Some((name.clone(), device.whole_blocks(store.bytes()?))))
             .collect()
     }
 
-    /// After the group has opened: the kernel keeps the size that a store had when it was opened first.
+    /// Has the kernel look at the sizes of grown stores after the group has become active: by itself it keeps the size
+    /// that a store had when it was opened first.
     pub(super) fn look_again_at_sizes(&self, host: &Host<'_>) {
         let mut steps = Vec::new();
         for (name, device, store) in self.each() {
@@ -147,7 +153,7 @@ fn is_file(device: &Device) -> bool {
     device.handler == Some(HandlerName::VdiskFileio)
 }
 
-/// Why hosts cannot be served what they were told.
+/// The sentence for a device whose store is smaller than hosts were told.
 fn smaller((name, device, store): (&DeviceName, &Device, Store)) -> Option<String> {
     let (told, has) = (device.size?, store.bytes()?);
     (device.whole_blocks(has) < device.whole_blocks(told)).then(|| shrunk(name, told, has))

@@ -1,5 +1,6 @@
-//! What the configuration has and the kernel lacks. Level 10 tells of it; a promotion adds it before the group opens, because after a
-//! change with a mistake, or one that this node never saw, hosts would miss a disk while everything looks well.
+//! Finds devices, members and LUNs that are configured and not there. A level-10 monitor fails for them; a promotion
+//! adds them before the group becomes active. Otherwise, after a reload with a mistake, or one that this node never
+//! saw, hosts would lack a disk and nothing would show it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +22,8 @@ use super::stores;
 use super::wanted::{self, LocalPorts, unmatched};
 use crate::host::Host;
 
-/// The ports of this node: as recorded, else as they stand in its target group.
+/// The ports of this node with their relative target port identifiers: those of the state file, else the members of its
+/// target group (with 0).
 pub(super) fn ports(instance: &Instance, own: Option<&TargetGroup>) -> Vec<(TargetName, u16)> {
     let recorded = instance.remembered.known().map(|file| file.ports.clone()).unwrap_or_default();
     if !recorded.is_empty() {
@@ -30,7 +32,7 @@ pub(super) fn ports(instance: &Instance, own: Option<&TargetGroup>) -> Vec<(Targ
     own.into_iter().flat_map(|own| own.members.keys()).map(|port| (port.clone(), 0)).collect()
 }
 
-/// The initiator groups on these ports.
+/// These ports with their initiator groups.
 pub(super) fn on_ports(host: &Host<'_>, params: &Params, ports: Vec<(TargetName, u16)>) -> Result<LocalPorts, Error> {
     let mut groups = BTreeMap::new();
     for (port, _) in &ports {
@@ -48,8 +50,8 @@ pub(super) fn left_out(params: &Params, findings: &[Finding], local: &LocalPorts
     mistakes.chain(unmatched).collect()
 }
 
-/// Adds what is missing before the group opens, and names what cannot be added. It never makes a promotion fail: that what is there is
-/// not served would be worse.
+/// Adds what is missing before the group becomes active, and logs what cannot be added. It never makes a promotion
+/// fail: not to serve what is there would be worse.
 pub(super) fn add(
     host: &Host<'_>,
     instance: &mut Instance,
@@ -66,7 +68,7 @@ pub(super) fn add(
     })
 }
 
-/// Tells whether anything was done.
+/// The same; answers whether anything was added.
 fn try_to_add(
     host: &Host<'_>,
     instance: &mut Instance,
@@ -144,7 +146,7 @@ fn try_to_add(
     Ok(!applied.done.is_empty())
 }
 
-/// Whether a device or a LUN is not there: told by listings alone, because a promotion is in a hurry.
+/// Whether a device or a LUN is not there. It looks at directories only, because a promotion must be quick.
 fn lacks(host: &Host<'_>, params: &Params, group: &DeviceGroup, wanted: &Storage) -> Result<bool, Error> {
     if params.devices.iter().any(|device| !group.devices.contains(&device.name)) {
         return Ok(true);

@@ -1,4 +1,5 @@
-//! `ocf:onesty:scst_aluadg`: one device group with its devices, LUNs and ALUA states; a promotable clone.
+//! `ocf:onesty:scst_aluadg`: one device group with its devices, LUNs and ALUA states; a promotable clone. `agent` calls
+//! the file of each action.
 
 pub mod agent;
 pub mod agreement;

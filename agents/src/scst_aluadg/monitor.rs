@@ -1,4 +1,6 @@
-//! Monitor: what state the group is in, from the kernel's tree, in a handful of reads that do not grow with LUNs and groups.
+//! Monitor: answers what the instance does, from the kernel's tree, in a few reads whose number does not depend on LUNs
+//! and initiator groups. A recurring one also corrects what got lost (`repair`, `keep_score`, an unfinished reload);
+//! level 10 compares everything (`thorough`).
 
 use std::collections::BTreeSet;
 
@@ -17,7 +19,7 @@ use super::score::{Score, show_score};
 use super::thorough::thorough;
 use crate::host::Host;
 
-/// Says what the instance does.
+/// Answers what the instance does: running, promoted, not running, or why it has failed.
 pub(super) fn monitor(host: &Host<'_>) -> Result<ExitCode, Failure> {
     let not_running = || Failure::not_running("no device group and no device of ours");
     let Some(mut instance) = Instance::find(host) else { return Err(not_running()) };
@@ -114,8 +116,8 @@ fn serving(
     left_blocked.map_or(Ok(ExitCode::Promoted), broken)
 }
 
-/// Unpromoted: no store of ours should be open. It is reported and no more: a device that the shell agents or an operator
-/// left open may harm nobody.
+/// Unpromoted: no store of ours should be open. One that is open is only logged: a device that the shell agents or an
+/// operator has left open may do no harm.
 fn waiting(host: &Host<'_>, instance: &Instance, members: &BTreeSet<DeviceName>) -> Result<ExitCode, Failure> {
     let open = closing::open(host, instance, members)?;
     if !open.is_empty() {

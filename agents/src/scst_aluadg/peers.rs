@@ -1,4 +1,5 @@
-//! What this node says of the others: every decision about a peer's state, as pure functions.
+//! Which state this node publishes of the others: every decision about a peer's state, as pure functions. Notify,
+//! promote, demote and monitor call them.
 //!
 //! Start takes its decisions in [`wanted`](super::wanted), from the same lists. Hosts believe what they are told, so a
 //! state that is too good costs them time, one that is too bad costs them a path: when unsure, publish the worse state.
@@ -14,8 +15,8 @@ use scst_core::state_file::{Remembered, StateFile};
 
 use super::wanted::state_of;
 
-/// How long a node may stand between two states before the cluster is asked whether it still does something there, in seconds. A
-/// longer action is seen in the answer.
+/// How many seconds a node may be between two states before the cluster is asked whether an action is still under way
+/// there. The answer shows an action that takes longer.
 pub const LOST: u64 = 20;
 
 /// What a notification makes of the peers it names.

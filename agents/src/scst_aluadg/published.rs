@@ -1,5 +1,5 @@
-//! What this node knows of the cluster between two actions, and what it has told the other nodes of its devices: a file of its own
-//! beside the state file, so that no action asks the cluster for it a second time.
+//! The type [`Published`]: what this node knows of the cluster between two actions, and what it has published of its
+//! devices. It is kept in a file beside the state file, so that no action asks the cluster for it a second time.
 //!
 //! A line per fact after one with the boot in which they were written: the cluster forgets with a reboot what it was told.
 

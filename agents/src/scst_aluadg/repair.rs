@@ -1,4 +1,5 @@
-//! What a recurring monitor puts right: peers whose notification was lost, and the wait for a node that was not promoted.
+//! What a recurring monitor corrects: states of peers whose notification was lost, and the state `transitioning` of
+//! this node where hosts wait for another one that was not promoted.
 
 use std::collections::BTreeMap;
 

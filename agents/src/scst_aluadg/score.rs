@@ -1,4 +1,4 @@
-//! The promotion score of this node.
+//! The type [`Score`]: the promotion score of an instance; setting and deleting it in the cluster.
 
 use scst_core::cluster;
 use scst_core::scst::alua::AluaState;

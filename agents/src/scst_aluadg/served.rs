@@ -1,7 +1,8 @@
-//! The last size that this node served of a store which a standby does not have: kept where reboots keep it, because a host may
-//! look at the disk before the node serves again.
+//! Keeps the last size that this node served of a store which only the serving node has (`absent_in_standby`): a host
+//! may look at the disk on a standby that has rebooted, and must see its size. `stores` writes and reads it.
 //!
-//! One file per device below `/var/lib/scst/sizes`: bytes and path, so that what stands on another store since is not believed.
+//! One file per device below `/var/lib/scst/sizes`, with the bytes and the path: for a device that has another store by
+//! now the size does not count.
 
 use std::path::PathBuf;
 
@@ -21,7 +22,8 @@ pub(super) fn recall(host: &Host<'_>, device: &DeviceName, path: &str) -> Option
     parse(&host.context.system.read_file(&directory(host).join(device.as_str())).ok()?, path)
 }
 
-/// Remembers a size in bytes. That it could not be kept is worth a warning: a host that looks too early sees a disk without blocks.
+/// Keeps a size in bytes. A failure is logged as a warning: a host that looks too early then sees a disk without
+/// blocks.
 pub(super) fn remember(host: &Host<'_>, device: &DeviceName, path: &str, bytes: u64) {
     if host.dry_run() || recall(host, device, path) == Some(bytes) {
         return;

@@ -1,11 +1,11 @@
-//! A device group as a promotion and a demotion see it.
+//! The type [`Service`]: a device group with no more than a promotion or a demotion needs of it.
 
 use scst_core::scst::alua::AluaState;
 use scst_core::scst::names::NodeName;
 use scst_core::state::{Blocks, DeviceGroup, Storage};
 
-/// What a promotion or a demotion looks at of an instance: it is in a hurry, and needs neither how devices are set nor where they
-/// are mapped.
+/// The target groups of a device group and the blocks on its devices. A promotion and a demotion must be quick, and
+/// need neither the settings of devices nor their LUNs.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Service {
     /// The group with its target groups, if it is there.

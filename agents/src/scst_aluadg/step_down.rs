@@ -1,4 +1,5 @@
-//! Out of service: with a drain, so that no write is lost, or whatever it takes.
+//! Takes an instance out of service: [`drain`] without losing a write, for demote and stop; [`step_down`] in any case,
+//! for a promotion that failed and for an instance over which another node is promoted; [`close`] at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +18,8 @@ use super::instance::Instance;
 use super::service::Service;
 use crate::host::{Host, first_failure};
 
-/// Carries the demotion out until `deadline`, to the state `end`; also the first half of stopping a promoted instance.
+/// Carries the demotion out until `deadline`, to the state `end`: blocks the devices, waits for the commands in flight,
+/// changes the state, gives the blocks back. `None`, and nothing done, where the state file cannot be written.
 pub(super) fn drain(
     host: &Host<'_>,
     instance: &mut Instance,
@@ -60,8 +62,8 @@ pub(super) fn drain(
     Some(applied)
 }
 
-/// Takes the instance out of service whatever it takes: a promotion that failed, or another node that is promoted over this one. The
-/// drain, with the look before it, gets half of the time until `deadline`; then on without it, because what follows is worse than a
+/// Takes the instance out of service in any case. The drain, with the look before it, gets half of the time until
+/// `deadline`; after that the state is changed without it, because two nodes that write to one disk are worse than a
 /// write that fails.
 pub(super) fn step_down(
     host: &Host<'_>,
@@ -85,7 +87,7 @@ pub(super) fn step_down(
     close(host, instance, local, deadline)
 }
 
-/// Standby with every store closed, at once. Where the state cannot be read, it is written all the same.
+/// Sets standby and closes every store, at once. Where the state cannot be read, standby is written all the same.
 pub(super) fn close(
     host: &Host<'_>,
     instance: &Instance,

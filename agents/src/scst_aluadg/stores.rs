@@ -1,4 +1,5 @@
-//! The stores below the devices: which are there, how large they are, and whether they can be opened.
+//! The backing stores of the configured devices: which are there, and how large they are. Start, reload, promote,
+//! validate-all and level-10 monitors ask.
 //!
 //! SCST looks at a store when it opens it, and never again by itself. So the agent looks: at the size, which hosts are told also
 //! while the store is closed, at whether it is there at all, and before a group opens at whether a file can be opened. The kernel
@@ -31,8 +32,8 @@ pub(super) fn look<'p>(host: &Host<'_>, params: &'p Params) -> Result<Vec<(&'p D
     Ok(with_store.into_iter().zip(stores).map(|((device, path), store)| (device, path, store)).collect())
 }
 
-/// Says in what is wanted how large the stores are, which stand in `stores` by their path. Of one that is not here: what was configured, or served last, but never less
-/// than hosts are told already.
+/// Sets in `wanted` the sizes of the stores, which `stores` has by their paths. Of a store that is absent here it is
+/// the configured size, or the one served last, but never less than hosts are told already.
 pub(super) fn measure(
     host: &Host<'_>,
     params: &Params,
@@ -60,7 +61,7 @@ pub(super) fn measure(
     }
 }
 
-/// Remembers what a serving node has of stores that a standby does not have.
+/// Keeps the sizes, on a serving node, of stores that a standby does not have.
 pub(super) fn remember(host: &Host<'_>, params: &Params) -> Result<(), Error> {
     if params.devices.iter().all(|device| !device.absent_in_standby) {
         return Ok(());
@@ -73,7 +74,8 @@ pub(super) fn remember(host: &Host<'_>, params: &Params) -> Result<(), Error> {
     Ok(())
 }
 
-/// What level 10 says of the stores: the first that is gone, or whose size is not what hosts are told.
+/// The sentence of a level-10 monitor for the first store that is gone, or whose size is not the one that hosts are
+/// told; the others are logged.
 pub(super) fn compare(
     host: &Host<'_>,
     params: &Params,
@@ -103,8 +105,8 @@ pub(super) fn compare(
     Ok(wrong.into_iter().next())
 }
 
-/// Every backing file or device that is not there, in one answer. One that does not answer in time counts as one that is not there. A store
-/// that only the promoted node has may be absent on the others.
+/// Fails for backing files and devices that are not there, or do not answer in time. A store that only the promoted
+/// node has may be absent on the others.
 ///
 /// # Errors
 ///

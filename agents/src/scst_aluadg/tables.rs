@@ -1,4 +1,5 @@
-//! LUN tables that are unmapped at once.
+//! Shortens the plan of a stop or a reload: a LUN table of which all LUNs go, and all are ours, is cleared with one
+//! command.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,10 +12,11 @@ use super::instance::Instance;
 use crate::host::Host;
 
 impl Instance {
-    /// Steps with one command in the place of many where a LUN table is wholly ours and goes.
+    /// The same steps, with one command for each LUN table that is wholly ours and goes.
     ///
-    /// The kernel has no command for "these, and no others". So a table is cleared only while no action of another group is
-    /// under way on this node, which could be about to map something there; the table itself is looked at again just before.
+    /// The kernel has no command that unmaps several LUNs and leaves others. So a table is cleared only while no action
+    /// of another group is under way on this node, which could be about to map something there; and the step looks at
+    /// the table again before it writes.
     pub(super) fn shortened(&self, host: &Host<'_>, steps: Vec<Step>) -> Vec<Step> {
         match self.tables(host, &steps) {
             Ok(tables) => clear_tables(steps, &tables),
@@ -26,7 +28,7 @@ impl Instance {
         }
     }
 
-    /// What is in the tables that steps unmap something from; nothing while another group may be changing them.
+    /// The LUNs in the tables from which `steps` unmap something; no table while another group may be changing one.
     fn tables(&self, host: &Host<'_>, steps: &[Step]) -> Result<BTreeMap<LunTable, BTreeSet<u32>>, Error> {
         let table = |step: &Step| match step {
             Step::DelLun { at, .. } => Some(at.table.clone()),

@@ -1,4 +1,4 @@
-//! A monitor with `OCF_CHECK_LEVEL=10`: everything that is configured is compared with what is there.
+//! The part of a monitor with `OCF_CHECK_LEVEL=10`: compares everything that is configured with what is there.
 
 use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::plan::Step;
@@ -12,7 +12,7 @@ use super::{agreement, lockspace, missing, stores, wanted};
 use crate::host::{Host, log_findings};
 use crate::missing_ports::MissingPorts;
 
-/// Level 10: what is missing makes the instance fail, what only a reload or restart would change is told.
+/// Fails where something is missing; what only a reload or a restart would change is logged.
 pub(super) fn thorough(host: &Host<'_>, instance: &Instance, local: &NodeName) -> Result<(), Failure> {
     let (params, findings) = Params::parse(&host.context.env);
     log_findings(&findings);

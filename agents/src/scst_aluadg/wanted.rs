@@ -1,4 +1,5 @@
-//! The state that configuration, cluster and notification lists ask of this node's device group.
+//! Makes the wanted state of this node's device group of the configuration, the cluster's nodes and the notification
+//! lists: the input of the plan of a start, a reload and a level-10 monitor.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,5 @@
-//! The daemon that holds the targets of iSCSI: without it the kernel has none, and when it ends they are gone.
+//! Sees to it, for start, that the daemon of iSCSI runs and its driver is enabled. The daemon holds the targets: when
+//! it ends they are gone.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What ports that are up have in common with their configuration, for those who show it: the plan of a start, made and not
+//! How ports that are up differ from their configuration, for `scst-ha status`: the plan of a start, which is not
 //! carried out.
 
 use scst_core::cluster::Topology;
@@ -10,11 +10,13 @@ use super::ours::Ours;
 use super::params::Params;
 use super::wanted;
 
-/// What a start would do, one sentence each; `None` when nothing of the resource is there. `users`: those of the configuration are known.
+/// The steps that a start would carry out, one sentence each; `None` when nothing of the resource is there. `users`:
+/// the users of the configuration are known, and are compared as well.
 ///
 /// # Errors
 ///
-/// Why nothing can be compared: a port of the node does not exist or belongs to another resource, or something could not be read.
+/// Why they cannot be compared: a port of the node does not exist or belongs to another resource, or something could
+/// not be read.
 pub fn difference(
     run: &Run<'_>,
     params: &Params,

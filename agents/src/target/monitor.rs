@@ -1,4 +1,5 @@
-//! monitor and probe: every port of ours up with its number, none of it there, or something between.
+//! monitor and probe: answers whether every port of ours is enabled with its number, none of them is, or what is wrong;
+//! at level 10 also whether everything else is as configured (`thorough`).
 
 use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::scst::names::TargetName;

@@ -1,5 +1,8 @@
-//! Which ports and initiator groups are ours. The kernel's tree does not say who made what, so the record does; without one,
-//! names tell, and the list of this node's ports. What the record of another resource names is that resource's.
+//! The type [`Ours`]: which ports and initiator groups belong to this resource; every action asks it before it touches
+//! one.
+//!
+//! The kernel's tree does not say who made an object, the state file does. Without one the names of the configuration
+//! decide, and the list of this node's ports. What the state file of another resource names is that resource's.
 
 use std::collections::BTreeSet;
 
@@ -18,34 +21,34 @@ use crate::missing_ports::Local;
 /// The agents that bring targets up.
 const AGENTS: [&str; 2] = [crate::scst_qla2xtgt::table::TABLE.name, crate::scst_target::table::TABLE.name];
 
-/// What is known about what is ours.
+/// What is known of the objects that are ours.
 #[derive(Debug)]
 pub struct Ours<'a> {
     /// The driver of the ports.
     pub driver: Driver,
     /// The agent serves other drivers as well.
     pub several_drivers: bool,
-    /// The record.
+    /// The state file.
     pub record: &'a Remembered,
     /// The groups that the configuration names, as far as it can be read.
     pub configured: BTreeSet<InitiatorGroup>,
-    /// This node's id, if anybody said it.
+    /// This node's id, if it is known.
     pub node_id: Option<u16>,
-    /// The records of other resources of this agent on this node, by the ids of these.
+    /// The state files of other resources that bring ports up on this node, by the ids of these.
     pub others: Vec<(String, Remembered)>,
 }
 
 /// Ports that may be ours.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Candidates {
-    /// Those that the record names or, where it names none, that carry an initiator group of the configuration.
+    /// Those that the state file names or, where it names none, that have an initiator group of the configuration.
     pub likely: Vec<TargetName>,
     /// Those that are enabled with a number of this node, and nothing else says whose they are: others may have set them up.
     pub numbered: Vec<TargetName>,
 }
 
 impl<'a> Ours<'a> {
-    /// What is known from the record, the configuration and the records of others.
+    /// What is known from the state file, the configuration and the state files of others.
     pub fn find(run: &Run<'_>, record: &'a Remembered) -> Self {
         let host = &run.host;
         let configured = Params::for_stop(&host.context.env).into_iter().collect();

@@ -1,4 +1,4 @@
-//! The parameters of an agent that brings targets up: text to checked data.
+//! The type [`Params`]: the checked configuration of an agent that brings targets up, read from the environment.
 
 use std::path::PathBuf;
 

@@ -1,5 +1,5 @@
-//! What a start or a reload would do with a configuration, for those who ask before it is committed: the plan of that action, made and not
-//! carried out.
+//! What a start or a reload would do with a changed configuration, for `scst-ha plan`: the plan of that action, which
+//! is not carried out.
 
 use scst_core::cluster::Topology;
 use scst_core::ocf::exit::Failure;
@@ -19,7 +19,7 @@ pub struct Planned {
     pub running: bool,
     /// The steps, in their order.
     pub steps: Vec<Step>,
-    /// What the action would only name, a sentence each.
+    /// What the action would only report, a sentence each.
     pub remarks: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! reload: groups, initiators and what else is configured of a target change, the ports themselves are not touched.
+//! reload: changes initiator groups, initiators, attributes, portals and users; ports stay enabled, with their numbers.
 
 use std::collections::BTreeSet;
 

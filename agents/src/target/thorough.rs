@@ -1,4 +1,4 @@
-//! A monitor of level 10, which compares everything that is configured.
+//! The part of a monitor with `OCF_CHECK_LEVEL=10`: compares everything that is configured with what is there.
 
 use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::plan::{Change, Step, ports::plan};

@@ -1,4 +1,4 @@
-//! validate-all: the parameters, and at level 10 this node as well.
+//! validate-all: checks the parameters, and at level 10 also whether this node has the ports.
 
 use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::state_file::Remembered;

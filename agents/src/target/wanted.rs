@@ -1,4 +1,5 @@
-//! The state that the configuration asks of this node's ports.
+//! Makes the wanted state of this node's ports of the configuration: one for a start, one for a reload, one for a stop.
+//! The plan's input.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
-//! Carries a plan out: one write or one wait per step, in order.
+//! Carries a plan out: one write or one wait per step, in order. Every action that has a plan calls [`apply`].
 //!
-//! A step is done when the kernel says so, or when its effect is seen (`outcome`). The second matters for a command that was queued
-//! (answered EAGAIN after 15 s) or refused because it has been done already: what counts is what is there.
+//! A step has succeeded when the kernel acknowledges it, or when its effect is seen (`outcome`). The second matters for
+//! a command that was queued (EAGAIN after 15 s), or refused because it had been carried out before.
 
 mod blocks;
 mod effect;
@@ -22,40 +22,44 @@ use crate::scst::target::LunTable;
 use crate::state::LunAddress;
 use crate::sysfs::{Sysfs, wait_until};
 
-/// What a failed step means for those after it.
+/// What happens to the rest of a plan after a step has failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AfterFailure {
-    /// The plan ends, but for the steps that give back what it took.
+    /// The plan ends, but for the steps that give back what it took ([`Step::always`]). For start, promote and demote.
     End,
-    /// The next step is tried all the same: leaving as little as possible is the aim.
+    /// The next step is tried all the same, unless it needs the one that failed ([`Step::needs`]). For stop, for
+    /// undoing a start, and for what changes under hosts (reload, notify, repairs by a monitor): each step is worth
+    /// something by itself.
     GoOn,
 }
 
-/// A step that was not done, and why.
+/// A step that failed, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .step.failed(.error))]
 pub struct Failed {
     /// The step.
     pub step: Step,
-    /// What the kernel said.
+    /// Why it failed.
     pub error: Error,
 }
 
-/// What became of a plan.
+/// What became of the steps of a plan. A step that was left out is in none of the lists.
 #[derive(Debug, Clone, Default)]
 pub struct Applied {
-    /// The steps done.
+    /// The steps that succeeded.
     pub done: Vec<Step>,
-    /// The steps that were not done though they should have been.
+    /// The steps that failed.
     pub failed: Vec<Failed>,
-    /// Steps whose failure does not matter.
+    /// The steps whose failure is only worth a warning ([`Step::may_fail_with`]).
     pub warnings: Vec<Failed>,
-    /// Devices whose block a process waits in the kernel to give back.
+    /// The devices of which a helper process is about to give the last block back, once the commands in flight have
+    /// ended.
     pub returning: BTreeSet<DeviceName>,
 }
 
 impl Applied {
-    /// Something is gone that hosts had and are meant to have: a step of `plan` took it away, and the one that gives it back was not done.
+    /// Whether hosts lack something that they had and are meant to have: a step of `plan` took it away, and the step
+    /// that gives it back did not succeed.
     pub fn took_from_hosts(&self, plan: &[Step]) -> bool {
         let begun = |step: &Step| self.done.contains(step) || self.failed.iter().any(|failed| failed.step == *step);
         let taken: BTreeSet<_> = plan.iter().filter(|step| begun(step)).flat_map(Step::takes).collect();
@@ -65,15 +69,17 @@ impl Applied {
 }
 
 impl Failed {
-    /// The kernel waited for a daemon, or waits yet: for 30 s it does, and answers EBUSY then. EBUSY of a target that is to go tells of
-    /// a session.
+    /// Whether the daemon did not answer: the kernel waits for it for 30 s, and answers EBUSY then. EBUSY for a target
+    /// that is to be deleted means something else, a session.
     pub fn is_unanswered(&self) -> bool {
         let goes = matches!(&self.step, Step::Target { change: Change::Delete, .. });
         matches!(self.error, Error::Hung { .. }) || (self.error.errno() == Some(nix::errno::Errno::EBUSY) && !goes)
     }
 }
 
-/// Carries `steps` out.
+/// Carries `steps` out, in order, until `deadline`; blocks are given back until its last end ([`Deadline::last`]).
+/// Neighbouring steps that enable or disable ports are written at the same moment ([`Step::side_by_side`]). A step that
+/// succeeded is logged.
 pub fn apply(steps: &[Step], sysfs: &Sysfs, deadline: &Deadline, after: AfterFailure) -> Applied {
     let mut applied = Applied::default();
     // How often a device was blocked when its drain had ended.
@@ -133,7 +139,7 @@ pub fn apply(steps: &[Step], sysfs: &Sysfs, deadline: &Deadline, after: AfterFai
     applied
 }
 
-/// One step, waited for until the deadline.
+/// Carries out one step until the deadline.
 fn one(step: &Step, observer: Observer<'_>) -> Result<(), Error> {
     if observer.deadline.cancelled() {
         return Err(Error::Cancelled { what: step.to_string() });
@@ -160,8 +166,8 @@ fn one(step: &Step, observer: Observer<'_>) -> Result<(), Error> {
     outcome::write(step, observer)
 }
 
-/// Looks again, at the moment of writing, whether what is meant for another machine's port would meet one of ours: the
-/// kernel decides by all its drivers' targets which of the two an added name becomes.
+/// Refuses a step for another machine's port that would act on one of ours. It looks at the moment of writing, because
+/// the kernel decides by the targets of all its drivers whether an added name is a local or a remote member.
 fn refuse_local(step: &Step, observer: Observer<'_>) -> Result<(), Error> {
     let (path, refused) = match step {
         Step::SetPeerState { group, node, .. } => {
@@ -177,7 +183,8 @@ fn refuse_local(step: &Step, observer: Observer<'_>) -> Result<(), Error> {
     if refused { Err(Error::NotRemote { path: observer.sysfs.full(&path) }) } else { Ok(()) }
 }
 
-/// Unmaps all LUNs of a table at once. Somebody may have mapped one there since the plan was made: then ours go one by one.
+/// Unmaps all LUNs of a table at once. If somebody has mapped another one there since the plan was made, ours are
+/// unmapped one by one.
 fn clear_table(
     step: &Step,
     table: &LunTable,

@@ -1,10 +1,22 @@
-//! What the agents ask of the cluster: nodes with their ids and ports, the promotion score, and who has which role.
+//! What the agents and `scst-ha` ask of the cluster, and what they write into it: nodes with their ids and ports,
+//! promotion scores, roles.
 //!
 //! The cluster is asked through its own commands: the libraries behind them change their interface with every release, the
-//! commands have kept theirs from Pacemaker 2.0 to 3.0. Start and reload make exactly one query, which brings every node
-//! at once; notify, monitor, promote and demote ask for nothing. "The attribute is not set", "the node is not in the CIB" and "the
-//! cluster could not be asked" are three answers: an `Option` inside a node, a node that [`Nodes::node`] does not find, and a
-//! [`ClusterError`]. Nobody may act on the third as if it were one of the others.
+//! commands have kept theirs from Pacemaker 2.0 to 3.0. What an action of the agents asks:
+//!
+//! | action | question |
+//! | --- | --- |
+//! | start, reload, validate-all at level 10 | `cibadmin`, once, for all nodes at once |
+//! | monitor at level 10 | `cibadmin`: what the other instances have published of their devices |
+//! | recurring monitor | `crm_mon`, only before it lowers the promotion score, ends the wait for another node, or corrects the state of a peer whose notification is overdue |
+//! | start, promote, reload, stop of a group whose state file is another resource's | `crm_mon`: whether that resource is configured |
+//! | stop, monitor of ports that have lost their state file | `cibadmin`: whose the ports are |
+//! | any but notify, run without the name of the node (by hand) | `crm_node` |
+//!
+//! Otherwise stop, monitor, promote and demote ask for nothing, and notify never does. "The attribute is not set", "the
+//! node is not in the CIB" and "the cluster could not be asked" are three answers: an `Option` inside a node, a node
+//! that [`Nodes::node`] does not find, and a [`ClusterError`]. Nobody may act on the third as if it were one of the
+//! others.
 
 mod cib;
 mod configuration;
@@ -40,7 +52,8 @@ const LIMIT: Duration = Duration::from_secs(10);
 #[error("cluster could not be asked: {0}")]
 pub struct ClusterError(#[from] CommandError);
 
-/// The time one command gets: never more than half of what the run has left, so that the run can still say what failed.
+/// The time one command gets: at most 10 s, and at most half of what the run has left, so that the run can still report
+/// what failed.
 fn limit(deadline: &Deadline) -> Duration {
     LIMIT.min(deadline.remaining() / 2)
 }

@@ -1,4 +1,5 @@
-//! Running another program: found without trusting the caller's directory, with a time limit, reaped.
+//! Running another program, with a time limit: Pacemaker's commands (`crate::cluster`), modprobe, the iSCSI daemon. It
+//! is looked for in absolute directories only.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -62,7 +63,7 @@ impl CommandError {
     }
 }
 
-/// What a command said, as the end of a sentence.
+/// What a command printed on its standard error, as the end of a sentence.
 fn detail(stderr: &str) -> String {
     if stderr.is_empty() { String::new() } else { format!(": {stderr}") }
 }
@@ -85,17 +86,28 @@ impl Tools {
         Self { system, directories }
     }
 
-    /// Runs a command for at most `limit` and gives what it printed.
+    /// Runs a command for at most `limit`, and gives what it printed on its standard output (the first 64 MiB).
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError::NotFound`] where no directory has the command, [`CommandError::NotStarted`] where the system
+    /// does not execute it, [`CommandError::TimedOut`] where it was killed after `limit`, [`CommandError::Failed`] for
+    /// every exit code but 0, [`CommandError::Unreadable`] where its output is not UTF-8.
     pub fn run(&self, command: &str, arguments: &[&str], limit: Duration) -> Result<String, CommandError> {
         self.run_by(command, limit, |program| self.system.run_program(program, arguments, limit))
     }
 
-    /// Runs the command that starts a daemon.
+    /// Runs a command that starts a daemon and ends. The daemon gets neither our parameters nor the signals that we
+    /// have blocked.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Tools::run`]: the command itself has to end within `limit`, the daemon that it leaves behind has not.
     pub fn start_daemon(&self, command: &str, limit: Duration) -> Result<(), CommandError> {
         self.run_by(command, limit, |program| self.system.run_daemon(program, limit)).map(drop)
     }
 
-    /// Whether a command is there.
+    /// Whether one of the directories has the command.
     pub fn has(&self, command: &str) -> bool {
         self.system.find_program(&self.directories, command).is_some()
     }

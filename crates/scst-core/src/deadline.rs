@@ -1,4 +1,5 @@
-//! The end of a run: every wait of an action is measured against one deadline, and ends early when the run is cancelled.
+//! The type [`Deadline`]: when a run must have ended. Every wait of an action ends with it, and earlier when SIGTERM
+//! comes.
 //!
 //! Pacemaker ends an action that outlives its time-out with SIGKILL, without warning. So a run keeps a reserve in
 //! which it can undo, report and exit by itself.
@@ -11,8 +12,8 @@ use crate::system::System;
 
 /// When this run must have ended, and whether it was asked to end before.
 ///
-/// There are two ends. At the first nothing more is waited for; what lies between it and the last is for undoing,
-/// reporting and leaving.
+/// There are two ends. After the first nothing is waited for any more; the time between it and the last is for undoing,
+/// reporting and exiting. Both are times since boot ([`System::now`]).
 #[derive(Debug, Clone)]
 pub struct Deadline {
     system: Arc<dyn System>,
@@ -44,32 +45,33 @@ impl Deadline {
         &*self.system
     }
 
-    /// Time since this machine booted.
+    /// Time since this machine booted ([`System::now`]).
     pub fn now(&self) -> Duration {
         self.system.now()
     }
 
-    /// Sleeps. Whoever calls it sees to it that no more than [`Deadline::remaining`] is slept.
+    /// Sleeps for `time`, which the caller keeps within [`Deadline::remaining`].
     pub(crate) fn sleep(&self, time: Duration) {
         self.system.sleep(time);
     }
 
-    /// Time left; zero when it is over.
+    /// Time until the first end; zero when it has passed.
     pub fn remaining(&self) -> Duration {
         self.end.saturating_sub(self.now())
     }
 
-    /// No time is left.
+    /// The first end has passed.
     pub fn expired(&self) -> bool {
         self.remaining().is_zero()
     }
 
-    /// SIGTERM asked the run to end: nothing new is begun, what must be undone is undone.
+    /// SIGTERM asked the run to end: it begins nothing new, and undoes what must be undone.
     pub fn cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Relaxed)
     }
 
-    /// The same run with a share of its remaining time, for a part of the work that must leave time for the rest.
+    /// The same run with `numerator`/`denominator` of its remaining time, for a part of the work that must leave time
+    /// for the rest. Undoing that part gets at most 1 s more.
     #[must_use]
     pub fn share(&self, numerator: u32, denominator: u32) -> Self {
         let end = self.now() + self.remaining() * numerator / denominator;

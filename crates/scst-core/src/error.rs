@@ -1,7 +1,8 @@
-//! What went wrong with the kernel's tree: what was being done, to which path, with which value, and what the kernel said.
+//! The type [`Error`]: one operation on kernel files, or one wait, that failed: what was being done, to which path,
+//! with which value, and what the kernel answered.
 //!
-//! An error of this module is a fact about one operation. What it means for the cluster (an OCF exit code, a hint for
-//! the operator) is decided by the agent that ran the operation.
+//! An error says nothing of the cluster. [`crate::ocf::exit::Failure`] is made of it: the exit code, the reason and a
+//! hint for the operator.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -20,7 +21,7 @@ pub enum Verb {
     List,
     /// Reading the target of a link.
     Link,
-    /// Looking what is at a path, without opening it.
+    /// Reading with stat(2) what is at a path, without opening it.
     Look,
     /// Opening a file to read, and closing it again.
     OpenToRead,
@@ -41,7 +42,7 @@ impl fmt::Display for Verb {
     }
 }
 
-/// One failed operation on the kernel's tree.
+/// An operation on a kernel file, or a wait for one of its effects, that failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The kernel answered with an errno.
@@ -51,29 +52,29 @@ pub enum Error {
         verb: Verb,
         /// The full path.
         path: PathBuf,
-        /// The text written, without its newline.
+        /// The text written, without its newline; `None` for what is no write. A secret in it is `***`.
         value: Option<String>,
         /// The kernel's answer.
         errno: ErrnoName,
     },
-    /// The kernel had not answered when the time of this run was over.
+    /// The kernel had not answered when the deadline passed. A write may still be carried out.
     #[error("no answer within {} ms {}", .waited.as_millis(), operation(*.verb, .path, .value.as_deref()))]
     Hung {
         /// What was being done.
         verb: Verb,
         /// The full path.
         path: PathBuf,
-        /// The text written, without its newline.
+        /// The text written, without its newline; `None` for what is no write. A secret in it is `***`.
         value: Option<String>,
-        /// How long the operation was waited for.
+        /// How long the operation was waited for (shown in milliseconds).
         waited: Duration,
     },
-    /// A state that should have come about did not, before the time of this run was over.
+    /// A state that should have come about had not done so when the deadline passed.
     #[error("{what} did not happen within {} ms", .waited.as_millis())]
     NotSeen {
         /// What was waited for, as a noun phrase.
         what: String,
-        /// How long.
+        /// How long it was waited for (shown in milliseconds).
         waited: Duration,
     },
     /// An attribute holds a text that is none of its values.
@@ -86,13 +87,14 @@ pub enum Error {
         /// What it should be.
         expected: &'static str,
     },
-    /// A name in the kernel's tree cannot be used in a command, so nothing can be done about the object.
+    /// The kernel lists an object under a name that no command can carry, so no step can concern it.
     #[error("{} has a name that no command can carry", .path.display())]
     Name {
         /// The full path.
         path: PathBuf,
     },
-    /// What was to be done to another machine's port would have been done to one of this machine.
+    /// A step for a port of another machine was not written, because the kernel would have applied it to a port of this
+    /// machine.
     #[error("{} is not a port of another machine, so this would act on the local devices", .path.display())]
     NotRemote {
         /// The full path of the target group, or of its member.
@@ -101,13 +103,13 @@ pub enum Error {
     /// A device cannot be added, because neither of the two files that hold its persistent reservations can be read.
     #[error("persistent reservations damaged in {} and {}", .files[0].display(), .files[1].display())]
     Reservations {
-        /// The file, and the one of the state before.
+        /// The file, and the one with the state before it.
         files: [PathBuf; 2],
     },
     /// The run was asked to end (SIGTERM).
     #[error("ended by a signal before {what}")]
     Cancelled {
-        /// What was not done any more.
+        /// The step, or the wait, that was given up.
         what: String,
     },
 }

@@ -1,5 +1,9 @@
-//! The part of SCST's tree that the agents own, as plain data. What is found and what is wanted have the same types, so
-//! that the difference between them is a pure function (`plan`).
+//! The part of SCST's tree that the agents own, as plain data: [`Ports`] for the agents that bring ports up,
+//! [`Storage`] for the device group agent.
+//!
+//! What is found ([`crate::observe`] makes it) and what is wanted (the agents make it of the configuration) have the
+//! same types, so that the difference between them is a pure function ([`crate::plan`]). A field that only one of the
+//! two has says so.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +14,7 @@ use crate::scst::iscsi::{Credential, Portal, UserName};
 use crate::scst::names::{DeviceName, HandlerName, InitiatorGroup, InitiatorName, NodeName, TargetName};
 use crate::scst::target::LunTable;
 
-/// The ports of one driver, as the target agent sees them.
+/// Ports of one driver, by their names.
 pub type Ports = BTreeMap<TargetName, Port>;
 
 /// One port.
@@ -18,41 +22,43 @@ pub type Ports = BTreeMap<TargetName, Port>;
 pub struct Port {
     /// It answers initiators.
     pub enabled: bool,
-    /// The relative target port identifier, 0 when none is set.
+    /// The relative target port identifier, 1 to 65535; 0 when none is set.
     pub rel_tgt_id: u32,
     /// Its initiator groups, without those that are not ours.
     pub groups: BTreeMap<InitiatorGroup, IniGroup>,
-    /// What else is configured of it. Found: what was asked for.
+    /// Its attributes, portals and users. Found: those that were asked for.
     pub settings: Settings,
-    /// It goes as a whole. Only wanted.
+    /// It is to be deleted. Only wanted.
     pub deleted: bool,
 }
 
-/// What is configured of a target beside its groups and numbers.
+/// What is configured of a target beside its initiator groups and its number.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Settings {
     /// Attributes by their names ([`crate::scst::attribute`]).
     pub attributes: BTreeMap<&'static str, String>,
-    /// The addresses by which it may be reached; none: all.
+    /// The addresses by which initiators may reach it; none: every address.
     pub portals: BTreeSet<Portal>,
-    /// The users by whom initiators prove themselves; none: nobody needs to.
+    /// The CHAP users by which initiators prove who they are; none: no initiator has to.
     pub incoming: BTreeMap<UserName, Credential>,
-    /// The user by whom it proves itself.
+    /// The CHAP user by which the target proves who it is.
     pub outgoing: Option<(UserName, Credential)>,
 }
 
 /// One initiator group of a port.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct IniGroup {
-    /// `io_grouping_type`: a number, or one of the kernel's words.
+    /// `io_grouping_type`: the I/O group, a number from 1, or one of the kernel's words (`auto`, `never`,
+    /// `this_group_only`).
     pub io_grouping: String,
     /// The initiators' names.
     pub initiators: BTreeSet<InitiatorName>,
-    /// LUNs are mapped in it. Only found, never wanted: the other agent maps them.
+    /// LUNs are mapped in it. Only found: the device group agent maps them.
     pub has_luns: bool,
 }
 
-/// Everything one device group stands for on this node: devices, where they are exported, and who sees which ALUA state.
+/// One device group on this node: its devices, where they are exported, and which ALUA state hosts are told of which
+/// node.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Storage {
     /// Our devices.
@@ -75,7 +81,7 @@ impl Storage {
         self.devices.iter().map(|(name, device)| (name.clone(), held(device))).collect()
     }
 
-    /// Takes over what became of these blocks.
+    /// Puts these numbers of blocks into its devices.
     pub fn set_blocks(&mut self, blocks: &Blocks) {
         for (name, held) in blocks {
             if let Some(device) = self.devices.get_mut(name) {
@@ -102,7 +108,7 @@ pub struct Held {
 pub struct LunAddress {
     /// The table it stands in.
     pub table: LunTable,
-    /// Its number there.
+    /// The logical unit number.
     pub lun: u32,
 }
 
@@ -121,16 +127,17 @@ const DEFAULT_BLOCK_SIZE: u64 = 512;
 /// One device.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Device {
-    /// Its handler; `None` for one that no agent configures.
+    /// Its handler; `None` for a handler that no agent configures.
     pub handler: Option<HandlerName>,
-    /// Its backing file or block device.
+    /// The path of its backing file or block device; `None` for `vdisk_nullio`.
     pub filename: Option<String>,
-    /// What can be said only when it is added: `read_only`, `nv_cache`, `rotational`, … by the kernel's names. Wanted:
-    /// those that matter; found: those this kernel has.
+    /// What can be said only when it is added, by the kernel's names and in its units: `read_only`, `nv_cache`,
+    /// `blocksize` (bytes), … Wanted: those that are configured; found: those that this kernel has.
     pub settings: BTreeMap<&'static str, String>,
     /// What a host knows it by: `prod_id`, `t10_dev_id`, `usn`, `naa_id`, … Wanted: those to be written.
     pub identity: BTreeMap<&'static str, String>,
-    /// What can be written at any time, also under hosts: `threads_num`. Wanted: what is to be written.
+    /// What can be written at any time, also while hosts use it: `threads_num` (a number of threads). Wanted: what is
+    /// to be written.
     pub tuning: BTreeMap<&'static str, String>,
     /// Why it cannot be added on this node, if it cannot. Only wanted.
     pub refused: Option<String>,
@@ -142,7 +149,7 @@ pub struct Device {
     pub active: Option<bool>,
     /// Its lockspace is there; `None` for one that keeps its reservations to itself. Only found.
     pub joined: Option<bool>,
-    /// Its capacity in bytes. Found: what hosts are told; wanted: what its backing store has, where that is known.
+    /// Its size in bytes. Found: what hosts are told; wanted: what its backing store has, where that is known.
     pub size: Option<u64>,
 }
 
@@ -177,13 +184,13 @@ impl Device {
         self.is_on(CLUSTER_MODE)
     }
 
-    /// Its logical block size in bytes: the kernel's own where nothing else is said.
+    /// Its logical block size in bytes: 512, the kernel's default, where no `blocksize` is set.
     pub fn block_size(&self) -> u64 {
         let said = self.settings.get(BLOCKSIZE.name).and_then(|bytes| bytes.parse().ok());
         said.filter(|bytes| *bytes > 0).unwrap_or(DEFAULT_BLOCK_SIZE)
     }
 
-    /// What hosts can use of a store of that many bytes: whole blocks.
+    /// What hosts can use of a store of `bytes` bytes: the whole blocks of it, in bytes.
     pub fn whole_blocks(&self, bytes: u64) -> u64 {
         bytes - bytes % self.block_size()
     }
@@ -204,13 +211,13 @@ impl DeviceGroup {
         self.target_groups.get(node).map(|group| group.state)
     }
 
-    /// What the states of its target groups depend on.
+    /// Its target groups, with no more than a plan that changes their states looks at.
     pub fn view(&self) -> View {
         self.target_groups.iter().map(|(node, group)| (node.clone(), group.view())).collect()
     }
 }
 
-/// What target groups tell hosts, by node, with no more than a change of their states depends on.
+/// The target groups of a device group, by node, with no more than a plan that changes their states looks at.
 pub type View = BTreeMap<NodeName, TargetGroupView>;
 
 /// A target group, as far as its state is concerned.
@@ -226,7 +233,7 @@ pub struct TargetGroupView {
 /// The ports of one node, which share an ALUA state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TargetGroup {
-    /// The target port group identifier.
+    /// The target port group identifier, 1 to 65535: the id of its node. 0 when none is set.
     pub group_id: u32,
     /// The state hosts are told.
     pub state: AluaState,
@@ -235,7 +242,7 @@ pub struct TargetGroup {
 }
 
 impl TargetGroup {
-    /// As the kernel creates one.
+    /// A target group as the kernel creates it: active, without an identifier and without ports.
     pub fn fresh() -> Self {
         Self { group_id: 0, state: AluaState::Active, members: BTreeMap::new() }
     }
@@ -245,7 +252,7 @@ impl TargetGroup {
         self.members.values().any(|member| !member.local)
     }
 
-    /// What its state depends on.
+    /// Its state, and whether the kernel takes it for remote.
     pub fn view(&self) -> TargetGroupView {
         TargetGroupView { state: self.state, remote: self.has_remote() }
     }
@@ -254,8 +261,8 @@ impl TargetGroup {
 /// A port in a target group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Member {
-    /// It is a port of this machine (a link); otherwise a name with an id.
+    /// It is a port of this machine, in sysfs a link; otherwise it is a name with an identifier, in sysfs a directory.
     pub local: bool,
-    /// The relative target port identifier, 0 when none is set.
+    /// The relative target port identifier, 1 to 65535; 0 when none is set. Of a local port it is the port's own.
     pub rel_tgt_id: u32,
 }

@@ -1,9 +1,10 @@
-//! What an instance remembers between two actions, in a file below `/run`; the lock of a group, which stands beside it; and
-//! the note of a promotion that failed.
+//! State files: what an instance of an agent remembers between two actions, in a file below `/run` that every action
+//! reads and most write. Beside it the lock of a device group or of the ports, and the time of a promotion that failed.
 //!
-//! A state file is a memory aid: it says what was ours and what a dead run may have left blocked, never whether something
-//! runs. An **empty** file was made by the shell agents this project replaces: its contents are unknown, not wrong. A file that
-//! cannot be understood counts as empty as well, because acting on half of it could touch what is not ours.
+//! A state file is a memory aid: it says what was ours and what a killed run may have left blocked, never whether
+//! something runs. An **empty** file was made by the shell agents this project replaces: its contents are unknown, not
+//! wrong. A file that cannot be understood counts as empty as well, because acting on half of it could touch what is
+//! not ours.
 //!
 //! | file | what is in it |
 //! | --- | --- |
@@ -51,7 +52,8 @@ impl Remembered {
     }
 }
 
-/// The instance of a run by hand that names none. No resource is called so: what it has started belongs to the one that comes first.
+/// The instance of a run by hand that names none. No resource has this id: the first resource that acts on what such a
+/// run has started takes it over.
 const NOBODY: &str = "default";
 
 /// The state files and locks of one agent, as one of its instances sees them.

@@ -1,13 +1,14 @@
-//! The only toucher of kernel files: read, write, list and link below one root.
+//! Access to kernel files: reading, writing, listing and reading links below one root. Every look ([`crate::observe`])
+//! and every step ([`crate::apply`]) comes through here.
 //!
-//! Sysfs has rules of its own that this module keeps for everybody else:
+//! Sysfs has rules of its own that this module keeps for its callers:
 //!
-//! * One `write(2)` is one command. It is made once and never repeated: after EINTR, or when we stop waiting, the
-//!   kernel carries the command out all the same (`scst_sysfs.c` hands it to a thread of its own).
+//! * One `write(2)` is one command. It is made once and never repeated: after EINTR, or when nobody waits for it any
+//!   more, the kernel carries the command out all the same (`scst_sysfs.c` hands it to a thread of its own).
 //! * A command may be answered EAGAIN because it takes over 15 s: it is *queued*, and whoever wrote it must look at what
 //!   it should change. That is [`Answer::Queued`].
-//! * Any operation may sleep in the kernel for as long as it likes. Each is begun and then waited for, so that the run
-//!   itself always comes to its end in time; one that hangs is left behind.
+//! * Any operation may sleep in the kernel without an end. Each is begun, and waited for until the deadline, so that
+//!   the run ends in time; one that hangs is left behind.
 //!
 //! Architecture invariant: no other module reaches below the root, and this module knows no name of SCST's tree
 //! but `last_sysfs_mgmt_res`.
@@ -28,7 +29,7 @@ pub use crate::system::{Entry, EntryKind};
 /// How long a slow operation is waited for before the deadline is looked at again.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// How long an operation is waited for that begins when the time is over: a busy machine answers late, not never.
+/// How long an operation is waited for that begins after the deadline: a busy machine answers late, not never.
 const GRACE: Duration = Duration::from_millis(100);
 
 /// What the kernel answered to a write.
@@ -36,11 +37,19 @@ const GRACE: Duration = Duration::from_millis(100);
 pub enum Answer {
     /// The command was carried out.
     Done,
-    /// The command is still being carried out: what it should change must be looked at.
+    /// The command is still being carried out (EAGAIN after 15 s, or EINTR): whether it succeeds is seen only by its
+    /// effect.
     Queued,
 }
 
-/// One root of a kernel tree (`/sys`, or another in tests), seen by one run.
+/// The kernel files below one root (`/sys`, or a mounted simulator in tests), as one run reads and writes them.
+///
+/// Paths are relative to the root, without a leading slash; [`crate::scst`] makes them. Every operation is waited for
+/// until the deadline that comes with it, and fails with one of three errors:
+///
+/// * [`Error::Kernel`]: the kernel's errno (EIO where the operation could not even be begun);
+/// * [`Error::Hung`]: no answer when the deadline passed. One that begins later is waited for 100 ms;
+/// * [`Error::Cancelled`]: SIGTERM came while it was waited for.
 #[derive(Debug)]
 pub struct Sysfs {
     system: Arc<dyn System>,
@@ -54,9 +63,10 @@ impl Sysfs {
         Self { system, root: root.into(), apart: false }
     }
 
-    /// The same tree, where a process of its own reads and writes each attribute: one that no signal of ours meets, and that is left
-    /// behind when the time is over. For what a daemon must answer before the kernel does, and for writes that may sleep where not even
-    /// SIGKILL reaches them: a thread there would keep this process from ending.
+    /// The same tree, whose attributes a helper process reads and writes. No signal of ours reaches that process, and
+    /// it is left behind when the deadline passes. It is for files that a daemon must answer before the kernel does,
+    /// and for writes that may sleep where not even SIGKILL ends them: a thread of our own there would keep this
+    /// process from ending.
     #[must_use]
     pub fn apart(&self) -> Self {
         Self { system: Arc::clone(&self.system), root: self.root.clone(), apart: true }
@@ -67,7 +77,12 @@ impl Sysfs {
         self.root.join(path)
     }
 
-    /// The whole text of an attribute.
+    /// The whole text of an attribute, at most one page (4096 bytes).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Kernel`] with the errno of the open or the read, ENOENT where there is no such attribute;
+    /// [`Error::Hung`] and [`Error::Cancelled`] as for every operation ([`Sysfs`]).
     pub fn read(&self, path: &str, deadline: &Deadline) -> Result<String, Error> {
         match self.run(self.operation(Verb::Read, path), deadline)? {
             Output::Text(text) => Ok(text),
@@ -76,22 +91,39 @@ impl Sysfs {
     }
 
     /// Like [`Sysfs::read`], with `None` for an attribute that is not there.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Sysfs::read`], but ENOENT only where the attribute's directory lists it all the same.
     pub fn optional_read(&self, path: &str, deadline: &Deadline) -> Result<Option<String>, Error> {
         self.optional(path, deadline, || self.read(path, deadline))
     }
 
     /// The first line of an attribute, without its newline: the value, before any `[key]`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Sysfs::read`].
     pub fn value(&self, path: &str, deadline: &Deadline) -> Result<String, Error> {
         let text = self.read(path, deadline)?;
         Ok(text.split('\n').next().unwrap_or_default().to_owned())
     }
 
     /// Like [`Sysfs::value`], with `None` for an attribute that is not there.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Sysfs::optional_read`].
     pub fn optional_value(&self, path: &str, deadline: &Deadline) -> Result<Option<String>, Error> {
         self.optional(path, deadline, || self.value(path, deadline))
     }
 
     /// The names in a directory, sorted. Names that are not UTF-8 are left out: no command of ours could carry them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Kernel`] with the errno of the open or the read of the directory, ENOENT where there is none; else as
+    /// for every operation ([`Sysfs`]).
     pub fn list(&self, path: &str, deadline: &Deadline) -> Result<Vec<Entry>, Error> {
         match self.run(self.operation(Verb::List, path), deadline)? {
             Output::Entries(entries) => Ok(entries),
@@ -100,11 +132,20 @@ impl Sysfs {
     }
 
     /// Like [`Sysfs::list`], with `None` for a directory that is not there.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Sysfs::list`], but ENOENT only where the directory above lists this one all the same.
     pub fn optional_list(&self, path: &str, deadline: &Deadline) -> Result<Option<Vec<Entry>>, Error> {
         self.optional(path, deadline, || self.list(path, deadline))
     }
 
     /// The text of a symbolic link.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Kernel`] with the errno of readlink(2), ENOENT where nothing is there, EINVAL where it is no link; else
+    /// as for every operation ([`Sysfs`]).
     pub fn link(&self, path: &str, deadline: &Deadline) -> Result<String, Error> {
         match self.run(self.operation(Verb::Link, path), deadline)? {
             Output::Text(text) => Ok(text),
@@ -113,14 +154,19 @@ impl Sysfs {
     }
 
     /// Like [`Sysfs::link`], with `None` where there is no such link.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Sysfs::link`], but ENOENT only where the directory lists the link all the same.
     pub fn optional_link(&self, path: &str, deadline: &Deadline) -> Result<Option<String>, Error> {
         self.optional(path, deadline, || self.link(path, deadline))
     }
 
     /// What `look` finds at a path, or `None` where nothing is.
     ///
-    /// ENOENT is believed only when the directory above does not name the object either: a plan that takes for absent what is
-    /// there would skip it, and call that success. What came between the two looks is looked at once more.
+    /// ENOENT counts as absence only when the directory above does not list the object either: a plan that takes an
+    /// object for absent skips it, and calls that success. An object that the directory does list is looked at again,
+    /// three times in all.
     fn optional<T>(
         &self,
         path: &str,
@@ -139,7 +185,12 @@ impl Sysfs {
         look().map(Some)
     }
 
-    /// Nothing is at a path: the nearest directory above it that exists does not name it, or the way to it.
+    /// Whether nothing is at a path: the nearest directory above it that exists lists neither it nor a directory on the
+    /// way to it.
+    ///
+    /// # Errors
+    ///
+    /// A directory on the way to `path` is there and cannot be listed.
     pub fn is_absent(&self, path: &str, deadline: &Deadline) -> Result<bool, Error> {
         let mut path = path;
         loop {
@@ -153,12 +204,22 @@ impl Sysfs {
         }
     }
 
-    /// Writes one command or value, once. A newline is added.
+    /// Writes one command or value, once. A newline is added to `value`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Kernel`] with the errno by which the kernel refused the command; EAGAIN and EINTR are
+    /// [`Answer::Queued`] instead. After [`Error::Hung`] or [`Error::Cancelled`] the kernel may still carry the command
+    /// out.
     pub fn write(&self, path: &str, value: &str, deadline: &Deadline) -> Result<Answer, Error> {
         self.write_secret(path, value, None, deadline)
     }
 
-    /// The same where no message may show a part of the text.
+    /// The same where no message may show `secret`, which is a part of `value`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Sysfs::write`], with `***` in the place of the secret.
     pub fn write_secret(
         &self,
         path: &str,
@@ -169,13 +230,20 @@ impl Sysfs {
         answer(self.run(self.writing(path, value, secret), deadline))
     }
 
-    /// Writes several commands at the same moment, each from a thread of its own, and collects every answer.
+    /// Writes several commands (path, value) at the same moment, each from a thread of its own, and gives every answer
+    /// in their order. All are begun, even after the deadline, and each is waited for until the deadline, or for 100 ms
+    /// from its beginning where that is later.
     pub fn write_together(&self, writes: &[(String, String)], deadline: &Deadline) -> Vec<Result<Answer, Error>> {
         let started: Vec<_> = writes.iter().map(|(path, value)| self.start(self.writing(path, value, None))).collect();
         started.into_iter().map(|started| answer(started.and_then(|s| self.wait(s, deadline)))).collect()
     }
 
-    /// Has a process of its own write a value, and does not wait for it.
+    /// Has a helper process write a value, and does not wait for it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Kernel`] where the process could not be started or does not take the request (EINVAL: a path that is
+    /// not UTF-8, or a newline in the value). What the kernel answers to the write is never known.
     pub fn write_apart(&self, path: &str, value: &str) -> Result<(), Error> {
         let apart = self.apart();
         apart.start(apart.writing(path, value, None)).map(drop)
@@ -190,8 +258,9 @@ impl Sysfs {
         Operation { data, secret, ..self.operation(Verb::Write, path) }
     }
 
-    /// What the kernel says of the last command it finished, of anybody: a hint after [`Answer::Queued`] only.
-    /// `None` while any command is still being carried out.
+    /// The result of the last queued command that the kernel has finished, whoever wrote it: after [`Answer::Queued`] a
+    /// hint, and no more. `None` while any command is still being carried out, and where the file at `path` cannot be
+    /// read.
     pub fn last_result(&self, path: &str, deadline: &Deadline) -> Option<Result<(), Errno>> {
         let text = self.value(path, deadline).ok()?;
         let number: i32 = text.trim().parse().ok()?;
@@ -208,8 +277,8 @@ impl Sysfs {
         Ok(Started { pending, operation, since: self.system.now() })
     }
 
-    /// Waits for the answer, past the deadline no longer than [`GRACE`], so that a late step that the kernel answers at once
-    /// still counts.
+    /// Waits for the answer until the deadline, or for [`GRACE`] where the operation began after it: a late step that
+    /// the kernel answers at once still counts.
     fn wait(&self, started: Started, deadline: &Deadline) -> Result<Output, Error> {
         let Started { mut pending, operation, since } = started;
         loop {
@@ -230,7 +299,13 @@ impl Sysfs {
     }
 }
 
-/// Waits, in steps of 10 to 50 ms, until `seen` answers something, the deadline passes or the run is cancelled.
+/// Calls `seen` every 10 to 50 ms until it gives a value, the deadline passes or the run is cancelled. `what` is waited
+/// for, as a noun phrase for the error. `seen` is called at least once, even after the deadline.
+///
+/// # Errors
+///
+/// [`Error::NotSeen`] at the deadline, [`Error::Cancelled`] after SIGTERM, and every other error of `seen` at once.
+/// [`Error::Hung`] of `seen` counts as "not yet", so a look that hangs to the end is [`Error::NotSeen`] as well.
 pub fn wait_until<T>(
     what: &str,
     deadline: &Deadline,

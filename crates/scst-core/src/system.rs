@@ -1,8 +1,9 @@
-//! What an action reaches outside itself, as one narrow interface: kernel files, other programs, files of its own and the clock.
+//! The interface [`System`], through which an action reaches everything outside itself: kernel files, other programs,
+//! files of its own, the clock.
 //!
-//! [`Machine`] is this computer, and what the binaries use. A simulation implements [`System`] with a model of the kernel and a
-//! clock of its own, and runs the same actions on it. Which one it is, is decided once, where a run begins
-//! ([`crate::ocf::run`]); nothing else knows.
+//! [`Machine`] is this computer, and what the binaries use. A simulation implements [`System`] with a model of the
+//! kernel and a clock of its own, and runs the same actions on it. [`crate::ocf::run`], where a run of an agent begins,
+//! chooses; nothing else knows which it is.
 
 mod helper;
 mod kernel_files;
@@ -25,23 +26,23 @@ pub trait System: fmt::Debug + Send + Sync {
     /// Time since this machine booted: unlike the time of day it never jumps.
     fn now(&self) -> Duration;
 
-    /// Sleeps.
+    /// Sleeps for `time`.
     fn sleep(&self, time: Duration);
 
-    /// Which boot of the machine this is: a text that is another one after the next boot.
+    /// Which boot of the machine this is: a text that changes with every boot.
     fn boot(&self) -> String;
 
     /// Begins one operation on a kernel file, or on a store below a device, which may sleep in the kernel for as long as it likes.
     ///
     /// # Errors
     ///
-    /// The operation could not even be begun.
+    /// The operation could not even be begun: no thread or process for it could be started.
     fn begin(&self, operation: Operation) -> io::Result<Box<dyn Pending>>;
 
-    /// The first of these directories' programs of that name.
+    /// The path of the program `name` in the first of these directories that has it.
     fn find_program(&self, directories: &[PathBuf], name: &str) -> Option<PathBuf>;
 
-    /// Runs a program to its end, for at most `limit`; then it is killed.
+    /// Runs a program to its end; after `limit` it is killed.
     ///
     /// # Errors
     ///
@@ -56,7 +57,7 @@ pub trait System: fmt::Debug + Send + Sync {
     /// As above.
     fn run_daemon(&self, program: &Path, limit: Duration) -> io::Result<Ended>;
 
-    /// The text of a file of our own.
+    /// The text of a file of our own, at most 1 MiB of it.
     ///
     /// # Errors
     ///
@@ -87,7 +88,7 @@ pub trait System: fmt::Debug + Send + Sync {
     /// Whether there is a directory at a path.
     fn is_directory(&self, path: &Path) -> bool;
 
-    /// The first bytes of a file, as many as there are up to `most`.
+    /// The first `most` bytes of a file, or all where it has fewer.
     ///
     /// # Errors
     ///
@@ -112,11 +113,11 @@ pub trait System: fmt::Debug + Send + Sync {
     /// [`io::ErrorKind::NotFound`]: there is no such directory; anything else: it cannot be read.
     fn list_files(&self, directory: &Path) -> io::Result<Vec<PathBuf>>;
 
-    /// Takes the lock that a file of our own is, without waiting. `make`: make the file where it is missing.
+    /// Takes the lock on a file of our own, without waiting. `make`: make the file where it is missing.
     ///
     /// # Errors
     ///
-    /// What the file system answers.
+    /// What the file system answers; that another process holds the lock is [`Locked::ByAnother`].
     fn lock_file(&self, path: &Path, make: bool) -> io::Result<Locked>;
 }
 
@@ -132,9 +133,10 @@ pub enum Locked {
 /// A lock that is held.
 pub trait Lock: fmt::Debug + Send {}
 
-/// An operation on a kernel file that may not have ended. Dropped before its end, it is left behind.
+/// An operation on a kernel file that was begun. If it is dropped before its end, the operation goes on and nobody
+/// learns its answer.
 pub trait Pending: fmt::Debug {
-    /// Waits for the answer, for `time` at most; it is given once.
+    /// Waits for the answer, for `time` at most. `None`: there is none yet, or it was given already.
     fn answer(&mut self, time: Duration) -> Option<io::Result<Output>>;
 }
 
@@ -147,9 +149,10 @@ pub struct Operation {
     pub path: PathBuf,
     /// What a write writes, without the newline that is added.
     pub data: Option<String>,
-    /// What no message may show of that.
+    /// The part of `data` that no message may show.
     pub secret: Option<String>,
-    /// A process of its own reads or writes, which no signal meets that is meant for ours, and which goes on when nobody waits for it.
+    /// A helper process reads or writes: it gets no signal that is meant for ours, and goes on when nobody waits for
+    /// it.
     pub apart: bool,
 }
 
@@ -159,7 +162,7 @@ impl Operation {
         Self { verb, path: path.into(), data: None, secret: None, apart: false }
     }
 
-    /// What a write writes, as messages may show it.
+    /// What a write writes, with `***` in the place of the secret.
     pub fn shown(&self) -> Option<String> {
         let data = self.data.as_ref()?;
         Some(self.secret.as_ref().map_or_else(|| data.clone(), |secret| data.replace(secret, "***")))
@@ -185,12 +188,12 @@ pub enum Output {
     Store(StoreKind),
 }
 
-/// What a path of a store leads to.
+/// What is at the path of a backing store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoreKind {
-    /// A regular file of so many bytes.
+    /// A regular file; its size in bytes.
     File(u64),
-    /// A block device of this number (`st_rdev` of stat(2)).
+    /// A block device; its number, major and minor in one (`st_rdev` of stat(2)).
     Disk(u64),
     /// Something else.
     Other,

@@ -1,4 +1,5 @@
-//! The exports of a device.
+//! Reads the exports of a device, the keys `exportN=initiatorgroup:lun`. A bad one is left out, without `export0` the
+//! device is.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +8,10 @@ use scst_core::scst::names::InitiatorGroup;
 use super::remark::Remark;
 use crate::scst_aluadg::device::{Export, ExportGroup};
 
-/// The highest LUN that is exported.
+/// The highest LUN that can be exported.
 const MAX_LUN: u64 = 16383;
 
-/// All exports. A bad one is left out alone.
+/// All exports, of the texts by their numbers. A bad one is left out, and the others stay.
 pub(super) fn exports(texts: BTreeMap<u8, String>, remarks: &mut Vec<Remark>, faults: &mut Vec<Remark>) -> Vec<Export> {
     let complete = texts.contains_key(&0);
     if !complete {

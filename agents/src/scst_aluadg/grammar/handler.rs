@@ -1,11 +1,12 @@
-//! What a device's handler has and has not.
+//! Fits the keys of a device to its handler: drops those that the handler does not have, and refuses combinations that
+//! the kernel refuses or that lose data.
 
 use scst_core::scst::names::HandlerName;
 
 use super::remark::Remark;
 use crate::scst_aluadg::device::DeviceParams;
 
-/// Drops what the handler does not have, and refuses what the kernel would refuse.
+/// Drops keys that the handler does not have (`remarks`), and refuses the device for others (`faults`).
 pub(super) fn fit(device: &mut DeviceParams, remarks: &mut Vec<Remark>, faults: &mut Vec<Remark>) {
     let handler = device.handler;
     let mut drop_flag = |key: &str, reason: String| remarks.push(Remark::new(key, reason));

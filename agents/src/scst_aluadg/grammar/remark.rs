@@ -1,10 +1,10 @@
-//! What is wrong in a device's text.
+//! The type [`Remark`]: one mistake in the text of a device, and the finding that it becomes.
 
 use std::fmt;
 
 use scst_core::ocf::param::{Effect, Finding};
 
-/// Something that is wrong in one device.
+/// One mistake in the text of a device: the key, its value, and what is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::scst_aluadg) struct Remark {
     key: String,

@@ -1,4 +1,4 @@
-//! The words of a device's text, and the numbers in them.
+//! Splits the text of a device into words, and reads the numbers and sizes in them.
 
 use scst_core::scst::names::NameError;
 

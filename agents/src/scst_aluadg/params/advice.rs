@@ -1,4 +1,5 @@
-//! What works, and surprises people later.
+//! Advice on a configuration that works and may still surprise: for validate-all, which is asked what is wrong, and not
+//! for the log of other actions.
 
 use scst_core::ocf::param::Finding;
 use scst_core::scst::names::is_of_shell_agents;
@@ -10,7 +11,7 @@ use crate::scst_aluadg::device::DeviceParams;
 const MAX_USUAL_LUN: u16 = 255;
 
 impl Params {
-    /// What is followed to the letter and surprises people later: for those who ask what is wrong, and for nobody's log.
+    /// Findings for what is carried out as it is configured and may still surprise.
     pub fn advice(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
         for (device, export) in self.devices.iter().flat_map(|device| device.exports.iter().map(move |e| (device, e))) {

@@ -1,4 +1,5 @@
-//! Devices that get into each other's way.
+//! Compares the devices of a configuration with each other: one with the name or an identifier of an earlier one is
+//! left out, two at one LUN are an error, two on one store get advice.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +7,7 @@ use scst_core::ocf::param::{Effect, Finding};
 
 use crate::scst_aluadg::device::{DeviceParams, Export};
 
-/// Leaves out a device that takes the name, or the identity, of an earlier one.
+/// Leaves out a device that has the name or an identifier of an earlier one.
 pub(super) fn distinct(devices: &mut Vec<DeviceParams>, findings: &mut Vec<Finding>) {
     let mut owners: BTreeMap<(&'static str, String), String> = BTreeMap::new();
     devices.retain(|device| {
@@ -45,7 +46,7 @@ pub(super) fn one_device_per_lun(devices: &[DeviceParams], findings: &mut Vec<Fi
     }
 }
 
-/// Names two devices that stand on one store.
+/// Advises against two devices on one store.
 pub(super) fn same_store(devices: &[DeviceParams], findings: &mut Vec<Finding>) {
     let mut stores: BTreeMap<&str, String> = BTreeMap::new();
     for device in devices {

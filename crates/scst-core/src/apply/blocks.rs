@@ -1,4 +1,5 @@
-//! Blocks: waiting for the commands in flight of a blocked device, and giving blocks back.
+//! Carries out the two steps for a blocked device that are more than one write: waiting for its commands in flight, and
+//! giving blocks back.
 
 use super::outcome;
 use crate::error::Error;
@@ -8,7 +9,7 @@ use crate::scst::device::Block;
 use crate::scst::names::DeviceName;
 use crate::sysfs::wait_until;
 
-/// Waits for the commands in flight to end; answers how often the device is blocked then.
+/// Waits for the commands in flight to end, and gives the number of blocks on the device then.
 pub(super) fn await_drained(step: &Step, device: &DeviceName, observer: Observer<'_>) -> Result<u32, Error> {
     if observer.deadline.cancelled() {
         return Err(Error::Cancelled { what: step.to_string() });
@@ -36,7 +37,8 @@ pub(super) enum Given {
     Later,
 }
 
-/// Gives blocks back until the kernel shows no more than `before`, looking again after each write: nobody counts writes.
+/// Gives blocks back until the kernel shows no more than `before`. After each write it looks again, because a write may
+/// give nothing back.
 ///
 /// While commands in flight are still waited for, the kernel makes the write that takes the last block away wait for them too, and a
 /// waiting writer of `block` cannot be killed: a process with such a thread does not end before they do, and with SCST 3.11 a signal makes

@@ -1,4 +1,4 @@
-//! The effect of a step, as the kernel's tree shows it.
+//! Whether the effect of a step is there, as the kernel's tree shows it. `outcome` asks.
 
 use crate::error::Error;
 use crate::observe::Observer;
@@ -8,7 +8,8 @@ use crate::scst::names::{DeviceName, Driver, InitiatorGroup, TargetName};
 use crate::scst::{device, device_group, target};
 use crate::state::Settings;
 
-/// Whether the step leaves something behind by which its success can be told from outside.
+/// Whether the tree shows the effect of such a step: of some it shows nothing, or nothing that only this step could
+/// have caused.
 pub(super) fn can_be_seen(step: &Step) -> bool {
     !matches!(step, Step::Block { .. } | Step::ResyncSize { .. } | Step::IssueLip { .. })
 }

@@ -1,4 +1,4 @@
-//! Deleting an initiator group, which its sessions can hold up.
+//! Carries out the deletion of an initiator group, which the kernel refuses while a session is in it.
 
 use nix::errno::Errno;
 

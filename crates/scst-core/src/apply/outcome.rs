@@ -1,4 +1,5 @@
-//! Whether a step succeeded: by the kernel's answer, by its effect, and whether a failure matters.
+//! Writes the command of a step and decides whether the step succeeded: by the kernel's answer, else by its effect; and
+//! whether a failure matters.
 
 use nix::errno::Errno;
 
@@ -10,7 +11,7 @@ use crate::scst;
 use crate::scst::iscsi::Secret;
 use crate::sysfs::{Answer, wait_until};
 
-/// Gives the step's command to the kernel, once, and answers what came of it.
+/// Writes the step's command, once, and gives the outcome of the step.
 pub(super) fn write(step: &Step, observer: Observer<'_>) -> Result<(), Error> {
     let Observer { sysfs, deadline } = observer;
     let apart = step.asks_daemon().then(|| sysfs.apart());

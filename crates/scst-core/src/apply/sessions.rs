@@ -1,4 +1,4 @@
-//! Logging hosts out of a target or of one of its initiator groups.
+//! Closes the sessions of a target, or of one of its initiator groups.
 
 use crate::error::Error;
 use crate::observe::Observer;

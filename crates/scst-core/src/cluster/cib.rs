@@ -1,4 +1,5 @@
-//! The parts of the CIB that the agents read, as Pacemaker's schemas name them (`nodes-*.rng`, `resources-*.rng`, `nvset-*.rng`).
+//! The parts of the CIB that the queries of this directory read, as Pacemaker's schemas name them (`nodes-*.rng`,
+//! `resources-*.rng`, `nvset-*.rng`): types that serde fills.
 
 use quick_xml::de::from_str;
 use serde::Deserialize;

@@ -1,5 +1,5 @@
-//! The resources that the cluster configures with our agents, and their parameters: for those who compare a node with its
-//! configuration. The agents themselves never ask for this; Pacemaker passes them their parameters.
+//! The resources that the cluster configures with our agents, and their parameters: for `scst-ha`, which compares a
+//! node with its configuration. The agents never ask for this; Pacemaker passes them their parameters.
 //!
 //! Parameters come together as Pacemaker unpacks them (Pacemaker Explained, "Resource Instance Attributes", "Templates"): the
 //! primitive's own sets, those of its template, those of what it stands in; of a name that is given twice the first one
@@ -23,7 +23,7 @@ pub struct Configuration {
     pub nodes: Nodes,
     /// The resources of our agents, in the order of the configuration.
     pub resources: Vec<Configured>,
-    /// The transient attributes of all nodes: by attribute and node, its value.
+    /// The transient attributes of all nodes: values by attribute and node.
     pub told: BTreeMap<String, BTreeMap<String, String>>,
 }
 
@@ -32,7 +32,7 @@ pub struct Configuration {
 pub struct Configured {
     /// Its id.
     pub id: String,
-    /// Which agent: `scst_qla2xtgt` or `scst_aluadg`.
+    /// Which agent: `scst_qla2xtgt`, `scst_target` or `scst_aluadg`.
     pub agent: String,
     /// Its parameters.
     pub params: BTreeMap<String, String>,
@@ -41,6 +41,10 @@ pub struct Configured {
 }
 
 /// Asks for all of it with one command.
+///
+/// # Errors
+///
+/// `cibadmin` is not there, failed, did not answer in time, or printed no CIB.
 pub fn query_configuration(tools: &Tools, deadline: &Deadline) -> Result<Configuration, ClusterError> {
     let xml = tools.run("cibadmin", &["--query"], limit(deadline))?;
     parse_configuration(&xml).map_err(|error| CommandError::unreadable("cibadmin", &error).into())

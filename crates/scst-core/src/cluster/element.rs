@@ -1,4 +1,5 @@
-//! XML of any kind, for those who read more of it than the agents: as a tree, or event by event.
+//! XML of any kind as a tree of [`Element`]s, for `scst-ha`, which reads more of the CIB than the agents do; and event
+//! by event, for `promotions`.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -25,7 +26,7 @@ impl Element {
     ///
     /// # Errors
     ///
-    /// Why it is none.
+    /// Why it is no XML, with the byte where that shows; or its elements stand over 100 deep in each other.
     pub fn parse(xml: &str) -> Result<Self, String> {
         let mut open = vec![Self::default()];
         walk(xml, |event| {
@@ -62,7 +63,7 @@ impl Element {
         self.attributes.get(name).map(String::as_str)
     }
 
-    /// The elements of that name, wherever they are; not those inside of one.
+    /// The elements of that name at any depth; those inside of such an element are left out.
     pub fn descendants(&self, name: &str) -> Vec<&Self> {
         let inside = |child: &'_ Self| child.name == name;
         let (here, deeper): (Vec<_>, Vec<_>) = self.children.iter().partition(|child| inside(child));

@@ -1,4 +1,4 @@
-//! The nodes of the cluster, with their ids and ports.
+//! The nodes of the cluster, with their ids and ports: the types, and the query for them.
 
 use super::cib::{self, Node};
 use super::{ClusterError, TARGETPORTS, limit};
@@ -10,9 +10,9 @@ use crate::deadline::Deadline;
 pub struct ClusterNode {
     /// The node's name.
     pub name: String,
-    /// Its id, as the CIB spells it: a number for cluster nodes.
+    /// Its id, as the CIB spells it: of cluster nodes the `nodeid` of corosync, a number from 1.
     pub id: String,
-    /// The attribute `targetports`, if it is set.
+    /// The value of the node attribute `targetports`, if it is set: names of ports, separated by commas or blanks.
     pub targetports: Option<String>,
     /// A remote node: it runs resources and is not a member; its id is no number.
     pub remote: bool,
@@ -30,12 +30,21 @@ impl Nodes {
 }
 
 /// Asks for all nodes with one command.
+///
+/// # Errors
+///
+/// `cibadmin` is not there, failed (as it does where Pacemaker does not run), did not answer in time, or printed no
+/// section of nodes.
 pub fn query_nodes(tools: &Tools, deadline: &Deadline) -> Result<Nodes, ClusterError> {
     let xml = tools.run("cibadmin", &["--query", "--xpath", "//nodes"], limit(deadline))?;
     parse_nodes(&xml).map_err(|error| CommandError::unreadable("cibadmin", &error).into())
 }
 
 /// Asks for this node's name. Only for a run by hand: Pacemaker passes it.
+///
+/// # Errors
+///
+/// `crm_node` is not there, failed, did not answer in time, or printed no name.
 pub fn local_node_name(tools: &Tools, deadline: &Deadline) -> Result<String, ClusterError> {
     let name = tools.run("crm_node", &["-n"], limit(deadline))?;
     match name.trim() {

@@ -23,21 +23,26 @@ pub struct Promotion {
     pub resource: String,
     /// The node.
     pub node: String,
-    /// How long the agent ran.
+    /// How long the agent ran, measured by the cluster in milliseconds.
     pub took: Duration,
-    /// It ended well.
+    /// It ended with exit code 0.
     pub succeeded: bool,
-    /// When, in seconds since 1970.
+    /// When its result last changed, in seconds since 1970; 0 where the cluster does not say it.
     pub ended: u64,
 }
 
 /// Asks for the last promotions of all resources on all nodes.
+///
+/// # Errors
+///
+/// `cibadmin` is not there, failed, did not answer in time, or printed no XML. That nothing was ever promoted is such a
+/// failure too: it finds nothing at the path.
 pub fn query_promotions(tools: &Tools, deadline: &Deadline) -> Result<Vec<Promotion>, ClusterError> {
     let xml = tools.run("cibadmin", &["--query", "--xpath", PROMOTIONS], limit(deadline))?;
     parse_promotions(&xml).map_err(|error| CommandError::unreadable("cibadmin", &error).into())
 }
 
-/// Reads the answer.
+/// Reads the answer of `cibadmin --query --xpath` with that path.
 ///
 /// # Errors
 ///

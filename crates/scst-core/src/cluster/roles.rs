@@ -1,4 +1,5 @@
-//! What the cluster believes the instances of a resource do: the status that `crm_mon` prints.
+//! What the instances of a resource do, as the cluster sees it: the status that `crm_mon` prints. Monitors ask for it
+//! before they correct a state, `scst-ha status` shows it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,20 +11,24 @@ use crate::command::{CommandError, Tools};
 use crate::deadline::Deadline;
 use crate::ocf::notify::PeerRole;
 
-/// What the cluster believes the instances of a resource do.
+/// What the instances of a resource do, as the cluster sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Roles {
     /// The role on each node that runs one.
     pub by_node: BTreeMap<String, PeerRole>,
-    /// An action other than a monitor is under way, of whatever resource on whatever node: what this resource waits for may stand
-    /// behind it in the same transition.
+    /// An action other than a monitor is under way, of any resource on any node: an action on this resource may follow
+    /// it in the same transition.
     pub pending: bool,
     /// The ids of all resources that the cluster shows, also of those that run nowhere.
     pub shown: BTreeSet<String>,
 }
 
-/// Asks what the cluster believes each node's instance of the resource `instance` does. A node that is not in the answer runs
-/// none.
+/// Asks the cluster what each node's instance of the resource `instance` (its id) does. A node that is not in the
+/// answer runs none.
+///
+/// # Errors
+///
+/// `crm_mon` is not there, failed, did not answer in time, or printed no status.
 pub fn roles(tools: &Tools, deadline: &Deadline, instance: &str) -> Result<Roles, ClusterError> {
     let xml = tools.run("crm_mon", &["-1", "--output-as=xml"], limit(deadline))?;
     parse_roles(&xml, instance).map_err(|error| CommandError::unreadable("crm_mon", &error).into())

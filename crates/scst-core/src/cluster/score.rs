@@ -4,8 +4,13 @@ use super::{ClusterError, TARGETPORTS, limit};
 use crate::command::Tools;
 use crate::deadline::Deadline;
 
-/// Sets this node's promotion score of the resource `instance`, until the node reboots. Setting the value it has changes
-/// nothing in the cluster.
+/// Sets the promotion score of the resource `instance` on `node`, until the node reboots: Pacemaker promotes the
+/// instance with the highest `score` (up to 1000000), and none whose score is negative or not set. Setting the value it
+/// has changes nothing in the cluster.
+///
+/// # Errors
+///
+/// `crm_attribute` is not there, failed, or did not answer in time; in the last case the score may be set all the same.
 pub fn set_promotion_score(
     tools: &Tools,
     deadline: &Deadline,
@@ -16,7 +21,11 @@ pub fn set_promotion_score(
     promotion_score(tools, deadline, node, instance, &["-v", &score.to_string()])
 }
 
-/// Deletes this node's promotion score of the resource `instance`. That it has none is success.
+/// Deletes the promotion score of the resource `instance` on `node`. That it has none is success.
+///
+/// # Errors
+///
+/// As for [`set_promotion_score`].
 pub fn delete_promotion_score(
     tools: &Tools,
     deadline: &Deadline,
@@ -26,17 +35,23 @@ pub fn delete_promotion_score(
     promotion_score(tools, deadline, node, instance, &["-D"])
 }
 
-/// Sets the lasting attribute `targetports` of a node.
+/// Sets the permanent attribute `targetports` of `node`: `ports` is a list of port names, separated by commas.
+///
+/// # Errors
+///
+/// `crm_attribute` is not there, failed, or did not answer in time; in the last case the attribute may be set all the
+/// same.
 pub fn set_targetports(tools: &Tools, deadline: &Deadline, node: &str, ports: &str) -> Result<(), ClusterError> {
     tools.run("crm_attribute", &["-N", node, "-l", "forever", "-n", TARGETPORTS, "-v", ports], limit(deadline))?;
     Ok(())
 }
 
-/// Sets, or with nothing deletes, an attribute of a node that lasts until it reboots.
+/// Sets the transient `attribute` of `node`, which lasts until the node reboots; with `None` deletes it.
 ///
 /// # Errors
 ///
-/// Which command failed, and how.
+/// `crm_attribute` is not there, failed, or did not answer in time; in the last case the attribute may be changed all
+/// the same.
 pub fn set_transient(
     tools: &Tools,
     deadline: &Deadline,

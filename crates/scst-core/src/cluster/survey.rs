@@ -1,5 +1,5 @@
-//! What a start and a reload ask the cluster, in one query: all nodes, what the cluster is called, and what the other instances of the
-//! group have told of their devices.
+//! What a start and a reload of the device group agent ask the cluster, in one query: all nodes, the cluster's name,
+//! and what the other instances of the group have published of their devices. A monitor at level 10 asks the same.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ const FENCING: &str = "stonith-enabled";
 /// Names that programs give a cluster whose administrator gives it none.
 const COMMON: [&str; 3] = ["debian", "hacluster", "mycluster"];
 
-/// The answer.
+/// The answer to that query.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Survey {
     /// All nodes.
@@ -32,7 +32,7 @@ pub struct Survey {
     pub mark: Option<String>,
     /// What the property `stonith-enabled` says, where it is set.
     pub fencing: Option<String>,
-    /// By node, the value of the transient attribute that was asked for.
+    /// The value of the transient attribute that was asked for, by node.
     pub told: BTreeMap<String, String>,
 }
 
@@ -54,11 +54,11 @@ impl Survey {
     }
 }
 
-/// Asks for it; `told` is the name of a transient node attribute.
+/// Makes the query; `told` is the name of the transient node attribute whose values are asked for.
 ///
 /// # Errors
 ///
-/// Which command failed, and how.
+/// `cibadmin` is not there, failed, did not answer in time, or printed no section of nodes.
 pub fn query_survey(tools: &Tools, deadline: &Deadline, told: &str) -> Result<Survey, ClusterError> {
     let options = [NAME, MARK, FENCING].map(|name| format!("//crm_config//nvpair[@name='{name}']")).join("|");
     let path = format!("//nodes|{options}|//transient_attributes//nvpair[@name='{told}']");

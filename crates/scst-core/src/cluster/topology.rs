@@ -1,4 +1,5 @@
-//! The numbers that every node must compute alike, from the nodes of the CIB.
+//! The type [`Topology`]: the ports of all nodes with their numbers, which every node must compute alike from the nodes
+//! of the CIB. Start, reload and `scst-ha` build it.
 //!
 //! A target group's `group_id` is its node's id; `rel_tgt_id` of the n-th port of a node is id × 100 + n; the I/O group of the k-th
 //! initiator group of the local node is id × 100 + k. All of them are 16 bit in SCSI, so only ids up to 654 with up to 99 ports
@@ -17,6 +18,26 @@ use crate::ocf::exit::{Failure, one_line};
 use crate::scst::names::Driver;
 
 /// The local node and its peers, sorted by id.
+///
+/// ```
+/// use scst_core::cluster::{ClusterNode, Nodes, Topology};
+/// use scst_core::scst::names::Driver;
+///
+/// let node = |name: &str, id: &str, ports: &str| ClusterNode {
+///     name: name.into(),
+///     id: id.into(),
+///     targetports: Some(ports.into()),
+///     remote: false,
+/// };
+/// let alpha = node("alpha", "1", "21:00:00:24:ff:60:d0:10,21:00:00:24:ff:60:d0:11");
+/// let beta = node("beta", "2", "21:00:00:24:ff:60:d0:20");
+///
+/// let (topology, warnings) = Topology::build(&Nodes(vec![alpha, beta]), "alpha", Driver::Qla2x00t).unwrap();
+/// let ids: Vec<u16> = topology.local.ports.iter().map(|port| port.rel_tgt_id).collect();
+/// assert_eq!(ids, [101, 102]);
+/// assert_eq!(topology.peers[0].ports[0].rel_tgt_id, 201);
+/// assert!(warnings.is_empty());
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Topology {
     /// This node.

@@ -1,6 +1,6 @@
-//! How closely a device is looked at.
+//! How much of a device is read: a plan compares its settings, a stop needs none of them.
 
-/// How closely devices and their LUNs are looked at.
+/// How much of devices and their LUNs is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Detail {
     /// Everything a plan compares.

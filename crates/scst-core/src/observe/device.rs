@@ -1,4 +1,4 @@
-//! Devices and their attributes.
+//! Looks at devices: their attributes, whether they are blocked, whether their store is open.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,11 @@ use crate::scst::target;
 use crate::state::Device;
 
 impl Observer<'_> {
-    /// How often a device is blocked; `None` when it is not there.
+    /// How many blocks are on a device; `None` when the device is not there.
+    ///
+    /// # Errors
+    ///
+    /// `block` cannot be read, or holds no two numbers ([`Error::Content`]).
     pub fn block(&self, name: &DeviceName) -> Result<Option<Block>, Error> {
         let path = format!("{}/block", device::device(name));
         let Some(text) = self.optional(&path)? else { return Ok(None) };
@@ -22,16 +26,29 @@ impl Observer<'_> {
     }
 
     /// Whether a device's backing store is open; `None` where it has no such attribute.
+    ///
+    /// # Errors
+    ///
+    /// `active` cannot be read.
     pub fn active(&self, name: &DeviceName) -> Result<Option<bool>, Error> {
         Ok(self.optional(&format!("{}/active", device::device(name)))?.map(|text| text != "0"))
     }
 
-    /// The capacity that hosts are told of a device, in bytes; `None` where it says none.
+    /// The size in bytes that hosts are told of a device; `None` where it shows none.
+    ///
+    /// # Errors
+    ///
+    /// `size` cannot be read.
     pub fn size(&self, name: &DeviceName) -> Result<Option<u64>, Error> {
         Ok(self.optional(&format!("{}/size", device::device(name)))?.and_then(|text| text.parse().ok()))
     }
 
-    /// The same with one read and no look at what else is there, for those who ask every few seconds: `None` also where the device is gone.
+    /// Like [`Observer::active`], with one read and no look at the directory: for a monitor, which asks every few seconds.
+    /// `None` also where the device is gone.
+    ///
+    /// # Errors
+    ///
+    /// `active` is there and cannot be read.
     pub fn says_open(&self, name: &DeviceName) -> Result<Option<bool>, Error> {
         match self.sysfs.value(&format!("{}/active", device::device(name)), self.deadline) {
             Ok(value) => Ok(Some(value != "0")),
@@ -40,7 +57,12 @@ impl Observer<'_> {
         }
     }
 
-    /// A device that stands on a store, with what concerns the store alone; `None` for one that stands on none, or is not there.
+    /// A device with what concerns its store: handler, file, whether it is open, its size, and the settings
+    /// `bind_alua_state`, `blocksize` and `read_only`. `None` for a device without a store, or one that is not there.
+    ///
+    /// # Errors
+    ///
+    /// One of the attributes named here, or the link `handler`, cannot be read.
     pub fn with_store(&self, name: &DeviceName) -> Result<Option<Device>, Error> {
         let dir = device::device(name);
         let link = self.sysfs.optional_link(&format!("{dir}/handler"), self.deadline)?;
@@ -59,13 +81,17 @@ impl Observer<'_> {
     }
 
     /// The names of all devices.
+    ///
+    /// # Errors
+    ///
+    /// The directory `devices` cannot be listed.
     pub fn device_names(&self) -> Result<BTreeSet<DeviceName>, Error> {
         let names = self.directories(&device::all())?;
         Ok(names.iter().filter_map(|name| DeviceName::seen(name).ok()).collect())
     }
 
-    /// One device and the names in its directory. Only attributes that are listed are read: which there are depends on
-    /// the handler and on SCST's version.
+    /// One device, and the names in its directory. Only attributes that the directory lists are read: which there are
+    /// depends on the handler and on SCST's version.
     pub(super) fn device(&self, name: &DeviceName, detail: Detail) -> Result<Option<(Device, Vec<String>)>, Error> {
         let dir = device::device(name);
         let Some(entries) = self.sysfs.optional_list(&dir, self.deadline)? else { return Ok(None) };
@@ -99,14 +125,24 @@ impl Observer<'_> {
         Ok(Some((found, entries)))
     }
 
-    /// What hosts tell a device by; `None` for one without such attributes, as a disk that is passed through.
+    /// The identifier by which hosts recognise a device; `None` for one without such attributes, such as a disk that is
+    /// passed through.
+    ///
+    /// # Errors
+    ///
+    /// One of `t10_dev_id`, `naa_id` and `eui64_id` cannot be read.
     pub fn host_id(&self, name: &DeviceName) -> Result<Option<HostId>, Error> {
         let read = |attribute: &str| self.optional(&format!("{}/{attribute}", device::device(name)));
         let Some(t10) = read("t10_dev_id")? else { return Ok(None) };
         Ok(Some(HostId::of(read("naa_id")?.as_deref(), read("eui64_id")?.as_deref(), &t10)))
     }
 
-    /// The initiators that have commands in flight on a device, by session; to name them when a drain does not end.
+    /// The sessions that have commands in flight on a device: a demotion names them when these do not end.
+    ///
+    /// # Errors
+    ///
+    /// The device's exports, the sessions of a port that exports it, or the `active_commands` of one cannot be read; or
+    /// it is exported somewhere that no command of ours could name.
     pub fn busy_initiators(&self, name: &DeviceName) -> Result<BTreeSet<EntryName>, Error> {
         let mut busy = BTreeSet::new();
         for (table, lun) in self.mapped(name)? {

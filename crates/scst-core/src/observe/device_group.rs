@@ -1,4 +1,4 @@
-//! Device groups, their target groups and the states of these.
+//! Looks at device groups, their target groups and the states of these.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,12 @@ use crate::state::{DeviceGroup, Member, TargetGroup};
 use crate::sysfs::EntryKind;
 
 impl Observer<'_> {
-    /// The device group of this name, or `None`.
+    /// The device group of this name with its target groups; `None` where there is none.
+    ///
+    /// # Errors
+    ///
+    /// A directory of the group cannot be listed, or an attribute of one of its target groups cannot be read or holds
+    /// no value of its kind ([`Error::Content`]).
     pub fn device_group(&self, name: &GroupName) -> Result<Option<DeviceGroup>, Error> {
         let Some(nodes) = self.sysfs.optional_list(&device_group::target_groups(name), self.deadline)? else {
             return Ok(None);
@@ -27,23 +32,40 @@ impl Observer<'_> {
     }
 
     /// The names of all device groups.
+    ///
+    /// # Errors
+    ///
+    /// The directory `device_groups` cannot be listed.
     pub fn group_names(&self) -> Result<BTreeSet<GroupName>, Error> {
         let names = self.directories(&device_group::all())?;
         Ok(names.iter().filter_map(|name| GroupName::seen(name).ok()).collect())
     }
 
     /// Whether there is a device group of this name.
+    ///
+    /// # Errors
+    ///
+    /// The group's directory is there and cannot be listed.
     pub fn group_exists(&self, name: &GroupName) -> Result<bool, Error> {
         Ok(self.sysfs.optional_list(&device_group::group(name), self.deadline)?.is_some())
     }
 
-    /// The devices of a group.
+    /// The devices of a group; none where there is no such group.
+    ///
+    /// # Errors
+    ///
+    /// The group's `devices` cannot be listed.
     pub fn group_devices(&self, name: &GroupName) -> Result<BTreeSet<DeviceName>, Error> {
         let links = self.links(&device_group::devices(name))?;
         Ok(links.iter().filter_map(|name| DeviceName::seen(name).ok()).collect())
     }
 
-    /// One target group, or `None`.
+    /// The target group of a node, with its ports; `None` where there is none.
+    ///
+    /// # Errors
+    ///
+    /// `state`, `group_id` or the `rel_tgt_id` of a member cannot be read or holds no value of its kind
+    /// ([`Error::Content`]), or the directory cannot be listed.
     pub fn target_group(&self, group: &GroupName, node: &NodeName) -> Result<Option<TargetGroup>, Error> {
         let dir = device_group::target_group(group, node);
         let Some(state) = self.alua_state(group, node)? else { return Ok(None) };
@@ -57,7 +79,11 @@ impl Observer<'_> {
         Ok(Some(found))
     }
 
-    /// The ports of a target group, and whether they are this machine's.
+    /// The ports of a target group, each with whether it is one of this machine; none where there is no such group.
+    ///
+    /// # Errors
+    ///
+    /// The target group's directory is there and cannot be listed.
     pub fn members(&self, group: &GroupName, node: &NodeName) -> Result<Vec<(TargetName, bool)>, Error> {
         let entries = self.sysfs.optional_list(&device_group::target_group(group, node), self.deadline)?;
         let entries = entries.unwrap_or_default().into_iter().filter(|entry| entry.kind != EntryKind::File);
@@ -67,6 +93,10 @@ impl Observer<'_> {
     }
 
     /// The state of a target group; `None` when there is no such group.
+    ///
+    /// # Errors
+    ///
+    /// `state` cannot be read, or holds no ALUA state ([`Error::Content`]).
     pub fn alua_state(&self, group: &GroupName, node: &NodeName) -> Result<Option<AluaState>, Error> {
         let path = format!("{}/state", device_group::target_group(group, node));
         let Some(text) = self.optional(&path)? else { return Ok(None) };

@@ -1,4 +1,5 @@
-//! The Fibre Channel ports of the machine, whether they can be targets or not (`scsi_transport_fc.c`).
+//! Looks at the Fibre Channel ports of the machine, whether they can be targets or not (`scsi_transport_fc.c`): for
+//! `scst-ha`, which proposes `targetports` and advises on the driver.
 
 use super::Observer;
 use crate::error::Error;
@@ -12,14 +13,18 @@ pub struct FcHost {
     pub host: String,
     /// Its world wide port name in the spelling of targets, eight pairs joined by colons.
     pub wwpn: String,
-    /// `Online`, `Linkdown`, …, where the driver tells.
+    /// The state of the port as the driver words it, where it does: `Online`, `Linkdown`, …
     pub state: Option<String>,
-    /// The speed of the link, where the driver tells: `16 Gbit`.
+    /// The speed of the link as the driver words it, where it does: `16 Gbit`.
     pub speed: Option<String>,
 }
 
 impl Observer<'_> {
     /// Every Fibre Channel port, in the order of the hosts' numbers.
+    ///
+    /// # Errors
+    ///
+    /// The directory `class/fc_host` cannot be listed, or an attribute of a host cannot be read.
     pub fn fc_hosts(&self) -> Result<Vec<FcHost>, Error> {
         let mut hosts = Vec::new();
         let entries = self.sysfs.optional_list(qla2x00t::HOSTS, self.deadline)?.unwrap_or_default();
@@ -33,7 +38,12 @@ impl Observer<'_> {
         Ok(hosts)
     }
 
-    /// When the HBA's driver lets its ports be initiators; `None` where no such driver is loaded.
+    /// The driver's parameter `qlini_mode`, which says when ports are initiators (`exclusive`, `disabled`, `enabled`,
+    /// …); `None` where no such driver is loaded.
+    ///
+    /// # Errors
+    ///
+    /// The module's parameter is there and cannot be read.
     pub fn qlini_mode(&self) -> Result<Option<String>, Error> {
         for path in qla2x00t::QLINI_MODE {
             if let Some(mode) = self.optional(path)? {

@@ -1,4 +1,4 @@
-//! LUNs: where a device is mapped, and what is in a table.
+//! Looks at LUNs: where a device is mapped, and what is in a LUN table.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,7 +40,7 @@ impl Observer<'_> {
         Ok(())
     }
 
-    /// The LUNs of a device, without the copy manager's.
+    /// Where a device is mapped: table and LUN. The copy manager's LUNs are left out.
     ///
     /// # Errors
     ///
@@ -73,7 +73,11 @@ impl Observer<'_> {
         Ok((luns, unnamed))
     }
 
-    /// The LUN numbers in use in an initiator group.
+    /// The LUNs in use in an initiator group; none where there is no such group.
+    ///
+    /// # Errors
+    ///
+    /// The group's `luns` is there and cannot be listed.
     pub fn luns_in_use(
         &self,
         driver: Driver,
@@ -83,7 +87,11 @@ impl Observer<'_> {
         self.numbers(&format!("{}/luns", target::ini_group(driver, port, group)))
     }
 
-    /// The LUN numbers in use in a table.
+    /// The LUNs in use in a table; none where there is no such table.
+    ///
+    /// # Errors
+    ///
+    /// The table's directory is there and cannot be listed.
     pub fn luns_in_table(&self, table: &LunTable) -> Result<BTreeSet<u32>, Error> {
         self.numbers(&table.dir())
     }
@@ -92,7 +100,11 @@ impl Observer<'_> {
         Ok(self.directories(table)?.iter().filter_map(|name| name.parse().ok()).collect())
     }
 
-    /// The device behind a LUN of an initiator group.
+    /// The name of the device behind a LUN of an initiator group; `None` where nothing is mapped there.
+    ///
+    /// # Errors
+    ///
+    /// The link `device` of the LUN cannot be read.
     pub fn lun_device(
         &self,
         driver: Driver,

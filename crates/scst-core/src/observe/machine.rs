@@ -1,4 +1,5 @@
-//! What this machine's kernel says of itself: its disks, its handlers, its number.
+//! Looks at what differs from machine to machine: the sizes of its disks, the parameters that its handlers know, its
+//! `setup_id`.
 
 use nix::sys::stat::{major, minor};
 
@@ -12,15 +13,24 @@ use crate::scst::names::HandlerName;
 const SECTOR: u64 = 512;
 
 impl Observer<'_> {
-    /// The capacity of a block device of this machine in bytes. The kernel tells it without opening the device, which is not
-    /// possible for a DRBD secondary. `number` is what a `stat` of its node tells.
+    /// The size in bytes of the block device with this number (`st_rdev` of stat(2), major and minor in one); `None`
+    /// where the kernel has no such device or does not say its size. It is read without opening the device, because a
+    /// DRBD secondary cannot be opened.
+    ///
+    /// # Errors
+    ///
+    /// The file `size` of the device's directory below `dev/block` cannot be read.
     pub fn block_device_size(&self, number: u64) -> Result<Option<u64>, Error> {
         let sectors = self.optional(&format!("dev/block/{}:{}/size", major(number), minor(number)))?;
         Ok(sectors.and_then(|text| text.parse::<u64>().ok()).and_then(|sectors| sectors.checked_mul(SECTOR)))
     }
 
-    /// The size in bytes of the smallest piece that a block device reads and writes; `None` where the kernel has no such device.
-    /// A partition has its disk's.
+    /// The logical block size, in bytes, of the block device with this number (`st_rdev` of stat(2)); `None` where the
+    /// kernel has no such device. A partition has that of its disk.
+    ///
+    /// # Errors
+    ///
+    /// The file `logical_block_size` is there and cannot be read.
     pub fn logical_block_size(&self, number: u64) -> Result<Option<u64>, Error> {
         for queue in ["queue", "../queue"] {
             let path = format!("dev/block/{}:{}/{queue}/logical_block_size", major(number), minor(number));
@@ -33,13 +43,22 @@ impl Observer<'_> {
         Ok(None)
     }
 
-    /// The parameters a handler says it knows; `None` when it says nothing.
+    /// The parameters of `add_device` that a handler's usage text lists; `None` where it lists none.
+    ///
+    /// # Errors
+    ///
+    /// The handler's `mgmt` cannot be read.
     pub fn handler_parameters(&self, handler: HandlerName) -> Result<Option<Vec<String>>, Error> {
         let usage = self.sysfs.optional_read(&device::handler_mgmt(handler), self.deadline)?;
         Ok(usage.as_deref().and_then(parameters_listed))
     }
 
-    /// The number of this machine that goes into the identifiers which the kernel makes of a device's name; 0 where there is none.
+    /// The `setup_id` of this machine, a number that goes into the identifiers which the kernel makes of a device's
+    /// name; 0 where it is not set.
+    ///
+    /// # Errors
+    ///
+    /// `setup_id` cannot be read.
     pub fn setup_id(&self) -> Result<u32, Error> {
         let text = self.optional(&identity::setup_id())?.unwrap_or_default();
         Ok(u32::from_str_radix(text.trim_start_matches("0x"), 16).unwrap_or(0))

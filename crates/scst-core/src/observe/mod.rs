@@ -1,5 +1,8 @@
-//! Reads the kernel's tree into `state`. What is not there is left out; what cannot be read is an error, because a plan
-//! made from half a view would be wrong.
+//! Reads the kernel's tree into the types of [`crate::state`]: the "observe" of every action, before its plan and after
+//! it.
+//!
+//! An object that is not there is left out; what cannot be read is an error, because a plan made of the rest would be
+//! wrong. The methods of [`Observer`] are in one file per kind of object.
 
 mod detail;
 mod device;
@@ -18,22 +21,34 @@ use crate::error::Error;
 use crate::scst::ROOT;
 use crate::sysfs::Sysfs;
 
-/// One look at the tree: where, and until when.
+/// Looks at the kernel's tree: which tree, and until when.
+///
+/// A look fails where a file that is there cannot be read: with [`Error::Kernel`], [`Error::Hung`] or
+/// [`Error::Cancelled`] as every operation of [`Sysfs`], or with [`Error::Content`] where the file holds no value of
+/// its kind. Each method says which files it reads.
 #[derive(Debug, Clone, Copy)]
 pub struct Observer<'a> {
     /// The tree.
     pub sysfs: &'a Sysfs,
-    /// The end of the run.
+    /// When the look must have ended.
     pub deadline: &'a Deadline,
 }
 
 impl Observer<'_> {
-    /// SCST is loaded.
+    /// Whether SCST is loaded.
+    ///
+    /// # Errors
+    ///
+    /// SCST's directory is there and cannot be listed.
     pub fn scst_loaded(&self) -> Result<bool, Error> {
         Ok(self.sysfs.optional_list(ROOT, self.deadline)?.is_some())
     }
 
-    /// SCST's release.
+    /// SCST's release, such as `3.11.0-pre`; `None` where SCST is not loaded.
+    ///
+    /// # Errors
+    ///
+    /// `version` cannot be read.
     pub fn scst_version(&self) -> Result<Option<String>, Error> {
         let version = self.optional(&format!("{ROOT}/version"))?;
         Ok(version.map(|text| text.trim_start_matches("SCST version: ").to_owned()))

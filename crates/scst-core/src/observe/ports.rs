@@ -1,4 +1,4 @@
-//! Ports and their initiator groups, as the target agent sees them.
+//! Looks at ports (targets), their initiator groups and the names of their sessions.
 
 use std::collections::BTreeSet;
 
@@ -11,18 +11,32 @@ use crate::scst::{qla2x00t, target};
 use crate::state::{IniGroup, Port, Ports};
 
 impl Observer<'_> {
-    /// The driver is loaded, whether it has ports or not.
+    /// Whether the driver is loaded; it may have no ports.
+    ///
+    /// # Errors
+    ///
+    /// The driver's directory is there and cannot be listed.
     pub fn driver_loaded(&self, driver: Driver) -> Result<bool, Error> {
         Ok(self.sysfs.optional_list(&target::driver(driver), self.deadline)?.is_some())
     }
 
-    /// The driver's ports, in sysfs's own spelling; none when the driver is not there.
+    /// The driver's ports, in sysfs's own spelling; none where the driver is not loaded.
+    ///
+    /// # Errors
+    ///
+    /// The driver's directory is there and cannot be listed.
     pub fn port_names(&self, driver: Driver) -> Result<Vec<TargetName>, Error> {
         let names = self.directories(&target::driver(driver))?;
         Ok(names.iter().filter_map(|name| TargetName::seen(name).ok()).collect())
     }
 
-    /// The given ports as far as they exist, with the groups `concerns` accepts.
+    /// Those of the ports `names` that exist, with the initiator groups that `concerns` accepts, and without their
+    /// settings ([`Observer::settings`]).
+    ///
+    /// # Errors
+    ///
+    /// A directory of one of these ports cannot be listed, or an attribute of it or of one of the groups cannot be
+    /// read. A group with an initiator whose name has a slash is such a directory: EIO.
     pub fn ports(
         &self,
         driver: Driver,
@@ -32,8 +46,13 @@ impl Observer<'_> {
         self.ports_with(driver, names, concerns, Self::initiators)
     }
 
-    /// The same for those who only remove or show: one initiator with a slash in its name makes the kernel refuse the listing of its
-    /// group, which must not keep the group from going. Nobody is seen in it then.
+    /// The same for removing or showing the groups: one initiator with a slash in its name makes the kernel refuse the
+    /// listing of its group (EIO), which must not keep the group from being deleted. The group then appears without
+    /// initiators, with a warning in the log.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Observer::ports`], but for the EIO of such a group.
     pub fn ports_to_remove(
         &self,
         driver: Driver,
@@ -72,8 +91,13 @@ impl Observer<'_> {
         Ok(ports)
     }
 
-    /// What is there after a plan whose every step was acknowledged: the ports as they are now, and of their groups everything
-    /// that has the name of what stands in `wanted` or stood in `before`. What the kernel acknowledged is told by listings.
+    /// What is there after a plan whose steps all succeeded, in few reads: ports and initiators are read, while the
+    /// other values of a group that is in `wanted` or was in `before` are taken from there, because the kernel has
+    /// acknowledged them.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Observer::ports`].
     pub fn ports_listed(&self, driver: Driver, before: &Ports, wanted: &Ports) -> Result<Ports, Error> {
         let mut ports = Ports::new();
         for name in before.keys().chain(wanted.keys()).collect::<BTreeSet<_>>() {
@@ -90,6 +114,10 @@ impl Observer<'_> {
     }
 
     /// A port without its groups; `None` when it does not exist.
+    ///
+    /// # Errors
+    ///
+    /// `rel_tgt_id` or `enabled` cannot be read, or the first holds no number ([`Error::Content`]).
     pub fn port(&self, driver: Driver, name: &TargetName) -> Result<Option<Port>, Error> {
         let dir = target::port(driver, name);
         let Some(rel_tgt_id) = self.number(&format!("{dir}/rel_tgt_id"))? else { return Ok(None) };
@@ -101,6 +129,10 @@ impl Observer<'_> {
     }
 
     /// The names of a port's initiator groups.
+    ///
+    /// # Errors
+    ///
+    /// The port's `ini_groups` is there and cannot be listed.
     pub fn ini_groups(&self, driver: Driver, port: &TargetName) -> Result<Vec<InitiatorGroup>, Error> {
         let names = self.directories(&format!("{}/ini_groups", target::port(driver, port)))?;
         Ok(names.iter().filter_map(|name| InitiatorGroup::seen(name).ok()).collect())
@@ -112,13 +144,21 @@ impl Observer<'_> {
         Ok(entries.iter().filter_map(|entry| InitiatorName::seen(&entry.name).ok()).collect())
     }
 
-    /// The initiators that have a session on a port, by the name of the session.
+    /// The names of a port's sessions: the initiator's name, for a second session of it with a number behind.
+    ///
+    /// # Errors
+    ///
+    /// The port's `sessions` is there and cannot be listed.
     pub fn sessions(&self, driver: Driver, port: &TargetName) -> Result<Vec<EntryName>, Error> {
         let names = self.directories(&target::sessions(driver, port))?;
         Ok(names.iter().filter_map(|name| EntryName::seen(name).ok()).collect())
     }
 
-    /// The sessions of a port that are in an initiator group.
+    /// The names of the sessions of a port that see the LUNs of an initiator group.
+    ///
+    /// # Errors
+    ///
+    /// The port's `sessions` cannot be listed, or the link `luns` of one cannot be read.
     pub fn sessions_in(
         &self,
         driver: Driver,
@@ -136,7 +176,11 @@ impl Observer<'_> {
         Ok(found)
     }
 
-    /// The FC host behind a port, if this machine shows one.
+    /// The FC host of this machine whose `port_name` is that of the port; `None` where there is none.
+    ///
+    /// # Errors
+    ///
+    /// The directory `class/fc_host` cannot be listed, or the `port_name` of a host cannot be read.
     pub fn fc_host(&self, port: &TargetName) -> Result<Option<FcHostName>, Error> {
         let hosts = self.sysfs.optional_list(qla2x00t::HOSTS, self.deadline)?.unwrap_or_default();
         for host in hosts.iter().filter_map(|host| FcHostName::seen(&host.name).ok()) {

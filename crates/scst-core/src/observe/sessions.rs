@@ -1,4 +1,4 @@
-//! Who is logged in to a port, and what is in flight. Only for those who show it: no plan depends on it.
+//! Looks at the sessions of a port and their commands in flight. `scst-ha` shows them; no plan depends on them.
 
 use std::net::IpAddr;
 
@@ -12,18 +12,22 @@ use crate::scst::target;
 pub struct Session {
     /// Its directory: the initiator's name, with a number for its further sessions.
     pub name: EntryName,
-    /// The initiator.
+    /// The initiator's name; where the kernel does not show it, the name of the session.
     pub initiator: String,
     /// The initiator group whose LUNs it sees; `None` for the default group.
     pub group: Option<InitiatorGroup>,
-    /// Commands that have not ended yet.
+    /// How many of its commands have not ended yet.
     pub active_commands: u32,
-    /// The addresses of its connections, of iSCSI.
+    /// The IP addresses of its connections; empty for other drivers than iSCSI.
     pub addresses: Vec<String>,
 }
 
 impl Observer<'_> {
-    /// The sessions of a port. One that ends meanwhile is left out.
+    /// The sessions of a port. A session that ends while they are read is left out.
+    ///
+    /// # Errors
+    ///
+    /// The port's `sessions` cannot be listed, or the link or an attribute of one cannot be read.
     pub fn logged_in(&self, driver: Driver, port: &TargetName) -> Result<Vec<Session>, Error> {
         let mut found = Vec::new();
         for name in self.sessions(driver, port)? {
@@ -40,7 +44,11 @@ impl Observer<'_> {
         Ok(found)
     }
 
-    /// The commands of a session to one of its LUNs that have not ended yet.
+    /// How many commands of a session to one LUN have not ended yet; 0 where the kernel does not show it.
+    ///
+    /// # Errors
+    ///
+    /// `active_commands` of the session's LUN cannot be read, or holds no number ([`Error::Content`]).
     pub fn in_flight(&self, driver: Driver, port: &TargetName, session: &Session, lun: u32) -> Result<u32, Error> {
         let dir = format!("{}/{}/lun{lun}", target::sessions(driver, port), session.name);
         Ok(self.number(&format!("{dir}/active_commands"))?.unwrap_or(0))

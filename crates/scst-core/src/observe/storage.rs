@@ -1,4 +1,4 @@
-//! One device group with its devices, target groups and LUNs, as plans compare it.
+//! Looks at a device group with its devices, target groups and LUNs: the [`Storage`] that plans compare.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,12 @@ use crate::state::{Device, DeviceGroup, Lun, Member, Storage, TargetGroup};
 use crate::sysfs::EntryKind;
 
 impl Observer<'_> {
-    /// The device group of this name, the devices in it that `owns` accepts, those of `named` that exist, and their LUNs.
+    /// The device group `group`, the devices in it that `owns` accepts, those of `named` that exist wherever they are,
+    /// and the LUNs of both.
+    ///
+    /// # Errors
+    ///
+    /// Anything of the group, its devices and their LUNs cannot be read: a plan made of the rest would be wrong.
     pub fn storage(
         &self,
         group: &GroupName,
@@ -22,7 +27,11 @@ impl Observer<'_> {
         self.storage_with(group, named, owns, Detail::Settings)
     }
 
-    /// The same for those who only remove: what is there and where, not how it is set.
+    /// The same for a stop, which removes everything: without the settings of devices and LUNs.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Observer::storage`], of the little that is read.
     pub fn storage_to_remove(
         &self,
         group: &GroupName,
@@ -55,9 +64,13 @@ impl Observer<'_> {
         Ok(storage)
     }
 
-    /// What is there after a plan whose every step was acknowledged, told by listings: of what stands in `wanted` or stood in
-    /// `before`, everything that has its name. A command that the kernel acknowledged made what it said, so its values are
-    /// not read again; states are, because others change them too.
+    /// What is there after a plan whose steps all succeeded, in few reads: directories are listed, and the values of
+    /// each device, LUN and target group that is still there are taken from `wanted`, or from `before`, because the
+    /// kernel has acknowledged them. ALUA states are read again, because others write them too.
+    ///
+    /// # Errors
+    ///
+    /// A directory of the group or of a LUN table cannot be listed, or the state of a target group cannot be read.
     pub fn storage_listed(&self, group: &GroupName, before: &Storage, wanted: &Storage) -> Result<Storage, Error> {
         let mut storage = Storage::default();
         let present = self.device_names()?;

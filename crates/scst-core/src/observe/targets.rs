@@ -1,7 +1,8 @@
-//! What targets have beside groups and numbers, and the daemon that holds those of iSCSI.
+//! Looks at what targets have beside initiator groups and numbers (attributes, portals, users), and at the state of the
+//! iSCSI daemon.
 //!
-//! The kernel asks the daemon before it answers for most of it, so these files are read in a process of their own
-//! ([`crate::sysfs::Sysfs::apart`]): monitors of the usual depth, and stop, do without.
+//! For most of these files the kernel asks the daemon before it answers, so the helper process reads them
+//! ([`crate::sysfs::Sysfs::apart`]). A monitor below level 10 and a stop read none of them.
 
 use nix::errno::Errno;
 
@@ -13,12 +14,23 @@ use crate::scst::{attribute, target};
 use crate::state::Settings;
 
 impl Observer<'_> {
-    /// `open`, `closing` or `closed`; `None` for a driver without a daemon, or that is not loaded.
+    /// Whether the driver's daemon runs: `open`, `closing` or `closed`; `None` for a driver without a daemon, or one
+    /// that is not loaded.
+    ///
+    /// # Errors
+    ///
+    /// `open_state` cannot be read.
     pub fn open_state(&self, driver: Driver) -> Result<Option<String>, Error> {
         if driver.has_daemon() { self.optional(&iscsi::open_state(driver)) } else { Ok(None) }
     }
 
-    /// Whether the daemon of the driver lets initiators in at all; `None` where there is no such switch.
+    /// Whether the driver as a whole is enabled, without which no target of it answers; `None` where it has no such
+    /// switch.
+    ///
+    /// # Errors
+    ///
+    /// The driver's directory cannot be listed, or its `enabled` cannot be read; [`Error::Hung`] where the daemon does
+    /// not answer.
     pub fn driver_enabled(&self, driver: Driver) -> Result<Option<bool>, Error> {
         let path = format!("{}/enabled", target::driver(driver));
         if !driver.has_daemon() || self.sysfs.is_absent(&path, self.deadline)? {
@@ -28,12 +40,22 @@ impl Observer<'_> {
     }
 
     /// The names of the attributes of a target.
+    ///
+    /// # Errors
+    ///
+    /// The target's directory is there and cannot be listed.
     pub fn attribute_names(&self, driver: Driver, port: &TargetName) -> Result<Vec<String>, Error> {
         let entries = self.sysfs.optional_list(&target::port(driver, port), self.deadline)?.unwrap_or_default();
         Ok(entries.into_iter().map(|entry| entry.name).collect())
     }
 
-    /// These attributes of a target, as far as the kernel has them, and all its users and portals.
+    /// Those of `attributes` that the target has, and all its users and portals. An attribute is the name of a file in
+    /// the target's directory.
+    ///
+    /// # Errors
+    ///
+    /// The target's directory cannot be listed, or a file of one of these cannot be read; [`Error::Hung`] where the
+    /// daemon does not answer. That the file of an outgoing user is broken (EINVAL) is no error.
     pub fn settings<'n>(
         &self,
         driver: Driver,

@@ -1,4 +1,4 @@
-//! The command line: `AGENT [--dry-run] ACTION`.
+//! The command line of an agent: `AGENT [--dry-run] ACTION`. [`super::run`] reads it first of all.
 //!
 //! OCF API 1.1, "Actions": the first argument names the action, further ones are ignored, and an unknown one is answered with
 //! exit 3. That, and the rule that nothing else may be printed or done before, is why the few words are matched here by hand.
@@ -11,7 +11,7 @@ use std::fmt;
 pub enum Action {
     /// Bring the resource up, unpromoted.
     Start,
-    /// Take everything away that is ours.
+    /// Remove everything that is ours.
     Stop,
     /// Say what state the resource is in. Also called `status`.
     Monitor,
@@ -19,7 +19,7 @@ pub enum Action {
     Promote,
     /// Hand that role back.
     Demote,
-    /// Hear what happens to the other instances.
+    /// React to what happens to the other instances of the clone.
     Notify,
     /// Make changed parameters effective. Also called `reload-agent`.
     Reload,
@@ -32,7 +32,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// The action of this name, under all the names it has.
+    /// The action that this name means; some have two names.
     pub fn parse(name: &str) -> Option<Self> {
         Some(match name {
             "start" => Self::Start,
@@ -49,7 +49,7 @@ impl Action {
         })
     }
 
-    /// The first name of the action.
+    /// The first name of the action, as OCF spells it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Start => "start",

@@ -96,7 +96,7 @@ impl Env {
         self.text(&format!("{RESKEY}{name}")).filter(|value| !value.trim().is_empty())
     }
 
-    /// All configured parameters, by name.
+    /// All configured parameters, as (name, value), in the order of their names.
     pub fn params(&self) -> impl Iterator<Item = (&str, &str)> {
         self.variables
             .iter()
@@ -115,7 +115,7 @@ impl Env {
         self.meta(name).and_then(|value| value.trim().parse().ok())
     }
 
-    /// Whether anybody said which instance this is.
+    /// Whether `OCF_RESOURCE_INSTANCE` names an instance.
     pub fn has_instance(&self) -> bool {
         self.text("OCF_RESOURCE_INSTANCE").is_some_and(|value| !value.is_empty())
     }
@@ -141,7 +141,7 @@ impl Env {
         told && begins && id.chars().all(|c| c.is_alphanumeric() || "_-.:".contains(c))
     }
 
-    /// How long the action may take in all.
+    /// How long the action may take in all: the operation's time-out, 20 s where none is passed, at most a week.
     pub fn timeout(&self) -> Duration {
         let configured = self.meta_number("timeout").filter(|ms| *ms > 0).map(Duration::from_millis);
         configured.unwrap_or(DEFAULT_TIMEOUT).min(MAX_TIMEOUT)
@@ -152,22 +152,24 @@ impl Env {
         self.meta_number("interval").unwrap_or(0)
     }
 
-    /// How thoroughly monitor and validate-all look.
+    /// How thoroughly monitor and validate-all check (`OCF_CHECK_LEVEL`): 0, or 10 for everything. What is no number is
+    /// 0.
     pub fn check_level(&self) -> u32 {
         self.text("OCF_CHECK_LEVEL").and_then(|level| level.trim().parse().ok()).unwrap_or(0)
     }
 
-    /// This node's name in the cluster, if Pacemaker said it.
+    /// This node's name in the cluster, if Pacemaker passed it.
     pub fn node_name(&self) -> Option<&str> {
         self.meta("on_node").filter(|name| !name.trim().is_empty())
     }
 
-    /// This node's id in the cluster, if Pacemaker said it. A remote node has a name there, which is no id.
+    /// This node's id in the cluster (corosync's `nodeid`), if Pacemaker passed it. For a remote node it passes a name,
+    /// which is no id.
     pub fn node_id(&self) -> Option<u32> {
         self.meta_number("on_node_uuid")
     }
 
-    /// How many instances of the clone one node may run.
+    /// How many instances of the clone one node may run (`clone-node-max`).
     pub fn clone_node_max(&self) -> Option<u32> {
         self.meta_number("clone_node_max")
     }
@@ -177,22 +179,22 @@ impl Env {
         self.meta("notify").map(is_true)
     }
 
-    /// How many instances may be promoted.
+    /// How many instances may be promoted in the whole cluster (`promoted-max`).
     pub fn promoted_max(&self) -> Option<u32> {
         self.meta_number("promoted_max").or_else(|| self.meta_number("master_max"))
     }
 
-    /// The version of Pacemaker's interface.
+    /// The version of Pacemaker's interface, such as `3.19.0`.
     pub fn feature_set(&self) -> Option<&str> {
         self.text("OCF_RESKEY_crm_feature_set")
     }
 
-    /// What stands before an exit reason.
+    /// The text before an exit reason on stderr, by which Pacemaker recognises it.
     pub fn exit_reason_prefix(&self) -> &str {
         self.text("OCF_EXIT_REASON_PREFIX").filter(|prefix| !prefix.is_empty()).unwrap_or("ocf-exit-reason:")
     }
 
-    /// The directory of the agents' records.
+    /// The directory of the agents' state files and locks.
     pub fn rsctmp(&self) -> PathBuf {
         self.path("HA_RSCTMP", "/run/resource-agents")
     }
@@ -212,12 +214,13 @@ impl Env {
         self.path("HA_VARLIB", "/var/lib/heartbeat")
     }
 
-    /// What stands for `/sys`.
+    /// The root of sysfs: `/sys`, or where a test has mounted another.
     pub fn sysfs_root(&self) -> PathBuf {
         self.path("SCST_SYSFS_ROOT", "/sys")
     }
 
-    /// What stands for `/var/lib/scst`.
+    /// The directory of SCST's persistent reservations and of what outlives a reboot: `/var/lib/scst`, or another in
+    /// tests.
     pub fn var_lib(&self) -> PathBuf {
         self.path("SCST_VAR_LIB", "/var/lib/scst")
     }

@@ -1,4 +1,4 @@
-//! What an action answers: an exit code, and for a failure the reason that Pacemaker shows.
+//! The type [`ExitCode`], which an action answers, and with [`Failure`] the reason that Pacemaker shows.
 //!
 //! The codes are those of the OCF resource agent API 1.1. Pacemaker 2.1 keeps the first 128 bytes of the last
 //! `ocf-exit-reason:` line of stderr, so a reason starts with cause and object; advice goes to the log as the hint.
@@ -68,7 +68,7 @@ impl From<ExitCode> for std::process::ExitCode {
     }
 }
 
-/// Replaces what could end a line or drive a terminal by a blank, and runs of blanks by one.
+/// Replaces characters that could end a line or control a terminal by a blank, and several blanks by one.
 pub fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for c in text.trim().chars() {

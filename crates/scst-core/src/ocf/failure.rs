@@ -1,4 +1,5 @@
-//! Why an action did not reach its aim, and with which exit code it ends.
+//! The type [`Failure`]: why an action did not succeed, and with which exit code it ends. Here also every [`Error`] of
+//! the kernel gets its code.
 
 use std::fmt;
 
@@ -7,20 +8,21 @@ use nix::errno::Errno;
 use super::exit::{ExitCode, one_line};
 use crate::error::Error;
 
-/// An action that did not reach its aim. The exit code is that of success where a failure would make the cluster stop what runs.
+/// An action that did not succeed. Its exit code may still be [`ExitCode::Success`]: a reload that changes nothing ends
+/// so, because Pacemaker would stop what runs for any other code, and the reason says what was not done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// The exit code.
     pub code: ExitCode,
-    /// One line for the administrator: cause and object first.
+    /// One line for the administrator: cause and object first, because Pacemaker 2.1 shows only the first 128 bytes.
     pub reason: String,
-    /// What to do about it, for the log.
+    /// What to do about it, one line for the log.
     pub hint: Option<String>,
 }
 
 impl Failure {
-    /// A failure with this code and reason. Control characters in the reason are made harmless: it is often built from what
-    /// somebody else wrote, and a second line would replace the first in Pacemaker's eyes.
+    /// A failure with this code and reason. The reason becomes one line ([`one_line`]): it often contains text from
+    /// elsewhere, and Pacemaker would take the last of several lines for the reason.
     pub fn new(code: ExitCode, reason: impl AsRef<str>) -> Self {
         Self { code, reason: one_line(reason.as_ref()), hint: None }
     }
@@ -32,7 +34,7 @@ impl Failure {
         self
     }
 
-    /// Exit 1: failed for no reason that has a code of its own.
+    /// Exit 1: failed, for a reason that has no code of its own.
     pub fn generic(reason: impl AsRef<str>) -> Self {
         Self::new(ExitCode::Generic, reason)
     }
@@ -67,7 +69,8 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 impl From<Error> for Failure {
-    /// What the error means for a run that cannot go on: refused for want of privileges, or failed.
+    /// The failure of a run that this error ends: exit 4 for EACCES and EPERM, else exit 1, with a hint for the
+    /// operator.
     fn from(error: Error) -> Self {
         let code = match error.errno() {
             Some(Errno::EACCES | Errno::EPERM) => ExitCode::Permission,

@@ -1,4 +1,5 @@
-//! Logging where `ocf_log` of resource-agents logs, so that an administrator finds the lines where all agents put them.
+//! The log of a run: the lines go where `ocf_log` of resource-agents writes them, so that an administrator finds them
+//! where all agents put theirs. `run` installs it, everything else uses the macros of `tracing`.
 //!
 //! | situation | destination |
 //! | --- | --- |
@@ -8,9 +9,10 @@
 //! | neither | stderr with the time |
 //! | `HA_DEBUGLOG` set and not `HA_LOGFILE` | appended there too |
 //!
-//! A text begins with the action: `INFO: start: create device group dummy`. Debug lines exist only if `HA_debug` is set and not 0. With `OCF_TRACE_RA` (or the parameter `trace_ra`) true, all lines of all
-//! levels also go to the trace file. Nothing here can fail an action, block it or end it: a destination that does not take the line
-//! does not get it.
+//! A text begins with the action: `INFO: start: create device group dummy`. Debug lines are written only if `HA_debug`
+//! is set and not 0. With `OCF_TRACE_RA` (or the parameter `trace_ra`) true, lines of every level also go to the trace
+//! file. The log never fails, blocks or ends an action: a destination that does not take a line at once does not get
+//! it.
 
 mod clock;
 mod destination;

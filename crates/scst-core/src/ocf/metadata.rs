@@ -1,4 +1,5 @@
-//! The description of an agent that the cluster's tools read, rendered from its table.
+//! The meta-data of an agent, which the cluster's tools read, rendered as XML from its table
+//! ([`super::param::AgentTable`]).
 //!
 //! OCF API 1.1, "Metadata". Five grammars of it are in use and they disagree; the internal subset of the DOCTYPE widens the oldest
 //! one (`ra-api-1.dtd`, which ocf-tester checks against) by what 1.1 added, and gives no default values, because a parser would
@@ -16,7 +17,7 @@ const DOCTYPE: &str = r#"resource-agent SYSTEM "ra-api-1.dtd" [
   <!ATTLIST action name CDATA #REQUIRED>
 ]"#;
 
-/// The meta-data document.
+/// The meta-data document of an agent.
 pub fn render(table: &AgentTable) -> String {
     let mut document = Document { writer: Writer::new_with_indent(Vec::new(), b' ', 2) };
     document.event(Event::Decl(BytesDecl::new("1.0", None, None)));

@@ -1,6 +1,8 @@
-//! What Pacemaker says to an agent and hears from it: the OCF resource agent API, version 1.1.
+//! The interface between Pacemaker and an agent: the OCF resource agent API, version 1.1.
 //!
-//! This half of the library knows nothing of SCST; it would serve any agent.
+//! Pacemaker passes `action`, parameters (`env`, `param`) and notifications (`notify`); it gets an exit code with a
+//! reason (`exit`), a log and meta-data. `run` puts them together. This half of the library knows nothing of SCST; it
+//! would serve any agent.
 
 pub mod action;
 pub mod env;

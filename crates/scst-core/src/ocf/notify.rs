@@ -1,4 +1,5 @@
-//! What Pacemaker tells one instance of a clone about the others.
+//! What Pacemaker tells one instance of a clone about the others: the notification variables, and the roles that follow
+//! from them.
 //!
 //! Pacemaker Administration, "Clone notifications". The lists come with every notification, and with start, stop, promote and
 //! demote when notifications are on. All of them describe the state **before** the transition, plus what the transition plans:
@@ -76,7 +77,7 @@ pub struct Notify {
 }
 
 impl Notify {
-    /// Reads the variables.
+    /// Reads the variables of a run.
     pub fn from_env(env: &Env) -> Self {
         let when = match env.meta("notify_type").map(str::trim) {
             Some("pre") => Some(NotifyType::Pre),

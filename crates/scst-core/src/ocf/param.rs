@@ -1,4 +1,5 @@
-//! One table per agent: what it is, what it can do, which parameters it has.
+//! The types of an agent's table, which says what the agent is, which actions it has and which parameters; and
+//! [`Finding`], a remark on the configuration.
 //!
 //! The table drives the meta-data that the cluster's tools read, the usage, and the general half of parsing: which parameters exist and
 //! which of them must be set. The grammar inside a value belongs to the agent.
@@ -15,9 +16,9 @@ pub struct AgentTable {
     pub name: &'static str,
     /// The agent's own version.
     pub version: &'static str,
-    /// One line.
+    /// Its description in one line.
     pub shortdesc: &'static str,
-    /// For the operator who sets it up.
+    /// Its description for the operator who sets it up.
     pub longdesc: &'static str,
     /// The parameters, in the order they are shown.
     pub parameters: &'static [Parameter],
@@ -28,9 +29,9 @@ pub struct AgentTable {
 /// The kind of a value, as the meta-data says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Text with a grammar of its own.
+    /// Text, whose grammar the agent checks.
     String,
-    /// The same with something in it that no message may show.
+    /// The same with a part that no message may show.
     Secret,
     /// Yes or no.
     Boolean,
@@ -41,7 +42,8 @@ pub enum Kind {
 pub struct Parameter {
     /// The name; of a row the part before the number.
     pub name: &'static str,
-    /// For a row: how many there are, numbered from 0. Only the first of a row is required, and only it has the long text.
+    /// For a row: how many parameters it has, numbered from 0. Only the first of a row is required, and only it has the
+    /// long text.
     pub count: Option<u16>,
     /// What it holds.
     pub kind: Kind,
@@ -49,13 +51,13 @@ pub struct Parameter {
     pub required: bool,
     /// No two resources may have the same value.
     pub unique: bool,
-    /// A change is made effective by a reload; otherwise by a restart.
+    /// A reload makes a change effective; without it Pacemaker restarts the resource.
     pub reloadable: bool,
-    /// The value that an absent one stands for.
+    /// The value that counts where none is configured.
     pub default: Option<&'static str>,
-    /// One line.
+    /// Its description in one line.
     pub shortdesc: &'static str,
-    /// For the operator.
+    /// Its description for the operator.
     pub longdesc: &'static str,
 }
 
@@ -79,21 +81,21 @@ impl Parameter {
 pub struct Operation {
     /// The action's name.
     pub name: &'static str,
-    /// Seconds it may take.
+    /// The advised time-out in seconds.
     pub timeout: u32,
-    /// Seconds between two runs, of a monitor.
+    /// The advised seconds between two runs; `None` for what runs once.
     pub interval: Option<u32>,
-    /// The role it is meant for.
+    /// The role that a monitor is for: `Promoted` or `Unpromoted`.
     pub role: Option<&'static str>,
 }
 
 impl Operation {
-    /// An operation that runs once.
+    /// An operation that runs once, with its time-out in seconds.
     pub const fn once(name: &'static str, timeout: u32) -> Self {
         Self { name, timeout, interval: None, role: None }
     }
 
-    /// A recurring monitor.
+    /// A recurring monitor, with time-out and interval in seconds.
     pub const fn monitor(timeout: u32, interval: u32, role: Option<&'static str>) -> Self {
         Self { name: "monitor", timeout, interval: Some(interval), role }
     }
@@ -117,7 +119,8 @@ impl Parameter {
 }
 
 impl AgentTable {
-    /// What is wrong with the set of parameters as such: required ones that are missing, and ones that do not exist.
+    /// Checks the names of the parameters: an error for each required one that is missing, a warning for each that the
+    /// agent does not have.
     pub fn check(&self, env: &Env) -> Vec<Finding> {
         let mut findings = Vec::new();
         for parameter in self.parameters.iter().filter(|parameter| parameter.required) {
@@ -143,9 +146,10 @@ impl AgentTable {
 /// What a finding means for the configuration it was found in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// Followed to the letter, but dangerous. Never makes an action fail.
+    /// The configuration is followed, but it is dangerous. Never makes an action fail.
     Advice,
-    /// Not followed, or not entirely: something was left out or read in another way than it looks. Makes only validate-all fail.
+    /// The configuration is not entirely followed: something is left out, or read in another way than it looks. Makes
+    /// only validate-all fail.
     Warning,
     /// Nothing can be started with this.
     Error,
@@ -204,7 +208,7 @@ impl Finding {
         Self::new(Severity::Advice, parameter, reason)
     }
 
-    /// Something that was configured does not come about: a device, or one of its exports.
+    /// Whether a device or an export that is configured is left out.
     pub fn leaves_out(&self) -> bool {
         matches!(self.effect, Effect::PartLeftOut | Effect::LeftOut)
     }
@@ -215,7 +219,7 @@ impl Finding {
         Self { effect, ..self }
     }
 
-    /// The same with a position.
+    /// The same with a position in the parameter.
     #[must_use]
     pub fn at(mut self, position: impl fmt::Display) -> Self {
         self.position = Some(one_line(&position.to_string()));

@@ -1,7 +1,9 @@
-//! One run of an agent, from `main` to the exit code: the only place that turns an outcome into one.
+//! One run of an agent, from `main` to the exit code. Each agent's binary calls [`main`] with its [`Agent`].
 //!
-//! Answers usage, meta-data and unknown actions by itself, before anything else is looked at. For every other action it sets up
-//! logging, the deadline, the flag that SIGTERM raises, and sees to it that a failure has exactly one reason on stderr, a panic too.
+//! Usage, meta-data and unknown actions are answered here, before anything else is looked at. For every other action
+//! `main` sets up the log, the deadline and the flag that SIGTERM raises, and calls the agent. The process ends with
+//! the exit code that the agent answers, or that its [`Failure`] carries; a failure, and a panic too, has exactly one
+//! reason on stderr.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -18,7 +20,7 @@ use super::param::AgentTable;
 use crate::deadline::Deadline;
 use crate::system::{Machine, System, serve_as_helper};
 
-/// An agent, as far as a run is concerned.
+/// An agent, as [`main`] runs it.
 pub trait Agent {
     /// What it is, for meta-data and usage.
     fn metadata(&self) -> &'static AgentTable;
@@ -28,11 +30,11 @@ pub trait Agent {
         self.metadata().name
     }
 
-    /// Carries out one action. Usage and meta-data never come here.
+    /// Carries out one action, and answers its exit code. Usage and meta-data never come here.
     ///
     /// # Errors
     ///
-    /// What keeps the action from its aim; for monitor also the answers that are no success.
+    /// Why the action did not succeed, with its exit code; for monitor also "not running" and "failed".
     fn run(&self, action: Action, context: &Context) -> Result<ExitCode, Failure>;
 }
 
@@ -43,11 +45,11 @@ pub struct Context {
     pub env: Env,
     /// What lies outside the run.
     pub system: Arc<dyn System>,
-    /// When the run must have ended. It listens to the flag below as well.
+    /// When the run must have ended. It knows the flag `cancelled` as well.
     pub deadline: Deadline,
-    /// Print the plan and write nothing.
+    /// The action prints its plan, and writes nothing.
     pub dry_run: bool,
-    /// SIGTERM has come: begin nothing new, undo what must be undone.
+    /// SIGTERM has come: the action begins nothing new, and undoes what must be undone.
     pub cancelled: Arc<AtomicBool>,
 }
 
@@ -93,7 +95,7 @@ fn perform(agent: &impl Agent, invocation: Invocation) -> ExitCode {
     }
 }
 
-/// Says why, once to Pacemaker and once to the log.
+/// Writes the reason, once to stderr for Pacemaker and once to the log.
 fn report(failure: &Failure, prefix: &str) {
     complain(&format!("{prefix}{}\n", failure.reason));
     // A resource that is not running is an answer, not an error.
@@ -150,7 +152,8 @@ fn listen_for_sigterm(flag: &Arc<AtomicBool>) {
     });
 }
 
-/// Prints to stdout. A reader that has gone is no reason to die: Rust ignores SIGPIPE and `write_all` reports EPIPE.
+/// Prints to stdout. A reader that has gone does not kill the process: Rust ignores SIGPIPE, and `write_all` reports
+/// EPIPE.
 fn print(text: &str) -> ExitCode {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -165,7 +168,7 @@ fn complain(text: &str) {
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
-/// What can be asked for.
+/// The text that the action usage prints.
 fn usage(table: &AgentTable) -> String {
     let mut actions: Vec<&str> = vec!["start", "stop", "monitor", "status"];
     for operation in table.operations {

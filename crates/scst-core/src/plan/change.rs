@@ -1,36 +1,70 @@
-//! One change of a target beside its groups and numbers: what only some drivers have, or what is made and deleted by command.
+//! The type [`Change`]: one change of a target that is neither an initiator group nor a number. Only some drivers have
+//! them: targets that are made and deleted by command, attributes, portals, users. It is the content of
+//! [`Step::Target`](super::Step::Target).
 
 use crate::scst::iscsi::{Portal, Secret, UserKind, UserName};
 use crate::scst::names::{Driver, EntryName, TargetName};
 use crate::scst::values::AttributeValue;
 use crate::scst::{attribute, iscsi, target};
 
-/// One change.
+/// One change of a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs)] // The fields are the nouns of the sentence that documents the variant.
 pub enum Change {
     /// Make the target.
     Add,
     /// Delete the target. The daemon of iSCSI refuses while a session is there.
     Delete,
-    /// Log everybody out and see them gone.
+    /// Close all sessions, and wait until none is left.
     CloseSessions,
     /// Write an attribute.
-    SetAttribute { attribute: &'static str, value: AttributeValue },
-    /// Let the target be reached by an address.
-    AddPortal { portal: Portal },
+    SetAttribute {
+        /// The file in the target's directory.
+        attribute: &'static str,
+        /// Its new content.
+        value: AttributeValue,
+    },
+    /// Let initiators reach the target by an address.
+    AddPortal {
+        /// The address, or a pattern of addresses.
+        portal: Portal,
+    },
     /// Take an address away; sessions by it stay.
-    DelPortal { portal: Portal },
-    /// Add a user.
-    AddUser { kind: UserKind, user: UserName, secret: Secret },
+    DelPortal {
+        /// The address, or a pattern of addresses.
+        portal: Portal,
+    },
+    /// Add a user of CHAP.
+    AddUser {
+        /// Who proves himself by it: initiators or the target.
+        kind: UserKind,
+        /// The user's name.
+        user: UserName,
+        /// The secret.
+        secret: Secret,
+    },
     /// Write the file of a user that is there: another name or secret. The one way to change an outgoing user.
-    SetUser { kind: UserKind, file: EntryName, user: UserName, secret: Secret },
+    SetUser {
+        /// Who proves himself by it: initiators or the target.
+        kind: UserKind,
+        /// The file that shows the user now.
+        file: EntryName,
+        /// The user's name from now on.
+        user: UserName,
+        /// The secret from now on.
+        secret: Secret,
+    },
     /// Delete a user.
-    DelUser { kind: UserKind, user: UserName },
+    DelUser {
+        /// Who proves himself by it: initiators or the target.
+        kind: UserKind,
+        /// The user's name.
+        user: UserName,
+    },
 }
 
 impl Change {
-    /// The path (below the sysfs root) and the text of the one write, or `None` for what is more than one.
+    /// The path (below the sysfs root) and the text of the one write; `None` for [`Change::CloseSessions`], which is a
+    /// write per session.
     pub(super) fn command(&self, driver: Driver, port: &TargetName) -> Option<(String, String)> {
         let dir = target::port(driver, port);
         let mgmt = |text: String| Some((format!("{}/mgmt", target::driver(driver)), text));
@@ -51,7 +85,7 @@ impl Change {
         }
     }
 
-    /// What no message may show of the text.
+    /// The part of the text that no message may show.
     pub(super) fn secret(&self) -> Option<&Secret> {
         match self {
             Self::AddUser { secret, .. } | Self::SetUser { secret, .. } => Some(secret),
@@ -59,7 +93,7 @@ impl Change {
         }
     }
 
-    /// The driver's daemon is asked before the kernel answers.
+    /// The kernel asks the driver's daemon before it answers.
     pub(super) fn asks_daemon(&self) -> bool {
         match self {
             Self::CloseSessions => false,
@@ -68,12 +102,12 @@ impl Change {
         }
     }
 
-    /// It concerns a user.
+    /// It adds, changes or deletes a user.
     pub fn is_of_a_user(&self) -> bool {
         matches!(self, Self::AddUser { .. } | Self::SetUser { .. } | Self::DelUser { .. })
     }
 
-    /// It concerns what hosts see when they log in the next time; who is logged in keeps what he has.
+    /// It takes effect at the next login of a host; sessions that are there keep what they have.
     pub fn holds_for_next_login(&self) -> bool {
         !matches!(self, Self::Add | Self::Delete | Self::CloseSessions)
     }

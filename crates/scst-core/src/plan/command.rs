@@ -1,10 +1,17 @@
-//! The one write that a step is: its path and its value, as SCST's sysfs asks for them.
+//! What a step writes: the path and the text of its one write, as SCST's sysfs files take them. [`crate::apply`] writes
+//! it, a test reads it.
+//!
+//! Of the texts only those of `block` need an explanation (`scst_sysfs.c`): `11` takes one block and returns at once,
+//! where `1` would not return before the commands in flight have ended; the wait for these is [`Step::AwaitDrained`].
+//! `0` gives one block back, and itself waits for the commands in flight where it gives back the last one. The file
+//! reads `<blocks> <1 while commands in flight are waited for>`.
 
 use super::Step;
 use crate::scst::{device, device_group, qla2x00t, target};
 
 impl Step {
-    /// The path (below the sysfs root) and the text of the one write this step is, or `None` for a wait.
+    /// The path (below the sysfs root) and the text of the one write this step is; `None` for a wait, and for
+    /// [`Change::CloseSessions`](super::Change::CloseSessions). The text may hold a secret ([`Step::secret`]).
     pub fn command(&self) -> Option<(String, String)> {
         Some(match self {
             Self::CreateIniGroup { driver, port, group } => {

@@ -1,7 +1,8 @@
-//! What comes after what: which steps a failed one makes pointless or dangerous, and what a step takes from hosts that another gives back.
+//! What a failed step means for those after it ([`Step::needs`]), and what a step takes from hosts that a later one
+//! gives back. For [`crate::apply`], where it goes on after a failure.
 //!
-//! A step names the conditions that those before it bring about, and the conditions that are missing where it fails itself; it is left out
-//! when one that it needs is missing.
+//! Each step has conditions that steps before it bring about, and conditions that are missing when it fails itself. A
+//! step is left out when one of its conditions is missing.
 
 use super::{Change, Step};
 use crate::scst::names::{DeviceName, InitiatorGroup, InitiatorName, NodeName, TargetName};

@@ -1,5 +1,7 @@
-//! The plan for ports: targets that are missing, what is configured of them, initiator groups, ids, enabling last; what goes, goes in
-//! the opposite order.
+//! The plan for ports, which every action of the agents that bring ports up follows.
+//!
+//! The order: make missing targets, disable what goes down, settings and initiator groups, numbers, enable; targets
+//! that are deleted go last.
 
 use std::collections::BTreeMap;
 
@@ -9,8 +11,9 @@ use crate::scst::names::{Driver, InitiatorGroup, TargetName};
 use crate::scst::values::AttributeValue;
 use crate::state::{IniGroup, Port, Ports};
 
-/// The steps that turn `found` into `wanted`. Ports that `wanted` does not name, and groups that `found` does not show,
-/// are not touched.
+/// The steps that turn `found` into `wanted`. A port that `wanted` does not name is not touched, nor is one that
+/// `found` does not have, unless the driver makes its targets by command. An initiator group that `found` leaves out is
+/// somebody else's, and stays.
 pub fn plan(driver: Driver, found: &Ports, wanted: &Ports) -> Vec<Step> {
     let fresh = Port { enabled: driver.always_enabled(), ..Port::default() };
     let made: Vec<_> = wanted

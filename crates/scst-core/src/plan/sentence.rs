@@ -1,7 +1,8 @@
-//! The words of a step: verb, object, and what is said of the two.
+//! A step as a sentence, made of verb, object and a value or place.
 //!
-//! They make two sentences: what is done, which is the line of the log, of a dry run and of a snapshot; and what failed, which begins
-//! with the object.
+//! There are two: what is done (`Display`), which is the line of the log, of a dry run and in tests; and what failed
+//! ([`Step::failed`]), which begins with the object, because Pacemaker shows only the first 128 bytes of an exit
+//! reason.
 
 use std::fmt;
 
@@ -57,7 +58,7 @@ impl fmt::Display for Step {
 }
 
 impl Step {
-    /// What a failure of this step is called: the object first, then what failed.
+    /// The sentence for a failure of this step: the object first, then what failed, then the error.
     pub fn failed(&self, error: &Error) -> String {
         let Words { verb, object, more } = self.words();
         match more {

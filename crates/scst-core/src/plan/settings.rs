@@ -1,4 +1,4 @@
-//! The part of the plan for ports that is about what else is configured of a target: attributes, users, portals.
+//! The part of the plan for ports (`ports`) that concerns a target's attributes, portals and CHAP users.
 
 use super::{Change, Step};
 use crate::scst::iscsi::{Credential, Secret, UserKind, UserName};
@@ -6,8 +6,9 @@ use crate::scst::names::{Driver, TargetName};
 use crate::scst::values::AttributeValue;
 use crate::state::Settings;
 
-/// The steps from `found` to `wanted`. What comes is there before anything goes, so that at no moment nobody needs to prove himself, or
-/// every address is open. An attribute that `wanted` does not name is not touched.
+/// The steps from `found` to `wanted`. New users and portals are added before old ones are deleted: a target without
+/// any user asks nobody for a secret, and one without any portal is open to every address. An attribute that `wanted`
+/// does not name is not touched.
 pub(super) fn settings(driver: Driver, port: &TargetName, found: &Settings, wanted: &Settings, steps: &mut Vec<Step>) {
     let mut step = |change| steps.push(Step::Target { driver, port: port.clone(), change });
     for (attribute, wanted) in &wanted.attributes {
@@ -34,7 +35,8 @@ pub(super) fn settings(driver: Driver, port: &TargetName, found: &Settings, want
     }
 }
 
-/// What makes one user right: nothing, a new one, or the file of the one that is there.
+/// The change that gives one user the wanted secret: none, a new user, or another content of the file of the one that
+/// is there.
 fn user_step(
     kind: UserKind,
     found: Option<(&UserName, &Credential)>,

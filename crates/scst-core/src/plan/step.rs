@@ -1,6 +1,7 @@
-//! One step of a plan: one command to the kernel, or one wait.
+//! The type [`Step`]: one step of a plan, which is one command to the kernel or one wait.
 //!
-//! `command` has its path and value, `sentence` the words of it, `order` what it needs of the steps before it.
+//! The plans (`ports`, `storage`) make steps, [`crate::apply`] carries them out. What a step writes is in `command`,
+//! how it reads in `sentence`, which earlier steps it depends on in `order`.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +16,26 @@ use crate::scst::target::LunTable;
 use crate::scst::values::{AttributeValue, ParameterValue};
 use crate::state::LunAddress;
 
-/// One step.
+/// One step of a plan. A field of one name means the same in every variant:
+///
+/// | field | what it is |
+/// | --- | --- |
+/// | `driver`, `port` | a target driver, and one of its targets, as sysfs spells it |
+/// | `group` beside a `port` | an initiator group of this port |
+/// | `group` elsewhere | the device group |
+/// | `node` | the cluster node whose target group it is; the target group has its name |
+/// | `initiator` | an initiator's name in an initiator group |
+/// | `number` | what is written to `io_grouping_type`: an I/O group (a number from 1), `auto`, `never` or `this_group_only` |
+/// | `id` of a port | relative target port identifier (SPC-4), 1 to 65535; 0 only where a start that is undone takes it back |
+/// | `id` of a target group | target port group identifier (SPC-4), 1 to 65535: the id of its node |
+/// | `device`, `handler` | an SCST device, and the handler that it is added to |
+/// | `parameters` | names and values of `add_device`, in the order in which they are written |
+/// | `attribute`, `value` | a file in the device's directory, and its new content (of `size`: bytes) |
+/// | `state` | an ALUA state |
+/// | `at` | a LUN: its table, and its number there |
+/// | `table`, `luns` | a table of LUNs, and what the plan knows in it: the device by its LUN |
+/// | `before` | how many blocks of the device are not ours: counted when none of ours was there |
+/// | `host` | the FC host (`class/fc_host`) behind a port |
 ///
 /// ```
 /// use scst_core::plan::Step;
@@ -29,11 +49,13 @@ use crate::state::LunAddress;
 /// assert_eq!(value, "1");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs)] // The fields are the nouns of the sentence that documents the variant.
+#[expect(missing_docs, reason = "the table above documents the fields, each of which occurs in many variants")]
 pub enum Step {
+    // Ports and their initiator groups.
     /// Create an initiator group on a port.
     CreateIniGroup { driver: Driver, port: TargetName, group: InitiatorGroup },
-    /// Set which commands of an initiator group are ordered together.
+    /// Set the I/O group of an initiator group, by which SCST knows that the commands of several initiators belong
+    /// together.
     SetIoGrouping { driver: Driver, port: TargetName, group: InitiatorGroup, number: AttributeValue },
     /// Add an initiator to a group; its sessions move there at once.
     AddInitiator { driver: Driver, port: TargetName, group: InitiatorGroup, initiator: InitiatorName },
@@ -41,22 +63,24 @@ pub enum Step {
     DelInitiator { driver: Driver, port: TargetName, group: InitiatorGroup, initiator: InitiatorName },
     /// Take all initiators out of a group, which moves its sessions out.
     ClearInitiators { driver: Driver, port: TargetName, group: InitiatorGroup },
-    /// Take all LUNs out of a group that is about to go.
+    /// Unmap all LUNs of an initiator group that is about to be deleted.
     ClearLuns { driver: Driver, port: TargetName, group: InitiatorGroup },
     /// Delete an initiator group; the kernel refuses while a session is in it.
     DelIniGroup { driver: Driver, port: TargetName, group: InitiatorGroup },
-    /// Set a port's relative target id.
+    /// Set a port's relative target port identifier.
     SetPortId { driver: Driver, port: TargetName, id: u32 },
-    /// Enable a port.
+    /// Enable a port: it answers initiators.
     Enable { driver: Driver, port: TargetName },
     /// Disable a port.
     Disable { driver: Driver, port: TargetName },
-    /// Change what only some drivers' targets have.
+    /// Change what only the targets of some drivers have: see [`Change`].
     Target { driver: Driver, port: TargetName, change: Change },
-    /// Enable a driver that its daemon has begun disabled. It is never disabled again: others may have targets of it.
+    /// Enable a driver whose daemon starts it disabled (iSCSI). It is never disabled again: others may have targets of
+    /// it.
     EnableDriver { driver: Driver },
 
-    /// Add a device.
+    // Devices.
+    /// Add a device to a handler.
     AddDevice { handler: HandlerName, device: DeviceName, parameters: Vec<(&'static str, ParameterValue)> },
     /// Write an attribute of a device.
     SetAttribute { device: DeviceName, attribute: &'static str, value: AttributeValue },
@@ -64,12 +88,15 @@ pub enum Step {
     Open { device: DeviceName },
     /// Close the backing store of a device that joined a group which is not in service.
     Close { device: DeviceName },
-    /// Have the kernel look at the size of an open backing store again.
+    /// Have the kernel look at the size of an open backing store again, and tell hosts of it.
     ResyncSize { device: DeviceName },
-    /// Wait until the lock manager shows that a device shares its persistent reservations: the kernel does not say so by itself.
+    /// Wait until the lock manager shows the lockspace in which a device shares its persistent reservations: SCST
+    /// answers "ok" before.
     AwaitLockspace { device: DeviceName },
     /// Delete a device.
     DelDevice { handler: HandlerName, device: DeviceName },
+
+    // The device group and its target groups.
     /// Create the device group.
     CreateGroup { group: GroupName },
     /// Delete the device group. Only when everything before it succeeded: the kernel sets all its target groups to
@@ -83,44 +110,51 @@ pub enum Step {
     CreateTargetGroup { group: GroupName, node: NodeName },
     /// Delete a node's target group.
     DelTargetGroup { group: GroupName, node: NodeName },
-    /// Set a target group's id.
+    /// Set a target group's target port group identifier.
     SetGroupId { group: GroupName, node: NodeName, id: u32 },
     /// Put a port into a target group.
     AddMember { group: GroupName, node: NodeName, port: TargetName },
     /// Take a port out of a target group.
     DelMember { group: GroupName, node: NodeName, port: TargetName },
-    /// Set the relative target id of a remote member.
+    /// Set the relative target port identifier of a remote member; a local one has that of its port.
     SetMemberId { group: GroupName, node: NodeName, port: TargetName, id: u32 },
     /// Set the ALUA state of our own target group.
     SetState { group: GroupName, node: NodeName, state: AluaState },
     /// Publish the ALUA state of a peer. Only while its target group has a remote port: otherwise the kernel takes the
     /// group for local, and the state would open or close our devices.
     SetPeerState { group: GroupName, node: NodeName, state: AluaState },
+
+    // LUNs.
     /// Map a device.
     AddLun { at: LunAddress, device: DeviceName },
     /// Unmap a LUN.
     DelLun { at: LunAddress, device: DeviceName },
-    /// Unmap all LUNs of a table, which are these of our devices.
+    /// Unmap all LUNs of a table. `luns` are all that the plan found there, and all are of our devices.
     ClearTable { table: LunTable, luns: BTreeMap<u32, DeviceName> },
     /// Wait until a device is mapped nowhere but in the copy manager.
     AwaitUnmapped { device: DeviceName },
-    /// Hold new commands of a device back; `before` blocks were counted.
+
+    // Holding commands back, for a demotion.
+    /// Hold new commands of a device back; those in flight go on. The device then has more than `before` blocks.
     Block { device: DeviceName, before: u32 },
-    /// Wait until the commands in flight have ended.
+    /// Wait until the commands in flight of a blocked device have ended.
     AwaitDrained { device: DeviceName },
-    /// Give back the blocks above `before`. `returning`: a process waits in the kernel to give one back already.
+    /// Give blocks back until the device has no more than `before`. `returning`: a process waits in the kernel to give
+    /// one back already.
     Unblock { device: DeviceName, before: u32, returning: bool },
-    /// Have initiators look at a port's LUNs again.
+
+    // Hosts.
+    /// Have Fibre Channel initiators look at a port's LUNs again, by a loop initialisation.
     IssueLip { port: TargetName, host: FcHostName },
 }
 
 impl Step {
-    /// The step is made even after an earlier one failed: it gives back what the plan took.
+    /// The step is carried out even after an earlier one failed: it gives back what the plan took.
     pub fn always(&self) -> bool {
         matches!(self, Self::Unblock { .. })
     }
 
-    /// What no message may show of the command.
+    /// The part of the command that no message may show: the secret of a CHAP user.
     pub fn secret(&self) -> Option<&Secret> {
         match self {
             Self::Target { change, .. } => change.secret(),
@@ -128,8 +162,9 @@ impl Step {
         }
     }
 
-    /// A daemon is asked before the kernel answers, and may not answer. Such a write is made by a process of its own that nothing
-    /// kills: the thread of one that was killed spins in the kernel until the daemon answers (`iscsi_sysfs_send_event`).
+    /// The kernel asks the driver's daemon before it answers the write, and the daemon may not answer. A helper process
+    /// makes such a write, and nothing kills it: the thread of a killed writer spins in the kernel until the daemon
+    /// answers (`iscsi_sysfs_send_event`).
     pub fn asks_daemon(&self) -> bool {
         match self {
             Self::Target { driver, change, .. } => driver.has_daemon() && change.asks_daemon(),
@@ -140,7 +175,8 @@ impl Step {
         }
     }
 
-    /// The step takes something from an initiator that has it.
+    /// The step takes LUNs from an initiator, by its initiator group. A reload with a mistake in `initiators` leaves
+    /// such steps out.
     pub fn takes_from_hosts(&self) -> bool {
         matches!(
             self,
@@ -156,7 +192,8 @@ impl Step {
         matches!(self, Self::Enable { .. } | Self::Disable { .. })
     }
 
-    /// An operator wants to read of it in the log: something came, went or changed its state. The others are its details.
+    /// The step is logged at level info: an object came, went or changed its state. The others are details of these,
+    /// and logged at level debug.
     pub fn is_notable(&self) -> bool {
         matches!(
             self,
@@ -178,8 +215,8 @@ impl Step {
         )
     }
 
-    /// This failure is worth a warning, not more: what was tried is a courtesy, is not there in an older kernel, or was
-    /// refused because it would have done something else.
+    /// With this error the step is only a warning: it is optional, concerns an attribute that an older kernel does not
+    /// have, or was refused because it would have acted on another object.
     pub fn may_fail_with(&self, error: &Error) -> bool {
         match self {
             // Without the one hosts look later, without the other they go on with the size they know.

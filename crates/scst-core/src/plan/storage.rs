@@ -31,7 +31,44 @@ use crate::scst::alua::AluaState;
 use crate::scst::names::DeviceName;
 use crate::state::{DeviceGroup, Storage};
 
-/// The steps that turn `found` into `wanted`. A `wanted` without a group and devices is a stop.
+/// The plan that turns `found` into `wanted`. A `wanted` without a group and devices is a stop.
+///
+/// ```
+/// use std::collections::BTreeMap;
+///
+/// use scst_core::plan::storage::{Scope, converge};
+/// use scst_core::scst::names::{DeviceName, Driver, GroupName, HandlerName, NodeName};
+/// use scst_core::state::{Device, DeviceGroup, Storage};
+///
+/// let group = GroupName::parse("dg").unwrap();
+/// let disk = DeviceName::parse(&group, "vm1").unwrap();
+/// let device = Device { handler: Some(HandlerName::VdiskNullio), ..Device::default() };
+/// let wanted = Storage {
+///     devices: [(disk.clone(), device)].into(),
+///     group: Some(DeviceGroup { devices: [disk].into(), ..DeviceGroup::default() }),
+///     ..Storage::default()
+/// };
+/// let scope = Scope {
+///     group,
+///     local: NodeName::parse("alpha").ok(),
+///     driver: Driver::Qla2x00t,
+///     recreate: true,
+///     port_ids: BTreeMap::new(),
+///     parameters: BTreeMap::new(),
+/// };
+///
+/// let plan = converge(&scope, &Storage::default(), &wanted);
+/// let steps: Vec<String> = plan.steps.iter().map(ToString::to_string).collect();
+/// assert_eq!(
+///     steps,
+///     [
+///         "add device dg_vm1 through vdisk_nullio",
+///         "create device group dg",
+///         "put device dg_vm1 into device group dg",
+///     ]
+/// );
+/// assert!(converge(&scope, &wanted, &wanted).steps.is_empty(), "a second run writes nothing");
+/// ```
 pub fn converge(scope: &Scope, found: &Storage, wanted: &Storage) -> Plan {
     let mut plan = Plan::default();
     let devices = DevicePlan::new(scope, found, wanted, &mut plan.warnings);

@@ -9,9 +9,9 @@ use super::values::AttributeValue;
 pub struct TargetAttribute {
     /// Its file.
     pub name: &'static str,
-    /// What it is without being written; `None` where that depends on the machine.
+    /// Its value where nobody has written one; `None` where that depends on the machine.
     pub default: Option<&'static str>,
-    /// It belongs to iSCSI, and the driver's daemon answers for it.
+    /// Only targets of iSCSI have it, and the kernel asks the driver's daemon for it.
     pub iscsi: bool,
     form: Form,
 }
@@ -83,7 +83,12 @@ impl TargetAttribute {
         !self.iscsi || driver == Driver::Iscsi
     }
 
-    /// A configured value as the kernel shows it afterwards.
+    /// A configured value, in the form in which the kernel shows it after it was written. Its unit is the kernel's:
+    /// seconds for `RspTimeout` and the `NopIn` ones, bytes for the lengths, else numbers.
+    ///
+    /// # Errors
+    ///
+    /// The text is no value of this attribute: the error says which form one has. Or it is no [`AttributeValue`].
     pub fn parse(&self, text: &str) -> Result<AttributeValue, NameError> {
         let value = match &self.form {
             Form::Number(least, most) => {

@@ -25,10 +25,10 @@ pub fn parameters_listed(usage: &str) -> Option<Vec<String>> {
     Some(names.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect())
 }
 
-/// How often a device is blocked, and whether commands are still being waited for: the content of `block`.
+/// The content of a device's `block`: how many blocks are on it, and whether commands in flight are still waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Block {
-    /// Blocks taken and not given back, by anybody.
+    /// Blocks that were taken and not given back, by whomever.
     pub count: u32,
     /// Commands in flight have not ended yet.
     pub pending: bool,
@@ -42,15 +42,16 @@ impl Block {
     }
 }
 
-/// A block of ours that the kernel has not shown to be gone.
+/// A block of ours that is to be given back: the kernel has not shown yet that it is gone.
 ///
-/// Nobody counts writes: a `0` that waits for commands in flight is carried out later, and in SCST 3.11 not at all if a signal meets its
-/// writer meanwhile, while the kernel reports success. What is known is how often others blocked the device before we did.
+/// That a write of `0` succeeded does not show it: one that waits for commands in flight is carried out later, and in
+/// SCST 3.11 not at all if a signal reaches its writer meanwhile. Known is how many blocks others had on the device
+/// before we blocked it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Owed {
-    /// The blocks of others, counted when none of ours was there.
+    /// How many blocks of others were on the device, counted when none of ours was there.
     pub before: u32,
-    /// A process waits in the kernel to give ours back.
+    /// A helper process waits in the kernel to give ours back.
     pub returning: bool,
 }
 

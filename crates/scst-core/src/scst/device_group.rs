@@ -1,4 +1,4 @@
-//! Device groups and their target groups: `device_groups/<group>` (`scst_tg.c`).
+//! The paths of device groups and their target groups: `device_groups/<group>` (`scst_tg.c`).
 
 use super::ROOT;
 use super::names::{GroupName, NodeName, TargetName};

@@ -10,12 +10,12 @@ pub const LOCKSPACES: &str = "kernel/dlm";
 /// The longest `t10_dev_id` of which the kernel makes a lockspace's name, in characters.
 pub const LONGEST_T10: usize = 26;
 
-/// The lockspace of a device.
+/// The name of the lockspace of a device with this `t10_dev_id`.
 pub fn lockspace(t10_dev_id: &str) -> String {
     format!("scst-{t10_dev_id}")
 }
 
-/// The directory with an entry per node, by its id, that is in a lockspace.
+/// The directory with an entry for each node in a lockspace, named by the node's id.
 pub fn members(lockspace: &str) -> String {
     format!("kernel/config/dlm/cluster/spaces/{lockspace}/nodes")
 }

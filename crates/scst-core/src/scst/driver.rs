@@ -1,4 +1,5 @@
-//! The target drivers and the handlers of virtual disks that the agents know, and how each driver names its targets.
+//! The types [`Driver`] and [`HandlerName`]: the target drivers and the handlers of virtual disks that the agents know,
+//! how each driver names its targets, and in what drivers differ.
 
 use std::fmt;
 
@@ -24,6 +25,10 @@ impl Driver {
     pub const ALL: [Self; 5] = [Self::Qla2x00t, Self::Iscsi, Self::IbSrpt, Self::ScstLocal, Self::Fcst];
 
     /// The driver whose directory below `targets` has this name.
+    ///
+    /// # Errors
+    ///
+    /// No driver that the agents know has this directory.
     pub fn parse(text: &str) -> Result<Self, NameError> {
         Self::ALL
             .into_iter()
@@ -42,7 +47,7 @@ impl Driver {
         }
     }
 
-    /// The module to ask modprobe for.
+    /// The name of the driver's module, for modprobe.
     pub fn module(self) -> &'static str {
         match self {
             Self::Qla2x00t => "qla2x00tgt",
@@ -181,6 +186,10 @@ impl HandlerName {
     pub const ALL: [Self; 3] = [Self::VdiskBlockio, Self::VdiskFileio, Self::VdiskNullio];
 
     /// The handler of this name.
+    ///
+    /// # Errors
+    ///
+    /// No handler that the agents know has this name.
     pub fn parse(text: &str) -> Result<Self, NameError> {
         Self::ALL
             .into_iter()

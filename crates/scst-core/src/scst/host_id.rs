@@ -1,4 +1,6 @@
-//! What hosts tell a disk by: the first identifier of the unit on VPD page 83 (`vdisk_inq_dev_id` in `scst_vdisk.c`).
+//! The type [`HostId`]: by which identifier hosts recognise a disk, the first one of the unit on VPD page 83
+//! (`vdisk_inq_dev_id` in `scst_vdisk.c`). And [`ClusterId`], of which the agents make identifiers that no two clusters
+//! share.
 //!
 //! That is the NAA identifier where one is set, else the EUI-64, else an EUI-64 that the kernel makes of the first 8 bytes of
 //! `t10_dev_id`, filled up with zeros. Multipath takes two disks with one such identifier for two paths to one disk.
@@ -8,7 +10,7 @@ use std::fmt;
 use super::names::{DeviceName, NameError};
 use super::values::NaaId;
 
-/// How many bytes of `t10_dev_id` hosts get to see as an identifier.
+/// How many bytes of `t10_dev_id` are part of the identifier that hosts see.
 pub const T10_SIGNIFICANT: usize = 8;
 
 /// An identifier as hosts write it: `naa.` or `eui.` and lower-case digits.
@@ -16,7 +18,7 @@ pub const T10_SIGNIFICANT: usize = 8;
 pub struct HostId(String);
 
 impl HostId {
-    /// Of a device with these attributes; an empty one is none.
+    /// The identifier of a device with these attributes; an empty one counts as not set.
     pub fn of(naa_id: Option<&str>, eui64_id: Option<&str>, t10_dev_id: &str) -> Self {
         let said = |id: Option<&str>| {
             let digits = id?.trim().trim_start_matches("0x").to_ascii_lowercase();

@@ -1,7 +1,9 @@
-//! What the kernel calls a device by itself, where nobody gave it a serial number and an identification (`scst_vdisk.c`).
+//! The serial number and the identification that the kernel gives a device for which none are configured
+//! (`scst_vdisk.c`).
 //!
-//! Both are made of the device's name and of `setup_id`, a number of the whole machine. Nodes that do not have the same number
-//! there would show hosts different disks, so the agents say what the kernel says where the number is 0.
+//! The kernel makes both of the device's name and of `setup_id`, a number of the whole machine. Nodes with different
+//! numbers would show hosts different disks. So where the number is not 0, the agents write what the kernel would have
+//! chosen with 0.
 
 use super::ROOT;
 use super::names::DeviceName;
@@ -11,7 +13,7 @@ pub fn setup_id() -> String {
     format!("{ROOT}/setup_id")
 }
 
-/// The longest `t10_dev_id`.
+/// The longest `t10_dev_id`, in bytes.
 const T10_LENGTH: usize = 25;
 
 /// The serial number (`usn`) of a device of this name where `setup_id` is 0.
@@ -19,14 +21,14 @@ pub fn usn(device: &DeviceName) -> String {
     format!("{:x}", crc32c(device.as_str()))
 }
 
-/// Its `t10_dev_id`, and its `vend_specific_id`, there.
+/// The `t10_dev_id`, and the `vend_specific_id`, of a device of this name where `setup_id` is 0.
 pub fn t10_dev_id(device: &DeviceName) -> String {
     let mut id = format!("{}-{device}", usn(device));
     id.truncate(T10_LENGTH);
     id
 }
 
-/// Its `prod_rev_lvl` in this release of SCST, such as `3.11.0-pre`.
+/// The `prod_rev_lvl` that the kernel gives a device in this release of SCST, such as `3.11.0-pre`.
 pub fn revision(release: &str) -> String {
     let digits = release.chars().take_while(|c| c.is_ascii_digit() || *c == '.').filter(char::is_ascii_digit);
     format!("{:>4}", digits.collect::<String>())

@@ -1,4 +1,5 @@
-//! What is special about targets of iSCSI: portals, users of CHAP, and the daemon that holds them (`iscsi-scst/kernel/config.c`).
+//! What only targets of iSCSI have: portals, users of CHAP, and the daemon that holds them
+//! (`iscsi-scst/kernel/config.c`).
 
 use std::fmt;
 
@@ -7,7 +8,8 @@ use super::names::{EntryName, NameError};
 use super::target;
 use crate::scst::names::Driver;
 
-/// Says whether the driver's daemon lives: `open`, `closing`, `closed`. The kernel answers it alone.
+/// The file that says whether the driver's daemon runs: `open`, `closing`, `closed`. The kernel answers it without the
+/// daemon.
 pub fn open_state(driver: Driver) -> String {
     format!("{}/open_state", target::driver(driver))
 }
@@ -29,7 +31,12 @@ fn word(text: &str, more: impl Fn(char) -> bool) -> Result<String, NameError> {
 pub struct Portal(String);
 
 impl Portal {
-    /// A configured address or pattern. The port is the daemon's, and an address with one would never match.
+    /// A configured address or pattern, `!` before it for "not". It has no port: the daemon has one for all, and an
+    /// address with one would never match.
+    ///
+    /// # Errors
+    ///
+    /// The text is neither an address nor a pattern of addresses; an address with a port is neither.
     pub fn parse(text: &str) -> Result<Self, NameError> {
         let name = text.strip_prefix('!').unwrap_or(text);
         if name.parse::<std::net::IpAddr>().is_ok() {
@@ -43,7 +50,12 @@ impl Portal {
         Ok(portal)
     }
 
-    /// What the kernel showed.
+    /// A portal that the kernel showed.
+    ///
+    /// # Errors
+    ///
+    /// The text is empty, longer than 255 bytes, or has a blank, `=`, `;`, a quote or a character that is not visible
+    /// ASCII.
     pub fn seen(text: &str) -> Result<Self, NameError> {
         word(text, |_| false).map(Self)
     }
@@ -55,6 +67,10 @@ pub struct UserName(String);
 
 impl UserName {
     /// A word without blank, `=`, `;` and quotes.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Portal::seen`].
     pub fn parse(text: &str) -> Result<Self, NameError> {
         word(text, |_| false).map(Self)
     }
@@ -67,10 +83,14 @@ readable!(Portal, UserName);
 pub struct Secret(String);
 
 impl Secret {
-    /// What stands in its place wherever something is printed.
+    /// What is printed in its place.
     pub const MASK: &'static str = "***";
 
     /// 12 to 256 visible characters without `=`, `;` and quotes. The error does not show any of it.
+    ///
+    /// # Errors
+    ///
+    /// The text has another length, or another character.
     pub fn parse(text: &str) -> Result<Self, NameError> {
         if !(12..=256).contains(&text.len()) {
             return Err(NameError::Form("a secret of 12 to 256 characters"));
@@ -133,7 +153,7 @@ impl fmt::Display for UserKind {
     }
 }
 
-/// What proves who a user is. Equal for equal secrets, wherever they stand.
+/// The secret of a user, and the file that shows it. Two are equal if the secrets are.
 #[derive(Debug, Clone)]
 pub struct Credential {
     /// The secret.
@@ -156,7 +176,7 @@ pub fn is_file_of(name: &str, word: &str) -> bool {
         && name[word.len()..].bytes().all(|b| b.is_ascii_digit())
 }
 
-/// The word of a portal.
+/// The word of a command for portals, and the beginning of the name of the file that shows one.
 pub const PORTAL: &str = "allowed_portal";
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! SCST's tree as typed places: which path an object has, and how its attributes are spelled.
+//! The paths of SCST's tree below the sysfs root, and the checked types of the names and values in it: which path an
+//! object has, and how its attributes are spelled. Plans, looks and steps are made of them.
 //!
 //! Architecture invariant: nothing here touches a file, and nothing here knows of OCF or Pacemaker.
 
@@ -21,12 +22,13 @@ pub mod values;
 /// SCST's directory below the sysfs root.
 pub const ROOT: &str = "kernel/scst_tgt";
 
-/// The errno of the last command the kernel finished, of anybody.
+/// The file with the result of the last queued command that the kernel has finished, whoever wrote it: 0, or an errno
+/// as a negative number.
 pub fn last_result() -> String {
     format!("{ROOT}/last_sysfs_mgmt_res")
 }
 
-/// The directory of a loaded module.
+/// The directory of a loaded module, whose name has underscores for dashes.
 pub fn module(dir: &str) -> String {
     format!("module/{dir}")
 }

@@ -1,8 +1,10 @@
-//! What any name in SCST's grammars must be, and what is wrong with one that is none.
+//! The checks that all names for SCST's commands have in common, and the type [`NameError`]. `names`, `values` and
+//! `iscsi` build on them.
 
 use thiserror::Error;
 
-/// The longest path component a file system opens; SCST accepts longer names and can then never be read again.
+/// The longest path component a file system opens, in bytes; SCST accepts longer names, and such an object can never be
+/// read again.
 pub(super) const MAX_COMPONENT: usize = 255;
 
 /// The entry that the kernel keeps beside initiator groups, initiators, groups and members: a name equal to it answers EEXIST.

@@ -15,7 +15,7 @@ pub use super::driver::{Driver, HandlerName};
 pub use super::name_grammar::NameError;
 use super::name_grammar::{MAX_COMPONENT, part, readable, word};
 
-/// The longest device name `add_device` accepts.
+/// The longest device name that `add_device` accepts, in bytes.
 const MAX_DEVICE: usize = 64;
 
 /// The attributes of a target group, which stand beside its members.
@@ -50,12 +50,22 @@ pub struct TargetName(String);
 impl TargetName {
     /// A configured name in the grammar of `driver`, as the driver spells it: a WWPN is read in every usual spelling, FC and IB
     /// names are lower-cased. The others keep their spelling, so compare with [`TargetName::matches`].
+    ///
+    /// # Errors
+    ///
+    /// The text is no word of a command (see [`TargetName::seen`]), or has not the form of this driver's names, which
+    /// the error tells.
     pub fn parse(driver: Driver, text: &str) -> Result<Self, NameError> {
         let Self(text) = &Self::seen(text)?;
         driver.spelled(text).map(Self)
     }
 
     /// A name that the kernel listed.
+    ///
+    /// # Errors
+    ///
+    /// The text is empty, longer than 255 bytes, has a blank, `/`, `=`, `;` or a character that is not visible ASCII,
+    /// or is reserved: `.`, `..`, `mgmt`, and the attributes beside the members of a target group.
     pub fn seen(text: &str) -> Result<Self, NameError> {
         if BESIDE_MEMBERS.contains(&text) {
             return Err(NameError::Reserved);
@@ -80,12 +90,21 @@ pub struct InitiatorName(String);
 
 impl InitiatorName {
     /// A configured Fibre Channel initiator, in any of the spellings of [`TargetName::parse`].
+    ///
+    /// # Errors
+    ///
+    /// The text is no WWPN.
     pub fn parse(text: &str) -> Result<Self, NameError> {
         TargetName::parse(Driver::Qla2x00t, text).map(|wwn| Self(wwn.0))
     }
 
     /// A configured initiator of `driver`, in lower case: a name, or a pattern with `*` and `?`, each also negated by a leading `!`.
     /// Where a target of iSCSI tells its portals apart, `#` and the portal's address stand behind the initiator's name.
+    ///
+    /// # Errors
+    ///
+    /// The text is no word of a command (see [`TargetName::seen`]), or is no pattern and has not the form of this
+    /// driver's names.
     pub fn of_driver(driver: Driver, text: &str) -> Result<Self, NameError> {
         let lower = word(text, MAX_COMPONENT)?.to_ascii_lowercase();
         let (negation, name) = lower.strip_prefix('!').map_or(("", lower.as_str()), |name| ("!", name));
@@ -102,6 +121,10 @@ impl InitiatorName {
     }
 
     /// A name that the kernel listed; wildcards and other drivers' names are possible there.
+    ///
+    /// # Errors
+    ///
+    /// The text is no word of a command: the kernel lists initiators that no command of ours could name.
     pub fn seen(text: &str) -> Result<Self, NameError> {
         word(text, MAX_COMPONENT).map(|text| Self(text.to_owned()))
     }
@@ -145,6 +168,10 @@ pub struct InitiatorGroup(String);
 
 impl InitiatorGroup {
     /// A configured group: letters, digits, `-`, `_` and `.`, lower-cased.
+    ///
+    /// # Errors
+    ///
+    /// The text is empty, longer than 255 bytes, reserved (`mgmt`), or has another character than these.
     pub fn parse(text: &str) -> Result<Self, NameError> {
         let text = text.to_ascii_lowercase();
         let name = word(&text, MAX_COMPONENT)?;
@@ -155,6 +182,10 @@ impl InitiatorGroup {
     }
 
     /// A group that the kernel listed, in its own spelling.
+    ///
+    /// # Errors
+    ///
+    /// The text is no word of a command.
     pub fn seen(text: &str) -> Result<Self, NameError> {
         word(text, MAX_COMPONENT).map(|text| Self(text.to_owned()))
     }
@@ -171,11 +202,19 @@ pub struct GroupName(String);
 
 impl GroupName {
     /// A configured group: 1 to 16 letters, digits and `-`.
+    ///
+    /// # Errors
+    ///
+    /// The text is empty, longer than 16 characters, reserved (`mgmt`), or has another character than these.
     pub fn parse(text: &str) -> Result<Self, NameError> {
         part(text, LONGEST_GROUP, &['-']).map(|text| Self(text.to_owned()))
     }
 
     /// A group that the kernel listed.
+    ///
+    /// # Errors
+    ///
+    /// The text is no word of a command.
     pub fn seen(text: &str) -> Result<Self, NameError> {
         word(text, MAX_COMPONENT).map(|text| Self(text.to_owned()))
     }
@@ -187,12 +226,22 @@ pub struct DeviceName(String);
 
 impl DeviceName {
     /// The device that `virtname` (1 to 32 letters, digits, `-` and `_`) names in `group`. The first `_` ends the group's name.
+    ///
+    /// # Errors
+    ///
+    /// `virtname` is empty, longer, or has another character than these, or the whole is no name of a device
+    /// ([`DeviceName::seen`]).
     pub fn parse(group: &GroupName, virtname: &str) -> Result<Self, NameError> {
         let virtname = part(virtname, LONGEST_VIRTNAME, &['-', '_'])?;
         Self::seen(&format!("{group}_{virtname}"))
     }
 
     /// A device that the kernel listed, or that a record names.
+    ///
+    /// # Errors
+    ///
+    /// The text is no word of a command, is longer than 64 bytes, has a dot, or is the name of an attribute of a
+    /// handler (`type`, `trace_level`).
     pub fn seen(text: &str) -> Result<Self, NameError> {
         let text = word(text, MAX_DEVICE)?;
         // A device of this name takes the place of an attribute of its handler.
@@ -217,6 +266,11 @@ pub struct NodeName(String);
 
 impl NodeName {
     /// A node of the cluster, or a target group that the kernel listed.
+    ///
+    /// # Errors
+    ///
+    /// The text is no word of a command: it is empty, longer than 255 bytes, reserved, or has a blank, `/`, `=`, `;` or
+    /// a character that is not visible ASCII.
     pub fn parse(text: &str) -> Result<Self, NameError> {
         word(text, MAX_COMPONENT).map(|text| Self(text.to_owned()))
     }
@@ -229,6 +283,10 @@ pub struct EntryName(String);
 
 impl EntryName {
     /// An entry that the kernel listed. Initiators name their sessions themselves, so blanks and any language are possible.
+    ///
+    /// # Errors
+    ///
+    /// The text is empty, longer than 255 bytes, has a `/` or a control character, or is `.` or `..`.
     pub fn seen(text: &str) -> Result<Self, NameError> {
         if text.is_empty() {
             return Err(NameError::Empty);
@@ -252,6 +310,10 @@ pub struct FcHostName(String);
 
 impl FcHostName {
     /// `host` and a number, as the kernel lists them.
+    ///
+    /// # Errors
+    ///
+    /// The text has another form.
     pub fn seen(text: &str) -> Result<Self, NameError> {
         let number = text.strip_prefix("host").and_then(|digits| digits.parse::<u32>().ok());
         // Read back, because a number may be spelled in other ways.

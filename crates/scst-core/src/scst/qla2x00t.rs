@@ -1,14 +1,15 @@
-//! What is special about Fibre Channel ports: the HBA behind a port, in `class/fc_host` (`scsi_transport_fc.c`).
+//! What only Fibre Channel ports have: the HBA behind a port, in `class/fc_host` (`scsi_transport_fc.c`).
 
 use super::names::{FcHostName, TargetName};
 
 /// The directory of all FC ports of this machine.
 pub const HOSTS: &str = "class/fc_host";
 
-/// When the HBA's driver lets its ports be initiators. SCST's own build of the driver has another name than the kernel's.
+/// The parameter of the HBA's driver that says when ports are initiators. SCST's own build of the driver has another
+/// name than the kernel's.
 pub const QLINI_MODE: [&str; 2] = ["module/qla2xxx_scst/parameters/qlini_mode", "module/qla2xxx/parameters/qlini_mode"];
 
-/// An attribute of a host.
+/// The path of an attribute of a host.
 pub fn host_attribute(host: &FcHostName, name: &str) -> String {
     format!("{HOSTS}/{host}/{name}")
 }

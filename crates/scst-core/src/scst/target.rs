@@ -1,4 +1,5 @@
-//! Targets (ports), their initiator groups, sessions and LUN tables: `targets/<driver>/<target>` (`scst_sysfs.c`).
+//! The paths of targets (ports), of their initiator groups, sessions and LUN tables: `targets/<driver>/<target>`
+//! (`scst_sysfs.c`); and the type [`LunTable`].
 
 use std::fmt;
 
@@ -39,7 +40,7 @@ pub struct LunTable {
 }
 
 impl LunTable {
-    /// The table of an initiator group.
+    /// The table of an initiator group. It is always `Some`: every driver's name is a word.
     pub fn of_group(driver: Driver, port: &TargetName, group: &InitiatorGroup) -> Option<Self> {
         let driver = TargetName::seen(driver.dir()).ok()?;
         Some(Self { driver, port: port.clone(), group: Some(group.clone()) })
@@ -54,7 +55,7 @@ impl LunTable {
         }
     }
 
-    /// Reads the target of an `exported/export<k>` link:
+    /// Reads the target of an `exported/export<k>` link, and gives table and LUN:
     /// `../../../targets/<driver>/<target>/[ini_groups/<group>/]luns/<N>`.
     pub fn from_export(link: &str) -> Option<(Self, u32)> {
         let (_, below) = link.split_once("targets/")?;
@@ -72,7 +73,8 @@ impl LunTable {
         Some((table, lun.parse().ok()?))
     }
 
-    /// The copy manager attaches to every virtual device at its birth and leaves at its death: its LUNs are nobody's.
+    /// Whether it is the copy manager's. The copy manager maps every virtual device as long as the device is there, so
+    /// its LUNs count for nobody.
     pub fn is_copy_manager(&self) -> bool {
         self.driver.as_str() == "copy_manager"
     }

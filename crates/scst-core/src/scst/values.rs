@@ -1,4 +1,4 @@
-//! Checked values: what is written to the kernel besides names.
+//! Checked values: everything but names that a step writes to the kernel.
 //!
 //! The same rule as in `names`: a value that the kernel's grammar would cut or read in another way never gets a type. Paths become
 //! a parameter of `add_device`; the identifiers are written to attribute files, where everything up to the end of the line is the
@@ -9,7 +9,8 @@ use std::fmt;
 
 use super::name_grammar::{NameError, readable};
 
-/// The longest path that leaves room for the rest of an `add_device` command in the 4096 bytes the kernel looks at.
+/// The longest path, in bytes, that leaves room for the rest of an `add_device` command in the 4096 bytes that the
+/// kernel reads.
 const MAX_PATH: usize = 3500;
 
 /// Checks one word of an `add_device` command that stands behind a `=`.
@@ -38,6 +39,11 @@ pub struct ParameterValue(String);
 
 impl ParameterValue {
     /// A value that was configured, or that the kernel showed of a device.
+    ///
+    /// # Errors
+    ///
+    /// The text is empty, longer than 3500 bytes, or has a blank, `=`, `;`, `"`, a control character, the byte 0xA0, at
+    /// which the kernel splits, or U+FFFD, which stands for bytes that were no text.
     pub fn parse(text: &str) -> Result<Self, NameError> {
         parameter(text).map(|text| Self(text.to_owned()))
     }
@@ -49,6 +55,10 @@ pub struct AttributeValue(String);
 
 impl AttributeValue {
     /// A value that is to be written, or that the kernel showed and is to be written again.
+    ///
+    /// # Errors
+    ///
+    /// The text is longer than 3500 bytes, or has a character that is neither visible ASCII nor a blank.
     pub fn parse(text: &str) -> Result<Self, NameError> {
         if let Some(bad) = text.chars().find(|c| !c.is_ascii_graphic() && *c != ' ') {
             return Err(NameError::Character(bad));
@@ -66,6 +76,10 @@ pub struct BackingPath(String);
 
 impl BackingPath {
     /// A configured path. `=`, `;`, blanks and `..` cannot be said in the kernel's grammar or lead elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// The path is empty or relative, has `..` as a component, or is no [`ParameterValue`].
     pub fn parse(text: &str) -> Result<Self, NameError> {
         if text.is_empty() {
             return Err(NameError::Empty);
@@ -101,6 +115,10 @@ pub struct T10DevId(String);
 
 impl T10DevId {
     /// Up to 25 visible characters.
+    ///
+    /// # Errors
+    ///
+    /// The text is empty, longer, or has a blank or another character that is not visible ASCII.
     pub fn parse(text: &str) -> Result<Self, NameError> {
         identifier(text, 25).map(|text| Self(text.to_owned()))
     }
@@ -117,6 +135,10 @@ pub struct Usn(String);
 
 impl Usn {
     /// Up to 20 visible characters.
+    ///
+    /// # Errors
+    ///
+    /// As for [`T10DevId::parse`].
     pub fn parse(text: &str) -> Result<Self, NameError> {
         identifier(text, 20).map(|text| Self(text.to_owned()))
     }
@@ -128,6 +150,10 @@ pub struct NaaId(String);
 
 impl NaaId {
     /// 16 hex digits that start with 2, 3 or 5, or 32 that start with 6; `0x` before them may be left out.
+    ///
+    /// # Errors
+    ///
+    /// The text has another length, another first digit, or a character that is no hex digit.
     pub fn parse(text: &str) -> Result<Self, NameError> {
         let digits = text.strip_prefix("0x").unwrap_or(text).to_ascii_lowercase();
         if let Some(bad) = digits.chars().find(|c| !c.is_ascii_hexdigit()) {
@@ -147,6 +173,10 @@ pub struct Eui64Id(String);
 
 impl Eui64Id {
     /// 16, 24 or 32 hex digits; `0x` before them may be left out.
+    ///
+    /// # Errors
+    ///
+    /// The text has another length, or a character that is no hex digit.
     pub fn parse(text: &str) -> Result<Self, NameError> {
         let digits = text.strip_prefix("0x").unwrap_or(text).to_ascii_lowercase();
         if let Some(bad) = digits.chars().find(|c| !c.is_ascii_hexdigit()) {
@@ -159,8 +189,14 @@ impl Eui64Id {
     }
 }
 
-/// A text that hosts show of a device, such as `prod_id`: up to `limit` visible characters and blanks. A character that a device's
-/// parameter cannot hold is written as `%` and two hex digits: `%20` is a blank, `%2c` a comma, `%25` a percent sign.
+/// Checks a text that hosts show of a device, such as `prod_id`: up to `limit` visible characters and blanks. A
+/// character that a device's parameter cannot hold is written as `%` and two hex digits: `%20` is a blank, `%2c` a
+/// comma, `%25` a percent sign.
+///
+/// # Errors
+///
+/// The text is blank, longer than `limit` when its `%` are resolved, has a character that is neither visible ASCII nor
+/// a blank, or a `%` without two hex digits.
 pub fn shown_text(text: &str, limit: usize) -> Result<String, NameError> {
     let form = NameError::Form("a text in which % is followed by two hex digits");
     let mut parts = text.split('%');
@@ -188,10 +224,10 @@ pub fn shown_text(text: &str, limit: usize) -> Result<String, NameError> {
 pub struct BlockSize(u16);
 
 impl BlockSize {
-    /// The kernel's own.
+    /// The kernel's default, 512 bytes.
     pub const DEFAULT: Self = Self(512);
 
-    /// The sizes that every handler can serve (`scst_vdisk.c`): `vdisk_blockio` takes none that is over a page.
+    /// The sizes that every handler can serve (`scst_vdisk.c`): `vdisk_blockio` takes none above a page.
     const ALL: [Self; 4] = [Self::DEFAULT, Self(1024), Self(2048), Self(4096)];
 
     /// The size in bytes.
@@ -199,7 +235,11 @@ impl BlockSize {
         self.0.into()
     }
 
-    /// A configured size, or one that the kernel shows of a disk.
+    /// A size in bytes that is configured, or that the kernel shows of a disk.
+    ///
+    /// # Errors
+    ///
+    /// The text is none of 512, 1024, 2048 and 4096, in decimal digits alone.
     pub fn parse(text: &str) -> Result<Self, NameError> {
         let known = Self::ALL.into_iter().find(|size| size.to_string() == text);
         known.ok_or(NameError::Form("a block size of 512, 1024, 2048 or 4096"))
@@ -218,6 +258,10 @@ pub struct ThreadsNum(u8);
 
 impl ThreadsNum {
     /// 1 to 64, without a leading zero.
+    ///
+    /// # Errors
+    ///
+    /// The text is no such number.
     pub fn parse(text: &str) -> Result<Self, NameError> {
         let number = text.parse().ok().filter(|number: &u8| (1..=64).contains(number) && number.to_string() == text);
         number.map(Self).ok_or(NameError::Form("a number from 1 to 64"))

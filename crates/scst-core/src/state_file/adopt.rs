@@ -1,4 +1,5 @@
-//! State files under another name than the instance's: one that it takes for its own, and those of other resources.
+//! State files under another name than the instance's: the one that an instance without a file takes over (`find` asks
+//! for it), and those of other resources, whose ports and groups an action leaves alone.
 
 use std::path::PathBuf;
 
@@ -6,9 +7,10 @@ use super::{NOBODY, Remembered, StateFiles};
 use crate::scst::names::GroupName;
 
 impl StateFiles {
-    /// The state file under another name that is taken for this instance's own, which has none: one that was made by hand and names no
-    /// resource; by hand also the one of the same group under another instance, because the instance may be the clone's id, and,
-    /// of an agent whose state file names no group, the only one there is.
+    /// The state file under another name that this instance, which has none, takes for its own. That is one that a run
+    /// by hand made without naming a resource. For a run by hand it is also the one of the same group under another
+    /// instance, because at a terminal the instance may be the clone's id; or, of an agent whose state file names no
+    /// group, the only one there is.
     pub(super) fn inherited(&self, group: Option<&GroupName>) -> Option<(PathBuf, Remembered)> {
         let by_hand = if group.is_some() { !self.of_resource } else { self.instance == NOBODY };
         let mut files = self.files();

@@ -1,4 +1,5 @@
-//! When the last promotion of a group failed. The stop by which the cluster answers removes the state file, so it stands in a file of its own.
+//! When the last promotion of a group failed: a file of its own, because the cluster answers a failed promotion with a
+//! stop, which removes the state file. The next promotion reads it, and waits for a while.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,8 +8,12 @@ use super::StateFiles;
 use crate::scst::names::GroupName;
 
 impl StateFiles {
-    /// Remembers beyond the state file's end when a promotion of `group` failed: the stop that follows removes the state file. `None`
-    /// forgets it.
+    /// Remembers that a promotion of `group` failed, `at` seconds since this machine booted, beyond the stop that
+    /// removes the state file. `None` forgets it.
+    ///
+    /// # Errors
+    ///
+    /// What the file system answers; then the file is as it was.
     pub fn keep_failure(&self, group: &GroupName, at: Option<u64>) -> io::Result<()> {
         match at {
             Some(at) => self.system.replace_file(&self.failure(group), &format!("{} {at}\n", self.system.boot())),
@@ -19,7 +24,8 @@ impl StateFiles {
         }
     }
 
-    /// When the promotion of `group` before the last stop failed, in seconds since this machine booted, if it did.
+    /// When the promotion of `group` before the last stop failed, in seconds since this machine booted. `None` where it
+    /// did not, or in an earlier boot.
     pub fn failure_kept(&self, group: &GroupName) -> Option<u64> {
         let text = self.system.read_file(&self.failure(group)).ok()?;
         let (boot, at) = text.trim_end().split_once(' ')?;

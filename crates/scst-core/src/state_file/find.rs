@@ -1,4 +1,5 @@
-//! Which state file belongs to an instance: by its own name, or under the name of another that it takes for its own (`adopt`).
+//! Which state file belongs to an instance: the one of its own name, or one under another name that it takes over
+//! (`adopt`). Reading it.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,8 @@ use crate::system::System;
 const LONGEST_INSTANCE: usize = 160;
 
 impl StateFiles {
-    /// The state files below `dir` of the agent's instance, which may be the clone's id, as somebody at a terminal gives it.
+    /// The state files below `dir` as the instance `instance` of `agent` sees them. At a terminal the instance may be
+    /// the clone's id.
     pub fn new(system: Arc<dyn System>, dir: PathBuf, agent: &'static str, instance: &str) -> Self {
         Self { system, dir, agent, instance: file_name(instance), of_resource: false }
     }
@@ -30,7 +32,7 @@ impl StateFiles {
         Self { of_resource: false, ..self }
     }
 
-    /// The file of this instance.
+    /// The path of the state file that has this instance's name, whether it is there or not.
     pub fn path(&self) -> PathBuf {
         self.file(&self.instance)
     }
@@ -39,7 +41,8 @@ impl StateFiles {
         self.dir.join(format!("{}-{name}.state", self.agent))
     }
 
-    /// Reads the state file of `group`; without a group, of the agent that has one per node.
+    /// Reads the state file of `group`; without a group, that of an agent that has one per node. A file that cannot be
+    /// read is [`Remembered::Unknown`].
     pub fn read(&self, group: Option<&GroupName>) -> Remembered {
         self.find(group).1
     }
@@ -90,8 +93,8 @@ impl StateFiles {
     }
 }
 
-/// An instance as a part of a file's name. One that is too long for it, which XML allows, is cut, and told from others with the
-/// same beginning by a hash of the whole.
+/// An instance as a part of a file's name. One of over 160 bytes, which XML allows, is cut, and gets a hash of the
+/// whole behind it, so that it differs from others with the same beginning.
 pub fn file_name(instance: &str) -> String {
     // An instance is an XML id and cannot hold these; by hand anything can be said.
     let name: String = instance.chars().map(|c| if c == '/' || c.is_control() { '_' } else { c }).collect();

@@ -1,4 +1,5 @@
-//! What a state file says: a line per fact, `word value…`, after a first line with the version.
+//! The text of a state file: a line per fact, `word value…`, between a first line with the version and a last line
+//! `end`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -46,37 +47,41 @@ const WORDS: [&str; 18] = [
 pub struct StateFile {
     /// This node's name in the cluster.
     pub node: Option<NodeName>,
-    /// This node's id in the cluster.
+    /// This node's id in the cluster, 1 to 654 where it has ports.
     pub node_id: Option<u16>,
     /// The device group.
     pub group: Option<GroupName>,
-    /// Our ports, in the order of their numbers, each with its relative target id.
+    /// Our ports, in the order of their numbers, each with its relative target port identifier (1 to 65535).
     pub ports: Vec<(TargetName, u16)>,
-    /// Ports of this node's list that did not exist when the others were set up, with the numbers they would have.
+    /// Ports of this node's list that did not exist when the others were set up, with the identifiers that they would
+    /// have.
     pub missing: Vec<(TargetName, u16)>,
     /// The driver of these ports, where the agent serves several.
     pub driver: Option<Driver>,
-    /// Those of our ports that we made: they are deleted, the others are left.
+    /// Those of our ports that we made: stop deletes them, and leaves the others.
     pub made: BTreeSet<TargetName>,
-    /// The attributes that were configured: one that is not any more goes back to its default.
+    /// The attributes that were configured: one that is not configured any more gets its default back.
     pub attributes: BTreeSet<&'static str>,
     /// The initiator groups we created.
     pub ini_groups: BTreeSet<InitiatorGroup>,
     /// The devices we created.
     pub devices: BTreeSet<DeviceName>,
-    /// Devices we are about to block, or have blocked, until the kernel shows that the block is gone.
+    /// Devices that we are about to block, or have blocked, until the kernel shows that the block is gone; with the
+    /// number of blocks that are not ours.
     pub blocks: BTreeMap<DeviceName, Owed>,
-    /// A start has begun and not ended: what is there is no instance yet, whatever state the kernel gave its target group.
+    /// A start has begun and not ended: what is there is no running instance, although the kernel creates target groups
+    /// active.
     pub starting: bool,
-    /// A reload has not made everything effective: the next one, or a recurring monitor, goes on.
+    /// A reload has not made everything effective: the next reload, or a recurring monitor, does the rest.
     pub unfinished: bool,
-    /// Since when hosts are told to wait for another node, for which this one was demoted, in seconds since this machine booted.
+    /// When this node was demoted for another one, for which hosts are told to wait since (`transitioning`), in seconds
+    /// since this machine booted.
     pub moving: Option<u64>,
     /// When the last promotion failed, in seconds since this machine booted.
     pub failed: Option<u64>,
     /// The promotion score that was set last; `None`: none that is known to be set.
     pub score: Option<i32>,
-    /// The boot of the machine in which it was written.
+    /// The boot of the machine in which it was written ([`System::boot`](crate::system::System::boot)).
     pub boot: String,
     /// The last state written for a peer, and when (seconds since this machine booted).
     pub peers: BTreeMap<NodeName, (AluaState, u64)>,
@@ -88,8 +93,8 @@ fn is_of_a_later_version(word: &str) -> bool {
 }
 
 impl StateFile {
-    /// Reads the text of a state file. A file that was cut off, or that holds a line nobody wrote, is no state file. A line with a word that
-    /// is not known here was written by a later version, and is passed over: what the others say holds all the same.
+    /// Reads the text of a state file; `None` for a file that was cut off, or that holds a line which no version
+    /// writes. A line whose word is not known here was written by a later version, and is passed over.
     pub fn parse(text: &str) -> Option<Self> {
         let body = text.strip_suffix("end\n")?;
         let mut lines = body.lines();
@@ -131,7 +136,8 @@ impl StateFile {
         Some(file)
     }
 
-    /// The state file as the boot `boot` reads it: what an earlier one blocked is not blocked any more, its times mean nothing.
+    /// The state file as it is read in the boot `boot`: what was blocked before the machine rebooted is not blocked any
+    /// more, and times of another boot mean nothing.
     pub(super) fn of_this_boot(mut self, boot: &str) -> Self {
         if self.boot != boot {
             self.blocks.clear();
@@ -149,7 +155,7 @@ impl StateFile {
         self
     }
 
-    /// The text of the state file. Its last line tells that it is whole.
+    /// The text of the state file. Its last line shows that it is complete.
     pub fn text(&self) -> String {
         use std::fmt::Write as _;
         let mut text = format!("{VERSION}\n");

@@ -12,8 +12,13 @@ use crate::sysfs::wait_until;
 use crate::system::{Lock, Locked};
 
 impl StateFiles {
-    /// Takes the lock of `name` (a device group, or the ports), waiting until the deadline. It is given back when the
+    /// Takes the lock of `name` (a device group, or `ports`), waiting until the deadline. It is given back when the
     /// value is dropped or the process ends.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotSeen`] where another action holds the lock to the end, [`Error::Cancelled`] after SIGTERM,
+    /// [`Error::Kernel`] where the file cannot be made, opened or locked.
     pub fn lock(&self, name: &str, deadline: &Deadline) -> Result<Box<dyn Lock>, Error> {
         let path = self.lock_path(name);
         let failed = |error: io::Error| Error::Kernel {
@@ -35,7 +40,8 @@ impl StateFiles {
         matches!(self.system.lock_file(&self.lock_path(name), false), Ok(Locked::ByAnother))
     }
 
-    /// Whether an action of this agent holds the lock of anything but `name` at this moment. What cannot be looked at is said to be.
+    /// Whether an action of this agent holds another lock than that of `name` at this moment; true also where that
+    /// cannot be looked at.
     pub fn others_locked(&self, name: &str) -> bool {
         let (before, behind) = (format!("{}-", self.agent), ".lock");
         let other = |path: &PathBuf| {

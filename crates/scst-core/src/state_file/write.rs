@@ -1,4 +1,4 @@
-//! Replacing and removing a state file.
+//! Replacing and removing a state file. A state file is replaced as a whole, by a rename.
 
 use std::io;
 
@@ -6,13 +6,23 @@ use super::{NOBODY, Remembered, StateFile, StateFiles};
 use crate::scst::names::GroupName;
 
 impl StateFiles {
-    /// Writes the state file: a new file, renamed into place, so that a reader or a crash never sees half of one.
+    /// Writes the state file of the group that `file` names, with the present boot: a new file, renamed into place, so
+    /// that a reader or a crash never sees half of one.
+    ///
+    /// # Errors
+    ///
+    /// What the file system answers; then the state file that was there is unchanged, or there are two with the same
+    /// text: the file system refused to remove the one that was taken over.
     pub fn write(&self, file: &StateFile) -> io::Result<()> {
         let file = StateFile { boot: self.system.boot(), ..file.clone() };
         self.replace(file.group.as_ref(), &file.text())
     }
 
-    /// Puts an empty state file into the place of this one: what it said is not known any more.
+    /// Replaces the state file of `group` by an empty one, which says nothing ([`Remembered::Unknown`]).
+    ///
+    /// # Errors
+    ///
+    /// As for [`StateFiles::write`].
     pub fn write_unknown(&self, group: Option<&GroupName>) -> io::Result<()> {
         self.replace(group, "")
     }
@@ -29,6 +39,10 @@ impl StateFiles {
     }
 
     /// Removes the state file of `group`, under whatever instance.
+    ///
+    /// # Errors
+    ///
+    /// What the file system answers; then there is a state file still.
     pub fn remove(&self, group: Option<&GroupName>) -> io::Result<()> {
         loop {
             let (path, found) = self.find(group);

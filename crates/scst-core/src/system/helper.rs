@@ -1,9 +1,11 @@
-//! A process of its own that reads and writes kernel files for this one.
+//! The helper process, which reads and writes kernel files for an action: operations with `apart` set
+//! ([`Sysfs::apart`](crate::sysfs::Sysfs::apart)) are carried out here.
 //!
-//! Some writes sleep where no signal reaches them, and some, once a signal has come, spin in the kernel until somebody else answers: the
-//! process of an agent that Pacemaker ends with SIGKILL must not have such a thread. So this program is started once more, in a process
-//! group of its own and with every signal blocked. It takes one request after the other from its standard input, and ends with it. What it
-//! is asked to write stands in no argument and no environment.
+//! Some writes sleep where no signal reaches them, and some, once a signal has come, spin in the kernel until a daemon
+//! answers: the process of an agent that Pacemaker ends with SIGKILL must not have such a thread. So this program is
+//! started a second time, in a process group of its own and with every signal blocked. It reads one request after the
+//! other from its standard input, and ends when that is closed. What it is asked to write is in no argument and no
+//! environment.
 
 use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader, Write as _};
@@ -98,12 +100,14 @@ fn receive(replies: &mut impl BufRead) -> io::Result<Option<io::Result<Output>>>
     }))
 }
 
-/// What runs a program that stays: the signals that an agent blocks would be blocked in it for ever.
+/// Program and arguments that start `program` without the blocked signals of an agent: a daemon would have them blocked
+/// for ever.
 pub(super) fn launcher(program: &Path) -> (&'static Path, [&OsStr; 2]) {
     (Path::new("/proc/self/exe"), [OsStr::new(ARGUMENT), program.as_os_str()])
 }
 
-/// Serves as a helper, if this process was started as one.
+/// Serves as a helper if this process was started as one, and gives the exit code when it is done; `None` for any other
+/// process. It is the first that a program which uses [`super::Machine`] calls.
 pub fn serve() -> Option<ExitCode> {
     let mut arguments = std::env::args_os().skip(1);
     if arguments.next().is_none_or(|argument| argument != ARGUMENT) {

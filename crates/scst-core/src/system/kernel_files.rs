@@ -1,4 +1,5 @@
-//! Operations on kernel files and stores, each made once.
+//! The system calls behind an [`Operation`] on a kernel file or a backing store, each made once. Workers and the helper
+//! process call them.
 //!
 //! One `write(2)` is one command. It is never repeated: after EINTR the kernel carries the command out all the same
 //! (`scst_sysfs.c` hands it to a thread of its own).

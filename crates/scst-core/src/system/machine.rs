@@ -1,4 +1,4 @@
-//! This computer: the outside that the binaries work on.
+//! [`Machine`]: this computer as a [`System`], which the binaries use.
 
 use std::ffi::OsStr;
 use std::io::{self, Read};

@@ -1,4 +1,5 @@
-//! The files that the agents keep for themselves below `/run` and `/var/lib/scst`: read, replaced by a rename, locked.
+//! Reading, replacing and locking the files that the agents keep for themselves below `/run` and `/var/lib/scst`, for
+//! [`super::Machine`].
 //!
 //! The directory is open to everybody (mode 1755 or a distribution's 1777), so nothing follows a link, and a link in the place of the
 //! directory itself is followed only if root has made it.

@@ -1,4 +1,5 @@
-//! A thread that carries out one operation at a time, and can be left behind in one that never ends.
+//! A thread that carries out one operation on a kernel file at a time, and is left behind when one never ends;
+//! [`super::Machine`] has some.
 //!
 //! Both sides sleep until there is something for them: a queue of the standard library first spins for a while, which costs more
 //! than most operations on the kernel's files.

@@ -1,4 +1,5 @@
-//! One node of the topology, from its entry in the CIB.
+//! Makes a [`Member`] of one node's entry in the CIB, or says why it has no numbers: a failure for the local node, a
+//! warning for a peer.
 
 use super::numbers::{MAX_COUNT, MAX_ID, Member, Port, entries, numbered};
 use super::repeated::{Repeated, of_another_driver};

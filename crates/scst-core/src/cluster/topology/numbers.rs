@@ -1,4 +1,4 @@
-//! The numbers of a node and its ports.
+//! How the numbers of a node and its ports follow from the node's id and the place of a port in its list.
 
 use crate::cluster::ClusterNode;
 use crate::scst::names::{NodeName, TargetName};
@@ -17,7 +17,7 @@ pub(super) const MAX_COUNT: usize = 99;
 pub struct Port {
     /// The target, as configured; sysfs may spell it in another case.
     pub name: TargetName,
-    /// The relative target port id it must have.
+    /// The relative target port identifier that it must have: node id × 100 + its place in the list, 101 to 65499.
     pub rel_tgt_id: u16,
 }
 
@@ -26,7 +26,7 @@ pub struct Port {
 pub struct Member {
     /// The node, and the name of its target group.
     pub name: NodeName,
-    /// The node's id, and the `group_id` of its target group.
+    /// The node's id, and the `group_id` of its target group: 1 to 654.
     pub id: u16,
     /// Its ports, in the order of the attribute. Never empty.
     pub ports: Vec<Port>,
@@ -39,12 +39,13 @@ impl Member {
     }
 }
 
-/// The I/O group of the `k`-th (from 1) initiator group on the node `id`; `None` if no number exists for it.
+/// The I/O group of the `k`-th initiator group (from 1) on the node `id`: `id` × 100 + `k`. `None` if `id` is not 1 to
+/// 654 or `k` not 1 to 99.
 pub fn io_group(id: u16, k: usize) -> Option<u16> {
     numbered(id, k)
 }
 
-/// id × 100 + n, if it is a number that SCST can hold.
+/// `id` × 100 + `n`, if it is a number that SCST can hold.
 pub(super) fn numbered(id: u16, n: usize) -> Option<u16> {
     if !(1..=MAX_ID).contains(&id) || !(1..=MAX_COUNT).contains(&n) {
         return None;

@@ -1,4 +1,5 @@
-//! Ports that are listed twice.
+//! Ports that the nodes' lists name twice: a failure where the local node lists one, otherwise a warning, and the port
+//! is left out.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The time of day.
+//! The time of day, for lines of the log and the name of a trace file.
 
 use std::time::SystemTime;
 

@@ -1,4 +1,4 @@
-//! Where lines go, and how they are delivered without waiting for anybody.
+//! The destinations of the log's lines (stderr, syslog, files), written to without waiting for whoever reads them.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;

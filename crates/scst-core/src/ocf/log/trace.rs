@@ -1,4 +1,4 @@
-//! The trace of one run, with all lines of all levels.
+//! The trace file of one run (`OCF_TRACE_RA`), which gets lines of every level: whether there is one, and where.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
-//! Devices and their LUNs: which stay, go and come.
+//! The part of the plan for a device group (`storage`) that concerns devices and their LUNs: which stay, which are
+//! removed, which are added.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,4 +1,5 @@
-//! In what a device that is there differs from the one that is wanted.
+//! What differs between a device that is there and the one that is wanted, among what only deleting and adding it again
+//! can change. The plan (`devices`) decides what follows.
 
 use std::collections::BTreeMap;
 
@@ -6,8 +7,8 @@ use crate::scst::device_attribute::{THIN_PROVISIONED, find};
 use crate::scst::names::HandlerName;
 use crate::state::Device;
 
-/// A difference that is named and for which no device is added again. The kernel takes `thin_provisioned` back where the
-/// store cannot give space back: adding the device again would bring the same.
+/// Whether a difference is only reported, and no reason to add the device again. The kernel resets `thin_provisioned`
+/// where the store cannot give space back: adding the device again would not change that.
 pub(super) fn left_alone(difference: &Difference) -> bool {
     find(difference.what).is_some_and(|attribute| attribute.kept)
         || (difference.what == THIN_PROVISIONED.name && difference.wanted == "1")
@@ -19,7 +20,8 @@ pub(super) struct Difference {
     pub(super) wanted: String,
 }
 
-/// In what a device differs that only adding it anew could change. Attributes this kernel does not have do not count.
+/// Handler, file and settings that differ. Settings that `found` does not have, because this kernel does not have them,
+/// do not count.
 pub(super) fn differences(found: &Device, wanted: &Device) -> Vec<Difference> {
     let mut differences = Vec::new();
     if found.handler != wanted.handler {

@@ -1,4 +1,5 @@
-//! The parameters with which a device is added.
+//! The parameters of `add_device` for a wanted device: those that are not the kernel's defaults and that the handler of
+//! this kernel knows.
 
 use super::scope::Scope;
 use crate::scst::device_attribute::{READ_ONLY, T10_DEV_ID, find};
@@ -58,7 +59,7 @@ pub(super) fn parameters(
         .collect()
 }
 
-/// Why a device is not added whose handler does not know one of its parameters.
+/// The sentence for a device that is not added because its handler does not know one of its parameters.
 pub fn not_known(handler: HandlerName, parameter: &str) -> String {
     format!("{handler} of this kernel does not know {parameter}")
 }

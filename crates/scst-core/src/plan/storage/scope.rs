@@ -1,4 +1,5 @@
-//! What a plan for a device group is about.
+//! The type [`Scope`]: what a plan for a device group needs to know besides the found and the wanted state. The agent
+//! fills it.
 
 use std::collections::BTreeMap;
 
@@ -12,16 +13,19 @@ use crate::state::{DeviceGroup, LunAddress, Storage, TargetGroup};
 pub struct Scope {
     /// The device group.
     pub group: GroupName,
-    /// This node: the name of the local target group. `None` where nobody can tell it: then no target group is taken for ours.
+    /// This node: the name of the local target group. `None` where the name is not known: then no target group is taken
+    /// for ours.
     pub local: Option<NodeName>,
-    /// The driver whose initiator groups we map into.
+    /// The driver of the ports into whose initiator groups we map.
     pub driver: Driver,
-    /// Whether a device whose settings differ is deleted and added again although it is a member of the group or mapped. Not under a
-    /// running instance.
+    /// Whether a device whose settings differ is deleted and added again although it is a member of the group or
+    /// mapped. A start may; not so a reload, because hosts use the device.
     pub recreate: bool,
-    /// The relative target ids that the local ports have; a port that is not named here is taken to have its own.
+    /// The relative target port identifiers that the local ports have now, 0 for one without; a port that is not listed
+    /// here is taken to have the wanted one.
     pub port_ids: BTreeMap<TargetName, u32>,
-    /// The parameters each handler's `add_device` knows; nothing for a handler that does not tell.
+    /// The parameters that each handler's `add_device` knows, by its usage text; no entry for a handler whose text
+    /// lists none.
     pub parameters: BTreeMap<HandlerName, Vec<String>>,
 }
 
@@ -43,7 +47,8 @@ impl Scope {
         own.is_some_and(|(_, own)| own.state.is_open())
     }
 
-    /// We map into initiator groups of our driver; other LUNs of our devices are an operator's own.
+    /// Whether the agent maps and unmaps in this table: in initiator groups of its driver only. Other LUNs of our
+    /// devices are an operator's own.
     pub(super) fn maps(&self, at: &LunAddress) -> bool {
         at.table.group.is_some() && at.table.driver.as_str() == self.driver.dir()
     }

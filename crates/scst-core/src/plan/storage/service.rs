@@ -1,4 +1,5 @@
-//! Leaving service without failing a write, and giving blocks back.
+//! The plans for demote and stop that are about blocked devices: leaving service without failing a write, and giving
+//! blocks back.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The states of target groups alone.
+//! The plan that changes nothing but ALUA states: for notify, promote, stop and the repairs of a monitor.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +8,8 @@ use crate::scst::alua::AluaState;
 use crate::scst::names::NodeName;
 use crate::state::{TargetGroupView, View};
 
-/// The steps that turn only the states: for notifications, promotion, and repairs by a monitor. A peer's group without a
-/// remote port is left alone, because its state would act on our devices.
+/// The steps to the `wanted` states, those of peers first. A peer's target group without a remote port is left alone
+/// with a warning, because its state would act on our devices.
 pub fn states(scope: &Scope, found: &View, wanted: &BTreeMap<NodeName, AluaState>) -> Plan {
     let mut plan = Plan::default();
     for (node, state) in wanted.iter().filter(|(node, _)| !scope.is_local(node)) {

@@ -1,4 +1,5 @@
-//! LUN tables that go as a whole.
+//! Shortens a plan: one command clears a LUN table of which all LUNs go. Clearing takes the kernel as long as one
+//! deletion, so a stop with hundreds of LUNs stays within its time-out.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,8 +7,8 @@ use crate::plan::Step;
 use crate::scst::names::DeviceName;
 use crate::scst::target::LunTable;
 
-/// The same steps with one command for each LUN table of which all LUNs go; `tables` says which LUNs are in a table, whosever
-/// they are.
+/// The same steps with one [`Step::ClearTable`] for each LUN table of which all LUNs go. `tables` holds the numbers of
+/// all LUNs in each table, whoever mapped them; a table that is not in it is not cleared.
 pub fn clear_tables(steps: Vec<Step>, tables: &BTreeMap<LunTable, BTreeSet<u32>>) -> Vec<Step> {
     let mut going: BTreeMap<LunTable, BTreeMap<u32, DeviceName>> = BTreeMap::new();
     for step in &steps {

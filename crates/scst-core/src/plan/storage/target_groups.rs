@@ -1,4 +1,5 @@
-//! Target groups: their ids, their ports, and the order in which these come and go.
+//! The part of the plan for a device group (`storage`) that concerns target groups: their identifiers, their ports, and
+//! the order of the steps.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +10,8 @@ use crate::scst::alua::AluaState;
 use crate::scst::names::{NodeName, TargetName};
 use crate::state::{DeviceGroup, Member, TargetGroup};
 
-/// Target groups: what belongs to a peer is complete, its state included, before the next one is begun; ours comes last.
+/// The steps for all target groups. Those of a peer are complete, its state included, before the next peer's begin;
+/// ours come last.
 pub(super) fn target_groups(scope: &Scope, found: &DeviceGroup, wanted: &DeviceGroup, plan: &mut Plan) {
     let peers = wanted.target_groups.iter().filter(|(node, _)| !scope.is_local(node));
     for (node, want) in peers {
@@ -37,7 +39,8 @@ pub(super) fn target_groups(scope: &Scope, found: &DeviceGroup, wanted: &DeviceG
     }
 }
 
-/// One target group up to its state: create, id, new ports with their ids, and only then what goes.
+/// The steps for one target group up to its state: create it, set its id, add new ports with their ids, and only then
+/// remove old ones.
 fn ports(
     scope: &Scope,
     found: &DeviceGroup,
@@ -91,7 +94,8 @@ fn local_id(scope: &Scope, port: &TargetName, now: Option<&Member>, wanted: Memb
     }
 }
 
-/// The steps that add local ports again which were added before they existed: the kernel keeps such a port remote for good.
+/// The steps that remove and add again those of our ports that became members before they existed on this machine: the
+/// kernel takes such a member for remote as long as it is there. `present` are the targets that exist now.
 pub fn adopt_ports(scope: &Scope, group: &DeviceGroup, present: &BTreeSet<TargetName>) -> Vec<Step> {
     let Some((local, own)) = scope.own(group) else { return Vec::new() };
     let strays = own.members.iter().filter(|(port, member)| !member.local && present.contains(*port));
