@@ -1,4 +1,4 @@
-//! Rows of "Data and fail-over": what would lose a write, or show hosts a path that does not serve.
+//! Rows of "Data and failover": what would lose a write, or show hosts a path that does not serve.
 
 use std::fs;
 use std::time::Duration;

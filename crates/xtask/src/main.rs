@@ -52,8 +52,8 @@ enum Task {
     Test(check::Options),
     /// Plays whole clusters in one process, with the agents' own code, from seeds: as any user, without SCST
     Simulate(simulate::Options),
-    /// Changes the product in one place at a time, by cargo-mutants, and sees the fast tests and the simulation notice it: takes
-    /// hours, needs cargo-mutants
+    /// Changes the product in one place at a time and checks that the fast tests or the simulation notice it: takes hours, needs
+    /// cargo-mutants
     Mutants(mutants::Options),
     /// Runs the agents under a real Pacemaker: clusters of simulated machines in namespaces of their own; needs root and
     /// /dev/fuse
@@ -68,9 +68,9 @@ enum Task {
     /// The process in which `bench` makes its largest plan
     #[command(hide = true)]
     LargePlan,
-    /// Runs resource-agents' own test of an agent for both, and keeps the transcripts in ocf-tester-runs/
+    /// Runs resource-agents' own test on the agents, and keeps the transcripts in ocf-tester-runs/
     OcfTester(cluster::ocf_tester::Options),
-    /// Writes the agents' meta-data to metadata/
+    /// Writes the agents' meta-data to metadata/, and the tables of exit codes and exit reasons into docs/operations.md
     Metadata,
     /// Builds the static binaries and makes packages of them, a .deb and an .rpm, in target/dist
     Dist(dist::Options),
