@@ -66,7 +66,7 @@ scst_qla2xtgt and a reload of scst_aluadg on that node. Give both agents the sam
         }
     }
 
-    /// The same for those who have no opinion on parameters.
+    /// The same where no findings are wanted: a parameter that cannot be read counts as not set.
     pub fn of(env: &Env) -> Self {
         Self::parse(env, &mut Vec::new())
     }

@@ -16,9 +16,10 @@ pub fn kept(failure: Failure) -> Result<ExitCode, Failure> {
     Err(Failure { code: ExitCode::Success, ..failure })
 }
 
-/// The answer of a reload that took nothing from hosts and could not do everything: success, because Pacemaker would stop what runs for
-/// it and fence the node where the same reason keeps it from stopping. The reason all the same, as an error. `noted` says whether the state file
-/// has it: the monitor that finishes a reload knows of it from there only, so a reload that nobody would finish has failed.
+/// The answer of a reload that took nothing from hosts and could not do everything: success, because Pacemaker would
+/// stop what runs for it and fence the node where the same reason keeps it from stopping. The reason all the same, as
+/// an error. `noted` says whether the state file has it: only by that a monitor knows that it has to finish a reload,
+/// so without it the reload has failed.
 ///
 /// # Errors
 ///
@@ -45,7 +46,7 @@ pub fn nothing_left(steps: &[Step]) -> Result<(), Failure> {
     }
 }
 
-/// Names of those who hold something, as the end of an exit reason.
+/// The names of those that hold an object up, as the end of an exit reason.
 pub fn held_by(holders: &[impl ToString]) -> String {
     let holders: Vec<String> = holders.iter().map(ToString::to_string).collect();
     if holders.is_empty() { String::new() } else { format!(" (held by {})", holders.join(", ")) }

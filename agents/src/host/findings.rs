@@ -6,6 +6,10 @@ use scst_core::ocf::exit::Failure;
 use scst_core::ocf::param::{Finding, Severity};
 
 /// Logs findings at their level, and refuses to go on if one of them leaves nothing to start.
+///
+/// # Errors
+///
+/// Exit 6 with the first error; the others are logged.
 pub fn refuse_errors(findings: &[Finding]) -> Result<(), Failure> {
     let mut errors = Vec::new();
     for finding in findings {
@@ -31,6 +35,10 @@ pub fn log_findings(findings: &[Finding]) {
 }
 
 /// validate-all at level 0: every finding is named, and each but mere advice fails it.
+///
+/// # Errors
+///
+/// Exit 6 with the first finding that is more than advice.
 pub fn validate(findings: &[Finding]) -> Result<(), Failure> {
     let (advice, faults): (Vec<_>, Vec<_>) = findings.iter().partition(|finding| finding.severity == Severity::Advice);
     for finding in advice {
@@ -48,6 +56,10 @@ pub fn validate(findings: &[Finding]) -> Result<(), Failure> {
 }
 
 /// A clone that puts two instances on one node: they would share everything.
+///
+/// # Errors
+///
+/// Exit 6 where `clone-node-max` is over 1.
 pub fn refuse_two_per_node(env: &Env) -> Result<(), Failure> {
     match env.clone_node_max() {
         Some(max) if max > 1 => Err(Failure::configured("clone-node-max is over 1: a node runs one instance")),
@@ -57,6 +69,10 @@ pub fn refuse_two_per_node(env: &Env) -> Result<(), Failure> {
 
 /// A clone with two promoted instances: two nodes would write to one store, and share neither reservations nor what makes a
 /// COMPARE AND WRITE atomic.
+///
+/// # Errors
+///
+/// Exit 6 where `promoted-max` is over 1.
 pub fn refuse_two_promoted(env: &Env) -> Result<(), Failure> {
     match env.promoted_max() {
         Some(max) if max > 1 => Err(Failure::configured("promoted-max is over 1: one node serves a device group")),

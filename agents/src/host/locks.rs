@@ -10,7 +10,12 @@ use scst_core::ocf::exit::Failure;
 use super::Host;
 
 impl Host<'_> {
-    /// Waits for other actions on `name` to end. A dry run disturbs nobody and waits for nobody.
+    /// Waits for other actions on `name` to end. A dry run takes no lock and does not wait.
+    ///
+    /// # Errors
+    ///
+    /// Exit 1 where another action holds the lock until the deadline, after SIGTERM, or where the lock file cannot be
+    /// made (exit 4 for want of privileges).
     pub fn lock(&self, name: &str) -> Result<Option<impl Drop + use<>>, Failure> {
         if self.dry_run() {
             return Ok(None);
@@ -19,6 +24,10 @@ impl Host<'_> {
     }
 
     /// The same, but for no longer than `time`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Host::lock`].
     pub fn lock_within(&self, name: &str, time: Duration) -> Result<Option<impl Drop + use<>>, Failure> {
         if self.dry_run() {
             return Ok(None);
@@ -30,6 +39,10 @@ impl Host<'_> {
 
     /// Takes the lock of `name` for a stop: one that cannot be made at all (a full or read-only file system), or that a hung action
     /// does not give back in a quarter of the time, is no reason to leave anything behind.
+    ///
+    /// # Errors
+    ///
+    /// Exit 1 after SIGTERM.
     pub fn lock_to_stop(&self, name: &str) -> Result<Option<impl Drop + use<>>, Failure> {
         if self.dry_run() {
             return Ok(None);

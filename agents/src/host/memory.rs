@@ -44,6 +44,10 @@ impl Host<'_> {
     }
 
     /// Creates a directory and its parents, unless this is a dry run.
+    ///
+    /// # Errors
+    ///
+    /// The directory cannot be made: SCST keeps persistent reservations there, and refuses every device without it.
     pub fn make_dir(&self, dir: &Path) -> Result<(), Failure> {
         if self.context.system.is_directory(dir) {
             return Ok(());

@@ -12,6 +12,11 @@ use crate::missing_ports::{Local, MissingPorts};
 
 impl Host<'_> {
     /// This node's name: from Pacemaker, else from the cluster, else from the state file.
+    ///
+    /// # Errors
+    ///
+    /// Exit 1 where neither Pacemaker, the cluster nor the state file says it; exit 2 where it cannot be the name of a
+    /// target group.
     pub fn node_name(&self, remembered: &Remembered) -> Result<NodeName, Failure> {
         if let Some(name) = self.told_name() {
             return name;
@@ -38,11 +43,19 @@ impl Host<'_> {
     }
 
     /// The nodes and their ports, by one query.
+    ///
+    /// # Errors
+    ///
+    /// Exit 1 where the cluster could not be asked.
     pub fn nodes(&self) -> Result<Nodes, Failure> {
         cluster::query_nodes(&self.tools, self.deadline()).map_err(|error| unreachable(&error))
     }
 
     /// The numbers of all nodes, as this node sees them. Warnings are logged.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Host::node_name`], [`Host::nodes`] and [`Topology::build`].
     pub fn topology(&self, driver: Driver, remembered: &Remembered) -> Result<Topology, Failure> {
         // The name first: by hand it is asked for as well.
         let name = self.node_name(remembered)?;
@@ -50,11 +63,19 @@ impl Host<'_> {
     }
 
     /// All nodes, what the cluster is called, and the value of the transient node attribute `told` on each node, by one query.
+    ///
+    /// # Errors
+    ///
+    /// Exit 1 where the cluster could not be asked.
     pub fn survey(&self, told: &str) -> Result<Survey, Failure> {
         cluster::query_survey(&self.tools, self.deadline(), told).map_err(|error| unreachable(&error))
     }
 
     /// The numbers of these nodes, as the node `name` sees them. Warnings are logged.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Topology::build`].
     pub fn topology_of(nodes: &Nodes, name: &NodeName, driver: Driver) -> Result<Topology, Failure> {
         let (topology, warnings) = match Topology::build(nodes, name.as_str(), driver) {
             Ok((topology, warnings)) => (Ok(topology), warnings),

@@ -231,7 +231,7 @@ pub(super) fn warn_of_registrations(host: &Host<'_>, group: &GroupName) {
 ///
 /// # Errors
 ///
-/// Exit 5 as [`compare`]; whoever calls decides what that means for an instance that runs.
+/// Exit 5 as [`compare`]; the caller decides what that means for an instance that runs.
 pub(super) fn thorough(
     host: &Host<'_>,
     instance: &Instance,

@@ -63,7 +63,8 @@ pub struct DeviceParams {
     pub thin_provisioned: Option<bool>,
     /// How many threads serve it, if it is not the kernel's choice.
     pub threads_num: Option<ThreadsNum>,
-    /// What `vend_specific_id` has to be, where somebody chose it or the kernel would make another one than on other nodes.
+    /// The wanted `vend_specific_id`, where one is configured, or where the kernel would make another one than on other
+    /// nodes.
     pub vend_specific_id: Option<String>,
     /// Why this node cannot have it, if it cannot.
     pub refused: Option<String>,

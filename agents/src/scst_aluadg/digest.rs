@@ -1,8 +1,9 @@
 //! The type [`Digest`]: the devices of a group as one short text without blanks, with everything that hosts would
 //! notice if two nodes differed in it. `agreement` publishes and compares it.
 //!
-//! `1;dg_vm1=1073741824:512:naa.3000000000000001:7f3a90c2;…`: a version, then per device its size in bytes (`-` where nobody knows), its
-//! block size, what hosts tell it by, and a hash of the rest. `1r` says that hosts have registered for persistent reservations.
+//! `1;dg_vm1=1073741824:512:naa.3000000000000001:7f3a90c2;…`: a version, then per device its size in bytes (`-` where
+//! it is not known), its block size, the identifier by which hosts recognise it, and a hash of the rest. `1r` says that
+//! hosts have registered for persistent reservations.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,7 +19,7 @@ const VERSION: [&str; 2] = ["1", "1r"];
 /// The devices of one node.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Digest {
-    /// Hosts have registered here, on a device that shares its reservations with nobody.
+    /// Hosts have registered here, on a device that does not share its reservations with other nodes.
     pub(super) registered: bool,
     /// By name.
     pub(super) devices: BTreeMap<String, Shown>,

@@ -36,7 +36,7 @@ pub struct Params {
     pub devices: Vec<DeviceParams>,
 }
 
-/// What stop can use of a configuration that nobody has checked.
+/// The parameters that a stop uses, read without any check.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct StopParams {
     /// The device group, if its name is one.

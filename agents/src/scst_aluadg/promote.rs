@@ -1,5 +1,5 @@
-//! Promote: this node serves. It corrects the states of all peers by itself, because nobody notifies of a peer that died
-//! without being fenced.
+//! Promote: this node serves. It corrects the states of all peers by itself, because no notification names a peer that
+//! died without being fenced.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -14,7 +14,8 @@ use scst_core::scst::names::DeviceName;
 use super::device::DeviceParams;
 use crate::host::Host;
 
-/// The devices that hosts use as disks, with what they will tell them by; not those that nobody knows before the cluster was asked.
+/// The devices that hosts use as disks, with the identifiers by which hosts will recognise them. A device whose
+/// identifier is made of the cluster's name has none before the cluster was asked, and is left out.
 fn identified(devices: &[DeviceParams]) -> impl Iterator<Item = (&DeviceParams, HostId)> {
     devices.iter().filter(|device| !device.dummy).filter_map(|device| Some((device, device.host_id()?)))
 }

@@ -47,7 +47,8 @@ names the devices. PREEMPT AND ABORT ends only commands on the node to which it 
         }
     }
 
-    /// Whether the configuration shares them, for those who have no opinion on parameters.
+    /// Whether the configuration shares them, where no findings are wanted: a parameter that cannot be read counts as
+    /// not set.
     pub(super) fn are_shared(env: &Env) -> bool {
         Self::parse(env, &mut Vec::new()) == Self::Shared
     }

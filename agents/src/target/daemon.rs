@@ -27,7 +27,7 @@ impl Daemon {
     }
 }
 
-/// Whether the daemon runs or could be started, for those who only look.
+/// Succeeds if the daemon runs or could be started; for validate-all.
 ///
 /// # Errors
 ///
@@ -54,7 +54,7 @@ fn not_there(run: &Run<'_>, error: &CommandError) -> Failure {
 ///
 /// # Errors
 ///
-/// Exit 5 where its program is not there, exit 1 where it does not come up, or nobody has started it who was to.
+/// Exit 5 where its program is not there, exit 1 where it does not come up, or should have been started elsewhere.
 pub(super) fn open(run: &Run<'_>, daemon: &Daemon) -> Result<(), Failure> {
     let host = &run.host;
     let until = host.deadline().share(1, 2);

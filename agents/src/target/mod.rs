@@ -58,7 +58,8 @@ pub struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// A run of `agent` in this context. A driver that nobody can read refuses the parameters, and never comes here.
+    /// A run of `agent` in this context. Where the driver cannot be read from the parameters these are refused, so the
+    /// default here is never used.
     pub fn new(context: &'a Context, agent: TargetAgent) -> Self {
         let driver = agent.driver(&context.env).unwrap_or(Driver::Qla2x00t);
         Self::on(context, agent, driver)
@@ -156,8 +157,8 @@ fn owned(ours: &Ours<'_>, ports: &Ports) -> BTreeSet<InitiatorGroup> {
     groups.cloned().collect()
 }
 
-/// The list of this node's ports, where nothing but it tells whose a port is. That the cluster cannot say it is no failure of
-/// those who ask.
+/// The list of this node's ports, where only it decides whose a port is. That the cluster does not answer is logged,
+/// and no failure.
 fn listed(run: &Run<'_>, record: &Remembered) -> Option<Topology> {
     let host = &run.host;
     host.topology(run.driver, record)

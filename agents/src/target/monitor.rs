@@ -89,9 +89,9 @@ fn name_missing(run: &Run<'_>, record: &Remembered, absent: &[String]) -> Result
     Ok(())
 }
 
-/// The ports of a resource whose record names none. A recurring monitor asks the cluster once, and remembers; so does a probe,
-/// without remembering, where nothing but numbers and the empty record of the shell agents says that anything is ours. What the
-/// cluster cannot say, or says wrongly, is no fault of ports that run.
+/// The ports of a resource whose state file names none. A recurring monitor asks the cluster once, and remembers; so
+/// does a probe, without remembering, where only numbers and the empty state file of the shell agents say that anything
+/// is ours. What the cluster cannot say, or says wrongly, is no fault of ports that run.
 fn unrecorded(run: &Run<'_>, record: &Remembered, ours: &Ours<'_>) -> Result<Vec<(TargetName, Option<u16>)>, Failure> {
     let host = &run.host;
     let candidates = ours.candidates(host.observer())?;

@@ -69,9 +69,9 @@ impl<'a> Ours<'a> {
 }
 
 impl Ours<'_> {
-    /// Whether an initiator group on a port of ours belongs to us: those the record names; all of them when the record
-    /// is that of the shell agents, which made every group; with no record only those the configuration names. Never one that
-    /// the record of another resource names.
+    /// Whether an initiator group on a port of ours is ours: one that the state file names; any, when the state file is
+    /// the empty one of the shell agents, which made every group; without a state file one that the configuration
+    /// names. Never one that the state file of another resource names.
     pub fn owns(&self, port: &TargetName, group: &InitiatorGroup) -> bool {
         let claims = |record: &StateFile| lists(record, port) && record.ini_groups.contains(group);
         if self.others.iter().filter_map(|(_, found)| found.known()).any(claims) {
@@ -84,7 +84,7 @@ impl Ours<'_> {
         }
     }
 
-    /// The other resource whose record names a port.
+    /// The other resource whose state file names a port.
     pub fn holder(&self, port: &TargetName) -> Option<&str> {
         let holds = |found: &Remembered| found.known().is_some_and(|record| lists(record, port));
         self.others.iter().find(|(_, found)| holds(found)).map(|(instance, _)| instance.as_str())
@@ -118,12 +118,16 @@ impl Ours<'_> {
         ports.values().any(|port| (port.enabled && self.numbered(port)) || !port.groups.is_empty())
     }
 
-    /// The ports the record names, with their numbers; `None` when there is no such record.
+    /// The ports that the state file names, with their relative target port identifiers; `None` when it names none.
     pub fn recorded(&self) -> Option<&[(TargetName, u16)]> {
         self.record.known().map(|record| record.ports.as_slice()).filter(|ports| !ports.is_empty())
     }
 
-    /// The ports that may be ours, as far as kernel and records tell.
+    /// The ports that may be ours, according to the kernel and the state files.
+    ///
+    /// # Errors
+    ///
+    /// The driver's ports, or what is needed of one of them, cannot be read.
     pub fn candidates(&self, observer: Observer<'_>) -> Result<Candidates, Error> {
         let mut found = Candidates::default();
         if let Some(recorded) = self.recorded() {
@@ -142,8 +146,9 @@ impl Ours<'_> {
         Ok(found)
     }
 
-    /// Those of the candidates that are ours: where no record names ports, those of this node's list. While that is not known,
-    /// the likely ones are; with the empty record of the shell agents, which says that some are, else the numbered ones.
+    /// Those of the candidates that are ours: where no state file names ports, those of this node's list. While that
+    /// list is not known, the likely ones are; where there is none of these, but the empty state file of the shell
+    /// agents, which says that some ports are ours, the numbered ones.
     pub fn names(&self, candidates: &Candidates, listed: Option<&Topology>) -> Vec<TargetName> {
         let Candidates { likely, numbered } = candidates;
         match listed {
@@ -158,6 +163,10 @@ impl Ours<'_> {
     }
 
     /// These ports as they are, with our groups and those that `more` accepts.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Observer::ports`].
     pub fn ports(
         &self,
         observer: Observer<'_>,
@@ -173,6 +182,10 @@ impl Ours<'_> {
     }
 
     /// The same with what else is configured of each target that `wanted` keeps: its users, its portals, and the attributes named there.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Observer::settings`].
     pub fn with_settings(&self, observer: Observer<'_>, mut found: Ports, wanted: &Ports) -> Result<Ports, Error> {
         for (name, port) in &mut found {
             let Some(wanted) = wanted.get(name).filter(|wanted| !wanted.deleted) else { continue };
@@ -209,7 +222,11 @@ impl Ours<'_> {
         }
     }
 
-    /// The same with no other groups, for those who only remove or look.
+    /// The same without other groups, for removing and for comparing.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Observer::ports_to_remove`].
     pub fn ports_to_remove(&self, observer: Observer<'_>, names: &[TargetName]) -> Result<Ports, Error> {
         let mut ports = Ports::new();
         for name in names {
@@ -227,7 +244,7 @@ impl Candidates {
     }
 }
 
-/// Whether a record names a port.
+/// Whether a state file names a port.
 fn lists(record: &StateFile, port: &TargetName) -> bool {
     record.ports.iter().chain(&record.missing).any(|(name, _)| name.matches(port.as_str()))
 }

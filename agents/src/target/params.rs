@@ -47,6 +47,10 @@ pub enum Daemon {
 
 impl TargetAgent {
     /// The driver: that of the agent, or the one that is configured.
+    ///
+    /// # Errors
+    ///
+    /// The parameter is missing, or names no driver that the agents know.
     pub fn driver(&self, env: &Env) -> Result<Driver, Finding> {
         if let Some(driver) = self.driver {
             return Ok(driver);
@@ -93,7 +97,7 @@ impl Params {
         groups.unwrap_or_default().into_iter().map(|(group, _)| group).collect()
     }
 
-    /// The same where attributes were configured before that are not any more: these go back to what they are by themselves.
+    /// The same with the defaults of attributes that were configured before and are not any more.
     #[must_use]
     pub fn after(mut self, record: &Remembered) -> Self {
         settings::take_back(&mut self.settings, record);

@@ -116,7 +116,7 @@ pub(super) fn reload(run: &Run<'_>) -> Result<ExitCode, Failure> {
     }
 }
 
-/// Tells what a reload does not change for those who are logged in, or cannot change at all.
+/// Logs what a reload does not change for hosts that are logged in, or cannot change at all.
 fn tell(configured: &Groups, steps: &[Step], found: &Ports) {
     let later = |step: &Step| matches!(step, Step::Target { change, .. } if change.holds_for_next_login());
     if steps.iter().any(later) {
@@ -135,7 +135,7 @@ fn tell(configured: &Groups, steps: &[Step], found: &Ports) {
     }
 }
 
-/// Goes on with a reload that could not do everything. The ports are those of the record: the cluster is not asked.
+/// Goes on with a reload that could not do everything. The ports are those of the state file: the cluster is not asked.
 pub(super) fn finish_reload(run: &Run<'_>, ours: &Ours<'_>, record: &StateFile) -> Result<(), Failure> {
     let host = &run.host;
     // Whoever holds the lock is at work, perhaps at this.

@@ -1,7 +1,8 @@
 //! The parameters that only some drivers' targets have: `portals`, `incoming_users`, `outgoing_user`, `alias`, `attributes`.
 //!
-//! A mistake in one of them is never left out: without a user nobody would need to prove himself, without a portal every address would
-//! be open. Secrets stand in no finding: a mistake is told by the parameter and the place.
+//! A mistake in one of them makes the configuration unusable, instead of being left out: a target without users asks no
+//! initiator for a secret, and one without portals is open to every address. No finding holds a secret: it names the
+//! parameter and the place.
 
 use scst_core::ocf::env::Env;
 use scst_core::ocf::param::Finding;

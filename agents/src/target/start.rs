@@ -80,7 +80,7 @@ pub(super) fn start(run: &Run<'_>) -> Result<ExitCode, Failure> {
     Ok(ExitCode::Success)
 }
 
-/// Puts the ports back as they were found. What cannot be put back stays known by the record, so that stop finds it.
+/// Puts the ports back as they were found. What cannot be put back stays in the state file, so that stop finds it.
 fn undo(run: &Run<'_>, before: &Ports, record: &Remembered, ours: &Ours<'_>, wanted: &Ports) {
     let host = &run.host;
     let deadline = host.deadline().last();

@@ -5,8 +5,8 @@
 //!
 //! * One `write(2)` is one command. It is made once and never repeated: after EINTR, or when nobody waits for it any
 //!   more, the kernel carries the command out all the same (`scst_sysfs.c` hands it to a thread of its own).
-//! * A command may be answered EAGAIN because it takes over 15 s: it is *queued*, and whoever wrote it must look at what
-//!   it should change. That is [`Answer::Queued`].
+//! * A command may be answered EAGAIN because it takes over 15 s: it is *queued*, and only its effect shows whether it
+//!   succeeds. That is [`Answer::Queued`].
 //! * Any operation may sleep in the kernel without an end. Each is begun, and waited for until the deadline, so that
 //!   the run ends in time; one that hangs is left behind.
 //!

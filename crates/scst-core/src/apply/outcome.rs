@@ -50,8 +50,8 @@ pub(super) fn of(step: &Step, answer: Result<Answer, Error>, observer: Observer<
     }
 }
 
-/// Waits for the effect of a command that the kernel goes on with. The last result tells early that it failed: it can be
-/// read only when nothing is queued any more.
+/// Waits for the effect of a command that the kernel goes on with. The last result shows early that it failed: it can
+/// be read only when nothing is queued any more.
 fn await_queued(step: &Step, observer: Observer<'_>) -> Result<(), Error> {
     let Observer { sysfs, deadline } = observer;
     let mut idle = 0;

@@ -6,7 +6,7 @@ use crate::scst::names::{Driver, EntryName, InitiatorGroup, TargetName};
 use crate::scst::target;
 use crate::sysfs::wait_until;
 
-/// Logs everybody out of a target, and waits until nobody is there.
+/// Closes all sessions of a target, and waits until there is none.
 pub(super) fn end_all(driver: Driver, port: &TargetName, observer: Observer<'_>) -> Result<(), Error> {
     wait_until(&format!("the end of the sessions of target {port}"), observer.deadline, || {
         let sessions = observer.sessions(driver, port)?;

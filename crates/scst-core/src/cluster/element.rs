@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
 
-/// Deeper than any CIB goes: whoever walks a tree of elements needs stack for each level.
+/// Deeper than any CIB goes. There is a limit because a walk through a tree of elements needs stack for each level.
 const MAX_DEPTH: usize = 100;
 
 /// An element of the CIB.

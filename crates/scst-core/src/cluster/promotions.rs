@@ -1,4 +1,5 @@
-//! What the cluster has noted of promotions: for those who watch how long they take. The agents never ask for this.
+//! What the cluster has noted of promotions, for `scst-ha metrics`, which shows how long they take. The agents never
+//! ask for this.
 //!
 //! The status part of the CIB keeps the last operation of each kind per resource and node (`lrm_rsc_op`), with its duration in
 //! milliseconds (`exec-time`) and when its result last changed.

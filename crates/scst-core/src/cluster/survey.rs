@@ -12,7 +12,7 @@ use crate::scst::host_id::ClusterId;
 /// The property by which the cluster knows its name: Pacemaker copies it from corosync's `totem.cluster_name`.
 const NAME: &str = "cluster-name";
 
-/// The property by which an administrator can tell this cluster from others of that name.
+/// The property by which an administrator can distinguish this cluster from others of that name.
 pub const MARK: &str = "scst-uuid";
 
 /// The property that switches fencing off.

@@ -109,7 +109,8 @@ impl Observer<'_> {
     }
 }
 
-/// What stands in a file of a target, if a command can carry it; nobody could delete it otherwise.
+/// The content of a file of a target, if a command can carry it; otherwise no command could delete it, and it is left
+/// out with a warning.
 fn known<T, E>(port: &TargetName, file: &str, read: Result<T, E>) -> Option<T> {
     if read.is_err() {
         tracing::warn!("{file} of target {port} holds what no command can carry, it stays");

@@ -1,7 +1,7 @@
 //! The environment of one run, taken once and never changed.
 //!
-//! Everything an agent is told arrives here (OCF API 1.1, "Parameters" and "Environment"; Pacemaker Explained, "Meta-attributes
-//! passed to agents"). The variables that are read, and nothing else of the environment is:
+//! Everything that Pacemaker passes to an agent arrives here (OCF API 1.1, "Parameters" and "Environment"; Pacemaker
+//! Explained, "Meta-attributes passed to agents"). The variables that are read, and nothing else of the environment is:
 //!
 //! | variable | accessor | absent means |
 //! | --- | --- | --- |
@@ -38,7 +38,7 @@ const META: &str = "OCF_RESKEY_CRM_meta_";
 /// What Pacemaker itself passes under the prefix of the parameters, besides the meta attributes, and what every agent accepts.
 const NOT_PARAMETERS: [&str; 4] = ["crm_feature_set", "trace_ra", "trace_file", "trace_dir"];
 
-/// The time an action has when nobody says: the default of Pacemaker's own operations.
+/// The time an action has where no time-out is passed: the default of Pacemaker's own operations.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The longest time that is believed, so that adding it to the clock cannot overflow.
@@ -50,8 +50,8 @@ pub struct Env {
     variables: BTreeMap<String, Value>,
 }
 
-/// A value in both forms. Text that is not UTF-8 has U+FFFD in it, which no checked type accepts: the error comes from whoever
-/// needs the value, and names it; paths use the bytes.
+/// A value in both forms. Text that is not UTF-8 has U+FFFD in it, which no checked type accepts: the type that refuses
+/// it makes the error, which names the value; paths use the bytes.
 #[derive(Debug, Clone)]
 struct Value {
     raw: OsString,
@@ -199,7 +199,7 @@ impl Env {
         self.path("HA_RSCTMP", "/run/resource-agents")
     }
 
-    /// The directory of the cluster's commands, if somebody said it.
+    /// The directory of the cluster's commands, if `HA_SBIN_DIR` is set.
     pub fn sbin_dir(&self) -> Option<PathBuf> {
         self.variables.get("HA_SBIN_DIR").filter(|value| !value.raw.is_empty()).map(|value| PathBuf::from(&value.raw))
     }

@@ -35,7 +35,7 @@ pub enum Operation {
     Demote,
 }
 
-/// What another node's instance is doing, as far as the lists tell.
+/// What another node's instance does, according to the lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PeerRole {
     /// It serves.
@@ -94,8 +94,8 @@ impl Notify {
         Self { event: when.zip(operation), lists: Lists::from_env(env) }
     }
 
-    /// What a notification says about the nodes it names, without `local`. Empty for a notification that
-    /// changes nobody's state (pre-start), and when type, operation or lists are missing.
+    /// What a notification says about the nodes it names, without `local`. Empty for a notification that changes no
+    /// state (pre-start), and when type, operation or lists are missing.
     pub fn changes(&self, local: Option<&str>) -> Vec<(String, PeerRole)> {
         let (Some((when, operation)), Some(lists)) = (self.event, &self.lists) else {
             return Vec::new();
@@ -183,8 +183,8 @@ impl Lists {
         }
     }
 
-    /// What an instance that is being promoted makes of `peer`; `None`: it is promoted as well and keeps what it has. A node that
-    /// died without fencing is in no list, and nobody will ever notify of it: here it is found stopped.
+    /// What an instance that is being promoted makes of `peer`; `None`: it is promoted as well and keeps what it has. A
+    /// node that died without fencing is in no list, and no notification will ever name it: it counts as stopped here.
     pub fn role_at_promote(&self, peer: &str) -> Option<PeerRole> {
         if !self.running_after().contains(peer) {
             Some(PeerRole::Stopped)

@@ -161,7 +161,7 @@ pub enum Effect {
     /// It is used, perhaps read in another way than it looks.
     #[default]
     Used,
-    /// The parameter is none of this agent, and nobody reads it.
+    /// The agent has no such parameter, and does not read it.
     Ignored,
     /// A part of what the parameter describes does not come about: an export of a device, an initiator of a group.
     PartLeftOut,

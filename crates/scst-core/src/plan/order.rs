@@ -27,7 +27,7 @@ enum Condition<'a> {
     Shared(&'a DeviceName),
     /// No host sees the device.
     Unmapped(&'a DeviceName),
-    /// The device is used by nobody: it is exported nowhere, and no block of ours is on it.
+    /// The device is not in use: it is exported nowhere, and no block of ours is on it.
     Unused(&'a DeviceName),
     /// The target group is there.
     TargetGroup(&'a NodeName),

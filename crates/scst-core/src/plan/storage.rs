@@ -106,7 +106,7 @@ pub fn converge(scope: &Scope, found: &Storage, wanted: &Storage) -> Plan {
     plan
 }
 
-/// Leaving service: hosts are told that the path is gone before anything goes.
+/// The steps that leave service: hosts are told that the path is gone before any object is removed.
 fn close(scope: &Scope, found: &Storage, steps: &mut Vec<Step>) {
     if let Some((local, own)) = found.group.as_ref().and_then(|group| scope.own(group))
         && own.state != AluaState::Unavailable

@@ -13,7 +13,7 @@ pub fn device(device: &DeviceName) -> String {
     format!("{ROOT}/devices/{device}")
 }
 
-/// The file that takes `add_device` and `del_device` and, read, tells the parameters this kernel knows.
+/// The file that takes `add_device` and `del_device`; read, it lists the parameters that this kernel knows.
 pub fn handler_mgmt(handler: HandlerName) -> String {
     format!("{ROOT}/handlers/{handler}/mgmt")
 }

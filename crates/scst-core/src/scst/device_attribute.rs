@@ -1,7 +1,8 @@
-//! The attributes of a device that can be configured (`scst_vdisk.c`): when each can be written, and what it is where nobody says anything.
+//! The attributes of a device that can be configured (`scst_vdisk.c`): when each can be written, and its default in the
+//! kernel.
 //!
-//! What is read of a device, what is compared, and what is said when it is added are all made of this table: an attribute that stands
-//! here is observed, and one that does not cannot be configured.
+//! This table decides what `observe` reads of a device, what a plan compares, and what `add_device` gets: an attribute
+//! that is missing here is not observed and cannot be configured.
 
 /// One attribute.
 #[derive(Debug, PartialEq, Eq)]
@@ -10,12 +11,12 @@ pub struct DeviceAttribute {
     pub name: &'static str,
     /// When it can be written.
     pub written: Written,
-    /// What the kernel makes it by itself; `None` for one that is always said, because somebody decided it.
+    /// The kernel's default, which `add_device` need not say; `None` for an attribute that is always said.
     pub default: Option<&'static str>,
     /// Hosts would see another disk without it: a device is not added where the handler does not know it.
     pub indispensable: bool,
-    /// Devices that the shell agents added differ in it, and are kept as they are: it is named, and takes effect when the device is added
-    /// anew. A handler that does not say what it knows does not know it.
+    /// Devices that the shell agents added differ in it, and are kept as they are: the difference is reported, and goes
+    /// when the device is added again. A handler whose usage text lists no parameters does not know it.
     pub kept: bool,
 }
 
@@ -74,7 +75,7 @@ attributes! {
     REMOVABLE = DeviceAttribute::added("removable", "0");
     /// The medium rotates.
     ROTATIONAL = DeviceAttribute::added("rotational", "1");
-    /// Hosts can give space back. The kernel decides by the store where nobody says anything.
+    /// Hosts can give space back. By default the kernel decides by the store.
     THIN_PROVISIONED = DeviceAttribute::said("thin_provisioned");
     /// A write is acknowledged when it is on the store.
     WRITE_THROUGH = DeviceAttribute { kept: true, ..DeviceAttribute::said("write_through") };

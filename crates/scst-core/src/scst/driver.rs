@@ -86,7 +86,7 @@ impl Driver {
         name.ok_or(NameError::Form(form))
     }
 
-    /// Whether its targets' names have a form by which they are told from those of other drivers.
+    /// Whether its targets' names have a form that distinguishes them from those of other drivers.
     pub fn has_form(self) -> bool {
         !matches!(self, Self::ScstLocal | Self::Fcst)
     }

@@ -48,7 +48,8 @@ impl fmt::Display for HostId {
 pub struct ClusterId(u64);
 
 impl ClusterId {
-    /// The cluster of this name, and of this mark where one was set to tell it from others of the name.
+    /// The cluster of this name; with `mark` where an administrator has set one because other clusters have the same
+    /// name.
     pub fn new(name: &str, mark: Option<&str>) -> Self {
         let text = [name.as_bytes(), &[0], mark.unwrap_or_default().as_bytes(), &[0]].concat();
         Self(fnv1a(0xcbf2_9ce4_8422_2325, &text))

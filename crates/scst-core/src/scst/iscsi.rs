@@ -107,7 +107,7 @@ impl Secret {
         Self(text.to_owned())
     }
 
-    /// The text to write to the kernel, and to nobody else.
+    /// The text, for the write to the kernel alone.
     pub fn reveal(&self) -> &str {
         &self.0
     }

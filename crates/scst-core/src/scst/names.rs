@@ -54,7 +54,7 @@ impl TargetName {
     /// # Errors
     ///
     /// The text is no word of a command (see [`TargetName::seen`]), or has not the form of this driver's names, which
-    /// the error tells.
+    /// the error states.
     pub fn parse(driver: Driver, text: &str) -> Result<Self, NameError> {
         let Self(text) = &Self::seen(text)?;
         driver.spelled(text).map(Self)
@@ -99,7 +99,7 @@ impl InitiatorName {
     }
 
     /// A configured initiator of `driver`, in lower case: a name, or a pattern with `*` and `?`, each also negated by a leading `!`.
-    /// Where a target of iSCSI tells its portals apart, `#` and the portal's address stand behind the initiator's name.
+    /// For an iSCSI target with `per_portal_acl`, `#` and a portal's address may follow the initiator's name.
     ///
     /// # Errors
     ///
@@ -129,8 +129,8 @@ impl InitiatorName {
         word(text, MAX_COMPONENT).map(|text| Self(text.to_owned()))
     }
 
-    /// Whether an initiator can exist that the kernel takes for both (`wildcmp` in `scst_targ.c`, without regard to case). What is not
-    /// told by the patterns alone counts as possible.
+    /// Whether an initiator can exist that the kernel takes for both (`wildcmp` in `scst_targ.c`, without regard to
+    /// case). What the patterns alone do not decide counts as possible.
     pub fn overlaps(&self, other: &Self) -> bool {
         let (a, b) = (self.0.to_ascii_lowercase(), other.0.to_ascii_lowercase());
         let is_name = |text: &str| !text.contains(['*', '?']);
@@ -236,7 +236,7 @@ impl DeviceName {
         Self::seen(&format!("{group}_{virtname}"))
     }
 
-    /// A device that the kernel listed, or that a record names.
+    /// A device that the kernel listed, or that a state file names.
     ///
     /// # Errors
     ///

@@ -85,7 +85,7 @@ pub(super) fn lock(path: &Path, make: bool) -> io::Result<Locked> {
     }
 }
 
-/// A link in the place of the directory that is not root's leads to files that are somebody else's.
+/// Refuses a link in the place of the directory that another user than root has made: it leads to that user's files.
 fn refuse_link(directory: &Path) -> io::Result<()> {
     match fs::symlink_metadata(directory) {
         // One that root has made is where this machine keeps them.

@@ -21,7 +21,7 @@ pub(super) struct DevicePlan<'a> {
     mapped: BTreeSet<&'a DeviceName>,
     /// Devices that are there and stay as they are.
     kept: BTreeMap<&'a DeviceName, &'a Device>,
-    /// Devices that go: not wanted any more, or to be added anew.
+    /// Devices that are deleted: not wanted any more, or to be added again.
     removed: BTreeSet<&'a DeviceName>,
 }
 
@@ -163,8 +163,8 @@ impl<'a> DevicePlan<'a> {
         steps.extend(joining.map(|device| Step::Join { group: scope.group.clone(), device: device.clone() }));
     }
 
-    /// What hosts are told of a store's size follows the store upwards. Downwards nothing is done: what lies behind the new end
-    /// is lost to hosts that trust the old one.
+    /// Where a store has grown, hosts are told its new size. Where it has shrunk nothing is done but an error: hosts
+    /// that trust the old size lose what lies behind the new end.
     pub(super) fn sizes(&self, wanted: &Storage, plan: &mut Plan) {
         for (name, there) in &self.kept {
             let Some(want) = wanted.devices.get(*name).filter(|want| want.filename == there.filename) else { continue };
