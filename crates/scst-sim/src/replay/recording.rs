@@ -3,6 +3,7 @@
 //! Every operation and every field is named here; what is not is an error, so that a new kind of step cannot be passed
 //! over in silence.
 
+use fancy_regex::Regex;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,8 +11,6 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use thiserror::Error;
-
-use super::pattern::{BadPattern, Pattern};
 
 /// A recording that cannot be played.
 #[derive(Debug, Error)]
@@ -34,13 +33,13 @@ pub enum BadRecording {
         /// What is wrong, naming the unknown operation or field.
         source: serde_json::Error,
     },
-    /// A volatile pattern uses syntax the matcher does not have.
+    /// A volatile pattern is no regular expression.
     #[error("{}: {source}", path.display())]
     Pattern {
         /// The file.
         path: PathBuf,
         /// The pattern.
-        source: BadPattern,
+        source: Box<fancy_regex::Error>,
     },
     /// The file does not say what it was recorded on.
     #[error("{}: no meta line", path.display())]
@@ -58,9 +57,9 @@ pub struct Recording {
     /// Which kernel spoke, and what it had loaded.
     pub meta: Meta,
     /// Paths whose content says nothing.
-    pub volatile: Vec<Pattern>,
+    pub volatile: Vec<Regex>,
     /// Links whose target says nothing.
-    pub volatile_links: Vec<Pattern>,
+    pub volatile_links: Vec<Regex>,
     /// What was asked, and the answers.
     pub steps: Vec<Step>,
 }
@@ -299,9 +298,9 @@ impl Recording {
         let meta = meta.ok_or_else(|| BadRecording::NoMeta { path: path.to_owned() })?;
         let patterns = |list: &[String]| {
             list.iter()
-                .map(|pattern| Pattern::new(pattern))
+                .map(|pattern| Regex::new(pattern))
                 .collect::<Result<Vec<_>, _>>()
-                .map_err(|source| BadRecording::Pattern { path: path.to_owned(), source })
+                .map_err(|source| BadRecording::Pattern { path: path.to_owned(), source: Box::new(source) })
         };
         Ok(Self {
             path: path.to_owned(),

@@ -1,14 +1,21 @@
 //! Steps about persistent reservations: commands of hosts, and the files they are kept in.
 
+use sha2::{Digest, Sha256};
+
 use super::initiator::Lun;
 use super::player::{Misfit, Player, name_of};
 use super::recording::Env;
-use super::sha256::digest;
 use super::surface::Surface;
 use crate::model::{Host, PrAnswer, PrCommand};
 
-/// How much of a digest recordings hold.
-const SHOWN: usize = 16;
+/// How many bytes of a digest recordings hold.
+const SHOWN: usize = 8;
+
+/// What recordings hold of a file's SHA-256, in hexadecimal.
+fn digest(content: &[u8]) -> String {
+    let digits: Vec<String> = Sha256::digest(content).iter().take(SHOWN).map(|byte| format!("{byte:02x}")).collect();
+    digits.concat()
+}
 
 impl<S: Surface> Player<S> {
     /// A PERSISTENT RESERVE command of a host.
@@ -52,7 +59,7 @@ impl<S: Surface> Player<S> {
     /// Size and digest of a file.
     pub(super) fn file_sum(&self, path: &str) -> String {
         match self.environment.read_file(path.as_bytes()) {
-            Ok(content) => format!("{} bytes {}", content.len(), &digest(&content)[..SHOWN]),
+            Ok(content) => format!("{} bytes {}", content.len(), digest(&content)),
             Err(errno) => name_of(errno),
         }
     }

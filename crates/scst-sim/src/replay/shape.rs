@@ -1,11 +1,11 @@
 //! Steps that look at directories: listings, links, modes, whole trees.
 
-use super::pattern::Pattern;
 use super::player::{Misfit, Player, compare, name_of};
 use super::recording::{List, Readlink, Stat, Tree, TreeEntry};
 use super::surface::Surface;
 use super::tree::{letter, look, normalised, walk};
 use crate::model::Errno;
+use fancy_regex::Regex;
 
 impl<S: Surface> Player<S> {
     pub(super) fn list(&mut self, list: &List) -> Result<(), Misfit> {
@@ -46,7 +46,7 @@ impl<S: Surface> Player<S> {
         let skipped: Vec<_> = tree
             .skipped
             .iter()
-            .map(|pattern| Pattern::new(pattern).map_err(|bad| Misfit::new("a pattern", bad.to_string())))
+            .map(|pattern| Regex::new(pattern).map_err(|bad| Misfit::new("a pattern", bad.to_string())))
             .collect::<Result<_, _>>()?;
         let plugged = self.plugged.clone();
         let found = match walk(&mut self.surface, &tree.path, tree.depth, &skipped, plugged.as_deref()) {

@@ -3,9 +3,9 @@
 //! The SCSI devices of the recording machine itself (`H:C:I:L`) are dropped on both sides; the one disk a recording
 //! plugs in is written `@HCIL@` there, and named so here.
 
+use fancy_regex::Regex;
 use std::collections::BTreeMap;
 
-use super::pattern::Pattern;
 use super::recording::TreeEntry;
 use super::surface::{Entries, How, ROOT, Surface};
 use crate::model::{Errno, Kind};
@@ -146,7 +146,7 @@ pub(super) fn walk<S: Surface>(
     surface: &mut S,
     top: &str,
     depth: u32,
-    skipped: &[Pattern],
+    skipped: &[Regex],
     plugged: Option<&str>,
 ) -> Result<BTreeMap<String, Kind>, Errno> {
     let mut found = BTreeMap::new();
@@ -161,7 +161,7 @@ pub(super) fn walk<S: Surface>(
         for (name, kind) in normalised(&here, surface.list(&below_root(&real))?, plugged) {
             let path = join(&below, &name);
             let full = join(top, &path);
-            if skipped.iter().any(|pattern| pattern.is_found_in(&full)) {
+            if skipped.iter().any(|pattern| pattern.is_match(&full).unwrap_or(false)) {
                 continue;
             }
             if kind == Kind::Dir && (depth == 0 || level < depth) {

@@ -8,8 +8,8 @@ use super::options::{Given, Known, Value};
 use super::output::{self, Answer};
 use super::resources::{Resource, resources};
 use super::role::Role;
-use super::utc::Utc;
 use super::xml::Element;
+use jiff::Timestamp;
 
 const OPTIONS: &[Known] = &[
     Known { name: "one-shot", spellings: &["1", "one-shot"], value: Value::None },
@@ -88,11 +88,11 @@ fn snapshot(cib: &Cib) -> Vec<Element> {
             attributes.children.push(of_node);
         }
     }
-    let now = Utc::now();
+    let now = Timestamp::now();
     let running = Element::new("pacemakerd")
         .with("sys_from", "pacemakerd")
         .with("state", "running")
-        .with("last_updated", now.iso());
+        .with("last_updated", now.strftime("%F %TZ").to_string());
     let count = all.iter().map(|(instances, _)| instances.len()).sum();
     vec![running, summary(cib, &nodes, count, now), list, section, attributes]
 }
@@ -165,7 +165,7 @@ fn controller(cib: &Cib) -> Option<Node> {
     named.or_else(|| nodes.iter().find(|node| node.member)).cloned()
 }
 
-fn summary(cib: &Cib, nodes: &[Node], resources: usize, now: Utc) -> Element {
+fn summary(cib: &Cib, nodes: &[Node], resources: usize, now: Timestamp) -> Element {
     let mut dc = Element::new("current_dc").with("present", yes_no(controller(cib).is_some()));
     if let Some(node) = controller(cib) {
         dc.set("version", cib.option("dc-version").unwrap_or(VERSION));
@@ -183,7 +183,7 @@ fn summary(cib: &Cib, nodes: &[Node], resources: usize, now: Utc) -> Element {
     Element::new("summary")
         .and(Element::new("stack").with("type", "corosync"))
         .and(dc)
-        .and(Element::new("last_update").with("time", now.asctime()))
+        .and(Element::new("last_update").with("time", now.strftime("%a %b %e %T %Y").to_string()))
         .and(last_change)
         .and(Element::new("nodes_configured").with("number", nodes.len().to_string()))
         .and(

@@ -25,7 +25,6 @@ mod options;
 mod output;
 mod resources;
 pub mod role;
-mod utc;
 pub mod xml;
 pub mod xpath;
 
