@@ -61,7 +61,8 @@ fn source_files_that_documents_name_exist() {
     for document in ["CONTRIBUTING.md", "docs/architecture.md"] {
         let text = prose(&workspace::root().join(document));
         let names = text.split('`').skip(1).step_by(2);
-        let paths = names.filter(|name| name.contains('/') && name.ends_with(".rs"));
+        let paths =
+            names.filter(|name| name.contains('/') && Path::new(name).extension().is_some_and(|end| end == "rs"));
         for path in paths {
             assert!(workspace::root().join(path).is_file(), "{document} names {path}, which does not exist");
         }
