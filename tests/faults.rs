@@ -48,6 +48,28 @@ fn a_queued_command_that_fails_is_a_failure() {
 }
 
 #[test]
+fn a_lun_that_a_killed_start_has_given_to_the_kernel_goes_with_the_next_stop() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    // The first port has its LUN already, so that the stop waits for the device to be unmapped.
+    alpha.control("slow path=*:11/ini_groups/*/luns/mgmt data=add* takes=1500ms holds_mutex=true times=1");
+    let start = alpha.call(&group()).begin("start");
+    eventually("the start waits in the kernel", || alpha.mount().waiting() == 1);
+    start.signal(Signal::SIGKILL);
+    assert!(start.wait().was_killed());
+    alpha.run(&group(), "stop").exit(0).within(Duration::from_secs(10));
+    let written = alpha.mount().writes();
+    let cleared = |port: &str| {
+        let table = format!(":{port}/ini_groups/vmwtest/luns/mgmt");
+        written.iter().any(|write| write.path.ends_with(table.as_bytes()) && write.data.starts_with(b"clear"))
+    };
+    assert!(cleared("10") && cleared("11"), "the LUN came late and was removed as well");
+    for kind in ["device", "device group", "lun"] {
+        assert_eq!(alpha.tree().lines(kind), [""; 0]);
+    }
+}
+
+#[test]
 fn a_write_that_hangs_does_not_make_the_agent_outlive_its_time() {
     let limit = Duration::from_millis(1500);
     for (action, path) in [

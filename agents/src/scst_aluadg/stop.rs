@@ -92,7 +92,38 @@ fn stop_group(host: &Host<'_>, instance: &mut Instance) -> Result<Option<NodeNam
             failure = instance.release(host, &mut found).err();
         }
     }
-    let mut plan = converge(&instance.scope(local.as_ref(), false), &found, &Storage::default());
+    // Report the failure that left objects behind, not earlier ones.
+    failure = first_failure(&remove(host, instance, local.as_ref(), &found)).or(failure);
+    while !host.dry_run() {
+        // The time may be over by now; what is left must be known all the same.
+        let deadline = host.deadline().last();
+        let left = match (instance.to_remove(host, host.observer_until(&deadline)), &failure) {
+            (Err(_), Some(failure)) => return Err(failure.clone()),
+            (left, _) => left?,
+        };
+        let Some(what) = remains(&left) else { break };
+        // The kernel carries out what an action that was killed had given to it, also after that action and after the last look.
+        if has_more(&left, &found) && !host.deadline().expired() {
+            tracing::warn!("{what}: it has come since stop looked, and goes as well");
+            failure = first_failure(&remove(host, instance, local.as_ref(), &left));
+            found = left;
+            continue;
+        }
+        let failure = failure.unwrap_or_else(|| Failure::generic(what));
+        undrained.extend(holders(host, &left));
+        undrained.dedup();
+        return Err(Failure { reason: format!("{}{}", failure.reason, held_by(&undrained)), ..failure });
+    }
+    if !host.dry_run() {
+        hold_back::keep_failure(host, instance);
+        host.forget(Some(&instance.group));
+    }
+    Ok(local)
+}
+
+/// Removes what of ours was found.
+fn remove(host: &Host<'_>, instance: &Instance, local: Option<&NodeName>, found: &Storage) -> Applied {
+    let mut plan = converge(&instance.scope(local, false), found, &Storage::default());
     for warning in &plan.warnings {
         tracing::warn!("{warning}");
     }
@@ -107,27 +138,7 @@ fn stop_group(host: &Host<'_>, instance: &mut Instance) -> Result<Option<NodeNam
         Step::DelGroup { .. } => !instance.blocked().keys().any(stuck),
         _ => true,
     });
-    let steps = instance.shortened(host, plan.steps);
-    let applied = host.apply(&steps, AfterFailure::GoOn);
-    // Report the failure that left objects behind, not earlier ones.
-    failure = first_failure(&applied).or(failure);
-    if !host.dry_run() {
-        // The time may be over by now; what is left must be known all the same.
-        let deadline = host.deadline().last();
-        let left = match (instance.to_remove(host, host.observer_until(&deadline)), &failure) {
-            (Err(_), Some(failure)) => return Err(failure.clone()),
-            (left, _) => left?,
-        };
-        if let Some(what) = remains(&left) {
-            let failure = failure.unwrap_or_else(|| Failure::generic(what));
-            undrained.extend(holders(host, &left));
-            undrained.dedup();
-            return Err(Failure { reason: format!("{}{}", failure.reason, held_by(&undrained)), ..failure });
-        }
-        hold_back::keep_failure(host, instance);
-        host.forget(Some(&instance.group));
-    }
-    Ok(local)
+    host.apply(&instance.shortened(host, plan.steps), AfterFailure::GoOn)
 }
 
 /// This node's name: the one of these that has a target group here. What was told last may be a new name of a node that was
@@ -164,6 +175,14 @@ fn remains(left: &Storage) -> Option<String> {
         return Some(format!("device {device} is still there"));
     }
     left.group.as_ref().map(|_| "the device group is still there".to_owned())
+}
+
+/// Something of ours is there that was not found before.
+fn has_more(now: &Storage, before: &Storage) -> bool {
+    let known = |device: &DeviceName| before.devices.get(device).is_some_and(|device| device.handler.is_some());
+    now.luns.keys().any(|at| !before.luns.contains_key(at))
+        || now.devices.iter().any(|(name, device)| device.handler.is_some() && !known(name))
+        || (now.group.is_some() && before.group.is_none())
 }
 
 /// Who uses what is left.

@@ -146,8 +146,10 @@ fn one(step: &Step, observer: Observer<'_>) -> Result<(), Error> {
     }
     refuse_local(step, observer)?;
     match step {
+        // A part of the time: a LUN that is still there then may have come meanwhile, and there must be time to unmap it.
         Step::AwaitUnmapped { device } => {
-            return wait_until(&format!("the last LUN of device {device} going"), observer.deadline, || {
+            let share = observer.deadline.share(1, 8);
+            return wait_until(&format!("the last LUN of device {device} going"), &share, || {
                 Ok(observer.mapped(device)?.is_empty().then_some(()))
             });
         }
