@@ -14,7 +14,7 @@ use scst_core::scst::names::{DeviceName, NodeName};
 use super::instance::Instance;
 use crate::host::Host;
 
-/// The members of ours that say that their store is open.
+/// Those of these devices that are ours and say that their store is open.
 pub(super) fn open(
     host: &Host<'_>,
     instance: &Instance,
@@ -45,7 +45,9 @@ pub(super) fn close_all(
         return Ok(());
     }
     let observer = host.observer_until(deadline);
-    let members = observer.group_devices(&instance.group)?;
+    // One that has not joined yet may be open as well: a device is opened first where the group serves already.
+    let mut members = observer.group_devices(&instance.group)?;
+    members.extend(instance.configured(host));
     let left = open(host, instance, &members)?;
     if left.is_empty() {
         return Ok(());
