@@ -1,9 +1,10 @@
 //! Small spaces, completely: two nodes, one group, one device.
 //!
 //! **Transitions**: every sequence of so many events, without a fault; at the end of each sequence the cluster must come to rest.
+//! States are equal if kernels, files of the agents, the cluster's belief and its configuration are; how old they are does not count.
 //!
 //! **Faults**: every fault at every operation of every kind of action that Pacemaker calls for an event, one at a time, and after each every
-//! next event. A kind of action is told apart by agent, action, notification and whether the node serves; it is taken from the first
+//! next event, once for all faults that leave equal states. A kind of action is told apart by agent, action, notification and whether the node serves; it is taken from the first
 //! event that has it.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,10 +16,10 @@ use scst_sim::model::ScstVersion;
 
 use super::coverage::{Coverage, Kind};
 use super::faults::Fault;
+use super::history::{self, Played, recover};
 use super::pacemaker::Cluster;
 use super::stage::{Aim, Stage};
 use super::world::{World, disk_of};
-use super::{Played, recover};
 
 /// How long nothing happens at the end: what monitors put right after 20 s is right then.
 const QUIET: Duration = Duration::from_secs(45);
@@ -111,6 +112,10 @@ fn boot(cluster: &mut Cluster) {
 #[derive(Default)]
 pub(super) struct Outcome {
     pub(super) cases: u64,
+    /// Faults that an action met.
+    pub(super) faults: u64,
+    /// The states that the cluster was in after them.
+    states: BTreeSet<u64>,
     /// What was counted in them.
     pub(super) counts: BTreeMap<String, u64>,
     pub(super) coverage: Coverage,
@@ -121,7 +126,7 @@ pub(super) struct Outcome {
 impl Outcome {
     /// A cluster whose story is over is looked at.
     fn take(&mut self, cluster: &Cluster, name: impl FnOnce() -> String) {
-        let mut played = super::end(&cluster.stage);
+        let mut played = history::end(&cluster.stage);
         for (what, count) in std::mem::take(&mut played.counts) {
             *self.counts.entry(what).or_default() += count;
         }
@@ -156,11 +161,11 @@ pub(super) fn run(depth: usize) -> Result<Outcome, Box<dyn Error>> {
     for (version, depth) in [(ScstVersion::V3_11, depth), (ScstVersion::V3_7, depth.saturating_sub(1))] {
         let started = Instant::now();
         let before = all.cases;
-        sequences(&serving(version)?, depth, &mut Vec::new(), &mut all);
+        let states = sequences(&serving(version)?, depth, &mut all);
         println!(
-            "{version:?}: {} sequences of up to {depth} out of {} events, {:.0} s",
-            all.cases - before,
+            "{version:?}: all sequences of up to {depth} out of {} events: {states} states, {} transitions between them, {:.0} s",
             TRANSITIONS.len(),
+            all.cases - before,
             started.elapsed().as_secs_f64()
         );
         faults(version, &mut all)?;
@@ -168,28 +173,34 @@ pub(super) fn run(depth: usize) -> Result<Outcome, Box<dyn Error>> {
     Ok(all)
 }
 
-/// Every sequence of events that begins with this one.
-fn sequences(from: &Cluster, depth: usize, names: &mut Vec<&'static str>, all: &mut Outcome) {
-    if depth == 0 {
-        return;
-    }
-    for Event { name, happens } in &TRANSITIONS {
-        let mut cluster = from.fork();
-        happens(&mut cluster);
-        cluster.settle();
-        // Nothing goes wrong here: everybody must say the truth at once.
-        cluster.stage.lock().world.undisturbed(&cluster);
-        names.push(name);
-        if !super::is_over(&cluster.stage) {
-            sequences(&cluster, depth - 1, names, all);
-            let mut end = cluster.fork();
-            recover(&mut end, QUIET);
-            all.cases += 1;
-            all.take(&end, || names.join(", "));
+/// Every sequence of events from this cluster on. Sequences that have come to equal states go on as one.
+fn sequences(from: &Cluster, depth: usize, all: &mut Outcome) -> usize {
+    let mut states = BTreeSet::from([from.fingerprint()]);
+    let mut latest = vec![(from.fork(), Vec::new())];
+    for _ in 0..depth {
+        let mut next = Vec::new();
+        for (from, names) in std::mem::take(&mut latest) {
+            for Event { name, happens } in &TRANSITIONS {
+                let mut names: Vec<&str> = names.clone();
+                names.push(name);
+                let mut cluster = from.fork();
+                happens(&mut cluster);
+                cluster.settle();
+                // Nothing goes wrong here: everybody must say the truth at once.
+                cluster.stage.lock().world.undisturbed(&cluster);
+                all.cases += 1;
+                if !history::is_over(&cluster.stage) && states.insert(cluster.fingerprint()) {
+                    let mut end = cluster.fork();
+                    recover(&mut end, QUIET);
+                    all.take(&end, || names.join(", "));
+                    next.push((cluster.fork(), names.clone()));
+                }
+                all.take(&cluster, || names.join(", "));
+            }
         }
-        all.take(&cluster, || names.join(", "));
-        names.pop();
+        latest = next;
     }
+    states.len()
 }
 
 /// Every fault at every operation of every kind of action.
@@ -217,7 +228,8 @@ fn faults(version: ScstVersion, all: &mut Outcome) -> Result<(), Box<dyn Error>>
             }
         }
         let took = started.elapsed().as_secs_f64();
-        println!("{version:?}: {}: {} cases, {took:.0} s", event.name, all.cases - before);
+        let (cases, faults, states) = (all.cases - before, all.faults, all.states.len());
+        println!("{version:?}: {}: {cases} cases, {took:.0} s; so far {faults} faults, {states} states", event.name);
     }
     Ok(())
 }
@@ -236,17 +248,18 @@ fn operations(from: &Cluster, event: &Event, action: &Aim, every_next: bool, all
             cluster.settle();
             cluster.stage.lock().aim = None;
             let met = cluster.stage.lock().world.counts.keys().any(|what| what.starts_with("fault"));
-            if met {
-                exists = true;
+            exists |= met;
+            all.faults += u64::from(met);
+            if met && (history::is_over(&cluster.stage) || all.states.insert(cluster.fingerprint())) {
                 let next = if every_next { &NEXT[..] } else { &NEXT[..2] };
                 for Event { name: then, happens } in next {
-                    if super::is_over(&cluster.stage) {
+                    if history::is_over(&cluster.stage) {
                         break;
                     }
                     let mut after = cluster.fork();
                     happens(&mut after);
                     after.settle();
-                    if !super::is_over(&after.stage) {
+                    if !history::is_over(&after.stage) {
                         recover(&mut after, QUIET);
                     }
                     all.cases += 1;

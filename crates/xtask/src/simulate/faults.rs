@@ -39,6 +39,8 @@ pub(super) const PAUSE: Duration = Duration::from_secs(25);
 pub(super) enum Lasting {
     /// Writes fail to paths with this text.
     Writes(&'static str, Errno),
+    /// The cluster does not take attributes, for which no action fails.
+    NoAttributes,
     /// The cluster's programs fail.
     ProgramsFail,
     /// They do not end.

@@ -6,13 +6,17 @@
 //! at rest the invariants are looked at (`invariants`).
 
 mod coverage;
+mod ended;
 mod events;
 mod exhaustive;
 mod faults;
+mod history;
 mod hosts;
 mod invariants;
 mod kept;
+mod kernel;
 mod lot;
+mod mishaps;
 mod node;
 mod outside;
 mod pacemaker;
@@ -23,6 +27,7 @@ mod reservations;
 mod shell;
 mod stage;
 mod stores;
+mod task;
 mod world;
 
 use std::collections::BTreeMap;
@@ -31,16 +36,9 @@ use std::os::unix::process::CommandExt as _;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use scst_sim::model::ScstVersion;
-
 use self::coverage::Coverage;
+use self::history::{Played, play};
 use self::kept::Kept;
-use self::lot::Lot;
-use self::pacemaker::Cluster;
-use self::real::Tape;
-use self::stage::Stage;
-use self::stores::Layer;
-use self::world::World;
 use crate::workspace;
 
 /// How far to go.
@@ -92,17 +90,6 @@ pub(crate) struct Options {
     fast: bool,
 }
 
-/// One history, played.
-struct Played {
-    violation: Option<String>,
-    history: Vec<String>,
-    counts: BTreeMap<String, u64>,
-    coverage: Coverage,
-    /// How many of its events were played.
-    events: usize,
-    tape: Option<Tape>,
-}
-
 /// Plays histories until the time is over or an invariant is violated.
 pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     if options.real {
@@ -116,7 +103,11 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
         return Err(faster().into());
     }
     // A violated invariant may be a panic of the product, which is reported with its history.
-    std::panic::set_hook(Box::new(|_| {}));
+    std::panic::set_hook(Box::new(|panic| {
+        if std::thread::current().name() == Some("main") {
+            eprintln!("{panic}");
+        }
+    }));
     if options.exhaustive {
         return exhaust(options.depth);
     }
@@ -212,77 +203,10 @@ impl Total {
     }
 }
 
-/// One history: of its events those that are kept. `real` notes every action for the real binaries.
-fn play(seed: u64, kept: &Kept, real: bool) -> Result<Played, Box<dyn Error>> {
-    let mut lot = Lot::new(seed ^ 0x5157_11a7_e000);
-    let nodes = *lot.one_of(&[1, 2, 2, 2, 2, 3, 3, 4]);
-    let fencing = !lot.once_in(4);
-    let version = if lot.once_in(4) { ScstVersion::V3_7 } else { ScstVersion::V3_11 };
-    let groups: &[&str] = if lot.once_in(2) { &["red"] } else { &["red", "blue"] };
-    let mut world = World::new(seed, nodes, groups, version)?;
-    for group in groups {
-        world.lay(group, *lot.one_of(&[Layer::Shared, Layer::Shared, Layer::Drbd, Layer::Volumes]));
-    }
-    let shared = groups.len() == 1 && world.layer(groups[0]) == Layer::Shared;
-    if shared && nodes > 1 && lot.once_in(3) {
-        world.nodes[lot.below(nodes)].shell = true;
-        (world.disturbed, world.untold, world.shell) = (true, true, true);
-    }
-    let stage = Stage::new(world);
-    stage.lock().tape = real.then(Tape::default);
-    let mut cluster = Cluster::new(stage.clone(), groups, fencing);
-    // Without fencing DLM waits for a lost node for ever.
-    if fencing && version == ScstVersion::V3_11 && lot.once_in(3) {
-        cluster.resources[1].params.insert("reservations".to_owned(), "shared".to_owned());
-    }
-    cluster.settle();
-    let mut events = 0;
-    for event in &kept.0 {
-        if is_over(&stage) {
-            break;
-        }
-        events += 1;
-        stage.lock().world.lot = Lot::of(seed, event.number);
-        cluster.eventful = !event.alone;
-        events::at_rest(&mut cluster);
-        cluster.settle();
-        stage.lock().world.undisturbed(&cluster);
-    }
-    if !is_over(&stage) {
-        stage.lock().world.lot = Lot::of(seed, u64::MAX);
-        recover(&mut cluster, Duration::from_secs(90));
-    }
-    Ok(Played { events, ..end(&stage) })
-}
-
-fn is_over(scene: &Stage) -> bool {
-    let state = scene.lock();
-    state.world.violation.is_some() || state.world.over.is_some()
-}
-
-/// What is left of a history that is over.
-fn end(scene: &Stage) -> Played {
-    scene.kill_all(None);
-    let mut state = scene.lock();
-    let (coverage, tape) = (std::mem::take(&mut state.coverage), state.tape.take());
-    let world = &mut state.world;
-    if let Some(why) = world.over {
-        world.count(format!("history without a verdict: {why}"));
-    }
-    Played {
-        violation: world.violation.take(),
-        history: std::mem::take(&mut world.history),
-        counts: std::mem::take(&mut world.counts),
-        coverage,
-        events: 0,
-        tape,
-    }
-}
-
 /// Plays every case of the small cluster.
 fn exhaust(depth: usize) -> Result<ExitCode, Box<dyn Error>> {
     let started = Instant::now();
-    let exhaustive::Outcome { cases, counts, coverage, failed } = exhaustive::run(depth)?;
+    let exhaustive::Outcome { cases, faults, counts, coverage, failed, .. } = exhaustive::run(depth)?;
     coverage.print();
     coverage::print_pairs(&counts);
     print_counts(&counts);
@@ -293,63 +217,17 @@ fn exhaust(depth: usize) -> Result<ExitCode, Box<dyn Error>> {
     for (case, played) in &failed {
         println!("{case}: {}", played.violation.as_deref().unwrap_or_default());
     }
-    println!("{cases} cases, {} violate an invariant, {:.1} s", failed.len(), started.elapsed().as_secs_f64());
+    println!(
+        "{cases} cases, {faults} faults, {} violate an invariant, {:.1} s",
+        failed.len(),
+        started.elapsed().as_secs_f64()
+    );
     Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn print_counts(counts: &BTreeMap<String, u64>) {
     for (what, count) in counts.iter().filter(|(what, _)| !what.starts_with("pair ")) {
         println!("{count:>9} {what}");
-    }
-}
-
-/// Everything that goes wrong ends; then, after a while in which nothing happens, the cluster must have come to what is configured.
-fn recover(cluster: &mut Cluster, quiet: Duration) {
-    cluster.eventful = false;
-    let (count, sick) = {
-        let mut state = cluster.stage.lock();
-        state.world.disarm();
-        let sick = state.world.heal_stores();
-        state.world.disks_answer();
-        for node in &mut state.world.nodes {
-            (node.full, node.lasting, node.shell) = (None, None, false);
-        }
-        state.world.happened("all faults end".to_owned());
-        (state.world.nodes.len(), sick)
-    };
-    cluster.maintain(false);
-    {
-        let world = &mut cluster.stage.lock().world;
-        world.owes_reload |= world.shell;
-    }
-    cluster.set_right();
-    for group in sick {
-        cluster.restart(&group);
-    }
-    for node in 0..count {
-        cluster.standby.remove(&node);
-        if !cluster.fencing && cluster.stage.lock().world.nodes[node].cut {
-            cluster.rejoin(node);
-        }
-        let off = {
-            let mut state = cluster.stage.lock();
-            let there = &mut state.world.nodes[node];
-            let off = !there.powered || there.cut;
-            there.powered &= !there.cut;
-            off
-        };
-        if off {
-            cluster.boot(node);
-        }
-    }
-    cluster.settle();
-    cluster.refresh();
-    cluster.settle();
-    cluster.pass(quiet);
-    cluster.settle();
-    if !is_over(&cluster.stage) {
-        let stage = cluster.stage.clone();
-        stage.lock().world.at_rest(cluster);
     }
 }
 

@@ -14,6 +14,7 @@ use scst_core::error::Verb;
 use scst_core::system::StoreKind;
 use scst_sim::host::{EntryKind, FileEntry, Files};
 use scst_sim::model::{FcPort, FileKind, Host as _, Kind, Machine, Ticket, Written};
+use scst_sim::tree::picture_in;
 
 use super::faults::Lasting;
 use super::hosts::Command;
@@ -45,7 +46,7 @@ pub(super) struct Node {
     pub(super) run: BTreeMap<PathBuf, String>,
     /// The files among them that are locks, and who has each; 0: nobody.
     pub(super) locks: BTreeMap<PathBuf, TaskId>,
-    /// A command may be slow, and carried out after its writer has given up.
+    /// A command may be slow, so that there is no time for a short action.
     pub(super) slow: bool,
     /// It still runs the shell agent of device groups.
     pub(super) shell: bool,
@@ -59,8 +60,10 @@ pub(super) struct Node {
     pub(super) writes: u64,
     /// When the last action ended in which something went wrong.
     pub(super) faulted: Duration,
-    /// The own state of each group as it was when the last write ended.
-    pub(super) states: BTreeMap<String, String>,
+    /// When an action took it out of service last.
+    pub(super) left: Duration,
+    /// The size of each device, as its kernel told it after the last action.
+    pub(super) told: BTreeMap<String, u64>,
     /// Commands of hosts in flight: the machine's id and the device group that they went to.
     pub(super) commands: Vec<Command>,
 }
@@ -77,10 +80,27 @@ impl Node {
             run: self.run.clone(),
             locks: self.locks.clone(),
             broken: self.broken.clone(),
-            states: self.states.clone(),
+            told: self.told.clone(),
             commands: self.commands.clone(),
             ..*self
         }
+    }
+
+    /// What distinguishes it from a machine in another state; times do not.
+    pub(super) fn fingerprint(&mut self) -> String {
+        let tree = picture_in(&mut self.machine).expect("a machine that can be read");
+        let mut files = String::new();
+        for (path, text) in &self.run {
+            for line in text.lines() {
+                let aged = ["peer", "moving", "failed"].iter().any(|word| line.starts_with(word));
+                files += line.rsplit_once(' ').filter(|_| aged).map_or(line, |(what, _)| what);
+            }
+            files += &path.to_string_lossy();
+        }
+        let commands: Vec<_> = self.commands.iter().map(|command| (&command.group, command.hangs)).collect();
+        let broken: BTreeSet<_> =
+            self.broken.iter().map(|(verb, path, _)| format!("{verb:?}{}", path.display())).collect();
+        format!("{tree}{files}{commands:?}{broken:?}{:?}{}{}", self.full, self.powered, self.cut)
     }
 
     /// What is at the path of a store; `opens`: it is opened, for writing or only to read.
@@ -133,7 +153,7 @@ impl World {
         there.powered = true;
         there.cut = false;
         there.waiting.clear();
-        there.states.clear();
+        there.told.clear();
         there.commands.clear();
         self.dlm_starts(node);
         self.command(node, "handlers/vdisk_nullio/mgmt", "add_device other_disk");

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use scst_core::error::Verb;
-use scst_core::system::{Ended, Entry, EntryKind, Lock, Locked, Operation, Output, Pending, System};
-use scst_sim::model::{FileKind, Host as _, Kind, Ticket, Written};
+use scst_core::system::{Ended, Lock, Locked, Operation, Pending, System};
+use scst_sim::model::{FileKind, Host as _};
 
 use super::faults::{Fault, Lasting, PAUSE};
-use super::stage::{Stage, TaskId, Writer, die};
-use super::world::World;
+use super::kernel::{Answer, Answered, InKernel, Wait, perform};
+use super::stage::{Stage, TaskId, die};
 
 /// How long an operation on a kernel file takes.
 const OPERATION: Duration = Duration::from_micros(20);
@@ -45,11 +45,11 @@ impl Outside {
         self.stage.lock().world.lasting(self.node)
     }
 
-    /// The action meets what goes wrong for a while.
-    fn meets(&self, what: &str) {
+    /// The action meets what goes wrong for a while; `matters`: it may fail for that.
+    fn meets(&self, what: &str, matters: bool) {
         let mut state = self.stage.lock();
         let task = state.tasks.get_mut(&self.task).expect("its own task");
-        task.faulted = true;
+        task.faulted |= matters;
         let label = task.label.clone();
         state.world.disturbed = true;
         state.world.count("fault of a while".to_owned());
@@ -112,7 +112,7 @@ impl System for Outside {
             && operation.verb == Verb::Write
             && operation.path.to_string_lossy().contains(text)
         {
-            self.meets(&format!("{errno:?} for a while at {}", operation.path.display()));
+            self.meets(&format!("{errno:?} for a while at {}", operation.path.display()), true);
             return Ok(Answered::now(Err(errno.into())));
         }
         let mut state = self.stage.lock();
@@ -155,15 +155,18 @@ impl System for Outside {
     }
 
     fn run_program(&self, program: &Path, arguments: &[&str], limit: Duration) -> io::Result<Ended> {
-        match self.lasting() {
-            Some(Lasting::ProgramsFail) => {
-                self.meets("a program that fails");
+        let lasting = self.lasting();
+        match lasting {
+            Some(Lasting::ProgramsFail | Lasting::NoAttributes)
+                if lasting == Some(Lasting::ProgramsFail) || arguments.contains(&"-v") =>
+            {
+                self.meets("a program that fails", lasting == Some(Lasting::ProgramsFail));
                 self.stage.sleep(self.task, PROGRAM);
                 let stderr = b"Could not connect to the CIB: Transport endpoint is not connected\n".to_vec();
                 return Ok(Ended { failure: Some("exit code 102".to_owned()), stdout: Vec::new(), stderr });
             }
             Some(Lasting::ProgramsHang) => {
-                self.meets("a program that does not end");
+                self.meets("a program that does not end", true);
                 self.stage.sleep(self.task, limit);
                 return Err(io::ErrorKind::TimedOut.into());
             }
@@ -261,119 +264,5 @@ impl Drop for Held {
         {
             *holder = 0;
         }
-    }
-}
-
-enum Answer {
-    Now(io::Result<Output>),
-    Later(Ticket),
-}
-
-/// Carries an operation out on the node's kernel; `writer` waits, if somebody must.
-fn perform(world: &mut World, node: usize, operation: &Operation, writer: Option<Writer>) -> Answer {
-    let path = operation.path.strip_prefix("/sys").unwrap_or(&operation.path);
-    let path = path.as_os_str().as_encoded_bytes().to_vec();
-    let now = world.uptime(node);
-    let there = &mut world.nodes[node];
-    let machine = &mut there.machine;
-    machine.advance(now);
-    let text = |bytes: Vec<u8>| Output::Text(String::from_utf8_lossy(&bytes).into_owned());
-    let answer = match operation.verb {
-        Verb::Read => machine.open(&path, true, false).and_then(|handle| machine.read(&handle)).map(text),
-        Verb::Link => machine.readlink(&path).map(text),
-        Verb::List => machine.list(&path).map(|entries| {
-            let mut entries: Vec<Entry> = entries.into_iter().filter_map(entry).collect();
-            entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-            Output::Entries(entries)
-        }),
-        Verb::Look => world.nodes[node].store(&operation.path, None).map(Output::Store),
-        Verb::OpenToRead => world.nodes[node].store(&operation.path, Some(false)).map(Output::Store),
-        Verb::OpenToWrite => world.nodes[node].store(&operation.path, Some(true)).map(Output::Store),
-        Verb::Write => {
-            world.writes += 1;
-            there.writes += 1;
-            let data = format!("{}\n", operation.data.as_deref().unwrap_or_default());
-            let written = match machine.open(&path, false, true) {
-                Ok(handle) => machine.write(&handle, data.as_bytes()),
-                Err(errno) => Written::Done(Err(errno)),
-            };
-            world.written(node, writer, &String::from_utf8_lossy(&path), data.trim_end());
-            match written {
-                Written::Done(result) => result.map(|_| Output::Written),
-                Written::Waiting(ticket) => {
-                    if let Some(writer) = writer {
-                        world.nodes[node].waiting.push((writer.id, ticket));
-                    }
-                    return Answer::Later(ticket);
-                }
-            }
-        }
-    };
-    Answer::Now(answer.map_err(io::Error::from))
-}
-
-fn entry((name, kind): (Vec<u8>, Kind)) -> Option<Entry> {
-    let kind = match kind {
-        Kind::Dir => EntryKind::Dir,
-        Kind::Link => EntryKind::Link,
-        Kind::File => EntryKind::File,
-    };
-    Some(Entry { name: String::from_utf8(name).ok()?, kind })
-}
-
-/// An operation that was answered at once.
-#[derive(Debug)]
-struct Answered(Option<io::Result<Output>>);
-
-impl Answered {
-    fn now(answer: io::Result<Output>) -> Box<dyn Pending> {
-        Box::new(Self(Some(answer)))
-    }
-}
-
-impl Pending for Answered {
-    fn answer(&mut self, _: Duration) -> Option<io::Result<Output>> {
-        self.0.take()
-    }
-}
-
-/// An operation that sleeps in the kernel.
-struct InKernel {
-    stage: Arc<Stage>,
-    task: TaskId,
-    node: usize,
-    wait: Wait,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Wait {
-    For(Ticket),
-    Forever,
-}
-
-impl std::fmt::Debug for InKernel {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("InKernel").field("wait", &self.wait).finish_non_exhaustive()
-    }
-}
-
-impl Pending for InKernel {
-    fn answer(&mut self, time: Duration) -> Option<io::Result<Output>> {
-        let poll = |wait| match wait {
-            Wait::Forever => None,
-            Wait::For(ticket) => {
-                let mut state = self.stage.lock();
-                let now = state.world.uptime(self.node);
-                let machine = &mut state.world.nodes[self.node].machine;
-                machine.advance(now);
-                machine.poll(ticket)
-            }
-        };
-        let mut answer = poll(self.wait);
-        if answer.is_none() {
-            self.stage.sleep(self.task, time);
-            answer = poll(self.wait);
-        }
-        answer.map(|result: Result<usize, Errno>| result.map(|_| Output::Written).map_err(io::Error::from))
     }
 }

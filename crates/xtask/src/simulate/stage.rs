@@ -21,7 +21,8 @@ use super::coverage::{Coverage, Kind};
 use super::faults::Fault;
 use super::outside::Outside;
 use super::real::{Call, Tape};
-use super::world::World;
+pub(super) use super::task::{Aim, Outcome, Task, Writer};
+use super::world::{NODES, World};
 
 /// One action under way.
 pub(super) type TaskId = u32;
@@ -47,74 +48,6 @@ pub(super) struct State {
     pub(super) begun: Vec<(Kind, usize)>,
     /// Every action with all that it met, for the real binaries.
     pub(super) tape: Option<Tape>,
-}
-
-/// Something goes wrong in one certain action.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Aim {
-    pub(super) kind: Kind,
-    pub(super) node: usize,
-    /// How many actions of this kind come before it on this node.
-    pub(super) before: usize,
-    /// The operation that it meets, from 1.
-    pub(super) operation: u32,
-    pub(super) fault: Fault,
-}
-
-/// An action, as far as the simulation is concerned.
-pub(super) struct Task {
-    pub(super) node: usize,
-    /// Which resource and action, for the history.
-    pub(super) label: String,
-    pub(super) action: Action,
-    kind: Kind,
-    /// It has got the turn. One for each, because whoever wakes up in vain costs more than the action.
-    got: Arc<Condvar>,
-    /// It does nothing before this time.
-    wake: Duration,
-    /// When it is killed.
-    pub(super) end: Duration,
-    /// It is to die at the next opportunity.
-    pub(super) killed: bool,
-    pub(super) cancelled: Arc<AtomicBool>,
-    /// Operations on kernel files so far.
-    pub(super) operations: u32,
-    /// Something went wrong in it.
-    pub(super) faulted: bool,
-    /// When it began.
-    pub(super) begun: Duration,
-    /// What goes wrong in it, and at which operation.
-    pub(super) fault: Option<(u32, Fault)>,
-    /// What it was called with and met, for the real binary.
-    call: Option<Box<Call>>,
-    pub(super) outcome: Option<Outcome>,
-}
-
-/// How an action ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Outcome {
-    /// Its exit code; `None`: it was killed.
-    pub(super) exit: Option<u8>,
-    /// Its exit reason.
-    pub(super) reason: String,
-    /// It panicked.
-    pub(super) panicked: bool,
-}
-
-/// What invariants ask of the action that writes.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Writer {
-    pub(super) id: TaskId,
-    pub(super) action: Action,
-    pub(super) begun: Duration,
-    pub(super) end: Duration,
-    pub(super) faulted: bool,
-}
-
-impl Task {
-    pub(super) fn writer(&self, id: TaskId) -> Writer {
-        Writer { id, action: self.action, begun: self.begun, end: self.end, faulted: self.faulted }
-    }
 }
 
 /// What a killed action unwinds with.
@@ -174,6 +107,9 @@ impl Stage {
     ) -> TaskId {
         let env = Env::from_pairs(pairs.iter().map(|(name, value)| (name, value)));
         let timeout = env.timeout();
+        let promoted = env.meta("notify_promote_uname").unwrap_or_default();
+        let moves = action == Action::Demote && promoted.split_whitespace().any(|name| name != NODES[node]);
+        let thorough = action == Action::Monitor && env.check_level() == 10;
         let cancelled = Arc::new(AtomicBool::new(false));
         let mut state = self.lock();
         let id = state.next;
@@ -199,6 +135,8 @@ impl Stage {
                 operations: 0,
                 faulted: false,
                 begun: now,
+                moves,
+                thorough,
                 fault,
                 call,
                 outcome: None,
@@ -348,7 +286,9 @@ impl Stage {
     /// All machines stand still, and with them the time-outs of actions.
     pub(super) fn pause(&self, time: Duration) {
         let mut state = self.lock();
-        state.tasks.values_mut().for_each(|task| task.end += time);
+        for task in state.tasks.values_mut() {
+            (task.begun, task.end) = (task.begun + time, task.end + time);
+        }
         let until = state.world.now + time;
         state.world.advance(until);
     }

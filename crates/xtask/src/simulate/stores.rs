@@ -31,6 +31,8 @@ pub(super) struct Store {
     /// The minor number of a disk; a file has none.
     pub(super) minor: Option<usize>,
     pub(super) size: u64,
+    /// Bytes of a block, as a power of two.
+    pub(super) shift: u32,
 }
 
 impl Store {
@@ -41,6 +43,7 @@ impl Store {
             kind: if self.minor.is_some() { EntryKind::Block } else { EntryKind::Regular },
             number: self.minor.map(|minor| format!("{MAJOR}:{minor}")),
             size: Some(self.size),
+            logical_block: self.minor.map(|_| 1 << self.shift),
             drbd: (layer == Layer::Drbd).then_some(DrbdRole::Secondary),
             present: Some(layer != Layer::Volumes),
             ..FileEntry::default()
@@ -145,9 +148,12 @@ impl Host for Disks {
 }
 
 impl World {
-    /// What lies below the stores of a group, from the next boot on.
-    pub(super) fn lay(&mut self, group: &str, layer: Layer) {
+    /// What lies below the stores of a group, from the next boot on; `large`: its disks have blocks of 4096 bytes.
+    pub(super) fn lay(&mut self, group: &str, layer: Layer, large: bool) {
         self.layers.insert(group.to_owned(), layer);
+        for store in self.stores.iter_mut().filter(|store| large && store.group == group && store.minor.is_some()) {
+            store.shift = 12;
+        }
         for (store, node) in self
             .stores
             .iter()
@@ -162,12 +168,15 @@ impl World {
     pub(super) fn device(&self, group: &str, n: usize, lun: usize) -> String {
         let layer = self.layer(group);
         let store = match (n, group) {
-            // One of the groups has files, and a device without any store.
-            (1, "blue") if layer == Layer::Shared => format!("handler=vdisk_fileio,filename=/srv/{group}"),
+            // One of the groups has a device without any store.
+            (1, _) if layer == Layer::Shared && self.files => format!("handler=vdisk_fileio,filename=/srv/{group}"),
             (2, "blue") => "handler=vdisk_nullio".to_owned(),
             _ => format!("handler=vdisk_blockio,filename={}", disk_of(group, n)),
         };
-        let absent = if layer == Layer::Volumes && store.contains("blockio") { ",absent_in_standby=1" } else { "" };
+        let absent = layer == Layer::Volumes && store.contains("blockio");
+        let shift = self.stores.iter().find(|store| store.group == group).map_or(9, |store| store.shift);
+        // Of a disk that is not there nobody can see how large its blocks are.
+        let absent = if absent { format!(",absent_in_standby=1,blocksize={}", 1 << shift) } else { String::new() };
         format!("virtname=lu{n},{store},export0=esx1:{lun},export1=esx2:{lun}{absent}")
     }
 
@@ -221,6 +230,7 @@ impl World {
                     present: (self.layer(&store.group) != Layer::Volumes).then_some(true),
                     open_error: Some("none".to_owned()),
                     health: Some(StoreHealth::Good),
+                    size: Some(store.size),
                     ..StoreChange::default()
                 };
                 self.change_store(node, &path, &healthy);

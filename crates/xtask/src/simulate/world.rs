@@ -72,6 +72,8 @@ pub(super) struct World {
     pub(super) stores: Vec<Store>,
     /// The last number that was acknowledged, by store and block.
     pub(super) acknowledged: BTreeMap<(String, u64), u64>,
+    /// The groups have files beside their disks.
+    pub(super) files: bool,
     /// The lock manager of the cluster.
     pub(super) dlm: LockManager,
     /// Something is configured that an action must refuse.
@@ -121,6 +123,7 @@ impl World {
             layers: BTreeMap::new(),
             stores: groups.iter().enumerate().flat_map(|(place, group)| stores_of(place, group)).collect(),
             acknowledged: BTreeMap::new(),
+            files: false,
             dlm: LockManager::default(),
             misconfigured: false,
             owes_reload: false,
@@ -162,7 +165,8 @@ impl World {
                 broken: Vec::new(),
                 writes: 0,
                 faulted: Duration::ZERO,
-                states: BTreeMap::new(),
+                left: Duration::ZERO,
+                told: BTreeMap::new(),
                 commands: Vec::new(),
             });
             world.boot(node);
@@ -257,14 +261,14 @@ impl World {
 
     /// Whether there is a reason for an action to fail on this node that began at `begun`, beside what went wrong in it.
     pub(super) fn has_cause(&self, node: usize, begun: Duration) -> bool {
+        let hangs = self.nodes[node].commands.iter().any(|command| command.hangs);
+        self.misconfigured || self.hampered(node, begun) || hangs
+    }
+
+    /// Whether something about the node itself is not as it should be.
+    pub(super) fn hampered(&self, node: usize, begun: Duration) -> bool {
         let node = &self.nodes[node];
-        self.misconfigured
-            || node.full.is_some()
-            || node.slow
-            || !node.broken.is_empty()
-            || !node.sick.is_empty()
-            || begun <= node.faulted
-            || node.commands.iter().any(|command| command.hangs)
+        node.full.is_some() || !node.broken.is_empty() || !node.sick.is_empty() || begun < node.faulted
     }
 
     /// A program of the cluster, run on a node.
@@ -301,7 +305,7 @@ pub(super) fn disk_of(group: &str, n: usize) -> String {
 
 /// The disks of a group, and a file.
 fn stores_of(place: usize, group: &str) -> Vec<Store> {
-    let store = |path, minor| Store { path, group: group.to_owned(), minor, size: 1 << 30 };
+    let store = |path, minor| Store { path, group: group.to_owned(), minor, size: 1 << 30, shift: 9 };
     let disks = (0..DISKS).map(|n| store(disk_of(group, n), Some(DISKS * place + n)));
     disks.chain([store(format!("/srv/{group}"), None)]).collect()
 }

@@ -162,8 +162,9 @@ impl Cluster {
         self.aborted = true;
     }
 
-    /// Somebody runs an action from a shell, or ocf-tester does: nobody says anything of a transition, or of the node.
-    pub(in crate::simulate) fn by_hand(&mut self, r: usize, node: usize, action: Action) {
+    /// Somebody runs an action from a shell, or ocf-tester does: nobody says anything of a transition, or of the node. `aside`: nobody waits
+    /// for it either.
+    pub(in crate::simulate) fn by_hand(&mut self, r: usize, node: usize, action: Action, aside: bool) {
         if !self.members().contains(&node) {
             return;
         }
@@ -187,7 +188,12 @@ impl Cluster {
         let label = format!("{} {action} by hand", resource.id);
         let agent = resource.agent().0;
         self.stage.lock().world.count(format!("by hand {action}"));
-        let begun = vec![(r, node, self.stage.begin(node, agent, action, label, env))];
+        let id = self.stage.begin(node, agent, action, label, env);
+        if aside {
+            self.aside.insert(id, (r, node));
+            return;
+        }
+        let begun = vec![(r, node, id)];
         let failed = self.wait(begun).iter().any(|(.., outcome)| outcome.exit != Some(0));
         // What was stopped by half still looks like running; whoever did that starts it again.
         self.resources[r].instances[node].restart |= action == Action::Stop && failed;

@@ -9,6 +9,7 @@ use scst_core::ocf::action::Action;
 use scst_core::ocf::run::Agent;
 
 use super::{Cluster, Extra, Lists, Resource};
+use crate::simulate::ended::Around;
 use crate::simulate::shell::Shell;
 use crate::simulate::stage::{Outcome, Task, TaskId};
 #[cfg(test)]
@@ -63,7 +64,8 @@ impl Cluster {
             }
         }
         env.extend(extra);
-        let mut env: Extra = env.into_iter().map(|(name, value)| (format!("OCF_RESKEY_{name}"), value)).collect();
+        let named = |name: String| if name.starts_with("OCF_") { name } else { format!("OCF_RESKEY_{name}") };
+        let mut env: Extra = env.into_iter().map(|(name, value)| (named(name), value)).collect();
         env.push(("OCF_RESOURCE_INSTANCE".to_owned(), resource.id.clone()));
         env.push(("OCF_RESOURCE_TYPE".to_owned(), kind.to_owned()));
         let key = (resource.id.clone(), node);
@@ -89,19 +91,24 @@ impl Cluster {
     }
 
     /// Waits until these actions have ended.
-    pub(super) fn wait(&mut self, begun: Vec<(usize, usize, TaskId)>) -> Vec<(usize, usize, Outcome)> {
+    pub(in crate::simulate) fn wait(&mut self, begun: Vec<(usize, usize, TaskId)>) -> Vec<(usize, usize, Outcome)> {
         let mut open: BTreeMap<TaskId, (usize, usize)> =
             begun.into_iter().map(|(r, node, id)| (id, (r, node))).collect();
         let mut ended = Vec::new();
-        while !open.is_empty() && !self.violated() {
-            for (id, task) in self.stage.run(Duration::MAX) {
-                let Some((r, node)) = open.remove(&id) else { continue };
-                let outcome = self.account(r, node, &task);
-                ended.push((r, node, outcome));
-            }
+        while !self.violated() {
             // A node that lost power takes its actions along.
-            let there: BTreeSet<TaskId> = self.stage.lock().tasks.keys().copied().collect();
-            open.retain(|id, _| there.contains(id));
+            open.retain(|id, _| self.stage.lock().tasks.contains_key(id));
+            if open.is_empty() {
+                break;
+            }
+            for (id, task) in self.stage.run(Duration::MAX) {
+                let aside = self.aside.remove(&id);
+                let Some((r, node)) = aside.or_else(|| open.remove(&id)) else { continue };
+                let outcome = self.account(r, node, &task);
+                if aside.is_none() {
+                    ended.push((r, node, outcome));
+                }
+            }
         }
         ended
     }
@@ -111,8 +118,10 @@ impl Cluster {
         let outcome = task.outcome.clone().expect("it has ended");
         let mut state = self.stage.lock();
         let group = self.resources[r].group.as_deref();
+        let exports = group.map(|group| self.exports(group)).unwrap_or_default();
         let alone = !state.tasks.values().any(|other| other.node == node);
-        state.world.ended(node, group, task, &outcome, alone);
+        let beside = self.aside.values().any(|of| *of == (r, node));
+        state.world.ended(node, group, task, &outcome, &Around { alone, beside, exports });
         outcome
     }
 }

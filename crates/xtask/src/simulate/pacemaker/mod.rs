@@ -13,118 +13,21 @@ mod administrator;
 mod calls;
 mod operations;
 mod partition;
+mod resource;
 mod scheduler;
 mod transition;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
 use scst_core::ocf::action::Action;
 
-use super::stage::Stage;
+pub(super) use self::resource::{Export, Instance, Lower, Resource, Role};
+use self::resource::{Lists, Plan};
+use super::stage::{Stage, TaskId};
 use super::stores::Layer;
-
-/// What the cluster believes of an instance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
-    /// Nothing: it must be probed.
-    Unknown,
-    Stopped,
-    Unpromoted,
-    Promoted,
-}
-
-/// One instance of a clone, as the cluster believes it.
-#[derive(Debug, Clone)]
-#[expect(clippy::struct_excessive_bools, reason = "Pacemaker's flags of an instance are independent of each other")]
-pub(super) struct Instance {
-    pub(super) role: Role,
-    /// An action of it failed; it is to be recovered.
-    failed: bool,
-    failures: u32,
-    /// It runs with a parameter that has changed and is not reloadable.
-    restart: bool,
-    /// It may not run on this node until somebody cleans up.
-    banned: bool,
-    /// It could not be stopped, and nobody fences: nothing is done to it until somebody cleans up.
-    blocked: bool,
-    /// The parameters that it was started or reloaded with.
-    running: BTreeMap<String, String>,
-    /// A recurring monitor is due.
-    due: Option<Duration>,
-}
-
-impl Instance {
-    fn new() -> Self {
-        Self {
-            role: Role::Unknown,
-            failed: false,
-            failures: 0,
-            restart: false,
-            banned: false,
-            blocked: false,
-            running: BTreeMap::new(),
-            due: None,
-        }
-    }
-
-    fn active(&self) -> bool {
-        matches!(self.role, Role::Unpromoted | Role::Promoted)
-    }
-}
-
-/// One clone.
-#[derive(Debug, Clone)]
-pub(super) struct Resource {
-    pub(super) id: String,
-    /// The device group; none: it is the ports' resource.
-    pub(super) group: Option<String>,
-    pub(super) params: BTreeMap<String, String>,
-    /// The parameters as they were at first.
-    right: BTreeMap<String, String>,
-    pub(super) instances: Vec<Instance>,
-    /// Where it should be promoted, if somebody said so.
-    pub(super) preferred: Option<usize>,
-    /// What its stores stand on, where that is a resource of the cluster.
-    pub(super) lower: Option<Lower>,
-}
-
-/// A promotable DRBD resource, or a volume group, which the promoted role of a group needs and follows.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Lower {
-    /// Where it is primary, or activated.
-    pub(super) at: Option<usize>,
-    /// Where it should be, if somebody said so.
-    pub(super) preferred: Option<usize>,
-}
-
-/// The lists of a transition, as sets of nodes.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Lists {
-    active: BTreeSet<usize>,
-    promoted: BTreeSet<usize>,
-    start: BTreeSet<usize>,
-    stop: BTreeSet<usize>,
-    promote: BTreeSet<usize>,
-    demote: BTreeSet<usize>,
-}
-
-/// What one transition does to a resource.
-#[derive(Debug, Clone, Default)]
-struct Plan {
-    lists: Lists,
-    reload: BTreeSet<usize>,
-    /// What lies below goes from a node to another.
-    lower: Option<(Option<usize>, Option<usize>)>,
-}
-
-impl Plan {
-    fn is_empty(&self) -> bool {
-        let Lists { start, stop, promote, demote, .. } = &self.lists;
-        self.lower.is_none() && [start, stop, promote, demote, &self.reload].iter().all(|set| set.is_empty())
-    }
-}
 
 /// The cluster.
 #[expect(clippy::struct_excessive_bools, reason = "each is set and taken back by itself")]
@@ -141,6 +44,14 @@ pub(super) struct Cluster {
     pub(super) maintenance: bool,
     /// Something may happen between two actions of a transition.
     pub(super) eventful: bool,
+    /// One recurring monitor in so many is of level 10; none: it is never run.
+    pub(super) thorough: Option<usize>,
+    /// Somebody thinks again after so many steps of a transition, and prefers this node for the resource.
+    pub(super) second_thoughts: Option<(usize, usize, Option<usize>)>,
+    /// Actions by hand that nobody waits for.
+    pub(super) aside: BTreeMap<TaskId, (usize, usize)>,
+    /// What happens most in this history.
+    pub(super) focus: [usize; 3],
     /// What was done last on each node, to count pairs of actions.
     last: BTreeMap<(String, usize), Action>,
     /// The same without notifications.
@@ -170,6 +81,8 @@ impl Cluster {
             text(&[("initiators", "esx1=50:01:43:80:03:b0:23:34;esx2=50:01:43:80:03:b0:23:35")]),
         )];
         for (number, group) in groups.iter().enumerate() {
+            let (clone, id) = (format!("ms_res_{group}"), format!("res_{group}"));
+            stage.lock().world.cib.add_promotable(&clone, &id, "ocf:onesty:scst_aluadg").expect("a CIB");
             let device = |n| stage.lock().world.device(group, n, 4 * number + n);
             let params = text(&[
                 ("groupname", group),
@@ -178,7 +91,7 @@ impl Cluster {
                 ("device0", &device(0)),
                 ("device1", &device(1)),
             ]);
-            resources.push(resource(&format!("res_{group}"), Some(group), params));
+            resources.push(resource(&id, Some(group), params));
         }
         Self {
             stage,
@@ -189,6 +102,10 @@ impl Cluster {
             aborted: false,
             maintenance: false,
             eventful: false,
+            thorough: None,
+            second_thoughts: None,
+            aside: BTreeMap::new(),
+            focus: [0; 3],
             last: BTreeMap::new(),
             acted: BTreeMap::new(),
         }
@@ -200,6 +117,7 @@ impl Cluster {
             stage: self.stage.fork(),
             resources: self.resources.clone(),
             acted: self.acted.clone(),
+            aside: BTreeMap::new(),
             standby: self.standby.clone(),
             lost: self.lost.clone(),
             last: self.last.clone(),
@@ -207,18 +125,34 @@ impl Cluster {
         }
     }
 
+    /// The same for clusters in equal states: kernels, files of the agents, belief and configuration. Times do not count.
+    pub(super) fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        let mut resources = self.resources.clone();
+        for (r, resource) in resources.iter_mut().enumerate() {
+            resource.instances.iter_mut().for_each(|instance| instance.due = None);
+            self.scores(r).hash(&mut hasher);
+        }
+        format!("{resources:?} {:?} {:?} {}", self.standby, self.lost, self.maintenance).hash(&mut hasher);
+        for node in &mut self.stage.lock().world.nodes {
+            node.fingerprint().hash(&mut hasher);
+        }
+        hasher.finish()
+    }
+
     pub(super) fn role(&self, group: &str, node: usize) -> Role {
         let resource = self.resources.iter().find(|resource| resource.group.as_deref() == Some(group));
         resource.map_or(Role::Unknown, |resource| resource.instances[node].role)
     }
 
-    /// The devices of a group that are configured, with their LUNs for the hosts of `esx1`.
-    pub(super) fn exports(&self, group: &str) -> Vec<(String, u32)> {
+    /// The devices of a group that are configured, as the hosts of `esx1` see them.
+    pub(super) fn exports(&self, group: &str) -> Vec<Export> {
         let resource = self.resources.iter().find(|resource| resource.group.as_deref() == Some(group));
         let devices = resource.into_iter().flat_map(|resource| &resource.params);
         let export = |text: &String| {
             let value = |key: &str| text.split(',').find_map(|pair| pair.strip_prefix(key)).map(str::to_owned);
-            Some((format!("{group}_{}", value("virtname=")?), value("export0=esx1:")?.parse().ok()?))
+            let device = format!("{group}_{}", value("virtname=")?);
+            Some(Export { device, lun: value("export0=esx1:")?.parse().ok()?, store: value("filename=") })
         };
         devices.filter(|(name, _)| name.starts_with("device")).filter_map(|(_, text)| export(text)).collect()
     }
@@ -250,11 +184,26 @@ impl Cluster {
         self.stage.lock().world.violated("the cluster does not come to rest".to_owned());
     }
 
+    /// Time passes until then, and nothing but what somebody does by hand goes on.
+    fn until(&mut self, end: Duration) {
+        while !self.violated() {
+            let ended = self.stage.run(end);
+            if ended.is_empty() {
+                return;
+            }
+            for (id, task) in ended {
+                if let Some((r, node)) = self.aside.remove(&id) {
+                    self.account(r, node, &task);
+                }
+            }
+        }
+    }
+
     /// Time passes, with the recurring monitors.
     pub(super) fn pass(&mut self, time: Duration) {
         let end = self.stage.lock().world.now + time;
         if self.maintenance {
-            return self.stage.lock().world.advance(end);
+            return self.until(end);
         }
         while !self.violated() {
             let now = self.stage.lock().world.now;
@@ -273,10 +222,9 @@ impl Cluster {
                 .filter(|(_, node, _)| members.contains(node))
                 .collect();
             let Some(next) = due.iter().map(|(.., due)| *due).min().filter(|next| *next <= end) else {
-                self.stage.lock().world.advance(end);
-                return;
+                return self.until(end);
             };
-            self.stage.lock().world.advance(next.max(now));
+            self.until(next.max(now));
             let now: Vec<(usize, usize)> =
                 due.iter().filter(|(.., due)| *due <= next).map(|(r, node, _)| (*r, *node)).collect();
             self.monitors(&now);

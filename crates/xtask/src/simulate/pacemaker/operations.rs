@@ -10,6 +10,9 @@ use super::{Cluster, Instance, Lists, Role};
 use crate::simulate::stage::Outcome;
 use crate::simulate::world::NODES;
 
+/// After so many failures an instance does not run on the node any more (`migration-threshold`).
+const THRESHOLD: u32 = 3;
+
 impl Cluster {
     pub(super) fn probe(&mut self, probes: &[(usize, usize)]) {
         let mut begun = Vec::new();
@@ -48,7 +51,12 @@ impl Cluster {
         for (r, node) in instances.iter().filter(|(_, node)| members.contains(node)) {
             let promoted = self.resources[*r].instances[*node].role == Role::Promoted;
             let interval = if promoted { 10 } else { 11 };
-            let extra = vec![("CRM_meta_interval".to_owned(), (interval * 1000).to_string())];
+            let mut extra = vec![("CRM_meta_interval".to_owned(), (interval * 1000).to_string())];
+            let of = &self.resources[*r];
+            let compares = of.group.is_some() && of.instances[*node].running == of.params;
+            if compares && self.thorough.is_some_and(|times| self.stage.lock().world.lot.once_in(times)) {
+                extra.push(("OCF_CHECK_LEVEL".to_owned(), "10".to_owned()));
+            }
             begun.push((*r, *node, self.begin(*r, *node, Action::Monitor, &Lists::default(), extra)));
             let now = self.stage.lock().world.now;
             self.resources[*r].instances[*node].due = Some(now + Duration::from_secs(interval));
@@ -67,9 +75,24 @@ impl Cluster {
                 _ => {
                     instance.failed = true;
                     instance.failures += 1;
+                    instance.banned |= instance.failures >= THRESHOLD;
                     self.aborted = true;
                 }
             }
+        }
+    }
+
+    /// At rest a monitor of level 10 finds nothing to say, once what it found has been recovered: a file that has grown under a standby has its
+    /// new size after a restart.
+    pub(in crate::simulate) fn compare(&mut self) {
+        self.thorough = Some(1);
+        for last in [false, true] {
+            let all = (1..self.resources.len()).flat_map(|r| self.members().into_iter().map(move |node| (r, node)));
+            self.monitors(&all.collect::<Vec<_>>());
+            if last && self.resources.iter().any(|resource| resource.instances.iter().any(|one| one.failed)) {
+                self.stage.lock().world.violated("at rest a monitor of level 10 fails".to_owned());
+            }
+            self.settle();
         }
     }
 
@@ -146,7 +169,7 @@ impl Cluster {
                 }
                 _ => {}
             }
-            if self.resources[r].instances[node].failures >= 3 {
+            if self.resources[r].instances[node].failures >= THRESHOLD {
                 self.resources[r].instances[node].banned = true;
             }
         }

@@ -11,6 +11,14 @@ use crate::simulate::world::NODES;
 impl Cluster {
     /// Whether the transition goes on; something may happen meanwhile.
     fn goes_on(&mut self) -> bool {
+        match self.second_thoughts.take() {
+            Some((0, r, node)) => {
+                self.stage.lock().world.disturbed = true;
+                self.prefer(r, node);
+            }
+            Some((steps, r, node)) => self.second_thoughts = Some((steps - 1, r, node)),
+            None => {}
+        }
         if self.eventful {
             events::between(self);
         }

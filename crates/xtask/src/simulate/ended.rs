@@ -1,0 +1,222 @@
+//! What must hold when an action has ended: it told the truth, had a cause if it failed, and left nothing that must not be.
+
+use std::time::Duration;
+
+use scst_core::ocf::action::Action;
+use scst_sim::model::{FileKind, Host as _, HostFile, ScstVersion};
+
+use super::pacemaker::Export;
+use super::stage::{Outcome, Task};
+use super::world::{FOREIGN, NODES, World, port};
+
+/// Every node waits for a notification: so long it takes at most, unless it takes its node out of service.
+const NOTIFY: Duration = Duration::from_secs(6);
+
+/// What invariants ask about the end of an action beside the action itself.
+pub(super) struct Around {
+    /// No other action is under way on this node.
+    pub(super) alone: bool,
+    /// Somebody runs another action of the instance by hand, which holds it up.
+    pub(super) beside: bool,
+    /// The devices that are configured.
+    pub(super) exports: Vec<Export>,
+}
+
+impl World {
+    /// An action has ended: it told the truth, and left nothing that must not be.
+    pub(super) fn ended(&mut self, node: usize, group: Option<&str>, task: &Task, outcome: &Outcome, around: &Around) {
+        let exit = outcome.exit.map_or_else(|| "killed".to_owned(), |code| code.to_string());
+        let reason = if outcome.reason.is_empty() { String::new() } else { format!(" ({})", outcome.reason) };
+        let name = NODES[node];
+        self.happened(format!("  {name} {} -> {exit}{reason}", task.label));
+        if outcome.panicked {
+            self.violated(format!("{} on {name} panicked: {}", task.label, outcome.reason));
+        }
+        if task.faulted {
+            self.unheard |= task.action == Action::Notify;
+            self.untold |= task.action == Action::Notify;
+            self.nodes[node].faulted = self.now;
+        }
+        if self.nodes[node].shell {
+            return;
+        }
+        self.has_reason_to_fail(node, group, task, outcome, around);
+        self.foreign_untouched();
+        self.kernel_well(node);
+        let (Some(group), Some(exit)) = (group, outcome.exit) else { return };
+        let unhurt = !task.faulted && self.lasting(node).is_none() && !self.hampered(node, self.now);
+        let took = self.now.saturating_sub(task.begun);
+        let undisturbed = unhurt && !self.has_cause(node, self.now) && around.alone;
+        match task.action {
+            Action::Monitor => self.monitored(node, group, exit),
+            Action::Stop if exit == 0 => self.stopped(node, group),
+            Action::Stop if !task.faulted => self.names_what_is_left(node, group, &outcome.reason),
+            Action::Demote if exit == 0 && unhurt => self.demoted(node, group, task.moves, &around.exports),
+            Action::Notify
+                if unhurt && !self.nodes[node].slow && self.nodes[node].left < task.begun && took > NOTIFY =>
+            {
+                self.violated(format!("{} on {name} takes {took:?}", task.label));
+            }
+            _ => {}
+        }
+        let succeeded = matches!(task.action, Action::Start | Action::Promote | Action::Demote | Action::Reload);
+        if succeeded && exit == 0 && undisturbed {
+            self.unblocked(node, group);
+        }
+        let (promoted, serves) =
+            (task.action == Action::Promote, matches!((task.thorough, exit), (true, 8)) && !self.misconfigured);
+        let hangs = self.nodes[node].commands.iter().any(|command| command.hangs);
+        // What an action that failed has given to a slow kernel may still come.
+        let unhurt = unhurt && !hangs && !self.nodes[node].slow;
+        if (exit == 0 && (promoted || task.action == Action::Start) && unhurt) || serves {
+            self.complete(node, group, promoted || serves, &around.exports, &task.label);
+        }
+        self.none_shrinks(node, group, promoted && exit == 0);
+    }
+
+    /// No action fails, and so nobody is fenced, without a cause. Nothing went wrong for monitors either where nothing was changed.
+    fn has_reason_to_fail(
+        &mut self,
+        node: usize,
+        group: Option<&str>,
+        task: &Task,
+        outcome: &Outcome,
+        around: &Around,
+    ) {
+        let monitor = task.action == Action::Monitor;
+        let well = if monitor { matches!(outcome.exit, Some(0 | 7 | 8)) } else { outcome.exit == Some(0) };
+        // Commands that do not end are no reason for a reload to fail that takes nothing from hosts.
+        let luns = group.map(|group| self.luns(node, group)).unwrap_or_default();
+        let kept = around.exports.iter().all(|export| luns.contains(&(export.lun, export.device.clone())));
+        let cause = if task.action == Action::Reload && kept {
+            self.misconfigured || self.hampered(node, task.begun)
+        } else {
+            self.has_cause(node, task.begun) || (monitor && self.disturbed)
+        };
+        // There may be no time for it beside what is slow.
+        let short = self.nodes[node].slow && task.end.saturating_sub(task.begun) <= Duration::from_mins(1);
+        let stopped = outcome.exit == Some(7) && group.is_none_or(|group| self.left(node, group).is_empty());
+        if !well && !cause && !short && !stopped && !task.faulted && !task.by_hand() && !around.beside {
+            self.violated(format!("{} on {} failed without a cause: {}", task.label, NODES[node], outcome.reason));
+        }
+    }
+
+    /// The kernel has not crashed, and was asked nothing that the model does not know.
+    fn kernel_well(&mut self, node: usize) {
+        let machine = &self.nodes[node].machine;
+        let crash = machine.crashed().map(|why| format!("the kernel of {} crashed: {why}", NODES[node]));
+        let unknown = machine.unknowns().first();
+        let unknown = unknown.map(|unknown| format!("{}: {unknown:?} is not known", NODES[node]));
+        if let Some(how) = crash.or(unknown) {
+            self.violated(how);
+        }
+    }
+
+    /// Nothing that does not belong to the cluster has gone.
+    fn foreign_untouched(&mut self) {
+        for node in 0..self.nodes.len() {
+            if !self.nodes[node].powered {
+                continue;
+            }
+            for path in FOREIGN {
+                let path = path.replace("PORT", &port(node, 0));
+                if !self.exists(node, &path) {
+                    self.violated(format!("{path} of {} was not the cluster's, and is gone", NODES[node]));
+                }
+            }
+        }
+    }
+
+    /// A stop that said 0 has left nothing.
+    fn stopped(&mut self, node: usize, group: &str) {
+        let left = self.left(node, group);
+        if !left.is_empty() && !self.shell {
+            self.violated(format!("stop of {group} on {} said 0 and left {left:?}", NODES[node]));
+        }
+    }
+
+    /// A stop that failed has left something, and names it.
+    fn names_what_is_left(&mut self, node: usize, group: &str, reason: &str) {
+        let left = self.left(node, group);
+        // LUNs that are being removed are not seen any more while commands keep them.
+        if left.is_empty() || !(reason.starts_with("LUN ") || left.iter().any(|name| reason.contains(name))) {
+            self.violated(format!("stop of {group} on {} failed, left {left:?} and says: {reason}", NODES[node]));
+        }
+    }
+
+    /// A demotion that said 0 has closed every store, and is over unless the group moves.
+    fn demoted(&mut self, node: usize, group: &str, moves: bool, exports: &[Export]) {
+        let there = &self.nodes[node];
+        let open = |path: &str| {
+            let file = there.disks.file(path.as_bytes());
+            // Up to 3.7 files do not follow the state, nor can they be closed.
+            let closes = |file: &HostFile| file.kind == FileKind::Block || self.version != ScstVersion::V3_7;
+            file.is_ok_and(|file| closes(&file) && there.machine.holds_open(&file.identity))
+        };
+        let open = exports.iter().filter_map(|export| export.store.as_ref()).find(|path| open(path));
+        let open = open.map(|path| format!("{path} is open"));
+        let between = !moves && self.state(node, group, node).as_deref() == Some("transitioning");
+        if let Some(how) = open.or(between.then(|| "the state is transitioning".to_owned())) {
+            self.violated(format!("demote of {group} on {} said 0 and {how}", NODES[node]));
+        }
+    }
+
+    /// Whoever serves has everything that is configured, and tells hosts what the stores are; others have the sizes for the day when they serve.
+    fn complete(&mut self, node: usize, group: &str, serves: bool, exports: &[Export], who: &str) {
+        let luns = self.luns(node, group);
+        // Whoever stops ports by hand takes the LUNs of all groups away.
+        let ports = self.exists(node, &format!("targets/qla2x00t/{}/ini_groups/esx1", port(node, 0)));
+        for Export { device, lun, store } in exports {
+            let mut wrong = None;
+            if serves && ports && !self.misconfigured && !luns.contains(&(*lun, device.clone())) {
+                wrong = Some(format!("is not LUN {lun}"));
+            }
+            let number = |text: Option<String>| text.and_then(|text| text.parse::<u64>().ok());
+            let size = number(self.value(node, &format!("devices/{device}/size")));
+            let block = number(self.value(node, &format!("devices/{device}/blocksize")));
+            let file = store.as_ref().map(|store| (store, self.nodes[node].disks.file(store.as_bytes()).ok()));
+            match file {
+                Some((_, None)) if serves => wrong = Some("has lost its store".to_owned()),
+                Some((path, Some(file))) if size.is_some() && (serves || file.kind == FileKind::Block) => {
+                    if size != Some(file.size) {
+                        wrong = Some(format!("has {size:?} bytes, and {path} {}", file.size));
+                    } else if block.is_some_and(|block| block < file.logical_block.into()) {
+                        wrong = Some(format!("has blocks of {block:?} bytes, and {path} of {}", file.logical_block));
+                    }
+                }
+                _ => {}
+            }
+            if let Some(how) = wrong {
+                self.violated(format!("{who} of {group} on {} is content, and {device} {how}", NODES[node]));
+            }
+        }
+    }
+
+    /// A promotion makes no disk smaller than this node's kernel has told.
+    fn none_shrinks(&mut self, node: usize, group: &str, promotes: bool) {
+        for device in self.left(node, group) {
+            let size = self.value(node, &format!("devices/{device}/size")).and_then(|size| size.parse().ok());
+            let told = self.nodes[node].told.get(&device).copied();
+            if promotes && size < told {
+                let name = NODES[node];
+                self.violated(format!("promote on {name} makes {device} smaller: {told:?} bytes before, now {size:?}"));
+            }
+            size.map(|size: u64| self.nodes[node].told.insert(device, size));
+        }
+    }
+
+    /// What a monitor answered is true.
+    fn monitored(&mut self, node: usize, group: &str, exit: u8) {
+        let state = self.state(node, group, node);
+        let fits = match exit {
+            8 | 9 => state.as_deref() == Some("active"),
+            0 => matches!(state.as_deref(), Some("standby" | "unavailable" | "transitioning")),
+            7 => state.is_none(),
+            _ => true,
+        };
+        if !fits {
+            let state = state.unwrap_or_else(|| "none".to_owned());
+            self.violated(format!("monitor of {group} on {} answers {exit}, the state is {state}", NODES[node]));
+        }
+    }
+}

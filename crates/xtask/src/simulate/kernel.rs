@@ -1,0 +1,130 @@
+//! One operation of an action on its node's kernel, and waiting for its answer.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use scst_core::error::Verb;
+use scst_core::system::{Entry, EntryKind, Operation, Output, Pending};
+use scst_sim::model::{Kind, Ticket, Written};
+
+use super::stage::{Stage, TaskId, Writer};
+use super::world::World;
+
+pub(super) enum Answer {
+    Now(io::Result<Output>),
+    Later(Ticket),
+}
+
+/// Carries an operation out on the node's kernel; `writer` waits, if somebody must.
+pub(super) fn perform(world: &mut World, node: usize, operation: &Operation, writer: Option<Writer>) -> Answer {
+    let path = operation.path.strip_prefix("/sys").unwrap_or(&operation.path);
+    let path = path.as_os_str().as_encoded_bytes().to_vec();
+    let now = world.uptime(node);
+    let there = &mut world.nodes[node];
+    let machine = &mut there.machine;
+    machine.advance(now);
+    let text = |bytes: Vec<u8>| Output::Text(String::from_utf8_lossy(&bytes).into_owned());
+    let answer = match operation.verb {
+        Verb::Read => machine.open(&path, true, false).and_then(|handle| machine.read(&handle)).map(text),
+        Verb::Link => machine.readlink(&path).map(text),
+        Verb::List => machine.list(&path).map(|entries| {
+            let mut entries: Vec<Entry> = entries.into_iter().filter_map(entry).collect();
+            entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+            Output::Entries(entries)
+        }),
+        Verb::Look => world.nodes[node].store(&operation.path, None).map(Output::Store),
+        Verb::OpenToRead => world.nodes[node].store(&operation.path, Some(false)).map(Output::Store),
+        Verb::OpenToWrite => world.nodes[node].store(&operation.path, Some(true)).map(Output::Store),
+        Verb::Write => {
+            let at = String::from_utf8_lossy(&path).into_owned();
+            let before = at.ends_with("/state").then(|| world.value(node, at.trim_start_matches("kernel/scst_tgt/")));
+            let there = &mut world.nodes[node];
+            let machine = &mut there.machine;
+            world.writes += 1;
+            there.writes += 1;
+            let data = format!("{}\n", operation.data.as_deref().unwrap_or_default());
+            let written = match machine.open(&path, false, true) {
+                Ok(handle) => machine.write(&handle, data.as_bytes()),
+                Err(errno) => Written::Done(Err(errno)),
+            };
+            world.written(node, writer, &at, data.trim_end(), before.flatten().as_deref());
+            match written {
+                Written::Done(result) => result.map(|_| Output::Written),
+                Written::Waiting(ticket) => {
+                    // 0: a process of its own.
+                    world.nodes[node].waiting.push((writer.map_or(0, |writer| writer.id), ticket));
+                    return Answer::Later(ticket);
+                }
+            }
+        }
+    };
+    Answer::Now(answer.map_err(io::Error::from))
+}
+
+fn entry((name, kind): (Vec<u8>, Kind)) -> Option<Entry> {
+    let kind = match kind {
+        Kind::Dir => EntryKind::Dir,
+        Kind::Link => EntryKind::Link,
+        Kind::File => EntryKind::File,
+    };
+    Some(Entry { name: String::from_utf8(name).ok()?, kind })
+}
+
+/// An operation that was answered at once.
+#[derive(Debug)]
+pub(super) struct Answered(Option<io::Result<Output>>);
+
+impl Answered {
+    pub(super) fn now(answer: io::Result<Output>) -> Box<dyn Pending> {
+        Box::new(Self(Some(answer)))
+    }
+}
+
+impl Pending for Answered {
+    fn answer(&mut self, _: Duration) -> Option<io::Result<Output>> {
+        self.0.take()
+    }
+}
+
+/// An operation that sleeps in the kernel.
+pub(super) struct InKernel {
+    pub(super) stage: Arc<Stage>,
+    pub(super) task: TaskId,
+    pub(super) node: usize,
+    pub(super) wait: Wait,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Wait {
+    For(Ticket),
+    Forever,
+}
+
+impl std::fmt::Debug for InKernel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("InKernel").field("wait", &self.wait).finish_non_exhaustive()
+    }
+}
+
+impl Pending for InKernel {
+    fn answer(&mut self, time: Duration) -> Option<io::Result<Output>> {
+        let poll = |wait| match wait {
+            Wait::Forever => None,
+            Wait::For(ticket) => {
+                let mut state = self.stage.lock();
+                let now = state.world.uptime(self.node);
+                let machine = &mut state.world.nodes[self.node].machine;
+                machine.advance(now);
+                machine.poll(ticket)
+            }
+        };
+        let mut answer = poll(self.wait);
+        if answer.is_none() {
+            self.stage.sleep(self.task, time);
+            answer = poll(self.wait);
+        }
+        answer.map(|result: Result<usize, Errno>| result.map(|_| Output::Written).map_err(io::Error::from))
+    }
+}

@@ -1,0 +1,155 @@
+//! What goes wrong while a cluster runs, and what hosts do meanwhile.
+
+use std::time::Duration;
+
+use nix::errno::Errno;
+use scst_core::ocf::action::Action;
+use scst_sim::host::{StoreChange, StoreHealth};
+use scst_sim::model::Slow;
+
+use super::faults::{Fault, Lasting};
+use super::pacemaker::{Cluster, Resource};
+use super::stores::Layer;
+use super::world::NODES;
+
+/// One of the next commands on a node takes its time.
+pub(super) fn slow(cluster: &mut Cluster, node: usize) {
+    let mut state = cluster.stage.lock();
+    let takes = Duration::from_secs(*state.world.lot.one_of(&[1, 10, 20]));
+    state.world.disturbed = true;
+    state.world.untold = true;
+    let path = *state.world.lot.one_of(&["*mgmt", "*/state", "*/handlers/*/mgmt", "*/luns/mgmt"]);
+    state.world.happened(format!("a command to {path} on {} takes {takes:?}", NODES[node]));
+    let slow = Slow {
+        path: path.into(),
+        data: b"*".to_vec(),
+        takes,
+        holds_mutex: takes > Duration::from_secs(5),
+        times: Some(1),
+    };
+    state.world.nodes[node].slow = true;
+    state.world.nodes[node].machine.slow_down(slow);
+}
+
+/// Nothing can be written below a node's `/run` any more, or again.
+pub(super) fn full(cluster: &mut Cluster, node: usize) {
+    let mut state = cluster.stage.lock();
+    let errno = *state.world.lot.one_of(&[Errno::ENOSPC, Errno::EROFS]);
+    state.world.disturbed = true;
+    let there = &mut state.world.nodes[node];
+    there.full = if there.full.is_some() { None } else { Some(errno) };
+    let text = format!("writing below /run of {}: {:?}", NODES[node], there.full);
+    state.world.happened(text);
+}
+
+/// A store goes away on a node and comes back as another disk, does not open, fails, hangs, or has grown on all nodes.
+pub(super) fn store(cluster: &mut Cluster, node: usize) {
+    let mut state = cluster.stage.lock();
+    let world = &mut state.world;
+    let number = world.lot.below(world.stores.len());
+    let (path, group) = (world.stores[number].path.clone(), world.stores[number].group.clone());
+    let plain = StoreChange::default();
+    let away = world.nodes[node].store(path.as_ref(), None).is_err();
+    let change = match world.lot.below(7) {
+        0 | 1 if world.layer(&group) != Layer::Volumes => StoreChange { present: Some(away), ..plain },
+        2 => StoreChange { open_error: Some((*world.lot.one_of(&["EIO", "EBUSY", "none"])).to_owned()), ..plain },
+        3 => StoreChange { health: Some(*world.lot.one_of(&[StoreHealth::Failing, StoreHealth::Good])), ..plain },
+        4 => StoreChange { health: Some(*world.lot.one_of(&[StoreHealth::Hanging, StoreHealth::Good])), ..plain },
+        5 => StoreChange { size: Some(world.stores[number].size - (1 << 20)), ..plain },
+        _ => {
+            world.stores[number].size += 1 << 20;
+            // Whoever grows a store changes the word `reload` next.
+            world.owes_reload = true;
+            StoreChange { size: Some(world.stores[number].size), ..plain }
+        }
+    };
+    let everywhere = change.size == Some(world.stores[number].size);
+    world.disturbed = true;
+    world.untold |= !everywhere;
+    world.count("event of a store".to_owned());
+    world.happened(format!("{path} on {}: {change:?}", if everywhere { "all nodes" } else { NODES[node] }));
+    for of in 0..world.nodes.len() {
+        if world.nodes[of].powered && (everywhere || of == node) {
+            world.change_store(of, &path, &change);
+            if !everywhere {
+                world.nodes[of].sick.insert(path.clone());
+            }
+        }
+    }
+}
+
+/// Something goes wrong on a node for a while.
+pub(super) fn lasting(cluster: &mut Cluster, node: usize) {
+    let mut state = cluster.stage.lock();
+    let errno = *state.world.lot.one_of(&[Errno::EIO, Errno::EBUSY, Errno::ENOMEM]);
+    let text = *state.world.lot.one_of(&["mgmt", "/state", "/block", "/active", "/enabled", "/device_groups/"]);
+    let what = *state.world.lot.one_of(&[
+        Lasting::Writes(text, errno),
+        Lasting::NoAttributes,
+        Lasting::ProgramsFail,
+        Lasting::ProgramsHang,
+    ]);
+    let time = Duration::from_secs(*state.world.lot.one_of(&[1, 10, 60, 400]));
+    let until = state.world.now + time;
+    state.world.nodes[node].lasting = Some((what, until));
+    state.world.happened(format!("{}: {what:?} for {time:?}", NODES[node]));
+    let group = state.world.groups[0].clone();
+    drop(state);
+    if what == Lasting::NoAttributes {
+        cluster.restart(&group);
+    }
+}
+
+/// All clocks jump forward.
+pub(super) fn jump(cluster: &mut Cluster) {
+    let time = *cluster.stage.lock().world.lot.one_of(&[5, 30, 3600]);
+    cluster.happened(format!("clocks jump by {time} s"));
+    cluster.stage.pause(Duration::from_secs(time));
+}
+
+/// The disks answer everything.
+pub(super) fn disks(cluster: &mut Cluster) {
+    let mut state = cluster.stage.lock();
+    state.world.happened("the disks answer".to_owned());
+    state.world.disks_answer();
+}
+
+/// Something will go wrong in one of the next actions of a node.
+pub(super) fn fault(cluster: &mut Cluster, node: usize) {
+    let mut state = cluster.stage.lock();
+    let actions =
+        [Action::Start, Action::Stop, Action::Promote, Action::Demote, Action::Notify, Action::Reload, Action::Monitor];
+    let any = state.world.lot.once_in(2);
+    let action = *state.world.lot.one_of(&actions);
+    let most = *state.world.lot.one_of(&[6, 30, 120]);
+    let operation = 1 + state.world.lot.below(most);
+    let fault = *state.world.lot.one_of(&Fault::ALL);
+    state.world.arm(node, (!any).then_some(action), u32::try_from(operation).expect("a small number"), fault);
+}
+
+/// A host sends a command, which its disk answers soon, or late, or not before the disks are well again.
+pub(super) fn command(cluster: &mut Cluster, node: usize) {
+    let mut state = cluster.stage.lock();
+    let group = state.world.groups.clone();
+    let group = state.world.lot.one_of(&group).clone();
+    let uses_dlm =
+        |resource: &Resource| resource.group.as_ref() == Some(&group) && resource.params.contains_key("reservations");
+    let shared = cluster.resources.iter().any(uses_dlm) && state.world.lot.once_in(2);
+    let takes = match state.world.lot.below(12) {
+        0 => {
+            (state.world.disturbed, state.world.untold) = (true, true);
+            None
+        }
+        1 => {
+            state.world.disturbed = true;
+            Some(Duration::from_secs(8))
+        }
+        ms => Some(Duration::from_millis(20 * ms as u64)),
+    };
+    if state.world.nodes[node].powered && state.world.state(node, &group, node).as_deref() == Some("active") {
+        if shared {
+            state.world.host_reserves(node, &group);
+        }
+        state.world.host_command(node, &group, takes);
+    }
+}
