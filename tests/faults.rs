@@ -70,6 +70,23 @@ fn a_lun_that_a_killed_start_has_given_to_the_kernel_goes_with_the_next_stop() {
 }
 
 #[test]
+fn an_initiator_group_that_a_killed_start_has_given_to_the_kernel_goes_with_the_next_stop() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    alpha.run(&ports(), "stop").exit(0);
+    alpha.control("slow path=*:11/ini_groups/mgmt data=create* takes=1500ms holds_mutex=true times=1");
+    let start = alpha.call(&ports()).begin("start");
+    eventually("the start waits in the kernel", || alpha.mount().waiting() == 1);
+    start.signal(Signal::SIGKILL);
+    assert!(start.wait().was_killed());
+    alpha.run(&ports(), "stop").exit(0).within(Duration::from_secs(10));
+    for port in ["10", "11"] {
+        let group = format!("targets/qla2x00t/21:00:00:24:ff:60:d0:{port}/ini_groups/vmwtest");
+        assert!(!alpha.exists(&group), "{group} is still there");
+    }
+}
+
+#[test]
 fn a_write_that_hangs_does_not_make_the_agent_outlive_its_time() {
     let limit = Duration::from_millis(1500);
     for (action, path) in [
