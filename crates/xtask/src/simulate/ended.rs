@@ -114,14 +114,14 @@ impl World {
 
     /// Nothing that does not belong to the cluster has gone.
     fn foreign_untouched(&mut self) {
-        for node in 0..self.nodes.len() {
+        for (node, name) in NODES.iter().enumerate().take(self.nodes.len()) {
             if !self.nodes[node].powered {
                 continue;
             }
             for path in FOREIGN {
                 let path = path.replace("PORT", &port(node, 0));
                 if !self.exists(node, &path) {
-                    self.violated(format!("{path} of {} was not the cluster's, and is gone", NODES[node]));
+                    self.violated(format!("{path} of {name} was not the cluster's, and is gone"));
                 }
             }
         }

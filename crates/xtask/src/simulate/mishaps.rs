@@ -125,6 +125,19 @@ pub(super) fn fault(cluster: &mut Cluster, node: usize) {
     let operation = 1 + state.world.lot.below(most);
     let fault = *state.world.lot.one_of(&Fault::ALL);
     state.world.arm(node, (!any).then_some(action), u32::try_from(operation).expect("a small number"), fault);
+    let r = 1 + state.world.lot.below(cluster.resources.len() - 1);
+    let count = state.world.nodes.len();
+    let (number, other) = (state.world.lot.next(), state.world.lot.below(count));
+    let group = state.world.groups[r - 1].clone();
+    drop(state);
+    // Something that needs this action follows.
+    match action {
+        Action::Start | Action::Stop => cluster.restart(&group),
+        Action::Reload => cluster.configure(r, "reload", Some(number.to_string())),
+        Action::Promote => cluster.prefer(r, Some(node)),
+        Action::Demote | Action::Notify => cluster.prefer(r, Some(other)),
+        _ => {}
+    }
 }
 
 /// A host sends a command, which its disk answers soon, or late, or not before the disks are well again.
