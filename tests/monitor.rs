@@ -188,6 +188,19 @@ fn a_peer_between_two_states_is_given_time() {
 }
 
 #[test]
+fn a_peer_that_a_promotion_could_not_write_is_put_right_by_a_monitor() {
+    let cluster = halfway(0);
+    let alpha = cluster.node("alpha");
+    alpha.control("fault op=write path=**/beta/state action=fail errno=EIO");
+    let lists = Lists::new().list("active", &["alpha", "beta"]).list("promote", &["alpha"]);
+    alpha.call(&group()).lists(&lists).run("promote").exit(0).logged("EIO");
+    assert_eq!(alpha.read(PEER), "transitioning");
+    age(alpha, 160);
+    alpha.call(&group()).recurring().run("monitor").exit(8).ran(&["crm_mon"]);
+    assert_eq!(alpha.read(PEER), "standby");
+}
+
+#[test]
 fn a_lost_notification_is_made_good_by_asking_the_cluster_once() {
     let cluster = halfway(160);
     let alpha = cluster.node("alpha");

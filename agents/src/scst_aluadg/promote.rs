@@ -125,13 +125,17 @@ fn serve(
     let written = peers.iter().filter(|(node, state)| {
         group.target_groups.get(*node).is_some_and(|there| there.state != **state && there.has_remote())
     });
-    let written: BTreeMap<_, _> = written.map(|(node, state)| (node.clone(), *state)).collect();
-    instance.stamp(host, local, &written);
+    let mut written: BTreeMap<_, _> = written.map(|(node, state)| (node.clone(), *state)).collect();
     // A wrong state of a peer is corrected later; that nobody serves is worse.
     let applied = host.apply_until(&published.steps, AfterFailure::GoOn, &host.deadline().share(1, 2));
     for failed in &applied.failed {
         tracing::error!("{failed}");
+        if let Step::SetPeerState { node, .. } = &failed.step {
+            written.remove(node);
+        }
     }
+    // After the writes: a peer that stands between two states because a write failed is looked after by the next monitor.
+    instance.stamp(host, local, &written);
     members.announce_sizes(host);
     let mut steps = adopt(host, instance, local, &group)?;
     steps.extend(members.open_what_does_not_follow());

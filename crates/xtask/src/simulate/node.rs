@@ -14,7 +14,7 @@ use scst_core::error::Verb;
 use scst_core::system::StoreKind;
 use scst_sim::host::{EntryKind, FileEntry, Files};
 use scst_sim::model::{FcPort, FileKind, Host as _, Kind, Machine, Ticket, Written};
-use scst_sim::tree::picture_in;
+use scst_sim::tree::snapshot_in;
 
 use super::faults::Lasting;
 use super::hosts::Command;
@@ -88,7 +88,7 @@ impl Node {
 
     /// What distinguishes it from a machine in another state; times do not.
     pub(super) fn fingerprint(&mut self) -> String {
-        let tree = picture_in(&mut self.machine).expect("a machine that can be read");
+        let tree = snapshot_in(&mut self.machine).expect("a machine that can be read");
         let mut files = String::new();
         for (path, text) in &self.run {
             for line in text.lines() {

@@ -69,6 +69,8 @@ struct Before {
     boot: u32,
     full: bool,
     broken: bool,
+    /// Another action has the lock of a group or of the ports.
+    locked: bool,
     writes: u64,
 }
 
@@ -130,6 +132,7 @@ impl Call {
             boot: there.boot,
             full: there.full.is_some(),
             broken: !there.broken.is_empty(),
+            locked: there.locks.values().any(|holder| *holder != 0),
             writes: there.writes,
         };
         let label = label.to_owned();
@@ -184,6 +187,7 @@ impl Call {
             _ if self.after.took > PATIENCE => "it takes too long",
             _ if self.before.full => "nothing can be written below /run",
             _ if self.before.broken => "a fault of an earlier action lasts",
+            _ if self.before.locked => "another action has the lock",
             _ if opened => "it opens a store itself",
             Some((Fault::Term, _)) => "a signal comes at no certain moment",
             Some((Fault::Hangs, _)) => "it takes too long",
