@@ -2,9 +2,13 @@
 
 mod actions;
 mod daemon;
+mod drivers;
 mod groups;
+mod interrupted;
 mod secrets;
+mod served;
 mod tool;
+mod upgrade;
 
 use std::path::PathBuf;
 

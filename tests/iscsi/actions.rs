@@ -156,6 +156,7 @@ fn a_dry_run_prints_the_plan_and_no_secret() {
     call(&cluster, alpha, &targets()).dry_run().run("start").exit(0).writes(0).printed(str![[r#"
 load module scst
 load module iscsi-scst
+start daemon iscsi-scstd
 create target iqn.2026-01.org.example:alpha
 set NopInInterval 10 on target iqn.2026-01.org.example:alpha
 set QueuedCommands 64 on target iqn.2026-01.org.example:alpha

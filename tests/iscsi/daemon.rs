@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use scst_sim::model::ScstVersion;
 
 use super::{ALPHA, ESX, SECRET, call, group, login, nodes, run, signal, targets};
+use crate::fixture::{Fixture, Resource};
 
 #[test]
 fn the_end_of_the_daemon_is_seen_at_once_and_the_restart_builds_everything_anew() {
@@ -125,4 +127,56 @@ fn a_daemon_that_somebody_else_starts_is_waited_for_by_nobody() {
     let missing = targets().param("daemon", "/nowhere/iscsi-scstd");
     alpha.control("iscsi-daemon stop");
     alpha.run(&missing, "start").exit(5).reason_has("/nowhere/iscsi-scstd not found");
+}
+
+#[test]
+fn a_driver_that_nobody_can_log_in_to_is_seen_by_a_thorough_monitor() {
+    let cluster = nodes();
+    let alpha = cluster.node("alpha");
+    run(&cluster, alpha, &targets(), "start").exit(0);
+    alpha.write("targets/iscsi/enabled", "0");
+    // It is asked of the daemon, so the usual monitor does not look.
+    call(&cluster, alpha, &targets()).recurring().run("monitor").exit(0);
+    let deep = call(&cluster, alpha, &targets()).recurring().level(10).run("monitor");
+    deep.exit(1).reason("driver iscsi is not enabled: no host can log in");
+    run(&cluster, alpha, &targets(), "start").exit(0);
+    call(&cluster, alpha, &targets()).recurring().level(10).run("monitor").exit(0);
+}
+
+#[test]
+fn a_kernel_that_does_not_say_whether_the_daemon_runs_is_taken_at_its_targets() {
+    let cluster = nodes();
+    let alpha = cluster.node("alpha");
+    // Plain files: what a driver without `open_state` would show.
+    let target = cluster.dir().join("plain/kernel/scst_tgt/targets/iscsi").join(ALPHA);
+    std::fs::create_dir_all(target.join("ini_groups/esx1/initiators")).unwrap();
+    for (file, text) in [("enabled", "1\n"), ("rel_tgt_id", "101\n"), ("../mgmt", "")] {
+        std::fs::write(target.join(file), text).unwrap();
+    }
+    std::fs::create_dir_all(cluster.dir().join("plain/module")).unwrap();
+    let plain = |resource: &_| {
+        let root = cluster.dir().join("plain");
+        call(&cluster, alpha, resource).env("SCST_SYSFS_ROOT", root.to_str().expect("a plain path"))
+    };
+    plain(&targets()).recurring().run("monitor").exit(0);
+    plain(&targets().without("attributes")).run("start").exit(1).logged("driver iscsi shows no open_state");
+}
+
+#[test]
+fn an_attribute_that_this_kernel_does_not_have_is_refused_by_name() {
+    let port = "fe80:0000:0000:0000:0002:c903:000f:2a1b";
+    let cluster = Fixture::new().scst(ScstVersion::V3_7).node("alpha", 1).targetports(port).up();
+    let alpha = cluster.node("alpha");
+    for command in ["modprobe ib_srpt", &format!("plug-target ib_srpt {port}")] {
+        alpha.control(command);
+    }
+    let resource = Resource::targets("srp", "ib_srpt").param("initiators", "all=*");
+    let unknown = resource.param("attributes", "aen_disabled=1");
+    let reason = "attributes: this kernel has no aen_disabled";
+    alpha.run(&unknown, "validate-all").exit(0);
+    alpha.call(&unknown).level(10).run("validate-all").exit(5).reason(reason);
+    alpha.run(&unknown, "start").exit(5).reason(reason).writes(0);
+    alpha.run(&resource, "start").exit(0);
+    alpha.run(&unknown, "reload").kept().reason(reason);
+    alpha.run(&resource, "stop").exit(0);
 }

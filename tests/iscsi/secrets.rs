@@ -33,6 +33,38 @@ fn no_action_shows_a_secret_whatever_becomes_of_it() {
 }
 
 #[test]
+fn a_command_that_the_kernel_queues_and_then_refuses_shows_none_either() {
+    let cluster = nodes();
+    let alpha = cluster.node("alpha");
+    run(&cluster, alpha, &targets(), "start").exit(0);
+    alpha.control("fault op=write path=**/iscsi/mgmt action=queue after=200ms errno=ENOMEM");
+    let reload = run(&cluster, alpha, &targets().param("incoming_users", &format!("new {SECRET}")), "reload");
+    silent(&reload.unfinished().reason_has("ENOMEM").reason_has("IncomingUser new ***"));
+    run(&cluster, alpha, &targets(), "stop").exit(0);
+}
+
+#[test]
+fn a_target_is_never_opened_to_everybody_by_a_user_or_a_portal_that_could_not_be_added() {
+    let cluster = nodes();
+    let alpha = cluster.node("alpha");
+    run(&cluster, alpha, &targets(), "start").exit(0);
+    for at in [1, 2] {
+        alpha.control(&format!("fault op=write path=**/iscsi/mgmt at={at} action=fail errno=EINVAL"));
+    }
+    let changed = targets().param("incoming_users", "new newsecret12345").param("portals", "10.0.3.*");
+    run(&cluster, alpha, &changed, "reload").unfinished();
+    let port = alpha.tree().lines("port").join("");
+    for kept in ["IncomingUser=esx", "IncomingUser1=lab", "allowed_portal=10.0.1.*", "allowed_portal1=10.0.2.*"] {
+        assert!(port.contains(kept), "{kept}: {port}");
+    }
+    alpha.control("disarm");
+    run(&cluster, alpha, &changed, "reload").exit(0);
+    let port = alpha.tree().lines("port").join("");
+    assert!(!port.contains("esx") && !port.contains("10.0.1.*"), "{port}");
+    run(&cluster, alpha, &changed, "stop").exit(0);
+}
+
+#[test]
 fn a_mistake_is_told_by_parameter_and_place() {
     let cluster = nodes();
     let alpha = cluster.node("alpha");

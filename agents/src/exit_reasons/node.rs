@@ -5,12 +5,13 @@ use super::row::{Chapter, Reason, row};
 /// The chapter.
 pub(super) const CHAPTER: Chapter = Chapter { title: "What the node needs", opening: "", reasons: &REASONS };
 
-const REASONS: [Reason; 6] = [
+const REASONS: [Reason; 7] = [
     row(
         "module … could not be loaded: …",
         "5",
         "Install SCST's modules for the running kernel (`uname -r`); for `qla2x00tgt`, check also whether the kernel's own `qla2xxx` is loaded",
     ),
+    row("module … could not be found: …", "5", "validate-all at level 10: the same, before anything is started"),
     row(
         "directory … could not be created: …",
         "1",

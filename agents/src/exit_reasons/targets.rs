@@ -10,7 +10,7 @@ a secret.",
     reasons: &REASONS,
 };
 
-const REASONS: [Reason; 27] = [
+const REASONS: [Reason; 29] = [
     row(
         "missing: …",
         "1",
@@ -32,9 +32,14 @@ const REASONS: [Reason; 27] = [
         "`iscsi-scstd` has ended, and the kernel removes its targets. Recovery starts it again. Find out what ended it: `journalctl`, the OOM killer",
     ),
     row(
+        "driver … is not enabled: no host can log in",
+        "1",
+        "Level 10: somebody has switched the whole driver off. Recovery switches it on; find out who did it",
+    ),
+    row(
         "attributes: this kernel has no …",
         "5",
-        "validate-all at level 10: a target of this node has no such file. Take it out of `attributes`, or install the SCST that knows it",
+        "A target of this node has no such file. Take it out of `attributes`, or install the SCST that knows it",
     ),
     row(
         "target …: … failed: …",
@@ -63,6 +68,11 @@ const REASONS: [Reason; 27] = [
         "… not a name and a secret with a blank between",
         "6",
         "`incoming_users`, `outgoing_user`: `name secret`, pairs separated by `;`. The value is never shown",
+    ),
+    row(
+        "… counts only for initiators that prove themselves: incoming_users is not set",
+        "–",
+        "Advice only: an initiator asks for the target's proof only after its own. Set `incoming_users` as well",
     ),
     row("… a bad name, or the secret stands before it", "6", "A name is one word without `=`, `;` and quotes"),
     row("… bad secret: …", "6", "See the next two"),

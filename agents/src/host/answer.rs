@@ -64,6 +64,9 @@ pub fn first_failure(applied: &Applied) -> Option<Failure> {
     let failure = Failure { reason: one_line(&first.to_string()), ..Failure::from(first.error.clone()) };
     Some(if first.is_unanswered() && first.step.asks_daemon() {
         failure.with_hint("the daemon behind the targets does not answer: it is stopped, or hangs; end it (SIGKILL), and start the resource anew")
+    } else if first.step.asks_daemon() && failure.code == ExitCode::Permission {
+        // Whoever is denied a file is denied it for good; the daemon is started by the next start.
+        Failure { code: ExitCode::Generic, ..failure }.with_hint("the daemon behind the targets has ended")
     } else {
         failure
     })

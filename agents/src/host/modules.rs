@@ -64,6 +64,26 @@ impl Host<'_> {
         Ok(())
     }
 
+    /// Looks whether modules that are not loaded could be, and loads none.
+    ///
+    /// # Errors
+    ///
+    /// Exit 5 naming the module that modprobe does not find.
+    pub fn find_modules(&self, modules: &[Module]) -> Result<(), Failure> {
+        for module in modules {
+            if self.is_loaded(module)? {
+                continue;
+            }
+            let limit = MODPROBE.min(self.deadline().remaining());
+            let found = self.tools.run("modprobe", &["--dry-run", module.name], limit);
+            found.map_err(|error| {
+                Failure::installed(format!("module {} could not be found: {error}", module.name))
+                    .with_hint("SCST must be installed for the running kernel")
+            })?;
+        }
+        Ok(())
+    }
+
     fn is_loaded(&self, module: &Module) -> Result<bool, Failure> {
         let there = |path: &str| self.sysfs.optional_list(path, self.deadline()).map(|entries| entries.is_some());
         // A module that is built into the kernel, or a driver with another module's name, shows only by what it does.

@@ -43,7 +43,8 @@ afterwards (see their parameter reload).",
             shortdesc: "Target driver: iscsi, ib_srpt, scst_local, qla2x00t or fcst",
             longdesc: "\
 The target driver of SCST whose targets this resource sets up. It takes the names in targetports that have the form of this driver: IQN, \
-EUI and NAA names for iscsi, WWPNs for qla2x00t, GUIDs and GIDs for ib_srpt, any name for scst_local and fcst.",
+EUI and NAA names for iscsi, WWPNs for qla2x00t, GUIDs and GIDs for ib_srpt, names of none of these forms for scst_local. fcst takes \
+names of no form as well, and WWPNs: a node cannot have targets of both qla2x00t and fcst.",
             ..RELOADED
         },
         Parameter {

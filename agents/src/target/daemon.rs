@@ -59,7 +59,21 @@ pub(super) fn open(run: &Run<'_>, daemon: &Daemon) -> Result<(), Failure> {
     let host = &run.host;
     let until = host.deadline().share(1, 2);
     let state = || host.observer_until(&until).open_state(run.driver);
-    let Some(now) = state()? else { return Ok(()) };
+    if !run.driver.has_daemon() {
+        return Ok(());
+    }
+    let now = match state()? {
+        Some(now) => now,
+        // In a dry run the module may not be there, and then neither is the daemon.
+        None if host.dry_run() => "closed".to_owned(),
+        None => {
+            tracing::warn!(
+                "driver {} shows no open_state: whether its daemon runs is not known, so it is not started",
+                run.driver
+            );
+            return Ok(());
+        }
+    };
     if now == "open" {
         return Ok(());
     }

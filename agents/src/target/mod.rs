@@ -5,6 +5,7 @@
 
 mod daemon;
 pub mod difference;
+mod foreign;
 pub mod groups;
 mod monitor;
 pub mod ours;

@@ -12,7 +12,7 @@ use scst_core::state_file::StateFile;
 
 use super::groups::{self, Groups};
 use super::ours::Ours;
-use super::{LOCK, Run, group_names, owned, wanted};
+use super::{LOCK, Run, foreign, group_names, owned, settings, wanted};
 use crate::host::{Host, first_failure, kept, nothing_left, refuse_errors, unfinished};
 use crate::missing_ports::Local;
 
@@ -58,6 +58,11 @@ pub(super) fn reload(run: &Run<'_>) -> Result<ExitCode, Failure> {
     if let Err(failure) = ours.refuse_held(ports) {
         return kept(failure);
     }
+    match settings::refuse_unknown(run, ports, &params.settings) {
+        Err(failure) if failure.code == ExitCode::Generic => return Err(failure),
+        Err(failure) => return kept(failure),
+        Ok(()) => {}
+    }
     let started = match wanted::started(&params, topology.local.id, ports) {
         Err(failure) => return kept(failure),
         Ok(started) => started,
@@ -90,6 +95,7 @@ pub(super) fn reload(run: &Run<'_>) -> Result<ExitCode, Failure> {
         tracing::error!("initiators has a mistake: nothing is removed until it is corrected");
     }
     tell(&params.groups, &steps, &found);
+    foreign::warn(run, &ours, &found, &params.groups)?;
     host.remember(&record);
     let applied = host.apply(&steps, AfterFailure::GoOn);
     if host.dry_run() {
@@ -120,7 +126,7 @@ pub(super) fn reload(run: &Run<'_>) -> Result<ExitCode, Failure> {
 fn tell(configured: &Groups, steps: &[Step], found: &Ports) {
     let later = |step: &Step| matches!(step, Step::Target { change, .. } if change.holds_for_next_login());
     if steps.iter().any(later) {
-        tracing::info!("users, portals and attributes hold for the next login of each host");
+        tracing::info!("users, portals and attributes of iSCSI hold for the next login of each host");
     }
     for step in steps {
         let Step::CreateIniGroup { port, group, .. } = step else { continue };
@@ -146,8 +152,8 @@ pub(super) fn finish_reload(run: &Run<'_>, ours: &Ours<'_>, record: &StateFile) 
     let (params, findings) = run.params();
     let params = params.map(|params| params.after(ours.record));
     let (Some(params), Some(ports), Some(id)) = (params, ours.recorded(), record.node_id) else { return Ok(()) };
-    // A monitor that does not answer in time makes the instance fail.
-    let until = host.deadline().share(1, 3);
+    // A monitor that does not answer in time makes the instance fail, and a daemon that hangs is asked at every one.
+    let until = host.deadline().share(1, if run.driver.has_daemon() { 10 } else { 3 });
     let names: Vec<_> = ports.iter().map(|(name, _)| name.clone()).collect();
     let found = ours.ports(host.observer(), &names, |group| ours.configured.contains(group))?;
     let wanted = wanted::reloaded(wanted::started(&params, id, ports)?, &found);

@@ -5,12 +5,15 @@
 //! parameter and the place.
 
 use scst_core::ocf::env::Env;
+use scst_core::ocf::exit::Failure;
 use scst_core::ocf::param::Finding;
 use scst_core::scst::attribute::{self, ALIAS};
 use scst_core::scst::iscsi::{Credential, Portal, Secret, UserName};
-use scst_core::scst::names::Driver;
+use scst_core::scst::names::{Driver, TargetName};
 use scst_core::state::Settings;
 use scst_core::state_file::Remembered;
+
+use super::Run;
 
 const PORTALS: &str = "portals";
 const INCOMING: &str = "incoming_users";
@@ -46,6 +49,12 @@ pub(super) fn parse(driver: Driver, env: &Env, findings: &mut Vec<Finding>) -> S
         _ if outgoing.next().is_some() => findings.push(Finding::error(OUTGOING, "a target has one user at most")),
         Some(Err(reason)) => findings.push(Finding::error(OUTGOING, reason)),
         user => settings.outgoing = user.and_then(Result::ok),
+    }
+    if settings.outgoing.is_some() && settings.incoming.is_empty() && env.param(INCOMING).is_none() {
+        findings.push(Finding::advice(
+            OUTGOING,
+            "counts only for initiators that prove themselves: incoming_users is not set",
+        ));
     }
     if let Some(text) = env.param(ALIAS.name) {
         match ALIAS.parse(text.trim()) {
@@ -115,6 +124,22 @@ pub(super) fn take_back(settings: &mut Settings, record: &Remembered) {
             tracing::warn!("attribute {name} stays as it is: what it is by itself depends on the machine");
         }
     }
+}
+
+/// Refuses attributes that targets which are there do not have.
+///
+/// # Errors
+///
+/// Exit 5 naming one.
+pub(super) fn refuse_unknown(run: &Run<'_>, ports: &[(TargetName, u16)], settings: &Settings) -> Result<(), Failure> {
+    for (port, _) in ports.iter().filter(|_| !settings.attributes.is_empty()) {
+        let shown = run.host.observer().attribute_names(run.driver, port)?;
+        let unknown = settings.attributes.keys().find(|name| !shown.iter().any(|shown| shown == *name));
+        if let Some(name) = unknown.filter(|_| !shown.is_empty()) {
+            return Err(Failure::installed(format!("attributes: this kernel has no {name}")));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -5,10 +5,9 @@ use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::plan::{Step, ports::plan};
 use scst_core::scst::names::{InitiatorGroup, TargetName};
 use scst_core::state::{Port, Ports};
-use scst_core::state_file::Remembered;
 
 use super::ours::Ours;
-use super::{LOCK, Run, daemon, group_names, owned, wanted};
+use super::{LOCK, Run, daemon, foreign, group_names, owned, settings, wanted};
 use crate::host::{Module, first_failure, nothing_left, refuse_errors, refuse_two_per_node};
 
 pub(super) fn start(run: &Run<'_>) -> Result<ExitCode, Failure> {
@@ -31,6 +30,7 @@ pub(super) fn start(run: &Run<'_>) -> Result<ExitCode, Failure> {
         local => local?,
     };
     let ports = &local.ports;
+    settings::refuse_unknown(run, ports, &params.settings)?;
     let mut wanted = wanted::started(&params, topology.local.id, ports)?;
     // Ports that an earlier start brought up and that are not listed any more go down, or nobody would ever take them down.
     let dropped = ours.recorded().unwrap_or_default().iter().filter(|(name, _)| !wanted.contains_key(name));
@@ -48,6 +48,7 @@ pub(super) fn start(run: &Run<'_>) -> Result<ExitCode, Failure> {
         found if found.is_empty() && host.dry_run() && !run.driver.makes_targets() => fresh(ports),
         found => ours.with_settings(host.observer_until(&until), found, &wanted)?,
     };
+    foreign::warn(run, &ours, &found, &params.groups)?;
     let mut steps = plan(run.driver, &found, &wanted);
     if host.observer_until(&until).driver_enabled(run.driver)? == Some(false) {
         steps.push(Step::EnableDriver { driver: run.driver });
@@ -72,7 +73,12 @@ pub(super) fn start(run: &Run<'_>) -> Result<ExitCode, Failure> {
             .and_then(|now| nothing_left(&plan(run.driver, &now, &wanted))),
     };
     if let Err(failure) = outcome {
-        undo(run, &found, &record, &ours, &wanted);
+        let clean = undo(run, &found, &ours, &wanted);
+        // What the daemon was asked and has not answered it may still carry out.
+        let settled = !applied.failed.iter().any(|failed| failed.step.asks_daemon() && failed.is_unanswered());
+        if clean && settled {
+            host.restore(None, &record);
+        }
         return Err(failure);
     }
     let kept: Ports = wanted.into_iter().filter(|(_, port)| !port.deleted).collect();
@@ -80,8 +86,9 @@ pub(super) fn start(run: &Run<'_>) -> Result<ExitCode, Failure> {
     Ok(ExitCode::Success)
 }
 
-/// Puts the ports back as they were found. What cannot be put back stays in the state file, so that stop finds it.
-fn undo(run: &Run<'_>, before: &Ports, record: &Remembered, ours: &Ours<'_>, wanted: &Ports) {
+/// Puts the ports back as they were found, and says whether they are. What cannot be put back stays in the state file, so that stop finds
+/// it.
+fn undo(run: &Run<'_>, before: &Ports, ours: &Ours<'_>, wanted: &Ports) -> bool {
     let host = &run.host;
     let deadline = host.deadline().last();
     let observer = host.observer_until(&deadline);
@@ -102,10 +109,7 @@ fn undo(run: &Run<'_>, before: &Ports, record: &Remembered, ours: &Ours<'_>, wan
         }
         look()
     });
-    let clean = left.is_ok_and(|left| plan(run.driver, &left, &aim).is_empty());
-    if clean {
-        host.restore(None, record);
-    }
+    left.is_ok_and(|left| plan(run.driver, &left, &aim).is_empty())
 }
 
 fn fresh(ports: &[(TargetName, u16)]) -> Ports {

@@ -21,8 +21,12 @@ pub(super) fn thorough(run: &Run<'_>, ours: &Ours<'_>, record: &Remembered) -> R
     let found = ours.ports(host.observer(), &names, |group| ours.configured.contains(group))?;
     let wanted = wanted::reloaded(wanted::started(&params, id, ports)?, &found);
     // A daemon that hangs must not make the monitor outlive its time.
-    let found = ours.with_settings(host.observer_until(&host.deadline().share(1, 4)), found, &wanted)?;
+    let until = host.deadline().share(1, 4);
+    let found = ours.with_settings(host.observer_until(&until), found, &wanted)?;
     let mut missing = None;
+    if host.observer_until(&until).driver_enabled(run.driver)? == Some(false) {
+        missing = Some(format!("driver {} is not enabled: no host can log in", run.driver));
+    }
     for step in plan(run.driver, &found, &wanted) {
         match &step {
             Step::CreateIniGroup { port, group, .. } => {

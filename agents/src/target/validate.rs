@@ -3,8 +3,8 @@
 use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::state_file::Remembered;
 
-use super::{Run, daemon};
-use crate::host::validate;
+use super::{Run, daemon, settings};
+use crate::host::{Module, validate};
 
 pub(super) fn validate_all(run: &Run<'_>) -> Result<ExitCode, Failure> {
     let host = &run.host;
@@ -15,14 +15,9 @@ pub(super) fn validate_all(run: &Run<'_>) -> Result<ExitCode, Failure> {
     if host.context.env.check_level() >= 10 {
         let topology = host.topology(run.driver, &Remembered::Nothing)?;
         let local = run.local_ports(&topology, params.missing_ports)?;
+        host.find_modules(&[Module::scst(), Module::driver(run.driver)])?;
         daemon::check(run, &params.daemon)?;
-        for (port, _) in &local.ports {
-            let shown = host.observer().attribute_names(run.driver, port)?;
-            let unknown = params.settings.attributes.keys().find(|name| !shown.iter().any(|shown| shown == *name));
-            if let Some(name) = unknown.filter(|_| !shown.is_empty()) {
-                return Err(Failure::installed(format!("attributes: this kernel has no {name}")));
-            }
-        }
+        settings::refuse_unknown(run, &local.ports, &params.settings)?;
     }
     Ok(ExitCode::Success)
 }

@@ -67,6 +67,7 @@ fn await_queued(step: &Step, observer: Observer<'_>) -> Result<(), Error> {
                 idle += 1;
                 if idle >= 2 {
                     let (path, value) = step.command().unwrap_or_default();
+                    let value = step.secret().map_or_else(|| value.clone(), |secret| secret.mask(&value));
                     return Err(Error::Kernel {
                         verb: Verb::Write,
                         path: sysfs.full(&path),

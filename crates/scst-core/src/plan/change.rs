@@ -109,6 +109,10 @@ impl Change {
 
     /// It takes effect at the next login of a host; sessions that are there keep what they have.
     pub fn holds_for_next_login(&self) -> bool {
-        !matches!(self, Self::Add | Self::Delete | Self::CloseSessions)
+        match self {
+            Self::Add | Self::Delete | Self::CloseSessions => false,
+            Self::SetAttribute { attribute, .. } => attribute::find(attribute).is_some_and(|attribute| attribute.iscsi),
+            _ => true,
+        }
     }
 }

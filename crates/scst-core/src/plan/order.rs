@@ -13,6 +13,10 @@ use crate::state::LunAddress;
 enum Condition<'a> {
     /// The target is there.
     Target(&'a TargetName),
+    /// The target has its new users: without any user nobody would need to prove himself.
+    NewUsers(&'a TargetName),
+    /// The target has its new portals: without any portal every address would be open.
+    NewPortals(&'a TargetName),
     /// The initiator group is there.
     IniGroup(&'a TargetName, &'a InitiatorGroup),
     /// Every initiator of a port is in its new group: otherwise it would fall into the default one and lose its LUNs.
@@ -68,11 +72,14 @@ impl Step {
     /// What must be so before this step.
     fn conditions(&self) -> Vec<Condition<'_>> {
         use Condition::{
-            InNewGroups, IniGroup, Named, NewPorts, Open, OwnState, Shared, Target, TargetGroup, Unmapped, Unused,
-            Usable,
+            InNewGroups, IniGroup, Named, NewPortals, NewPorts, NewUsers, Open, OwnState, Shared, Target, TargetGroup,
+            Unmapped, Unused, Usable,
         };
         match self {
-            Self::Target { port, change, .. } if *change != Change::Add => vec![Target(port)],
+            Self::Target { change: Change::Add, .. } => Vec::new(),
+            Self::Target { port, change: Change::DelUser { .. }, .. } => vec![Target(port), NewUsers(port)],
+            Self::Target { port, change: Change::DelPortal { .. }, .. } => vec![Target(port), NewPortals(port)],
+            Self::Target { port, .. } => vec![Target(port)],
             Self::CreateIniGroup { port, .. } | Self::SetPortId { port, .. } | Self::Enable { port, .. } => {
                 vec![Target(port)]
             }
@@ -105,11 +112,13 @@ impl Step {
     /// What is not so where this step has failed.
     fn missing_without(&self) -> Vec<Condition<'_>> {
         use Condition::{
-            InNewGroups, IniGroup, Named, NewPorts, Open, OwnState, Shared, Target, TargetGroup, Unmapped, Unused,
-            Usable,
+            InNewGroups, IniGroup, Named, NewPortals, NewPorts, NewUsers, Open, OwnState, Shared, Target, TargetGroup,
+            Unmapped, Unused, Usable,
         };
         match self {
             Self::Target { port, change: Change::Add, .. } => vec![Target(port)],
+            Self::Target { port, change: Change::AddUser { .. } | Change::SetUser { .. }, .. } => vec![NewUsers(port)],
+            Self::Target { port, change: Change::AddPortal { .. }, .. } => vec![NewPortals(port)],
             Self::CreateIniGroup { port, group, .. } => vec![IniGroup(port, group), InNewGroups(port)],
             Self::AddInitiator { port, .. } => vec![InNewGroups(port)],
             Self::AddDevice { device, .. } | Self::DelDevice { device, .. } | Self::Join { device, .. } => {

@@ -91,6 +91,14 @@ impl Driver {
         !matches!(self, Self::ScstLocal | Self::Fcst)
     }
 
+    /// Whether a name that could be one of its targets is meant to be: one in the form of another driver is that driver's. Targets of
+    /// `fcst` are named as those of Fibre Channel, so on one node the two cannot be told apart.
+    pub fn takes(self, name: &str) -> bool {
+        let others = Self::ALL.into_iter().filter(|other| other.has_form() && *other != self);
+        let mut theirs = others.filter(|other| other.spelled(name).is_ok());
+        self.has_form() || theirs.all(|other| self == Self::Fcst && other == Self::Qla2x00t)
+    }
+
     /// Whether its targets are made and deleted by command; those of the others appear with their hardware.
     pub fn makes_targets(self) -> bool {
         matches!(self, Self::Iscsi | Self::ScstLocal)

@@ -107,6 +107,11 @@ impl Secret {
         Self(text.to_owned())
     }
 
+    /// A text without this secret, for messages.
+    pub fn mask(&self, text: &str) -> String {
+        text.replace(&self.0, Self::MASK)
+    }
+
     /// The text, for the write to the kernel alone.
     pub fn reveal(&self) -> &str {
         &self.0

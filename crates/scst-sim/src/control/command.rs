@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use super::{reserve, unknowns};
 use crate::faults::Fault;
 use crate::host::{FileEntry, StoreChange};
-use crate::model::{DaemonSignal, IscsiInitiator, IscsiRefusal, LockManager};
+use crate::model::{DaemonSignal, IscsiInitiator, IscsiRefusal, LockManager, Machine};
 use crate::mount::Core;
 use crate::scenario::{ConnectEntry, PortEntry, SlowEntry};
 use crate::words;
@@ -32,6 +32,7 @@ impl Refused {
 const HELP: &str = "\
 modprobe MODULE [ARGUMENT...]
 rmmod MODULE
+modinfo MODULE
 iscsi-daemon start|stop|hang|continue
 plug wwpn=WWPN [host=N] [wwnn=WWNN] [speed=TEXT] [state=TEXT] [target_capable=true|false] [gen32=true|false]
 unplug WWPN
@@ -77,7 +78,7 @@ pub(crate) fn command(core: &mut Core, line: &str) -> Result<String, Refused> {
     let words = words::split(rest);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match verb {
-        "modprobe" | "rmmod" | "iscsi-daemon" | "dlm" => module(core, verb, &words),
+        "modprobe" | "rmmod" | "modinfo" | "iscsi-daemon" | "dlm" => module(core, verb, &words),
         "plug" | "unplug" | "port-state" | "lips" | "plug-target" | "plug-disk" | "unplug-disk" => {
             hardware(core, verb, rest, &words)
         }
@@ -110,6 +111,13 @@ fn module(core: &mut Core, verb: &str, words: &[&str]) -> Result<String, Refused
             }
             let loaded = core.machine.modprobe(&name, &arguments.join(" "));
             loaded.map_err(|errno| failed("cannot load", errno))?;
+        }
+        ("modinfo", [module]) => {
+            let name = module.replace('-', "_");
+            let there = core.loadable.as_ref().map_or_else(|| Machine::knows_module(&name), |all| all.contains(&name));
+            if !there {
+                return Err(failed("no such module here", Errno::ENOENT));
+            }
         }
         ("rmmod", [module]) => core.machine.rmmod(module).map_err(|errno| failed("cannot unload", errno))?,
         ("iscsi-daemon", ["start"]) => {

@@ -57,6 +57,11 @@ fn driver_of(module: &str) -> Option<&'static str> {
 const SCSI_DEBUG_DISK: &str = "2:0:0:0";
 
 impl Machine {
+    /// Whether the model has a module of this name, spelled with `_`.
+    pub fn knows_module(name: &str) -> bool {
+        MODULES.iter().any(|spec| spec.name == name)
+    }
+
     /// Loads a module (`scst`, `scst_vdisk`, `qla2x00tgt`, ...) with its arguments; dependencies as modprobe loads them.
     /// Names may be written with `-` or `_`. A loaded module stays as it is. ENOTSUP for a module the model does not know.
     pub fn modprobe(&mut self, module: &str, args: &str) -> Result<(), Errno> {

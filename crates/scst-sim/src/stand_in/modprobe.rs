@@ -25,9 +25,6 @@ pub(super) fn answer(call: &Call<'_>) -> Answer {
     let Some(module) = words.next() else {
         return Answer::error(1, "modprobe: ERROR: missing parameters. See -h.");
     };
-    if given.has("dry-run") {
-        return Answer::silent();
-    }
     // With -a every word is a module, else the further ones are its parameters.
     let rest: Vec<_> = words.map(String::as_str).collect();
     let modules: Vec<(&str, String)> = if given.has("all") {
@@ -35,8 +32,14 @@ pub(super) fn answer(call: &Call<'_>) -> Answer {
     } else {
         vec![(module, rest.join(" "))]
     };
-    let verb = if given.has("remove") { "rmmod" } else { "modprobe" };
+    let verb = match (given.has("remove"), given.has("dry-run")) {
+        (true, true) => return Answer::silent(),
+        (true, false) => "rmmod",
+        (false, true) => "modinfo",
+        (false, false) => "modprobe",
+    };
     for (module, parameters) in modules {
+        let parameters = if verb == "modinfo" { "" } else { &parameters };
         if let Err(error) = tell(call, format!("{verb} {module} {parameters}").trim_end()) {
             let text = match (verb, error.kind()) {
                 ("rmmod", _) => format!("modprobe: FATAL: Module {module} is in use."),

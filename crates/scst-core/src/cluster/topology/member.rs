@@ -97,7 +97,7 @@ fn names(node: &ClusterNode, driver: Driver, warnings: &mut Vec<String>) -> Vec<
     let mut names = Vec::new();
     for (place, entry) in entries(node).enumerate() {
         match TargetName::parse(driver, entry) {
-            Ok(name) if driver.has_form() || !of_another_driver(entry) => names.push((place + 1, name)),
+            Ok(name) if driver.takes(entry) => names.push((place + 1, name)),
             Ok(_) => {}
             // A node may have ports of several drivers in its list; only what is a port of none is a mistake.
             Err(_) if of_another_driver(entry) => {}

@@ -1,0 +1,40 @@
+//! Initiator groups that others made on targets of ours.
+//!
+//! They are nobody's business but theirs, with one exception: of two groups that match an initiator the kernel takes the one that was made
+//! first, so a host can see the LUNs of a group that this resource neither knows nor removes.
+
+use scst_core::error::Error;
+use scst_core::scst::names::InitiatorGroup;
+use scst_core::state::Ports;
+
+use super::Run;
+use super::groups::Groups;
+use super::ours::Ours;
+
+/// Warns of every group of others on these ports that matches initiators of the configuration.
+///
+/// # Errors
+///
+/// What could not be read.
+pub(super) fn warn(run: &Run<'_>, ours: &Ours<'_>, ports: &Ports, configured: &Groups) -> Result<(), Error> {
+    // The agent for Fibre Channel alone counts its reads.
+    if run.agent.driver.is_some() {
+        return Ok(());
+    }
+    for name in ports.keys() {
+        let theirs = |group: &InitiatorGroup| !ours.owns(name, group) && !ours.configured.contains(group);
+        let found = run.host.observer().ports(run.driver, std::slice::from_ref(name), theirs)?;
+        for (group, content) in found.values().flat_map(|port| &port.groups) {
+            let meets = |(_, own): &&(InitiatorGroup, Vec<_>)| {
+                content.initiators.iter().any(|theirs| own.iter().any(|own| theirs.overlaps(own)))
+            };
+            for (own, _) in configured.iter().filter(meets) {
+                tracing::warn!(
+                    "initiator group {group} of port {name}, which is not of this resource, matches initiators of {own}: \
+                     the one that was made first counts"
+                );
+            }
+        }
+    }
+    Ok(())
+}
