@@ -6,6 +6,7 @@ mod drivers;
 mod groups;
 mod interrupted;
 mod secrets;
+mod sequences;
 mod served;
 mod tool;
 mod upgrade;

@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use super::super::chapter::{Chapter, Scenario};
 use super::super::config::{Config, Device, Group, Machine};
 use super::super::running::{Cluster, Outcome, Plan, until};
+use super::super::runs::Starter;
 use super::planned::set;
 use super::sample::{block, by_commands, erased};
 
@@ -19,12 +21,17 @@ pub(crate) const CHAPTER: Chapter = Chapter {
     begin,
     scenarios: &[
         Scenario { name: "the sample, verbatim, loaded by crm configure", run: by_crm },
+        Scenario { name: "monitors of the targets and of the group start no process", run: monitors },
         Scenario { name: "the promoted role moves there and back", run: moved },
         Scenario {
             name: "a changed secret, a portal and an attribute reload, and no target is made anew",
             run: reloaded,
         },
-        Scenario { name: "the daemon is killed, and everything is built anew", run: daemon_killed },
+        Scenario { name: "the users are kept by cibsecret, outside the CIB", run: kept_secret },
+        Scenario {
+            name: "the daemon is killed, and everything is built anew within seconds of the next monitor",
+            run: daemon_killed,
+        },
         Scenario { name: "power loss of the promoted node, and its return", run: power_lost },
         Scenario { name: "the same configuration as plain XML", run: by_xml },
         Scenario { name: "the same by the commands for pcs, verbatim", run: by_pcs },
@@ -72,7 +79,7 @@ fn group() -> Group {
 /// Two nodes without any resource but the fence device.
 fn begin() -> Outcome<Cluster> {
     let machines = vec![machine("alpha", 1), machine("beta", 2)];
-    let mut cluster = Cluster::boot(Plan { machines, config: None, fencing: true, ..Plan::standard() })?;
+    let mut cluster = Cluster::boot(Plan { machines, config: None, fencing: true, counted: true, ..Plan::standard() })?;
     cluster.config = Config { hosts: Vec::new(), groups: vec![group()], own_scores: true };
     Ok(cluster)
 }
@@ -126,6 +133,28 @@ fn by_crm(cluster: &mut Cluster) -> Outcome<()> {
     serves(cluster)
 }
 
+fn monitors(cluster: &mut Cluster) -> Outcome<()> {
+    let every = |interval: &str| {
+        let change = format!("<op id=\"{TARGETS}-monitor-10s\" interval=\"{interval}\"/>");
+        cluster.run(&["cibadmin", "--modify", "--xml-text", &change])
+    };
+    every("1s")?;
+    cluster.settles()?;
+    let since = cluster.count_from_here()?;
+    until("several monitors on each node", || {
+        let runs = cluster.runs_since(&since)?;
+        let count = |node: &str| runs.iter().filter(|run| run.node == node && run.by == Starter::Executor).count();
+        // Within 12 s a monitor of the group, which comes every 10 or 11 s, is among those of the targets.
+        Ok((count("alpha") < 12 || count("beta") < 12).then(|| format!("{runs:?}")))
+    })?;
+    let runs = cluster.runs_since(&since)?;
+    every("10s")?;
+    match runs.iter().find(|run| run.action.is_some() || !run.started.is_empty()) {
+        Some(run) => Err(format!("not a quiet monitor: {run:?}").into()),
+        None => cluster.settles().map(drop),
+    }
+}
+
 fn promoted(cluster: &Cluster) -> Outcome<String> {
     let status = cluster.settles()?;
     status.promoted(group().resource).ok_or_else(|| format!("not one is promoted\n{status}").into())
@@ -173,8 +202,32 @@ fn reloaded(cluster: &mut Cluster) -> Outcome<()> {
     Ok(())
 }
 
+/// `cibsecret` itself copies the files to the nodes by ssh, which the rig does not have.
+fn kept_secret(cluster: &mut Cluster) -> Outcome<()> {
+    let kept = "esx keptoutside123;lab othersecret567";
+    let script = format!(
+        "umask 077; file=/var/lib/pacemaker/lrm/secrets/{TARGETS}/incoming_users; mkdir -p ${{file%/*}} && printf %s '{kept}' > $file && \
+         md5sum < $file | cut -d' ' -f1 > $file.sign"
+    );
+    for node in cluster.nodes() {
+        node.run(&["sh", "-c", &script])?;
+    }
+    set(cluster, TARGETS, "incoming_users", "lrm://")?;
+    until("the kept secret on both nodes", || {
+        let seen = |node| value(cluster, node, "IncomingUser").as_deref() == Some("esx keptoutside123");
+        Ok((!seen("alpha") || !seen("beta")).then(|| "not yet".to_owned()))
+    })?;
+    cluster.settles()?;
+    let configuration = cluster.run(&["cibadmin", "--query"])?;
+    if configuration.contains("keptoutside123") { Err("the CIB shows the secret".into()) } else { serves(cluster) }
+}
+
+/// The monitor comes every 10 s; what follows took 1 s on a machine with nothing else to do.
+const BACK: Duration = Duration::from_secs(25);
+
 fn daemon_killed(cluster: &mut Cluster) -> Outcome<()> {
     let node = promoted(cluster)?;
+    let since = Instant::now();
     let machine = cluster.node(&node);
     let pid = machine.process("iscsi-scstd").ok_or("the daemon does not run")?;
     machine.run(&["kill", "-KILL", &pid.to_string()])?;
@@ -185,6 +238,10 @@ fn daemon_killed(cluster: &mut Cluster) -> Outcome<()> {
         Ok((!there || !up).then(|| format!("daemon {there}, target {up}")))
     })?;
     cluster.idle()?;
+    cluster.status_is("a group that is promoted", |status| status.promoted(group().resource).is_some())?;
+    if since.elapsed() > BACK {
+        return Err(format!("the targets and the group were back after {:?}", since.elapsed()).into());
+    }
     cluster.run(&["crm_resource", "--cleanup", "--resource", TARGETS])?;
     serves(cluster)
 }
