@@ -1,7 +1,9 @@
 //! The agents' meta-data: current under `metadata/`, and accepted by every grammar and tool that reads it. By it the tools also
 //! check the configurations that the documentation shows.
 //!
-//! The tools are Debian's: xmllint (libxml2-utils), the DTD (resource-agents), pcs, crmsh. One that is missing makes the test fail: a
+//! The metrics of `scst-ha`, and the alert rules for them, are looked at by Prometheus' own tool.
+//!
+//! The tools are Debian's: xmllint (libxml2-utils), the DTD (resource-agents), pcs, crmsh, promtool (prometheus). One that is missing makes the test fail: a
 //! document that nobody looked at is not valid.
 
 use std::path::{Path, PathBuf};
@@ -242,12 +244,12 @@ fn pcs_takes_the_examples_of_the_documentation() {
 }
 
 /// What `scst-ha import` makes of a file of scstadmin.
-fn imported(format: &str) -> String {
-    let file = repository("tests/data/scst-conf/alua.conf");
+fn imported(name: &str, format: &str) -> String {
+    let file = repository(&format!("tests/data/scst-conf/{name}.conf"));
     let mut import = Command::new(env!("CARGO_BIN_EXE_scst-ha"));
     import.args(["import", "--node", "alpha", "--format", format, "--scst-conf"]).arg(file);
     let output = import.env("PATH", "/nonexistent").output().unwrap();
-    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    assert!([Some(0), Some(3)].contains(&output.status.code()), "{output:?}");
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -255,8 +257,10 @@ fn imported(format: &str) -> String {
 fn crmsh_pcs_and_cibadmin_take_what_an_import_writes() {
     installed("/usr/sbin/crm", "crmsh");
     installed("/usr/sbin/pcs", "pcs");
-    for format in ["crm", "pcs", "xml"] {
-        let (directory, [cib, file]) = empty_cluster(&imported(format));
+    // A file without a target group does not tell the id of its node, by which XML names it.
+    let kinds = [("alua", "crm"), ("alua", "pcs"), ("alua", "xml"), ("iscsi", "crm"), ("iscsi", "pcs")];
+    for (name, format) in kinds {
+        let (directory, [cib, file]) = empty_cluster(&imported(name, format));
         let load = match format {
             "crm" => format!("CIB_file={cib} crm configure load update {file} 2>&1"),
             "xml" => {
@@ -272,15 +276,31 @@ fn crmsh_pcs_and_cibadmin_take_what_an_import_writes() {
         let mut complaints = text.lines().filter(|line| line.contains("ERROR") || line.contains("Error"));
         assert!(complaints.all(|line| line.contains("not fencing")), "{format}: {text}");
         let cib = std::fs::read_to_string(&cib).unwrap();
-        for part in [
-            "<rsc_colocation",
-            "<rsc_order",
-            "virtname=vol2",
-            "21:01:00:1b:32:2b:52:75",
-            "migration-threshold",
-            "timeout=\"240s\"",
-        ] {
+        let own = match name {
+            "alua" => ["virtname=vol2", "21:01:00:1b:32:2b:52:75"],
+            _ => ["joe SECRET;ann SECRET", "iqn.1993-08.org.debian:01:abc*"],
+        };
+        let all = ["<rsc_colocation", "<rsc_order", "migration-threshold", "timeout=\"240s\""];
+        for part in all.into_iter().chain(own) {
             assert!(cib.contains(part), "{format} {part}: {cib}");
         }
     }
+}
+
+#[test]
+fn promtool_accepts_the_metrics_of_a_node_that_serves_and_the_alert_rules() {
+    use crate::fixture::sample::{ALPHA, HOST, group, ports, serving};
+    let cluster = serving();
+    cluster.configure(&[&ports(), &group()]);
+    let alpha = cluster.node("alpha");
+    alpha.control(&format!("login qla2x00t {} {}", ALPHA[0], HOST[0]));
+    let metrics = alpha.tool("metrics").go().code_is(0);
+    let file = cluster.dir().join("scst.prom");
+    std::fs::write(&file, metrics.stdout()).unwrap();
+    let mut check = Command::new("promtool");
+    check.args(["check", "metrics"]).stdin(std::fs::File::open(&file).unwrap());
+    // It prints what it advises, and is silent where it has nothing to say.
+    assert_eq!(content(&run(&mut check, "prometheus"), "promtool check metrics"), "");
+    let rules = repository("docs/monitoring/alerts.yml");
+    content(&run(Command::new("promtool").args(["check", "rules"]).arg(rules), "prometheus"), "promtool check rules");
 }

@@ -7,10 +7,11 @@ mod check;
 mod discover;
 mod explain;
 mod exposition;
-mod import;
+pub(crate) mod import;
 mod metrics;
 mod plan;
 mod status;
+mod terminal;
 
 /// A port that can only be an initiator.
 const INITIATOR: &str = "21:00:00:24:ff:60:d0:99";

@@ -20,14 +20,18 @@ fn file(name: &str) -> String {
 
 /// What an import as XML says, as the tool itself reads a CIB.
 #[track_caller]
-fn configured(outcome: &Outcome) -> Configuration {
+pub(crate) fn configured(outcome: &Outcome) -> Configuration {
     parse_configuration(outcome.stdout()).unwrap_or_else(|error| panic!("{error}: {outcome:?}"))
 }
 
 /// The resources of an import, for the agents.
-fn resources(configuration: &Configuration) -> Vec<Resource> {
+pub(crate) fn resources(configuration: &Configuration) -> Vec<Resource> {
     let resource = |found: &scst_core::cluster::Configured| {
-        let made = if found.agent == "scst_aluadg" { Resource::group(&found.id) } else { Resource::ports(&found.id) };
+        let made = match found.agent.as_str() {
+            "scst_aluadg" => Resource::group(&found.id),
+            "scst_target" => Resource::targets(&found.id, ""),
+            _ => Resource::ports(&found.id),
+        };
         found.params.iter().fold(made, |made, (name, value)| made.param(name, value))
     };
     configuration.resources.iter().map(resource).collect()
@@ -132,17 +136,15 @@ fn a_configuration_by_hand_is_started_over_without_a_step_that_hosts_notice_but_
     let imported = show(alpha, "import --format xml --node alpha").code_is(3);
     for announced in [
         "device group dg: its devices were in no device group",
-        "hosts see the product SCST instead of dg_vm1",
         "hosts in no initiator group lose LUN 0 (device dg_vm1)",
     ] {
         assert!(imported.stderr().contains(announced), "{announced}: {imported:?}");
     }
     let group = resources(&configured(&imported)).into_iter().find(Resource::promotable).unwrap();
     let started = alpha.run(&group, "start").exit(0);
-    // Of the device only what was announced is written; it and its LUNs stay.
+    // Of the device nothing is written; it and its LUNs stay.
     let written = started.written();
-    let of_device: Vec<&String> = written.iter().filter(|line| line.starts_with("devices/")).collect();
-    assert_eq!(of_device, ["devices/dg_vm1/prod_id < SCST"], "{written:#?}");
+    assert!(written.iter().all(|line| !line.starts_with("devices/")), "{written:#?}");
     assert!(written.iter().all(|line| !line.contains("/luns/mgmt < ") && !line.contains("_device ")), "{written:#?}");
     assert!(alpha.exists(&format!("targets/qla2x00t/{}/ini_groups/vmwtest/luns/5", ALPHA[0])), "{session}");
 }
@@ -205,13 +207,15 @@ fn every_kind_of_file_is_read_without_scst_and_without_a_cluster() {
     let alpha = cluster.node("alpha");
     for name in ["fc-groups", "default-luns", "alua", "iscsi", "empty-blocks", "nonkey", "windows"] {
         let path = file(&format!("{name}.conf"));
+        // Hosts of a file that was made for two controllers notice nothing.
+        let code = if name == "alua" { 0 } else { 3 };
         for format in ["crm", "pcs", "xml"] {
             let arguments = format!("import --node alpha --format {format} --scst-conf {path}");
-            let imported = alpha.tool(&arguments).without_cluster().go().writes(0).code_is(3);
+            let imported = alpha.tool(&arguments).without_cluster().go().writes(0).code_is(code);
             assert!(imported.stdout().contains("ocf:onesty:scst_aluadg") || format == "xml", "{imported:?}");
         }
         let found = data(
-            &alpha.tool(&format!("import --json --node alpha --scst-conf {path}")).without_cluster().go().code_is(3),
+            &alpha.tool(&format!("import --json --node alpha --scst-conf {path}")).without_cluster().go().code_is(code),
         );
         assert_eq!(found["version"], 1);
         assert!(found["resources"].as_array().is_some_and(|resources| !resources.is_empty()), "{found}");
@@ -230,9 +234,54 @@ fn secrets_go_to_a_file_of_their_own_and_nowhere_else() {
         }
     }
     let text = std::fs::read_to_string(&path).unwrap();
-    assert!(text.contains("iscsi iqn.2008-01.org.example:storage.disk1 IncomingUser joe verySecret12345\n"), "{text}");
-    assert!(text.contains("iscsi - IncomingUser discover discoverSecret1\n"), "{text}");
+    let set = "cibsecret set scst_iscsi incoming_users 'joe verySecret12345;ann otherSecret1234'\n";
+    assert!(
+        text.contains(set) && text.contains("cibsecret set scst_iscsi outgoing_user 'me myOwnSecret12345'\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("# of driver iscsi, which no resource sets: IncomingUser discover discoverSecret1\n"),
+        "{text}"
+    );
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn long_names_shared_reservations_and_texts_that_hosts_see_stay_as_they_were() {
+    let cluster = nodes().up();
+    let alpha = cluster.node("alpha");
+    let group = "INITIATOR 50:01:43:80:03:b0:23:34\nLUN 0 production_vmfs-volume-number-7\n";
+    let conf = format!(
+        "HANDLER vdisk_blockio {{\nDEVICE production_vmfs-volume-number-7 {{\nfilename {}\ncluster_mode 1\nprod_id \"OLD BOX\"\nvend_specific_id box-7\n\
+         eui64_id 0x0123456789abcdef\n}}\n}}\nTARGET_DRIVER qla2x00t {{\nTARGET {} {{\nenabled 1\nGROUP esx {{\n{group}}}\n}}\n}}\n\
+         DEVICE_GROUP production {{\nDEVICE production_vmfs-volume-number-7\n}}\n",
+        cluster.disk("disk", 1 << 30).display(),
+        ALPHA[0],
+    );
+    let path = cluster.dir().join("scst.conf");
+    std::fs::write(&path, conf).unwrap();
+    let imported = show(alpha, &format!("import --format xml --node alpha --scst-conf {}", path.display()));
+    let group = resources(&configured(&imported)).into_iter().find(Resource::promotable).unwrap();
+    let param = |name: &str| group.params().iter().find(|(known, _)| known == name).unwrap().1.clone();
+    assert_eq!((param("groupname").as_str(), param("reservations").as_str()), ("production", "shared"));
+    let device = param("device0");
+    for part in [
+        "virtname=vmfs-volume-number-7,",
+        ",prod_id=OLD%20BOX,",
+        ",vend_specific_id=box-7,",
+        ",eui64_id=0x0123456789abcdef,",
+    ] {
+        assert!(device.contains(part), "{part}: {device}");
+    }
+    assert!(imported.stderr().contains("reservations=shared needs DLM"), "{imported:?}");
+    // Without DLM the agents can take it with local ones.
+    for resource in resources(&configured(&imported)).iter().filter(|resource| !resource.promotable()) {
+        alpha.run(resource, "start").exit(0);
+    }
+    alpha.run(&group.param("reservations", "local"), "start").exit(0);
+    let shown = ["prod_id", "vend_specific_id"]
+        .map(|name| alpha.read(&format!("devices/production_vmfs-volume-number-7/{name}")));
+    assert_eq!(shown, ["OLD BOX", "box-7"]);
 }
 
 #[test]

@@ -23,19 +23,15 @@ const fn seen_to(name: &'static str) -> Unsaid {
 /// Of devices.
 pub(super) const DEVICE: [Unsaid; 39] = [
     lost("async", &["0"], "commands are carried out by threads again"),
-    lost("cluster_mode", &["0"], "persistent reservations are kept per node and not shared"),
     lost("dif_filename", &[""], "protection information goes"),
     lost("dif_mode", &["", "none"], "protection information goes"),
     lost("dif_static_app_tag", &["", "0", "0x0"], "protection information goes"),
     lost("dif_type", &["", "0"], "protection information goes"),
-    lost("eui64_id", &[""], "hosts that know the disk by this identifier take it for another one; naa_id can be said"),
     lost("expl_alua", &["0"], "hosts cannot change ALUA states themselves"),
-    lost("inq_vend_specific", &[""], "the vendor specific part of INQUIRY is the kernel's"),
     lost("lb_per_pb_exp", &["1"], "hosts see another physical block size"),
     lost("max_tgt_dev_commands", &["64"], "another number of commands may be in flight"),
     lost("numa_node_id", &["-1"], "it is served from any NUMA node"),
     lost("o_direct", &["0"], "the file goes through the page cache"),
-    lost("prod_rev_lvl", &[""], "hosts see SCST's own revision"),
     lost("read_zero", &["0"], "it no longer reads as zeros"),
     lost("scsi_device_name", &[""], "hosts that know the disk by its SCSI name take it for another one"),
     lost(
@@ -49,13 +45,17 @@ pub(super) const DEVICE: [Unsaid; 39] = [
     seen_to("bind_alua_state"),
     seen_to("block"),
     seen_to("blocksize"),
+    seen_to("cluster_mode"),
     seen_to("dummy"),
+    seen_to("eui64_id"),
     seen_to("filename"),
+    seen_to("inq_vend_specific"),
     seen_to("naa_id"),
     seen_to("nv_cache"),
     seen_to("opt_trans_len"),
     seen_to("pr_file_name"),
     seen_to("prod_id"),
+    seen_to("prod_rev_lvl"),
     seen_to("read_only"),
     seen_to("removable"),
     seen_to("rotational"),
@@ -103,7 +103,7 @@ pub(super) fn unsaid(table: &[Unsaid], attributes: &Attributes, strict: bool) ->
 }
 
 /// What the kernel has by itself and differs from machine to machine: its release, and all of its processors.
-fn of_the_machine(name: &str, value: &str) -> bool {
+pub(super) fn of_the_machine(name: &str, value: &str) -> bool {
     match name {
         "prod_rev_lvl" => value.chars().all(|letter| letter.is_ascii_digit()),
         // As many ones as there are processors.

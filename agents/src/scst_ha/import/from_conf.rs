@@ -1,5 +1,7 @@
 //! What a file of scstadmin configures: the words that it knows, in the places where it looks for them.
 
+use scst_core::scst::iscsi::PORTAL;
+
 use super::conf::{Conf, Node, Warning};
 use super::source::{Attributes, Device, DeviceGroup, IniGroup, Lun, Source, Target, TargetGroup, USERS};
 
@@ -22,6 +24,9 @@ pub(super) fn source(conf: &mut Conf) -> Source {
         for kind in USERS {
             block.each(kind).into_iter().for_each(|(value, _)| found.user(driver, None, kind, value));
         }
+        for (name, value) in attributes(block, &["TARGET", "enabled", USERS[0], USERS[1]], &mut odd) {
+            found.left_out.push(format!("{name} {value} is of the driver {driver}, and no resource sets it"));
+        }
         for (name, target) in block.each("TARGET") {
             for kind in USERS {
                 target.each(kind).into_iter().for_each(|(value, _)| found.user(driver, Some(name), kind, value));
@@ -29,7 +34,8 @@ pub(super) fn source(conf: &mut Conf) -> Source {
             found.targets.push(Target {
                 driver: driver.to_owned(),
                 name: name.to_owned(),
-                attributes: attributes(target, &["LUN", "GROUP", "IncomingUser", "OutgoingUser"], &mut odd),
+                attributes: attributes(target, &["LUN", "GROUP", "HW_TARGET", PORTAL, USERS[0], USERS[1]], &mut odd),
+                portals: target.each(PORTAL).into_iter().map(|(portal, _)| portal.to_owned()).collect(),
                 luns: luns(target, &mut odd),
                 groups: target
                     .each("GROUP")
@@ -105,14 +111,12 @@ fn attributes(node: &Node, blocks: &[&str], odd: &mut Vec<Warning>) -> Attribute
                 odd.push(Warning { line: below.line, text });
             }
         }
-        // Several values of one name are what `allowed_portal` has; of others only one can come to be.
-        let text = said.iter().map(|(value, _)| value.as_str()).collect::<Vec<_>>();
-        if text.len() > 1 && name != "allowed_portal" {
-            let text = format!("{name:?} is given {} values, and which of them counts is chance", text.len());
+        // Of several values of one name only one can come to be.
+        if said.len() > 1 {
+            let text = format!("{name:?} is given {} values, and which of them counts is chance", said.len());
             odd.push(Warning { line: values.line.max(said.last().map_or(0, |(_, node)| node.line)), text });
         }
-        let value =
-            if name == "allowed_portal" { text.join(" ") } else { text.last().copied().unwrap_or_default().to_owned() };
+        let value = said.last().map(|(value, _)| (*value).clone()).unwrap_or_default();
         found.insert(name.clone(), value);
     }
     found
@@ -143,7 +147,7 @@ mod tests {
             ("vdisk_nullio", "1")
         );
         let target = &source.targets[0];
-        assert_eq!((target.attributes["allowed_portal"].as_str(), target.luns[0].number.as_str()), ("1 2", "3"));
+        assert_eq!((target.portals.join(" ").as_str(), target.luns[0].number.as_str()), ("1 2", "3"));
         assert!(target.groups[0].luns[0].read_only);
         assert_eq!(target.groups[0].initiators, ["i*"]);
         assert_eq!(source.groups[0].target_groups[0].targets, [("r".to_owned(), Some("5".to_owned()))]);

@@ -2,10 +2,12 @@
 
 use scst_core::error::Error;
 use scst_core::observe::Observer;
-use scst_core::scst::ROOT;
+use scst_core::scst::iscsi::UserKind;
+use scst_core::scst::names::{Driver, TargetName};
+use scst_core::scst::{ROOT, attribute};
 use scst_core::sysfs::EntryKind;
 
-use super::source::{Attributes, Device, DeviceGroup, IniGroup, Lun, Source, Target, TargetGroup, USERS};
+use super::source::{Attributes, Device, DeviceGroup, IniGroup, Lun, Source, Target, TargetGroup, USERS, User};
 
 /// Attributes that are commands or counters, and tell nothing of a configuration.
 const NOT_SAID: [&str; 12] = [
@@ -22,6 +24,12 @@ const NOT_SAID: [&str; 12] = [
     "trace_level",
     "type",
 ];
+
+/// Where initiators of iSCSI look targets up.
+const NAME_SERVER: &str = "iSNSServer";
+
+/// What the kernel itself answers of a target whose daemon answers for the rest, beside the attributes that can be configured.
+const KERNELS: [&str; 6] = ["black_hole", "enabled", "forward_dst", "forward_src", "forwarding", "rel_tgt_id"];
 
 /// The driver that is SCST's own; its LUNs follow from the devices.
 const COPY_MANAGER: &str = "copy_manager";
@@ -50,21 +58,18 @@ pub(super) fn source(observer: Observer<'_>) -> Result<Source, Error> {
             continue;
         }
         let of_driver = format!("{ROOT}/targets/{driver}");
-        kernel.users(&mut found, &driver, None, &of_driver)?;
+        kernel.users(&mut found, &driver, &of_driver)?;
+        if let Some(server) = kernel.name_server(&of_driver)?.filter(|server| !server.is_empty()) {
+            found.left_out.push(format!("{NAME_SERVER} {server} is of the driver {driver}, and no resource sets it"));
+        }
         for name in kernel.directories(&of_driver)? {
             let dir = format!("{of_driver}/{name}");
-            kernel.users(&mut found, &driver, Some(&name), &dir)?;
+            let (attributes, portals) = kernel.target(&mut found, &driver, &name, &dir)?;
             let mut groups = Vec::new();
             for group in kernel.directories(&format!("{dir}/ini_groups"))? {
                 groups.push(kernel.ini_group(&format!("{dir}/ini_groups/{group}"), group)?);
             }
-            let target = Target {
-                driver: driver.clone(),
-                luns: kernel.luns(&dir)?,
-                attributes: kernel.attributes(&dir)?,
-                groups,
-                name,
-            };
+            let target = Target { driver: driver.clone(), luns: kernel.luns(&dir)?, attributes, portals, groups, name };
             found.targets.push(target);
         }
     }
@@ -106,12 +111,17 @@ impl Kernel<'_> {
         Ok(link.and_then(|link| Some(link.rsplit('/').next()?.to_owned())))
     }
 
-    /// The attributes that can be read. Those of users are apart, because they hold secrets.
+    /// The attributes of a directory.
     fn attributes(&self, dir: &str) -> Result<Attributes, Error> {
+        self.attributes_of(dir, |_| true)
+    }
+
+    /// Those of these names.
+    fn attributes_of(&self, dir: &str, wanted: impl Fn(&str) -> bool) -> Result<Attributes, Error> {
         let mut found = Attributes::new();
         for name in self.entries(dir, EntryKind::File)? {
             let counter = name.ends_with("_count") || name.ends_with("_count_kb");
-            if counter || NOT_SAID.contains(&name.as_str()) || is_user(&name) {
+            if counter || NOT_SAID.contains(&name.as_str()) || !wanted(&name) {
                 continue;
             }
             // One that can only be written, or has nothing to say now.
@@ -128,14 +138,52 @@ impl Kernel<'_> {
         Ok(found)
     }
 
-    fn users(&self, found: &mut Source, driver: &str, target: Option<&str>, dir: &str) -> Result<(), Error> {
+    /// Attributes and portals of a target, and its users into what was found. What a daemon answers is asked in a process of its own.
+    fn target(
+        &self,
+        found: &mut Source,
+        driver: &str,
+        name: &str,
+        dir: &str,
+    ) -> Result<(Attributes, Vec<String>), Error> {
+        let known = Driver::parse(driver).ok().filter(|driver| driver.has_daemon()).zip(TargetName::seen(name).ok());
+        let Some((driver, target)) = known else { return Ok((self.attributes(dir)?, Vec::new())) };
+        let kernels = |name: &str| KERNELS.contains(&name) || attribute::find(name).is_some_and(|known| !known.iscsi);
+        let mut attributes = self.attributes_of(dir, kernels)?;
+        let asked = attribute::ALL.iter().chain([attribute::ALIAS]).filter(|attribute| attribute.iscsi);
+        let settings = self.0.settings(driver, &target, asked.map(|attribute| &attribute.name))?;
+        attributes.extend(settings.attributes.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        let incoming = settings.incoming.iter().map(|(user, secret)| (UserKind::Incoming, user, secret));
+        let outgoing = settings.outgoing.iter().map(|(user, secret)| (UserKind::Outgoing, user, secret));
+        for (kind, user, credential) in incoming.chain(outgoing) {
+            found.users.push(User {
+                driver: driver.dir().to_owned(),
+                target: Some(name.to_owned()),
+                kind: kind.word().to_owned(),
+                name: user.to_string(),
+                secret: credential.secret.reveal().to_owned(),
+            });
+        }
+        Ok((attributes, settings.portals.iter().map(ToString::to_string).collect()))
+    }
+
+    /// What a daemon says of it.
+    fn name_server(&self, dir: &str) -> Result<Option<String>, Error> {
+        let path = format!("{dir}/{NAME_SERVER}");
+        if self.0.sysfs.is_absent(&path, self.0.deadline)? {
+            return Ok(None);
+        }
+        Ok(self.0.sysfs.apart().value(&path, self.0.deadline).ok())
+    }
+
+    /// The users of a driver, which are for discovery.
+    fn users(&self, found: &mut Source, driver: &str, dir: &str) -> Result<(), Error> {
         for name in self.entries(dir, EntryKind::File)?.into_iter().filter(|name| is_user(name)) {
             let kind = if name.starts_with(USERS[0]) { USERS[0] } else { USERS[1] };
-            match self.value(&format!("{dir}/{name}")) {
-                Ok(Some(value)) => found.user(driver, target, kind, &value),
-                Ok(None) => {}
+            match self.0.sysfs.apart().value(&format!("{dir}/{name}"), self.0.deadline) {
+                Ok(value) => found.user(driver, None, kind, &value),
                 // A user that was made twice cannot be read any more.
-                Err(error) => found.left_out.push(format!("{kind} of {}: {error}", target.unwrap_or(driver))),
+                Err(error) => found.left_out.push(format!("{kind} of {driver}: {error}")),
             }
         }
         Ok(())

@@ -44,6 +44,17 @@ pub fn resources_of(file: &[u8]) -> Result<Vec<Made>, String> {
         .collect())
 }
 
+/// The configuration of the node alpha that its kernel becomes, for `cibadmin`, and what hosts notice of it.
+#[cfg(test)]
+pub(super) fn of_kernel(node: &Node) -> (String, Vec<String>) {
+    let source = from_kernel::source(node.observer()).expect("the kernel can be read");
+    let place = Place { node: "alpha".to_owned(), ids: BTreeMap::from([("alpha".to_owned(), 1)]), written: false };
+    let proposal = propose(&source, &place);
+    let noticed = proposal.remarks.iter().filter(|remark| remark.hosts_notice);
+    let noticed = noticed.map(|remark| format!("{}: {}", remark.about, remark.text)).collect();
+    (write::xml(&proposal).expect("it can be written"), noticed)
+}
+
 /// Everything, for programs.
 #[derive(Serialize)]
 struct Imported<'a> {
@@ -72,7 +83,7 @@ pub(super) fn run(node: &Node, options: &Import) -> Result<Verdict, Failure> {
         return Err(Failure::generic("there is nothing that the agents could serve"));
     }
     if let Some(path) = &options.secrets {
-        files::replace(path, &secrets(&source), 0o600)?;
+        files::replace(path, &proposal::commands(&source, &proposal.resources), 0o600)?;
     }
     if options.json {
         let warnings = conf.iter().flat_map(|conf| &conf.warnings);
@@ -133,13 +144,4 @@ fn place(node: &Node, options: &Import, source: &Source, written: bool) -> Resul
         .or_else(grouped)
         .ok_or_else(|| Failure::generic("the name of the node is not known").with_hint("say it with --node NAME"))?;
     Ok(Place { node: name, ids, written })
-}
-
-/// The secrets of all users, a line each: driver, target, kind, user, secret.
-fn secrets(source: &Source) -> String {
-    let line = |user: &source::User| {
-        let target = user.target.as_deref().unwrap_or("-");
-        format!("{} {target} {} {} {}\n", user.driver, user.kind, user.name, user.secret)
-    };
-    source.users.iter().map(line).collect()
 }

@@ -5,8 +5,10 @@
 
 mod devices;
 mod exports;
+mod initiators;
 mod names;
 mod ports;
+mod users;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,6 +17,8 @@ use serde::Serialize;
 
 use super::attributes::{DEVICE, TARGET, unsaid};
 use super::source::Source;
+
+pub(super) use self::users::commands;
 
 /// How many devices a group can have.
 const MAX_DEVICES: usize = 256;
@@ -85,10 +89,12 @@ pub(super) fn propose(source: &Source, place: &Place) -> Proposal {
     }
     let served = ports::served(source, &mut proposal);
     ports::nodes(source, place, &served, &mut proposal);
-    ports::initiators(source, place, &served, &mut proposal);
+    initiators::resources(source, place, &served, &mut proposal);
     for target in &served {
         let about = format!("port {}", target.name);
-        unsaid(&TARGET, &target.attributes, false).into_iter().for_each(|text| proposal.remark(true, &about, text));
+        if !initiators::says_attributes(&proposal, target) {
+            unsaid(&TARGET, &target.attributes, false).into_iter().for_each(|text| proposal.remark(true, &about, text));
+        }
         for group in &target.groups {
             let about = format!("initiator group {} of port {}", group.name, target.name);
             unsaid(&TARGET, &group.attributes, false).into_iter().for_each(|text| proposal.remark(true, &about, text));
@@ -153,6 +159,7 @@ fn group_resource(
     let devices: BTreeMap<&str, &super::source::Device> =
         source.devices.iter().map(|device| (device.name.as_str(), device)).collect();
     let (mut params, mut virtnames) = (Vec::new(), BTreeSet::new());
+    let mut sharing = (Vec::new(), Vec::new());
     for member in members {
         let about = format!("device {member}");
         let Some(device) = devices.get(member).copied() else {
@@ -180,6 +187,11 @@ fn group_resource(
             Some(text) => params.push((format!("device{index}"), format!("{text},{}", exports.join(",")))),
             None => continue,
         }
+        if device.attributes.get("cluster_mode").is_some_and(|mode| !["", "0"].contains(&mode.trim())) {
+            sharing.0.push(*member);
+        } else {
+            sharing.1.push(*member);
+        }
         for text in unsaid(&DEVICE, &device.attributes, place.written) {
             proposal.remark(true, &about, text);
         }
@@ -187,8 +199,13 @@ fn group_resource(
     if params.is_empty() {
         return;
     }
-    let fixed = [("groupname", name.to_string()), ("tgtdriver", driver.to_string()), ("reload", "0".to_owned())];
-    let fixed = fixed.map(|(name, value)| (name.to_owned(), value));
+    let mut fixed =
+        vec![("groupname", name.to_string()), ("tgtdriver", driver.to_string()), ("reload", "0".to_owned())];
+    if !sharing.0.is_empty() {
+        fixed.push(("reservations", "shared".to_owned()));
+        shares(name, &sharing.1, proposal);
+    }
+    let fixed = fixed.into_iter().map(|(name, value)| (name.to_owned(), value));
     proposal.resources.push(Resource {
         id: format!("scst_dg_{name}"),
         clone: format!("ms_scst_dg_{name}"),
@@ -197,10 +214,23 @@ fn group_resource(
     });
 }
 
+/// What is to be known of a group whose devices share their reservations with other nodes.
+fn shares(name: &GroupName, alone: &[&str], proposal: &mut Proposal) {
+    let about = format!("device group {name}");
+    let text = "reservations=shared needs DLM before it and where it runs, as a clone of ocf:pacemaker:controld: operations.md, \"Reservations\"";
+    proposal.remark(false, &about, text);
+    for device in alone {
+        let text = "shares its persistent reservations with the other nodes from now on (cluster_mode), as the others of its group";
+        proposal.remark(false, format!("device {device}"), text);
+    }
+}
+
 /// The driver of a target, if the agents know it.
 fn driver_of(target: &super::source::Target) -> Option<Driver> {
     Driver::parse(&target.driver).ok()
 }
 
+#[cfg(test)]
+mod round_trip;
 #[cfg(test)]
 mod tests;

@@ -36,6 +36,8 @@ pub(super) struct Target {
     pub(super) driver: String,
     pub(super) name: String,
     pub(super) attributes: Attributes,
+    /// The addresses by which it may be reached, of iSCSI; none: all.
+    pub(super) portals: Vec<String>,
     /// What hosts in no initiator group see.
     pub(super) luns: Vec<Lun>,
     pub(super) groups: Vec<IniGroup>,

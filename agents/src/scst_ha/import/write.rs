@@ -6,9 +6,10 @@ mod pcs;
 mod xml;
 
 use scst_core::ocf::param::{AgentTable, Operation};
+use scst_core::scst::names::Driver;
 
 use super::proposal::{Proposal, Resource};
-use crate::{scst_aluadg, scst_qla2xtgt};
+use crate::{scst_aluadg, scst_qla2xtgt, scst_target};
 
 pub(super) use self::crm::crm;
 pub(super) use self::pcs::pcs;
@@ -38,7 +39,8 @@ fn promotable(resource: &Resource) -> bool {
 }
 
 fn table(resource: &Resource) -> &'static AgentTable {
-    if promotable(resource) { scst_aluadg::table::TABLE } else { scst_qla2xtgt::table::TABLE }
+    let tables = [scst_aluadg::table::TABLE, scst_qla2xtgt::table::TABLE, scst_target::table::TABLE];
+    tables.into_iter().find(|table| table.name == resource.agent).expect("a proposal has resources of these agents")
 }
 
 /// The operations that a configuration names: what the cluster schedules by itself.
@@ -47,11 +49,16 @@ fn operations(resource: &Resource) -> impl Iterator<Item = &'static Operation> {
     table(resource).operations.iter().filter(move |operation| scheduled.contains(&operation.name))
 }
 
-/// The clone of the ports with the clone of each group that stands on them.
+/// The clone of the targets of a driver with the clone of each group that stands on them.
 fn constraints(proposal: &Proposal) -> Vec<(&str, &str)> {
-    let ports = proposal.resources.iter().find(|resource| !promotable(resource));
-    let groups = proposal.resources.iter().filter(|resource| {
-        promotable(resource) && resource.params.iter().any(|(name, value)| name == "tgtdriver" && value == "qla2x00t")
-    });
-    groups.filter_map(|group| Some((ports?.clone.as_str(), group.clone.as_str()))).collect()
+    let driver = |resource: &Resource| {
+        let said = resource.params.iter().find(|(name, _)| name == "tgtdriver").map(|(_, value)| value.clone());
+        said.unwrap_or_else(|| Driver::Qla2x00t.to_string())
+    };
+    let targets = |wanted: &Resource| {
+        let mut all = proposal.resources.iter().filter(|resource| !promotable(resource));
+        all.find(|resource| driver(resource) == driver(wanted))
+    };
+    let groups = proposal.resources.iter().filter(|resource| promotable(resource));
+    groups.filter_map(|group| Some((targets(group)?.clone.as_str(), group.clone.as_str()))).collect()
 }

@@ -22,7 +22,7 @@ struct Package {
 const BOTH: &[Part] = &[Part::Metadata, Part::Cluster];
 const CLUSTER: &[Part] = &[Part::Cluster];
 
-const NEEDED: [Package; 9] = [
+const NEEDED: [Package; 10] = [
     Package { name: "man-db", shows: "/usr/bin/man", purpose: "reads the manual pages", parts: &[Part::Package] },
     Package {
         name: "libxml2-utils",
@@ -47,6 +47,12 @@ const NEEDED: [Package; 9] = [
         shows: "/usr/sbin/crm",
         purpose: "must accept the meta-data, and configures a cluster",
         parts: BOTH,
+    },
+    Package {
+        name: "prometheus",
+        shows: "/usr/bin/promtool",
+        purpose: "must accept the metrics and the alert rules",
+        parts: &[Part::Metadata],
     },
     Package { name: "corosync", shows: "/usr/sbin/corosync", purpose: "the members of a cluster", parts: CLUSTER },
     Package { name: "pacemaker", shows: "/usr/sbin/pacemakerd", purpose: "runs the agents", parts: CLUSTER },

@@ -2,9 +2,9 @@
 
 use scst_core::scst::identity;
 use scst_core::scst::names::{DeviceName, HandlerName};
-use scst_core::scst::values::{BackingPath, BlockSize, NaaId, T10DevId, ThreadsNum, Usn};
+use scst_core::scst::values::{BackingPath, BlockSize, Eui64Id, NaaId, T10DevId, ThreadsNum, Usn, shown_text};
 
-use super::super::attributes::own_size;
+use super::super::attributes::{of_the_machine, own_size};
 use super::super::source::{Device, Source};
 use super::{Place, Proposal};
 
@@ -171,18 +171,45 @@ fn identity(
             ),
         }
     }
-    let vendor = said("vend_specific_id").unwrap_or(&old_t10);
-    if vendor != identity::t10_dev_id(name) {
-        let text = format!(
-            "hosts that know the disk by its T10 vendor identification ({vendor}) take it for another one; most look at NAA or EUI-64 first"
-        );
-        proposal.remark(true, about, text);
+    if let Some(eui) = said("eui64_id") {
+        match Eui64Id::parse(eui.trim_start_matches("0x")) {
+            Ok(eui) => keys.push(format!("eui64_id={eui}")),
+            Err(error) => proposal.remark(
+                true,
+                about,
+                format!("eui64_id {eui} cannot be said, {error}: hosts take it for another disk"),
+            ),
+        }
     }
-    let product: String =
-        said("prod_id").map_or_else(|| device.name.chars().take(PRODUCT_LENGTH).collect(), str::to_owned);
-    if product != PRODUCT {
-        proposal.remark(true, about, format!("hosts see the product {PRODUCT} instead of {product}"));
+    let product = device.name.chars().take(PRODUCT_LENGTH).collect::<String>();
+    let own = identity::t10_dev_id(name);
+    let revision = said("prod_rev_lvl").filter(|level| !of_the_machine("prod_rev_lvl", level));
+    for (key, value, made, limit) in [
+        ("prod_id", said("prod_id").or(Some(&product)), PRODUCT, PRODUCT_LENGTH),
+        ("vend_specific_id", said("vend_specific_id").or(Some(&old_t10)), &own, 128),
+        ("prod_rev_lvl", revision, "", 4),
+        ("inq_vend_specific", said("inq_vend_specific"), "", 160),
+    ] {
+        let Some(value) = value.filter(|value| *value != made) else { continue };
+        let text = escaped(value);
+        match shown_text(&text, limit) {
+            Ok(shown) if shown == value => keys.push(format!("{key}={text}")),
+            Ok(_) => {}
+            Err(error) => proposal.remark(
+                true,
+                about,
+                format!("{key} {value:?} cannot be said, {error}: hosts that look at it see another disk"),
+            ),
+        }
     }
+}
+
+/// A text as a key's value carries it: what the key's grammar reads otherwise as `%` and two hex digits.
+fn escaped(text: &str) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./:+@".contains(letter) || !letter.is_ascii();
+    text.chars()
+        .map(|letter| if plain(letter) { letter.to_string() } else { format!("%{:02x}", u32::from(letter)) })
+        .collect()
 }
 
 /// Serial number and T10 identification that the kernel makes of a name.

@@ -95,7 +95,8 @@ pub(super) fn defaults(served: &[&Target], proposal: &mut Proposal) {
     for target in served {
         for lun in &target.luns {
             let text = format!(
-                "hosts in no initiator group lose LUN {} (device {}): put them into one, by `initiators`, and export it to that",
+                "hosts in no initiator group lose LUN {} (device {}): put them into one, by `initiators`, and export it to that; \
+                 a last group rest=* of scst_target takes all that are in none",
                 lun.number, lun.device
             );
             proposal.remark(true, format!("port {}", target.name), text);

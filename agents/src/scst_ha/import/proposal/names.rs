@@ -4,19 +4,22 @@ use std::collections::BTreeSet;
 
 use scst_core::scst::names::{DeviceName, GroupName, InitiatorGroup};
 
-/// The longest name of a device group, and of a device in it.
-const LIMIT: usize = 8;
+/// The longest name of a device group, and the characters that it may have beside letters and digits.
+const GROUP: (usize, &str) = (16, "-");
+
+/// The same of a device in it.
+const DEVICE: (usize, &str) = (32, "-_");
 
 /// A name for a device group that no other has.
 pub(super) fn group(old: &str, taken: &mut BTreeSet<String>) -> GroupName {
-    let name = unique(old, "dg", taken);
+    let name = unique(old, "dg", GROUP, taken);
     GroupName::parse(&name).expect("it is made of a few letters and digits")
 }
 
 /// A name for a device of this group: the one that it has, where the agents could have given it.
 pub(super) fn device(group: &GroupName, old: &str, taken: &mut BTreeSet<String>) -> DeviceName {
     let kept = old.strip_prefix(&format!("{group}_")).unwrap_or(old);
-    let name = unique(kept, "disk", taken);
+    let name = unique(kept, "disk", DEVICE, taken);
     DeviceName::parse(group, &name).expect("it is made of a few letters and digits")
 }
 
@@ -29,13 +32,13 @@ pub(super) fn initiator_group(old: &str) -> InitiatorGroup {
     InitiatorGroup::parse(&name).unwrap_or_else(|_| InitiatorGroup::parse("hosts").expect("a plain word"))
 }
 
-/// Letters and digits of the old name, as many as fit, with a number where another has them.
-fn unique(old: &str, instead: &str, taken: &mut BTreeSet<String>) -> String {
-    let letters: String = old.chars().filter(char::is_ascii_alphanumeric).collect();
+/// The characters of the old name that a name may have, as many as fit, with a number where another has them.
+fn unique(old: &str, instead: &str, (limit, more): (usize, &str), taken: &mut BTreeSet<String>) -> String {
+    let letters: String = old.chars().filter(|c| c.is_ascii_alphanumeric() || more.contains(*c)).collect();
     let letters = if letters.is_empty() { instead.to_owned() } else { letters };
     let numbered = |number: usize| {
         let number = if number == 0 { String::new() } else { number.to_string() };
-        let kept: String = letters.chars().take(LIMIT - number.len()).collect();
+        let kept: String = letters.chars().take(limit - number.len()).collect();
         kept + &number
     };
     let name =
@@ -52,12 +55,14 @@ mod tests {
     fn names_stay_where_they_can() {
         let (mut groups, mut devices) = (BTreeSet::new(), BTreeSet::new());
         let dg = group("dg_vmware_1", &mut groups);
-        assert_eq!((dg.as_str(), group("dgvmware", &mut groups).as_str()), ("dgvmware", "dgvmwar1"));
+        assert_eq!((dg.as_str(), group("dgvmware1", &mut groups).as_str()), ("dgvmware1", "dgvmware11"));
+        assert_eq!(group(&"long-".repeat(9), &mut groups).as_str(), "long-long-long-l");
         let kept = GroupName::parse("dummy").unwrap();
         for (old, new) in [
             ("dummy_lu0", "dummy_lu0"),
-            ("disk-01", "dummy_disk01"),
-            ("disk_01", "dummy_disk011"),
+            ("disk-01", "dummy_disk-01"),
+            ("disk_01", "dummy_disk_01"),
+            ("disk.-01", "dummy_disk-011"),
             ("..", "dummy_disk"),
         ] {
             assert_eq!(device(&kept, old, &mut devices).as_str(), new, "{old}");

@@ -1,11 +1,9 @@
-//! The nodes' ports, and who is in which initiator group.
+//! The nodes and their ports.
 
 use std::collections::BTreeMap;
 
-use scst_core::scst::names::{Driver, InitiatorName};
-
-use super::super::source::{IniGroup, Source, Target};
-use super::{Node, Place, Proposal, Resource, driver_of, names};
+use super::super::source::{Source, Target};
+use super::{Node, Place, Proposal, driver_of};
 
 /// The targets that the configuration takes over: those that answer hosts, of drivers that the agents know.
 pub(super) fn served<'a>(source: &'a Source, proposal: &mut Proposal) -> Vec<&'a Target> {
@@ -91,100 +89,4 @@ fn add(name: String, id: Option<u32>, mut ports: Vec<(String, Option<u32>)>, pro
     if !ports.is_empty() {
         proposal.nodes.push(Node { name, id, targetports: ports.into_iter().map(|(port, _)| port).collect() });
     }
-}
-
-/// The resource that sets up Fibre Channel ports; of other drivers targets and groups stay with whoever makes them.
-pub(super) fn initiators(source: &Source, place: &Place, served: &[&Target], proposal: &mut Proposal) {
-    let id = proposal.nodes.iter().find(|node| node.name == place.node).and_then(|node| node.id);
-    let fc: Vec<&Target> =
-        served.iter().copied().filter(|target| driver_of(target) == Some(Driver::Qla2x00t)).collect();
-    let mut other: Vec<&str> =
-        served.iter().filter(|target| driver_of(target) != Some(Driver::Qla2x00t)).map(|t| t.driver.as_str()).collect();
-    other.dedup();
-    for driver in other {
-        let text = "targets, initiator groups, users and portals are to be set up on each node before its group starts, as they were";
-        proposal.remark(false, format!("driver {driver}"), text);
-    }
-    for user in &source.users {
-        let text = format!("{} {} is to be set up on each node; its secret is not shown here", user.kind, user.name);
-        proposal.remark(
-            false,
-            user.target.clone().map_or(format!("driver {}", user.driver), |name| format!("port {name}")),
-            text,
-        );
-    }
-    let mut groups: Vec<(String, Vec<&IniGroup>)> = Vec::new();
-    for group in fc.iter().flat_map(|target| &target.groups) {
-        let name = names::initiator_group(&group.name).to_string();
-        match groups.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, same)) => same.push(group),
-            None => groups.push((name, vec![group])),
-        }
-    }
-    if groups.is_empty() {
-        if !fc.is_empty() {
-            proposal.remark(true, "ports", "there is no initiator group: no host would see anything");
-        }
-        return;
-    }
-    // I/O groups are numbered by the place in the list.
-    let numbered = |groups: &[&IniGroup]| {
-        let number: Option<u32> =
-            groups.iter().find_map(|group| group.attributes.get("io_grouping_type")?.trim().parse().ok());
-        number.filter(|number| id.is_some_and(|id| number / 100 == id))
-    };
-    groups.sort_by_key(|(_, same)| numbered(same).unwrap_or(u32::MAX));
-    let mut words = Vec::new();
-    for ((name, same), place) in groups.iter().zip(1_u32..) {
-        let about = format!("initiator group {name}");
-        if let Some(group) = same.iter().find(|group| group.name != *name) {
-            proposal.remark(
-                false,
-                &about,
-                format!("is spelled {} now: the old one must be gone before the ports start", group.name),
-            );
-        }
-        let old = same[0].attributes.get("io_grouping_type").map_or("auto", |value| value.trim());
-        if let Some(new) = id.map(|id| id * 100 + place).filter(|new| new.to_string() != old) {
-            proposal.remark(
-                false,
-                &about,
-                format!("its I/O group {old} becomes {new}: commands are ordered within it"),
-            );
-        }
-        let mut initiators: Vec<String> = Vec::new();
-        for initiator in same.iter().flat_map(|group| &group.initiators) {
-            match InitiatorName::parse(initiator) {
-                Ok(wwn) if !initiators.contains(&wwn.to_string()) => initiators.push(wwn.to_string()),
-                Ok(_) => {}
-                Err(error) => proposal.remark(
-                    true,
-                    &about,
-                    format!("initiator {initiator:?} cannot be said, {error}: it loses its LUNs"),
-                ),
-            }
-        }
-        let differs = |group: &&&IniGroup| {
-            initiators.iter().any(|wwn| {
-                !group
-                    .initiators
-                    .iter()
-                    .any(|known| InitiatorName::parse(known).is_ok_and(|known| known.as_str() == wwn))
-            })
-        };
-        if same.iter().any(|group| differs(&group)) || same.len() < fc.len() {
-            proposal.remark(
-                true,
-                &about,
-                "it is not the same on every port, and becomes so: hosts see its LUNs on all of them",
-            );
-        }
-        words.push(format!("{name}={}", initiators.join(",")));
-    }
-    proposal.resources.push(Resource {
-        id: "scst_qla".to_owned(),
-        clone: "cl_scst_qla".to_owned(),
-        agent: crate::scst_qla2xtgt::table::TABLE.name,
-        params: vec![("initiators".to_owned(), words.join(";"))],
-    });
 }

@@ -1,20 +1,16 @@
-//! Proposals for the files of `tests/data/scst-conf`, and the property that what the agents made is said as they were told it.
+//! Proposals for the files of `tests/data/scst-conf`.
 
 use std::collections::BTreeMap;
 
-use proptest::prelude::*;
 use scst_core::ocf::env::Env;
 use scst_core::ocf::param::Severity;
-use scst_core::scst::identity;
 
-use super::super::source::{self, Device, IniGroup, Lun, Source, Target};
+use super::super::source::{Device, IniGroup, Lun, Source, Target};
 use super::super::{conf, from_conf};
 use super::*;
-use crate::scst_aluadg::device::{DeviceParams, ExportGroup};
 use crate::scst_aluadg::params::Params;
-use crate::scst_qla2xtgt;
 
-const PORT: &str = "21:00:00:24:ff:60:d0:10";
+pub(super) const PORT: &str = "21:00:00:24:ff:60:d0:10";
 
 fn file(name: &str) -> &'static str {
     match name {
@@ -41,14 +37,18 @@ fn proposal(name: &str) -> (Proposal, Vec<String>) {
     (propose(&source, &place), warnings.collect())
 }
 
-fn env(resource: &Resource) -> Env {
+pub(super) fn env(resource: &Resource) -> Env {
     Env::from_pairs(resource.params.iter().map(|(name, value)| (format!("OCF_RESKEY_{name}"), value)))
+}
+
+/// The resource of that agent.
+pub(super) fn resource<'a>(proposal: &'a Proposal, agent: &str) -> &'a Resource {
+    proposal.resources.iter().find(|resource| resource.agent == agent).unwrap_or_else(|| panic!("no {agent}"))
 }
 
 /// A parameter of the resource of that agent.
 fn param<'a>(proposal: &'a Proposal, agent: &str, name: &str) -> &'a str {
-    let resource = proposal.resources.iter().find(|resource| resource.agent == agent).unwrap();
-    resource.params.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
+    resource(proposal, agent).params.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
 }
 
 fn noticed(proposal: &Proposal, noticed: bool) -> Vec<String> {
@@ -56,6 +56,10 @@ fn noticed(proposal: &Proposal, noticed: bool) -> Vec<String> {
     let mut remarks: Vec<String> = remarks.map(|remark| format!("{}: {}", remark.about, remark.text)).collect();
     remarks.sort();
     remarks
+}
+
+fn agent(resource: &Resource) -> crate::target::TargetAgent {
+    if resource.agent == "scst_target" { crate::scst_target::AGENT } else { crate::scst_qla2xtgt::AGENT }
 }
 
 #[track_caller]
@@ -74,7 +78,11 @@ fn the_agents_take_every_proposal_as_it_is() {
             let findings = if resource.agent == "scst_aluadg" {
                 Params::parse(&env(resource)).1
             } else {
-                crate::target::params::Params::parse(&scst_qla2xtgt::AGENT, &env(resource)).1
+                // A secret of the file, where a place holder stands.
+                let pairs = resource.params.iter().map(|(name, value)| {
+                    (format!("OCF_RESKEY_{name}"), value.replace(users::PLACE_HOLDER, "verySecret12345"))
+                });
+                crate::target::params::Params::parse(&agent(resource), &Env::from_pairs(pairs)).1
             };
             let bad: Vec<_> = findings.into_iter().filter(|finding| finding.severity >= Severity::Warning).collect();
             assert!(bad.is_empty(), "{name}: {bad:?}");
@@ -89,21 +97,17 @@ fn hosts_keep_seeing_the_disks_of_a_plain_file() {
     assert_eq!(param(&proposal, "scst_qla2xtgt", "initiators"), "esx1=50:01:43:80:03:b0:23:34,50:01:43:80:03:b0:23:36");
     assert_eq!(
         param(&proposal, "scst_aluadg", "device0"),
-        "virtname=vmfs01,handler=vdisk_blockio,filename=/dev/vg_san/vmfs01,is_ssd=1,nv_cache=1,usn=8a13f0c2,t10devid=vmfs-01,export0=esx1:0"
+        "virtname=vmfs-01,handler=vdisk_blockio,filename=/dev/vg_san/vmfs01,is_ssd=1,nv_cache=1,usn=8a13f0c2,t10devid=vmfs-01,prod_id=vmfs-01,vend_specific_id=a85c7bf1-vmfs-01,export0=esx1:0"
     );
     assert!(param(&proposal, "scst_aluadg", "device1").contains("60014051a3f0c2d4e5b6a79881234567"));
     assert!(param(&proposal, "scst_aluadg", "device2").contains("read_only=1"));
     let all = noticed(&proposal, true);
-    has(
-        &all,
-        &[
-            "port 21:00:00:24:ff:60:d0:10: its relative target id 1 becomes 101",
-            "device vmfs-01: hosts see the product SCST instead of vmfs-01",
-        ],
-    );
+    has(&all, &["port 21:00:00:24:ff:60:d0:10: its relative target id 1 becomes 101"]);
+    let of_disks: Vec<&String> = all.iter().filter(|remark| remark.starts_with("device vmfs")).collect();
+    assert!(of_disks.iter().all(|remark| remark.contains("persistent reservations")), "{of_disks:#?}");
     has(
         &noticed(&proposal, false),
-        &["device vmfs-01: becomes dg_vmfs01", "device scratch: no initiator group of a port sees it"],
+        &["device vmfs-01: becomes dg_vmfs-01", "device scratch: no initiator group of a port sees it"],
     );
     assert_eq!(proposal.nodes[0].targetports, [PORT, "21:00:00:24:ff:60:d0:11"]);
 }
@@ -116,9 +120,11 @@ fn what_cannot_be_said_is_named() {
         &[
             "hosts in no initiator group lose LUN 0 (device data1)",
             "hosts in no initiator group lose LUN 2 (device 2:0:3:0)",
-            "initiator \"21:00:00:e0:8b:*\" cannot be said",
         ],
     );
+    // A pattern is what the agent for every driver takes.
+    assert_eq!(param(&proposal, "scst_target", "tgtdriver"), "qla2x00t");
+    assert_eq!(param(&proposal, "scst_target", "initiators"), "backup=21:00:00:e0:8b:05:05:04,21:00:00:e0:8b:*");
     has(
         &noticed(&proposal, false),
         &[
@@ -136,20 +142,44 @@ fn names_and_numbers_of_two_controllers_stay() {
     assert_eq!(param(&proposal, "scst_aluadg", "groupname"), "san");
     assert_eq!(
         param(&proposal, "scst_aluadg", "device0"),
-        "virtname=vol1,handler=vdisk_blockio,filename=/dev/drbd1,export0=vmw:0"
+        "virtname=vol1,handler=vdisk_blockio,filename=/dev/drbd1,prod_id=san_vol1,export0=vmw:0"
     );
     assert_eq!(proposal.nodes[1].targetports, ["21:00:00:1b:32:0b:52:75", "21:01:00:1b:32:2b:52:75"]);
     let noticed = noticed(&proposal, true);
-    has(&noticed, &["device san_vol1: cluster_mode=1 cannot be said"]);
-    assert!(noticed.iter().all(|remark| !remark.starts_with("port")), "{noticed:#?}");
+    assert_eq!(noticed, [""; 0]);
+    // One device of it shares its reservations: a group has one answer for all.
+    assert_eq!(param(&proposal, "scst_aluadg", "reservations"), "shared");
+    let known = self::noticed(&proposal, false);
+    has(
+        &known,
+        &["device group san: reservations=shared needs DLM", "device san_vol2: shares its persistent reservations"],
+    );
 }
 
 #[test]
-fn targets_and_users_of_iscsi_are_left_to_whoever_makes_them_and_no_secret_is_told() {
+fn targets_of_iscsi_are_a_resource_with_portals_patterns_and_users_and_no_secret_is_told() {
     let (proposal, _) = proposal("iscsi");
     assert_eq!(param(&proposal, "scst_aluadg", "tgtdriver"), "iscsi");
-    has(&noticed(&proposal, false), &["IncomingUser joe", "OutgoingUser me", "driver iscsi: IncomingUser discover"]);
+    for (name, value) in [
+        ("tgtdriver", "iscsi"),
+        ("initiators", "linux=iqn.1993-08.org.debian:01:abc*,iqn.1993-08.org.debian:01:def"),
+        ("portals", "192.0.2.*,198.51.100.7"),
+        ("attributes", "QueuedCommands=64,HeaderDigest=None,CRC32C"),
+        ("incoming_users", "joe SECRET;ann SECRET"),
+        ("outgoing_user", "me SECRET"),
+    ] {
+        assert_eq!(param(&proposal, "scst_target", name), value, "{name}");
+    }
+    let known = noticed(&proposal, false);
+    has(
+        &known,
+        &["driver iscsi: IncomingUser discover is for discovery", "iSNSServer 192.0.2.9 is of the driver iscsi"],
+    );
     assert!(!format!("{proposal:?}").contains("ecret12345"));
+    // A start refuses the place holders.
+    let findings =
+        crate::target::params::Params::parse(&crate::scst_target::AGENT, &env(resource(&proposal, "scst_target"))).1;
+    assert_eq!(findings.iter().filter(|finding| finding.to_string().contains("bad secret")).count(), 3);
     assert!(param(&proposal, "scst_aluadg", "device0").contains("nv_cache=1,write_through=0"));
     // Hosts in no group had the first disk, too.
     has(&noticed(&proposal, true), &["hosts in no initiator group lose LUN 0 (device disk01)"]);
@@ -180,14 +210,15 @@ fn a_full_dump_says_no_more_than_its_important_part() {
     let noticed = noticed(&proposal, true);
     let expected = [
         "device group dg: its devices were in no device group",
-        "device store: hosts that know the disk by its T10",
-        "device store: hosts see the product",
         "device store: persistent reservations",
         "port 21:00:00:24:ff:60:d0:10: its relative target id 3 becomes 101",
     ];
     assert_eq!(noticed.len(), expected.len(), "{noticed:#?}");
     has(&noticed, &expected);
-    assert!(param(&proposal, "scst_aluadg", "device0").contains("usn=31f0a7c4,t10devid=31f0a7c4-store"));
+    assert!(
+        param(&proposal, "scst_aluadg", "device0")
+            .contains("usn=31f0a7c4,t10devid=31f0a7c4-store,prod_id=store,vend_specific_id=31f0a7c4-store")
+    );
 }
 
 #[test]
@@ -218,8 +249,8 @@ fn ten_thousand_devices_are_no_hurdle() {
         driver: "qla2x00t".to_owned(),
         name: PORT.to_owned(),
         attributes,
-        luns: Vec::new(),
         groups: vec![group],
+        ..Target::default()
     });
     let started = std::time::Instant::now();
     let place = Place { node: "alpha".to_owned(), ids: BTreeMap::new(), written: true };
@@ -228,111 +259,31 @@ fn ten_thousand_devices_are_no_hurdle() {
     assert!(started.elapsed() < std::time::Duration::from_mins(1), "{:?}", started.elapsed());
 }
 
-/// What the kernel has of these parameters.
-fn made(params: &Params) -> Source {
-    let flag = |on: bool| u8::from(on).to_string();
-    let device = |device: &DeviceParams| {
-        let made = identity::t10_dev_id(&device.name);
-        let usn = device.usn.as_ref().map_or_else(|| identity::usn(&device.name), ToString::to_string);
-        let mut attributes = source::Attributes::new();
-        let mut set = |name: &str, value: String| _ = attributes.insert(name.to_owned(), value);
-        set("read_only", flag(device.read_only));
-        set("removable", flag(device.removable));
-        set("rotational", flag(device.rotational));
-        set("dummy", flag(device.dummy));
-        set("usn", usn);
-        set("t10_dev_id", device.t10devid.as_ref().map_or(made.clone(), ToString::to_string));
-        set("vend_specific_id", made);
-        set("prod_id", "SCST".to_owned());
-        set("blocksize", device.blocksize.map_or("512".to_owned(), |size| size.to_string()));
-        set("bind_alua_state", "1".to_owned());
-        device.naa_id.iter().for_each(|naa| set("naa_id", format!("0x{naa}")));
-        device.threads_num.iter().for_each(|number| set("threads_num", number.to_string()));
-        device.thin_provisioned.iter().for_each(|thin| set("thin_provisioned", flag(*thin)));
-        device.filename.iter().for_each(|path| set("filename", path.to_string()));
-        set("nv_cache", flag(device.nv_cache));
-        set("write_through", flag(device.effective_write_through() == Some(true)));
-        Device { name: device.name.to_string(), handler: device.handler.to_string(), attributes }
+#[test]
+fn two_targets_of_one_driver_get_what_the_first_has_and_hosts_are_told() {
+    let target = |name: &str, portal: &str, users: &str| {
+        format!(
+            "TARGET iqn.2008-01.org.example:{name} {{\nenabled 1\nallowed_portal {portal}\n{users}GROUP g {{\nLUN 0 a\nINITIATOR iqn.x:y\n}}\n}}\n"
+        )
     };
-    let mut group = IniGroup { name: "g".to_owned(), ..IniGroup::default() };
-    for device in &params.devices {
-        for export in &device.exports {
-            let lun =
-                Lun { number: export.lun.to_string(), device: device.name.to_string(), read_only: device.read_only };
-            assert!(matches!(&export.group, ExportGroup::Named(name) if name.as_str() == "g"));
-            group.luns.push(lun);
-        }
-    }
-    let on =
-        |pairs: &[(&str, &str)]| pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let member = |name: &str, id: &str| (name.to_owned(), Some(id.to_owned()));
-    Source {
-        devices: params.devices.iter().map(device).collect(),
-        targets: vec![Target {
-            driver: params.driver.to_string(),
-            name: PORT.to_owned(),
-            attributes: on(&[("enabled", "1"), ("rel_tgt_id", "101")]),
-            luns: Vec::new(),
-            groups: vec![group],
-        }],
-        groups: vec![source::DeviceGroup {
-            name: params.group.to_string(),
-            devices: params.devices.iter().map(|device| device.name.to_string()).collect(),
-            target_groups: vec![source::TargetGroup {
-                name: "alpha".to_owned(),
-                attributes: on(&[("group_id", "1")]),
-                targets: vec![member(PORT, "101")],
-            }],
-        }],
-        ..Source::default()
-    }
-}
-
-fn device_text(number: usize) -> impl Strategy<Value = String> {
-    let flags = proptest::sample::subsequence(vec!["read_only=1", "removable=1", "is_ssd=1"], 0..=3);
-    let ids = proptest::sample::subsequence(
-        vec!["usn=abc12", "t10devid=a-b_c0", "naa_id=60014051a3f0c2d4e5b6a79881234567"],
-        0..=3,
+    let text = format!(
+        "HANDLER vdisk_nullio {{\nDEVICE a\n}}\nTARGET_DRIVER iscsi {{\n{}{}}}\n",
+        target("one", "192.0.2.1", "IncomingUser \"joe verySecret12345\"\n"),
+        target("two", "192.0.2.2", "IncomingUser \"joe otherSecret1234\"\nOutgoingUser \"me short\"\n"),
     );
-    let handler = prop_oneof![
-        Just("handler=vdisk_nullio".to_owned()),
-        Just(format!("handler=vdisk_blockio,filename=/dev/d{number}")),
-        Just(format!("handler=vdisk_blockio,filename=/dev/d{number},nv_cache=1,blocksize=4096,thin_provisioned=1")),
-        Just(format!("handler=vdisk_blockio,filename=/dev/d{number},write_through=1,threads_num=7")),
-        Just(format!("handler=vdisk_fileio,filename=/srv/d{number}")),
-        Just(format!("handler=vdisk_fileio,filename=/srv/d{number},write_through=0")),
-    ];
-    (handler, flags, ids).prop_map(move |(handler, flags, ids)| {
-        let words = flags.iter().chain(&ids).map(|word| {
-            let serial = word.replace("abc12", &format!("abc{number}")).replace("a-b_c0", &format!("a-b_c{number}"));
-            format!(",{}", serial.replace("81234567", &format!("8123456{number}")))
-        });
-        let file = handler.contains("write_through=0") && flags.contains(&"read_only=1");
-        let handler = if file { handler.replace(",write_through=0", "") } else { handler };
-        format!("virtname=v{number},{handler}{},export0=g:{number}", words.collect::<String>())
-    })
-}
-
-proptest! {
-    /// What the agents made of a configuration is imported as that configuration, and hosts notice nothing.
-    #[test]
-    fn what_the_agents_made_is_their_configuration(texts in (0..4_usize).prop_flat_map(|count| (0..=count).map(device_text).collect::<Vec<_>>())) {
-        let fixed = [("OCF_RESKEY_groupname".to_owned(), "dg1".to_owned()), ("OCF_RESKEY_tgtdriver".to_owned(), "iscsi".to_owned())];
-        let devices = texts.iter().enumerate().map(|(index, text)| (format!("OCF_RESKEY_device{index}"), text.clone()));
-        let (params, findings) = Params::parse(&Env::from_pairs(fixed.into_iter().chain(devices)));
-        prop_assert!(findings.iter().all(|finding| finding.severity < Severity::Warning), "{findings:?}");
-        let params = params.unwrap();
-        let place = Place { node: "alpha".to_owned(), ids: [("alpha".to_owned(), 1)].into(), written: false };
-        let proposal = propose(&made(&params), &place);
-        prop_assert!(!proposal.differs(), "{:#?}", proposal.remarks);
-        let again = Params::parse(&env(&proposal.resources[0])).0.unwrap();
-        // The agents write the default out where the kernel must not choose another one.
-        let plain = |mut params: Params| {
-            for device in &mut params.devices {
-                device.write_through = device.effective_write_through().filter(|on| *on);
-            }
-            params
-        };
-        prop_assert_eq!(plain(again), plain(params));
-    }
+    let mut conf = conf::parse(text.as_bytes()).unwrap();
+    let source = from_conf::source(&mut conf);
+    let proposal = propose(&source, &Place { node: "alpha".to_owned(), ids: BTreeMap::new(), written: true });
+    has(
+        &noticed(&proposal, true),
+        &[
+            "port iqn.2008-01.org.example:two: gets the portals and attributes of iqn.2008-01.org.example:one",
+            "port iqn.2008-01.org.example:two: incoming user joe has another secret from now on",
+            "port iqn.2008-01.org.example:one: outgoing user me of another target is one here as well",
+            "driver iscsi: the secret of outgoing user me cannot be said",
+        ],
+    );
+    assert_eq!(param(&proposal, "scst_target", "portals"), "192.0.2.1");
+    let commands = commands(&source, &proposal.resources);
+    assert!(commands.starts_with("cibsecret set scst_iscsi incoming_users 'joe verySecret12345'\n"), "{commands}");
 }
