@@ -4,6 +4,7 @@ use nix::sys::signal::Signal;
 
 use super::{ALPHA, ESX, SECRET, group, login, nodes, run, signal, targets};
 use crate::fixture::Fixture;
+use crate::scst_ha::import;
 
 #[test]
 fn a_name_is_proposed_under_the_authority_and_set() {
@@ -55,5 +56,89 @@ fn status_shows_portals_users_and_where_sessions_come_from() {
         shown.stdout().contains("users and portals of target") && shown.stdout().contains("device group vm"),
         "{shown:?}"
     );
+    signal(&cluster, alpha, Signal::SIGCONT);
+}
+
+/// What `check` says of one thing: its level.
+#[track_caller]
+fn checked(cluster: &crate::fixture::Cluster, about: &str, part: &str) -> String {
+    let outcome = cluster.node("alpha").tool("check --json").env("SCST_ROOT", cluster.dir().to_str().unwrap()).go();
+    let found: serde_json::Value = serde_json::from_str(outcome.stdout()).unwrap();
+    let fits = |finding: &&serde_json::Value| {
+        finding["about"] == about && finding["text"].as_str().is_some_and(|text| text.contains(part))
+    };
+    let finding = found["findings"].as_array().unwrap().iter().find(fits);
+    finding.unwrap_or_else(|| panic!("{about}: {part}: {found:#}"))["level"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn check_tries_the_portals_from_here_and_names_the_users() {
+    let cluster = nodes();
+    let alpha = cluster.node("alpha");
+    // Addresses of this machine that no other test has; at the first one somebody listens.
+    let _listens = std::net::TcpListener::bind("127.83.67.1:3260").unwrap();
+    let resource = targets().param("portals", "127.83.67.1,127.83.67.2");
+    cluster.configure(&[&resource]);
+    run(&cluster, alpha, &resource, "start").exit(0);
+    assert_eq!(checked(&cluster, "iscsi-scstd", "runs"), "fine");
+    assert_eq!(checked(&cluster, "portals", "127.83.67.1:3260 can be reached"), "fine");
+    assert_eq!(checked(&cluster, "portals", "127.83.67.2:3260, an address of this node, does not answer"), "wrong");
+    let port = format!("port {ALPHA}");
+    assert_eq!(checked(&cluster, &port, "its users are esx, lab"), "fine");
+    // An address that the documentation of networks gives to nobody, and patterns that no address of this machine fits.
+    let resource = resource.param("portals", "192.0.2.1").without("incoming_users");
+    cluster.configure(&[&resource]);
+    run(&cluster, alpha, &resource, "reload").exit(0);
+    assert_eq!(checked(&cluster, "portals", "192.0.2.1:3260 cannot be reached from here"), "attention");
+    assert_eq!(checked(&cluster, "portals", "no address of this node is one of 192.0.2.1"), "wrong");
+    assert_eq!(checked(&cluster, &port, "has no user"), "attention");
+    let resource = resource.param("portals", "198.51.100.*");
+    run(&cluster, alpha, &resource, "reload").exit(0);
+    assert_eq!(checked(&cluster, "portals", "the addresses of other nodes are configured nowhere"), "unknown");
+    signal(&cluster, alpha, Signal::SIGSTOP);
+    assert_eq!(checked(&cluster, &port, "its users and portals are not known"), "unknown");
+    signal(&cluster, alpha, Signal::SIGCONT);
+}
+
+#[test]
+fn what_runs_is_imported_with_users_whose_secrets_stand_in_a_file_of_their_own() {
+    let cluster = nodes();
+    let alpha = cluster.node("alpha");
+    let configured = targets().param("outgoing_user", "alpha mutualsecret12").param("alias", "store of alpha");
+    run(&cluster, alpha, &configured, "start").exit(0);
+    cluster.transition(&group()).start(&["alpha"]).promote(&["alpha"]).carry_out();
+    let path = cluster.dir().join("secrets");
+    let imported = alpha.tool(&format!("import --format xml --secrets {}", path.display())).go().code_is(0).writes(0);
+    for secret in [SECRET, "othersecret567", "mutualsecret12"] {
+        assert!(!format!("{imported:?}").contains(secret), "{imported:?}");
+    }
+    let commands = std::fs::read_to_string(&path).unwrap();
+    let resources = import::resources(&import::configured(&imported));
+    let with_secrets: Vec<crate::fixture::Resource> = resources
+        .into_iter()
+        .map(|resource| {
+            let set = |resource: crate::fixture::Resource, name: &str| {
+                let beginning = format!("cibsecret set {} {name} '", resource.id());
+                let value = commands.lines().find_map(|line| line.strip_prefix(&beginning)?.strip_suffix('\''));
+                value.map_or(resource.clone(), |value| resource.param(name, value))
+            };
+            ["incoming_users", "outgoing_user"].into_iter().fold(resource, set)
+        })
+        .collect();
+    assert_eq!(with_secrets.len(), 2);
+    cluster.configure(&with_secrets.iter().collect::<Vec<_>>());
+    // What is imported is what runs.
+    alpha.tool("status").go().code_is(0);
+    for resource in &with_secrets {
+        let id = if resource.promotable() { "scst_dg_vm" } else { "scst_iscsi" };
+        run(&cluster, alpha, &resource.called(id), "reload").exit(0).writes(0);
+    }
+    for format in ["crm", "pcs"] {
+        let text = alpha.tool(&format!("import --format {format}")).go().code_is(0);
+        assert!(text.stdout().contains("ocf:onesty:scst_target") && text.stdout().contains("esx SECRET"), "{text:?}");
+    }
+    // Its daemon does not answer: that is said, and nothing hangs.
+    signal(&cluster, alpha, Signal::SIGSTOP);
+    alpha.tool("import --timeout 4").go().code_is(1).within(std::time::Duration::from_secs(4));
     signal(&cluster, alpha, Signal::SIGCONT);
 }

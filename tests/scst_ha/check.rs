@@ -44,8 +44,13 @@ fn told(outcome: &Outcome, about: &str, part: &str) -> String {
 
 /// A CIB that is as advised, with what the cluster's nodes are.
 fn advised(cluster: &Cluster) {
+    let attribute = "scst-devices-dummy";
+    let before = cluster.cib().load().unwrap();
     let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/cib/sample.xml");
     fs::copy(sample, cluster.cib().path()).unwrap();
+    for node in ["alpha", "beta"] {
+        cluster.cib().set_status_attribute(node, attribute, before.transient(node, attribute)).unwrap();
+    }
 }
 
 #[test]
@@ -69,10 +74,12 @@ fn a_machine_that_is_as_advised_is_fine() {
         ("resource scst_dg_dummy", "runs where the ports are up"),
         ("device group dummy", "is as configured"),
         ("persistent reservations", "is there"),
+        ("device group dummy", "node beta has the same 1 devices"),
+        ("agents", "these are of version"),
+        ("agents", "those of node beta are of this version"),
     ] {
         assert_eq!(told(&checked, about, part), "fine", "{about}");
     }
-    assert_eq!(told(&checked, "devices", "are not looked at"), "unknown");
     let text = check(alpha, &root, "");
     assert!(text.stdout().contains(" wrong\n") && !text.stdout().contains("is blacklisted"), "{text:?}");
     assert!(check(alpha, &root, "--all").stdout().contains("is blacklisted"));
@@ -135,4 +142,69 @@ fn a_group_that_is_not_as_it_must_be_is_wrong() {
     let checked = check(alpha, &root, "--json").code_is(3);
     assert_eq!(told(&checked, "device group dummy", "is transitioning"), "wrong");
     let _ = show(alpha, "status");
+}
+
+#[test]
+fn devices_and_agents_of_the_other_node_are_compared_by_what_it_has_told() {
+    let cluster = serving();
+    advised(&cluster);
+    let (alpha, root) = (cluster.node("alpha"), machine(&cluster));
+    let attribute = "scst-devices-dummy";
+    let said = cluster.cib().load().unwrap().transient("beta", attribute).unwrap().to_owned();
+    let say = |text: Option<&str>| cluster.cib().set_status_attribute("beta", attribute, text).unwrap();
+    let version = said.rsplit_once('@').unwrap().1;
+    let checked = |text: Option<&str>| {
+        say(text);
+        check(alpha, &root, "--json")
+    };
+    let older = checked(Some(&said.replace(version, "0.0.1"))).code_is(3);
+    assert_eq!(told(&older, "agents", "those of node beta were of version 0.0.1"), "attention");
+    let oldest = checked(said.rsplit_once(";@").map(|(devices, _)| devices));
+    assert_eq!(told(&oldest, "agents", "the version on node beta is not known"), "unknown");
+    assert_eq!(told(&oldest, "device group dummy", "node beta has the same 1 devices"), "fine");
+    let other = checked(Some("1;dummy_lu0dummy=-:512:eui.3737303736616564:00000000")).code_is(3);
+    assert_eq!(told(&other, "device group dummy", "something else of dummy_lu0dummy"), "attention");
+    let conflict = checked(Some("1;dummy_lu0dummy=-:4096:eui.3737303736616564:00000000")).code_is(3);
+    assert_eq!(
+        told(&conflict, "device group dummy", "its blocks have 512 bytes on node alpha, 4096 on node beta"),
+        "wrong"
+    );
+    let silent = checked(None);
+    assert_eq!(told(&silent, "device group dummy", "node beta has told nothing of its devices"), "unknown");
+    assert_eq!(told(&silent, "agents", "the version on node beta is not known"), "unknown");
+}
+
+#[test]
+fn reservations_that_only_this_node_has_are_named() {
+    let cluster = crate::fixture::sample::with_ports();
+    let path = cluster.disk("d0", 1 << 20);
+    let disk = group()
+        .param("device0", &format!("filename={},virtname=d0,naa_id=5000000000000001,export0=all:0", path.display()));
+    cluster.transition(&disk).start(&["alpha", "beta"]).promote(&["alpha"]).carry_out();
+    cluster.configure(&[&ports(), &disk]);
+    let (alpha, root) = (cluster.node("alpha"), machine(&cluster));
+    assert!(!show(alpha, "status").code_is(0).stdout().contains("registered"));
+    alpha.control(&format!("login qla2x00t {} {}", ALPHA[0], HOST[0]));
+    let register = || alpha.control(&format!("pr qla2x00t {} {} 0 register 0 abc", ALPHA[0], HOST[0]));
+    while register() != "good" {}
+    let text = show(alpha, "status").code_is(0);
+    for part in [
+        "local, registered",
+        "device dummy_d0: hosts have registered persistent reservations, of which only this node knows",
+    ] {
+        assert!(text.stdout().contains(part), "{part}: {text:?}");
+    }
+    assert_eq!(data(&show(alpha, "status --json"))["groups"][0]["devices"][0]["registered"], true);
+    let found = check(alpha, &root, "--json").code_is(3);
+    assert_eq!(told(&found, "device group dummy", "a failover forgets them"), "attention");
+}
+
+#[test]
+fn shared_reservations_without_dlm_below_them_are_wrong() {
+    let cluster = serving();
+    cluster.configure(&[&ports(), &group().param("reservations", "shared")]);
+    let (alpha, root) = (cluster.node("alpha"), machine(&cluster));
+    let part = "is not started after and with a clone of ocf:pacemaker:controld";
+    assert_eq!(told(&check(alpha, &root, "--json").code_is(3), "resource scst_dg_dummy", part), "wrong");
+    assert!(show(alpha, "plan").stdout().contains(part));
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{data, serving, show};
 use crate::fixture::sample::{self, HOST, group, ports};
-use crate::fixture::{Cluster, Node, Outcome, Resource};
+use crate::fixture::{Cluster, Fixture, Node, Outcome, Resource};
 
 /// A CIB as a shadow has it: the cluster's, with these resources in the place of theirs.
 fn changed(cluster: &Cluster, name: &str, resources: &[&Resource]) -> PathBuf {
@@ -216,7 +216,7 @@ fn bad_input_is_refused_with_its_reason() {
     refused(
         "<configuration><nodes/><resources/></configuration>",
         "--cib",
-        "has no resource of ocf:onesty:scst_qla2xtgt or ocf:onesty:scst_aluadg",
+        "has no resource of ocf:onesty:scst_qla2xtgt, ocf:onesty:scst_target, ocf:onesty:scst_aluadg",
     );
     refused("", "--state", "is no state of a node");
     refused("{\"version\": 99}", "--state", "its version is 99, and this program reads 1");
@@ -228,19 +228,111 @@ fn bad_input_is_refused_with_its_reason() {
 }
 
 #[test]
-fn a_large_configuration_is_planned_in_time() {
+fn an_identifier_that_is_made_of_the_clusters_name_is_planned_as_it_is_then_made() {
     let cluster = serving();
-    let mut large = group();
-    for number in 1..256 {
-        large = large.param(
-            &format!("device{number}"),
-            &format!("handler=vdisk_nullio,virtname=d{number},export0=all:{number}"),
-        );
+    cluster.cib().set_option("cluster-name", "san-7").unwrap();
+    let alpha = cluster.node("alpha");
+    let disk = "virtname=a,naa_id=auto,handler=vdisk_nullio,export0=vmwtest:5";
+    let second = Resource::group("second").param("groupname", "second").param("tgtdriver", "qla2x00t");
+    let second = second.param("device0", disk);
+    let state = cluster.dir().join("state.json");
+    std::fs::write(&state, show(alpha, "status --json").stdout()).unwrap();
+    let live = planned(&plan(&cluster, alpha, &[&second]).code_is(3), "second");
+    assert_eq!(live["what"], "start", "{live:#}");
+    same(&live, alpha, &second, "start");
+    assert!(alpha.read("devices/second_a/naa_id").starts_with("0x3"));
+    // Elsewhere, too, the name is in the configuration.
+    let arguments =
+        format!("plan --json --cib {} --state {}", cluster.dir().join("changed.xml").display(), state.display());
+    let laptop = alpha.tool(&arguments).without_cluster().go().writes(0);
+    assert_eq!(planned(&laptop, "second")["what"], "start", "{laptop:?}");
+}
+
+/// A state of a node with more of the same: what has any of these names in it is there under the names for each of the numbers as well.
+fn multiplied(state: &mut serde_json::Value, one: &[(&str, &str)], numbers: std::ops::Range<usize>) {
+    let named = |text: &str, number: usize| {
+        let number = number.to_string();
+        one.iter().fold(text.to_owned(), |text, (one, name)| text.replace(one, &name.replace('#', &number)))
+    };
+    let has = |text: &str| one.iter().any(|(one, _)| text.contains(one));
+    let machine = &mut state["state"]["machine"];
+    let mut beside: Vec<(String, String)> = Vec::new();
+    for kind in ["read", "linked", "listed"] {
+        let answers = machine[kind].as_object_mut().unwrap();
+        let mut more = Vec::new();
+        for (path, answer) in answers.iter_mut() {
+            // What lists one lists all.
+            let of_one = |name: &&str| !has(path) && has(&format!("{path}/{name}"));
+            if let Some(names) = answer.get_mut("Ok").and_then(serde_json::Value::as_array_mut) {
+                let found: Vec<String> =
+                    names.iter().filter_map(|name| name.as_str()).filter(of_one).map(str::to_owned).collect();
+                for name in found {
+                    let full = |number| named(&format!("{path}/{name}"), number);
+                    names.extend(numbers.clone().map(|number| full(number)[path.len() + 1..].into()));
+                }
+            }
+            let text = answer.to_string();
+            if has(path) {
+                more.extend(numbers.clone().map(|number| (named(path, number), named(&text, number))));
+            } else if kind == "linked" && has(&text) {
+                let (directory, name) = path.rsplit_once('/').unwrap();
+                beside.extend(numbers.clone().map(|number| (directory.to_owned(), format!("{name}-{number}@"))));
+                more.extend(numbers.clone().map(|number| (format!("{path}-{number}"), named(&text, number))));
+            }
+        }
+        answers.extend(more.into_iter().map(|(path, answer)| (path, serde_json::from_str(&answer).unwrap())));
     }
-    let groups: Vec<String> =
-        (0..99).map(|number| format!("g{number}=50:01:43:80:03:b0:{:02x}:{number:02x}", number / 2)).collect();
-    let path = changed(&cluster, "changed.xml", &[&large, &ports().param("initiators", &groups.join(";"))]);
-    show(cluster.node("alpha"), &format!("plan --json --cib {}", path.display()))
-        .code_is(3)
-        .within(Duration::from_secs(10));
+    for (directory, name) in beside {
+        machine["listed"][directory]["Ok"].as_array_mut().unwrap().push(name.into());
+    }
+}
+
+/// A group of so many devices, which every initiator group sees.
+fn devices(count: usize) -> Resource {
+    (1..=count).fold(group(), |group, number| {
+        group.param(
+            &format!("device{}", number - 1),
+            &format!("handler=vdisk_nullio,virtname=d{number}e,export0=all:{number}"),
+        )
+    })
+}
+
+/// A node with all that can be: eight ports with 99 initiator groups each, and 256 devices, each of which all of them see. The plans are made of what
+/// such a node answers: a machine of that size would take longer than all other tests. Of the devices that it has already a quarter will do.
+#[test]
+fn the_largest_node_is_planned_from_its_state() {
+    let wwpns = (0..8).map(|port| format!("21:00:00:24:ff:60:d1:0{port}"));
+    let cluster = wwpns.fold(Fixture::new().node("alpha", 1), |fixture, wwpn| fixture.port(&wwpn)).up();
+    let alpha = cluster.node("alpha");
+    let groups = (0..99).map(|number| format!("g{number}h=50:01:43:80:03:b0:{:02x}:{number:02x}", number / 2));
+    let all = ports().param("initiators", &groups.collect::<Vec<_>>().join(";"));
+    let few = ports().param("initiators", "g0h=50:01:43:80:03:b0:00:00");
+    alpha.run(&few, "start").exit(0);
+    alpha.run(&devices(1), "start").exit(0);
+    alpha.run(&devices(1), "promote").exit(0);
+    cluster.configure(&[&few, &devices(1)]);
+    let mut state = data(&show(alpha, "status --json"));
+    multiplied(&mut state, &[("/ini_groups/g0h", "/ini_groups/g#h")], 1..99);
+    let path = cluster.dir().join("state.json");
+    let with = |state: &serde_json::Value, resource: &Resource| {
+        std::fs::write(&path, state.to_string()).unwrap();
+        let cib = changed(&cluster, "changed.xml", &[&all, resource]);
+        let arguments = format!("plan --timeout 300 --json --cib {} --state {}", cib.display(), path.display());
+        // Far from what it takes: what grows with the square of the LUNs takes hours.
+        let told = alpha.tool(&arguments).without_cluster().go().within(Duration::from_mins(1));
+        let told = planned(&told, "scst_dg_dummy");
+        assert_ne!(told["what"], "unknown", "{}", told["remarks"]);
+        words(&told["steps"])
+    };
+    let count = |steps: &[String], beginning: &str| steps.iter().filter(|step| step.starts_with(beginning)).count();
+    let more = with(&state, &devices(256));
+    assert_eq!(count(&more, "map device"), 255 * 99 * 8);
+    multiplied(&mut state, &[("dummy_d1e", "dummy_d#e"), ("/luns/1", "/luns/#")], 2..65);
+    let fewer = with(&state, &devices(63));
+    assert_eq!(
+        (count(&fewer, "unmap device dummy_d64e"), count(&fewer, "map device")),
+        (99 * 8, 0),
+        "{:#?}",
+        &fewer[..20]
+    );
 }

@@ -20,6 +20,7 @@ use super::digest::{Digest, Shown};
 use super::instance::Instance;
 use super::params::Params;
 use super::published::Published;
+use super::table::TABLE;
 use crate::host::Host;
 
 /// The name of the attribute.
@@ -109,6 +110,8 @@ pub struct Compared {
     pub id: String,
     /// Hosts see the same on this node.
     pub same: bool,
+    /// The version of the agent that has told it, where it says that.
+    pub agent: Option<String>,
     /// Why this node would not start with it, a sentence each.
     pub conflicts: Vec<String>,
 }
@@ -123,10 +126,12 @@ pub fn compared(
     let own = found(params, storage);
     let digests = told.iter().filter_map(|(node, text)| Some((node, Digest::parse(text)?)));
     let rows = digests.flat_map(|(node, digest)| {
-        digest.devices.into_iter().map(|(device, shown)| (node.clone(), device, shown)).collect::<Vec<_>>()
+        let agent = digest.agent;
+        let row = |(device, shown)| (node.clone(), agent.clone(), device, shown);
+        digest.devices.into_iter().map(row).collect::<Vec<_>>()
     });
     let mut rows: Vec<Compared> = rows
-        .map(|(node, device, shown)| {
+        .map(|(node, agent, device, shown)| {
             let here = own.devices.get(&device);
             let one = |shown: &Shown| Digest { devices: [(device.clone(), shown.clone())].into(), ..Digest::default() };
             let peer = (node != local.as_str()).then_some(here).flatten();
@@ -135,7 +140,7 @@ pub fn compared(
             let plain = |shown: &Shown| Shown { size: None, ..shown.clone() };
             let size = |here: &Shown| here.size.zip(shown.size).is_none_or(|(here, there)| here == there);
             let same = here.is_some_and(|here| size(here) && plain(here) == plain(&shown));
-            Compared { device, node, size: shown.size, block: shown.block, id: shown.id, same, conflicts }
+            Compared { device, node, size: shown.size, block: shown.block, id: shown.id, same, agent, conflicts }
         })
         .collect();
     rows.sort_by(|a, b| (&a.device, &a.node).cmp(&(&b.device, &b.node)));
@@ -148,7 +153,7 @@ pub(super) fn publish(host: &Host<'_>, group: &GroupName, local: &NodeName, dige
         return;
     }
     let before = Published::read(host, group);
-    let text = digest.to_string();
+    let text = Digest { agent: Some(TABLE.version.to_owned()), ..digest.clone() }.to_string();
     if before.devices.as_ref() == Some(&text) {
         return;
     }

@@ -3,7 +3,8 @@
 //!
 //! `1;dg_vm1=1073741824:512:naa.3000000000000001:7f3a90c2;…`: a version, then per device its size in bytes (`-` where
 //! it is not known), its block size, the identifier by which hosts recognise it, and a hash of the rest. `1r` says that
-//! hosts have registered for persistent reservations.
+//! hosts have registered for persistent reservations. The last field, a word after `@`, is the version of the agent,
+//! which older agents pass over.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,6 +24,8 @@ pub(super) struct Digest {
     pub(super) registered: bool,
     /// By name.
     pub(super) devices: BTreeMap<String, Shown>,
+    /// The version of the agent that has told it, where it says that.
+    pub(super) agent: Option<String>,
 }
 
 /// One device as hosts see it.
@@ -82,6 +85,7 @@ impl Digest {
         let mut fields = text.split(';');
         let version = fields.next()?;
         let registered = VERSION.iter().position(|known| *known == version)? == 1;
+        let agent = text.split(';').find_map(|field| field.strip_prefix('@')).map(str::to_owned);
         let device = |field: &str| {
             let (name, rest) = field.split_once('=')?;
             let words: Vec<&str> = rest.split(':').collect();
@@ -90,7 +94,7 @@ impl Digest {
             let rest = u32::from_str_radix(rest, 16).ok()?;
             Some((name.to_owned(), Shown { size, block: block.parse().ok()?, id: (*id).to_owned(), rest }))
         };
-        Some(Self { registered, devices: fields.filter_map(device).collect() })
+        Some(Self { registered, devices: fields.filter_map(device).collect(), agent })
     }
 
     /// What of this node's devices another node contradicts: a store that is smaller here, another block size, another identifier.
@@ -129,7 +133,7 @@ impl fmt::Display for Digest {
             let size = size.map_or("-".to_owned(), |size| size.to_string());
             write!(f, ";{name}={size}:{block}:{id}:{rest:08x}")?;
         }
-        Ok(())
+        self.agent.iter().try_for_each(|agent| write!(f, ";@{agent}"))
     }
 }
 
@@ -167,11 +171,12 @@ mod tests {
         // A later version, or nonsense, says nothing.
         assert_eq!(["2;dg_a=1:1:x:0", "", "nonsense"].map(Digest::parse), [None, None, None]);
         assert_eq!(digest("1;dg_a=1:512:x;broken;dg_b=1:512:x:0").devices.len(), 1);
+        assert_eq!(digest("1;dg_a=1:512:x:0;@0.9.1").agent.as_deref(), Some("0.9.1"));
     }
 
     proptest! {
         #[test]
-        fn a_digest_reads_back_as_itself(text in "1r?(;[a-z_]{1,4}=(-|[0-9]{1,6}):[0-9]{1,4}:(naa|eui)\\.[0-9a-f]{1,4}:[0-9a-f]{8}){0,4}") {
+        fn a_digest_reads_back_as_itself(text in "1r?(;[a-z_]{1,4}=(-|[0-9]{1,6}):[0-9]{1,4}:(naa|eui)\\.[0-9a-f]{1,4}:[0-9a-f]{8}){0,4}(;@[0-9.]{1,6})?") {
             let digest = digest(&text);
             prop_assert_eq!(Digest::parse(&digest.to_string()), Some(digest));
         }

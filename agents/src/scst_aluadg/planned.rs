@@ -6,6 +6,7 @@ use scst_core::ocf::exit::Failure;
 use scst_core::plan::Step;
 use scst_core::plan::storage::converge;
 use scst_core::scst::alua::AluaState;
+use scst_core::scst::host_id::ClusterId;
 use scst_core::state::Storage;
 
 use super::checked::{Checked, checked, mistakes};
@@ -30,18 +31,18 @@ pub struct Planned {
     pub refused: Option<Failure>,
 }
 
-/// The plan of a reload, or of a start where nothing is here.
+/// The plan of a reload, or of a start where nothing is here. `cluster` is the one of the configuration, where that names it.
 ///
 /// # Errors
 ///
 /// Why the action would be refused, or what could not be read.
-pub fn planned(host: &Host<'_>, topology: &Topology) -> Result<Planned, Failure> {
+pub fn planned(host: &Host<'_>, topology: &Topology, cluster: Option<ClusterId>) -> Result<Planned, Failure> {
     let Checked { params, findings } = checked(host)?;
     let instance = Instance::find(host).ok_or_else(|| Failure::configured("groupname is required and not set"))?;
     let found = instance.storage(host, host.observer())?;
     let running = found.group.is_some() || !found.devices.is_empty();
     let serving = found.state(&topology.local.name).is_some_and(AluaState::is_open);
-    let mut convergence = Convergence::new(host, &params, &instance, topology.clone(), None)?;
+    let mut convergence = Convergence::new(host, &params, &instance, topology.clone(), cluster)?;
     let mut remarks = [&convergence.missing[..], &convergence.unmatched].concat();
     remarks.extend(findings.iter().map(ToString::to_string));
     let wanted = if running {

@@ -11,6 +11,7 @@
     reason = "text for people is made once, of words of any kind"
 )]
 
+mod addresses;
 mod check;
 mod cib;
 mod cli;

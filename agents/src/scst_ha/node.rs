@@ -60,6 +60,12 @@ impl Node {
         Self { places: Some(places), ..Self::of(replay, &env, Duration::from_mins(10)) }
     }
 
+    /// A node whose outside is this, without a cluster.
+    #[cfg(test)]
+    pub(super) fn on(system: Arc<dyn System>) -> Self {
+        Self::of(system, &Env::from_process(), Duration::from_mins(10))
+    }
+
     fn of(system: Arc<dyn System>, env: &Env, timeout: Duration) -> Self {
         Self {
             sysfs: Sysfs::new(Arc::clone(&system), env.sysfs_root()),

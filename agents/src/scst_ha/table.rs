@@ -2,7 +2,7 @@
 
 use scst_core::ocf::exit::one_line;
 
-use super::output::{Page, fold};
+use super::output::{Page, Tone, fold};
 
 /// A table with a head.
 #[derive(Debug)]
@@ -35,14 +35,16 @@ impl Table {
             narrow(&mut widths, wide.saturating_sub(indent.chars().count()));
         }
         let mut text = String::new();
-        for row in &self.rows {
+        for (number, row) in self.rows.iter().enumerate() {
             let cells: Vec<Vec<String>> = row.iter().zip(&widths).map(|(cell, width)| fold(cell, *width)).collect();
             for line in 0..cells.iter().map(Vec::len).max().unwrap_or(0) {
                 let part = |(cell, width): (&Vec<String>, &usize)| {
                     format!("{:width$}", cell.get(line).map_or("", String::as_str))
                 };
                 let line = format!("{indent}{}", cells.iter().zip(&widths).map(part).collect::<Vec<_>>().join("  "));
-                text.push_str(line.trim_end());
+                let line = line.trim_end();
+                // Of the head each line by itself: nothing stays switched on over the end of one.
+                text += &if number == 0 { page.paint(Tone::Faint, line) } else { line.to_owned() };
                 text.push('\n');
             }
         }
@@ -64,12 +66,12 @@ fn narrow(widths: &mut [usize], wide: usize) {
 }
 
 /// Sentences under a title, or nothing.
-pub(super) fn list(indent: &str, title: &str, sentences: &[String]) -> String {
+pub(super) fn list(page: Page, tone: Tone, indent: &str, title: &str, sentences: &[String]) -> String {
     if sentences.is_empty() {
         return String::new();
     }
-    let lines = sentences.iter().map(|sentence| format!("{indent}  {}\n", one_line(sentence)));
-    format!("{indent}{title}\n{}", lines.collect::<String>())
+    let lines = sentences.iter().map(|sentence| page.paragraph(&format!("{indent}  "), sentence));
+    format!("{indent}{}\n{}", page.paint(tone, title), lines.collect::<String>())
 }
 
 #[cfg(test)]
@@ -99,6 +101,9 @@ mod tests {
         let evil = "a\u{1b}[2J\nb".to_owned();
         let mut table = Table::new(&["initiator"]);
         table.row([evil.clone()]);
-        assert_eq!(table.text("", Page::PLAIN) + &list("", "title", &[evil]), "initiator\na [2J b\ntitle\n  a [2J b\n");
+        assert_eq!(
+            table.text("", Page::PLAIN) + &list(Page::PLAIN, Tone::Strong, "", "title", &[evil]),
+            "initiator\na [2J b\ntitle\n  a [2J b\n"
+        );
     }
 }

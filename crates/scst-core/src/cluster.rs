@@ -36,7 +36,7 @@ pub use self::nodes::{ClusterNode, Nodes, local_node_name, parse_nodes, query_no
 pub use self::promotions::{Promotion, parse_promotions, query_promotions};
 pub use self::roles::{Roles, parse_roles, roles};
 pub use self::score::{delete_promotion_score, set_promotion_score, set_targetports, set_transient};
-pub use self::survey::{MARK, Survey, parse_survey, query_survey};
+pub use self::survey::{CLUSTER_NAME, MARK, Survey, parse_survey, query_survey};
 pub use self::topology::{MAX_GROUPS, Member, Port, Refused, Topology, entries, io_group};
 use crate::command::CommandError;
 use crate::deadline::Deadline;

@@ -1,7 +1,10 @@
 //! The cluster: its configuration, and what this node does of it.
 
+use std::collections::BTreeSet;
+
 use super::View;
 use crate::scst_ha::cib::{self, Finding, Level};
+use crate::scst_ha::status::agreement::Told;
 
 /// Everything about the cluster.
 pub(super) fn findings(view: &View<'_>) -> Vec<Finding> {
@@ -37,15 +40,14 @@ pub(super) fn findings(view: &View<'_>) -> Vec<Finding> {
             found.push(Finding::new(Level::Wrong, &about, fault, format!("scst-ha explain \"{fault}\"")));
         }
         if !group.resources.is_empty() {
-            let running = group.role != crate::scst_ha::status::groups::Role::Stopped;
+            let running = group.role != crate::scst_ha::status::group::Role::Stopped;
             found.push(compared(&about, running, group.differences.len(), group.left_out));
         }
     }
     for unread in &view.status.unread {
         found.push(Finding::new(Level::Wrong, "SCST", format!("could not be read: {unread}"), "dmesg"));
     }
-    let version = format!("these are of version {}; those of other nodes are not looked at", env!("CARGO_PKG_VERSION"));
-    found.push(Finding::new(Level::Unknown, "agents", version, ""));
+    found.extend(versions(view));
     found
 }
 
@@ -63,4 +65,33 @@ fn compared(about: &str, running: bool, differences: usize, left_out: bool) -> F
             "scst-ha status",
         ),
     }
+}
+
+/// The agents of the nodes, as far as these have told of their devices with them. Nothing in the cluster knows what is installed.
+fn versions(view: &View<'_>) -> Vec<Finding> {
+    let own = env!("CARGO_PKG_VERSION");
+    let rows = || view.status.groups.iter().flat_map(|group| &group.agreement);
+    let here = |node: &str| view.status.node.as_deref() == Some(node);
+    let nodes = view.cib.iter().flat_map(|cib| &cib.configuration.nodes.0);
+    let mut found = vec![Finding::new(Level::Fine, "agents", format!("these are of version {own}"), "")];
+    for node in nodes.filter(|node| !here(&node.name) && !node.remote && node.targetports.is_some()) {
+        let name = &node.name;
+        let told: Vec<&Told> = rows().filter(|told| told.node == *name).collect();
+        let other: BTreeSet<&str> =
+            told.iter().filter_map(|told| told.agent.as_deref()).filter(|agent| *agent != own).collect();
+        found.push(if told.iter().all(|told| told.agent.is_none()) {
+            let text = format!(
+                "the version on node {name} is not known: no instance there has told it. It is told with a group's devices, which an instance does \
+                 that runs on both nodes"
+            );
+            Finding::new(Level::Unknown, "agents", text, format!("scst-ha --version on {name}"))
+        } else if other.is_empty() {
+            Finding::new(Level::Fine, "agents", format!("those of node {name} are of this version"), "")
+        } else {
+            let other = other.into_iter().collect::<Vec<_>>().join(", ");
+            let text = format!("those of node {name} were of version {other} when they last told of their devices, these are of {own}");
+            Finding::new(Level::Attention, "agents", text, "install one version on all nodes; a start tells it")
+        });
+    }
+    found
 }

@@ -2,7 +2,7 @@
 
 use scst_core::scst::names::Driver;
 
-use super::View;
+use super::{View, iscsi};
 use crate::scst_ha::cib::{Finding, Level};
 
 /// The modules that every node needs.
@@ -14,6 +14,9 @@ pub(super) fn findings(view: &View<'_>) -> Vec<Finding> {
     found.extend(services(view));
     found.extend(adapter(view));
     found.extend(ports(view));
+    if drivers(view).contains(&Driver::Iscsi) {
+        found.extend(iscsi::findings(view));
+    }
     found.extend(places(view));
     found
 }
@@ -163,26 +166,6 @@ fn ports(view: &View<'_>) -> Vec<Finding> {
         } else {
             found.push(Finding::new(Level::Unknown, &about, "is not enabled", ""));
         }
-    }
-    let iscsi = drivers(view).contains(&Driver::Iscsi);
-    if iscsi {
-        let open = view
-            .node
-            .observer()
-            .sysfs
-            .optional_value("kernel/scst_tgt/targets/iscsi/open_state", view.node.observer().deadline);
-        found.push(match open {
-            Ok(Some(state)) if state != "closed" => fine("iscsi-scstd", "runs"),
-            Ok(_) => Finding::new(
-                Level::Wrong,
-                "iscsi-scstd",
-                "does not run: there are no iSCSI targets",
-                "systemctl start iscsi-scstd",
-            ),
-            Err(error) => Finding::new(Level::Unknown, "iscsi-scstd", error, ""),
-        });
-        let text = "whether its portals can be reached, and who its users are, is not looked at";
-        found.push(Finding::new(Level::Unknown, "iSCSI", text, ""));
     }
     found
 }

@@ -1,6 +1,7 @@
 //! `scst-ha check`: everything that the documentation advises and a program can look at, a line each, with the cure.
 
 mod cluster;
+mod iscsi;
 mod machine;
 mod places;
 mod storage;

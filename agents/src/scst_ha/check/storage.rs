@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use super::View;
 use crate::scst_ha::cib::{Finding, Level};
+use crate::scst_ha::status::agreement::Told;
+use crate::scst_ha::status::group::Group;
 
 /// Everything about stores.
 pub(super) fn findings(view: &View<'_>) -> Vec<Finding> {
@@ -23,9 +25,55 @@ pub(super) fn findings(view: &View<'_>) -> Vec<Finding> {
         found.extend(lvm(view));
         found.extend(multipath(view));
     }
-    let text = "identity and size of each device on the other nodes are not looked at";
-    found.push(Finding::new(Level::Unknown, "devices", text, "compare scst-ha status of the nodes"));
+    found.extend(view.status.groups.iter().flat_map(agreed));
+    found.extend(view.status.groups.iter().flat_map(reservations));
     found
+}
+
+/// What the other nodes have told of the devices of a group that is here. What contradicts this node is among the group's faults.
+fn agreed(group: &Group) -> Vec<Finding> {
+    if group.devices.is_empty() || group.resources.is_empty() {
+        return Vec::new();
+    }
+    let about = format!("device group {}", group.name);
+    let peers = group.target_groups.iter().filter(|target_group| !target_group.local).map(|peer| peer.node.as_str());
+    let mut found = Vec::new();
+    for peer in peers {
+        let told: Vec<&Told> = group.agreement.iter().filter(|told| told.node == peer).collect();
+        let other: Vec<&str> = told.iter().filter(|told| !told.same).map(|told| told.device.as_str()).collect();
+        found.push(if told.is_empty() {
+            let text = format!(
+                "node {peer} has told nothing of its devices: it does not run it, cannot be asked, or has an older agent. Identity and size of \
+                 the devices there are not looked at"
+            );
+            Finding::new(Level::Unknown, &about, text, format!("scst-ha status on {peer}"))
+        } else if other.is_empty() {
+            Finding::new(Level::Fine, &about, format!("node {peer} has the same {} devices", told.len()), "")
+        } else {
+            let text = format!("hosts see on node {peer}, in identity, size, product or LUNs, something else of {}", other.join(", "));
+            Finding::new(Level::Attention, &about, text, "scst-ha status shows both; a reload on both nodes where a size changed")
+        });
+    }
+    found
+}
+
+/// Reservations that a failover forgets.
+fn reservations(group: &Group) -> Vec<Finding> {
+    let local: Vec<&str> = group
+        .devices
+        .iter()
+        .filter(|device| device.registered && !device.shared)
+        .map(|device| device.name.as_str())
+        .collect();
+    if local.is_empty() {
+        return Vec::new();
+    }
+    let text = format!(
+        "hosts have registered persistent reservations of {}, of which only this node knows: a failover forgets them",
+        local.join(", ")
+    );
+    let cure = "reservations=shared, with DLM: operations.md, \"Reservations\"";
+    vec![Finding::new(Level::Attention, format!("device group {}", group.name), text, cure)]
 }
 
 /// What DRBD is advised to be told.

@@ -2,17 +2,18 @@
 
 use scst_core::cluster::Element;
 use scst_core::ocf::env::Env;
+use scst_core::scst::names::Driver;
 
 use super::exports::env;
 use super::{Cib, Finding, Level};
+use crate::scst_aluadg;
 use crate::scst_aluadg::params::Params;
-use crate::{scst_aluadg, scst_qla2xtgt};
 
 /// Everything about constraints.
 pub(super) fn findings(cib: &Cib) -> Vec<Finding> {
     let mut found = Vec::new();
-    let ports: Vec<Vec<String>> =
-        cib.of_agent(scst_qla2xtgt::table::TABLE.name).map(|resource| cib.names(&resource.id)).collect();
+    let ports: Vec<(Driver, Vec<String>)> =
+        cib.of_targets().map(|(driver, resource)| (driver, cib.names(&resource.id))).collect();
     let drbd: Vec<Vec<String>> = cib
         .root
         .descendants("primitive")
@@ -23,8 +24,8 @@ pub(super) fn findings(cib: &Cib) -> Vec<Finding> {
     for resource in cib.of_agent(scst_aluadg::table::TABLE.name) {
         let about = format!("resource {}", resource.id);
         let group = cib.names(&resource.id);
-        let on_ports = resource.params.get("tgtdriver").is_some_and(|driver| driver == "qla2x00t");
-        if let Some(ports) = ports.first().filter(|_| on_ports) {
+        let driver = resource.params.get("tgtdriver").and_then(|driver| Driver::parse(driver).ok());
+        if let Some((_, ports)) = ports.iter().find(|(known, _)| Some(*known) == driver) {
             let name = |names: &[String]| names.first().cloned().unwrap_or_default();
             let (first, then) = (name(ports), name(&group));
             found.push(if ordered(cib, ports, &group, "start") {

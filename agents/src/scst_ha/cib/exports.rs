@@ -1,6 +1,6 @@
 //! LUNs that two resources want, and initiator groups that nobody makes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use scst_core::cluster::Configured;
 use scst_core::ocf::env::Env;
@@ -26,20 +26,20 @@ pub(super) fn findings(cib: &Cib) -> Vec<Finding> {
         found.extend(parameters(resource, findings));
         groups.extend(params.map(|params| (resource.id.as_str(), params)));
     }
-    let mut made: BTreeSet<String> = BTreeSet::new();
-    let mut known = false;
-    for resource in cib.of_agent(scst_qla2xtgt::table::TABLE.name) {
-        let (params, findings) = target::params::Params::parse(&scst_qla2xtgt::AGENT, &env(resource));
-        found.extend(parameters(resource, findings));
-        known |= params.is_some();
-        made.extend(params.into_iter().flat_map(|params| params.groups).map(|(group, _)| group.to_string()));
-    }
-    for resource in cib.of_agent(scst_target::table::TABLE.name) {
-        let (_, findings) = target::params::Params::parse(&scst_target::AGENT, &env(resource));
-        found.extend(parameters(resource, findings));
+    let mut made: BTreeMap<Driver, BTreeSet<String>> = BTreeMap::new();
+    for agent in [scst_qla2xtgt::AGENT, scst_target::AGENT] {
+        for resource in cib.of_agent(agent.table.name) {
+            let env = env(resource);
+            let (params, findings) = target::params::Params::parse(&agent, &env);
+            found.extend(parameters(resource, findings));
+            if let (Some(params), Ok(driver)) = (params, agent.driver(&env)) {
+                made.entry(driver).or_default().extend(params.groups.iter().map(|(group, _)| group.to_string()));
+            }
+        }
     }
     found.extend(clashes(&groups));
-    for (id, params) in groups.iter().filter(|(_, params)| known && params.driver == Driver::Qla2x00t) {
+    // Without a resource for its driver somebody else makes the groups.
+    for ((id, params), made) in groups.iter().filter_map(|group| Some((group, made.get(&group.1.driver)?))) {
         let missing =
             params.devices.iter().flat_map(|device| device.exports.iter().map(move |export| (device, export)));
         for (device, export) in missing {

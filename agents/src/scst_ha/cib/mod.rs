@@ -6,11 +6,11 @@ mod operations;
 mod reservations;
 
 use scst_core::cluster::{Configuration, Element, Refused, Topology};
+use scst_core::scst::host_id::ClusterId;
 use scst_core::scst::names::Driver;
 use serde::Serialize;
 
-use crate::scst_aluadg;
-use crate::scst_qla2xtgt;
+use crate::{scst_aluadg, scst_qla2xtgt, scst_target};
 
 /// How bad something is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -67,10 +67,26 @@ impl Cib {
         Ok(Self { configuration, root })
     }
 
+    /// The cluster, where the configuration says what it is called.
+    pub(super) fn cluster(&self) -> Option<ClusterId> {
+        let options = self.root.descendants("crm_config").into_iter().flat_map(|config| config.descendants("nvpair"));
+        let options: Vec<&Element> = options.collect();
+        let of = |name: &str| options.iter().find(|pair| pair.get("name") == Some(name))?.get("value");
+        of(scst_core::cluster::CLUSTER_NAME).map(|name| ClusterId::new(name, of(scst_core::cluster::MARK)))
+    }
+
     /// The ids of the resources of an agent.
     fn of_agent(&self, agent: &str) -> impl Iterator<Item = &scst_core::cluster::Configured> {
         let agent = agent.to_owned();
         self.configuration.resources.iter().filter(move |resource| resource.agent == agent)
+    }
+
+    /// The resources that set targets up, each with its driver.
+    fn of_targets(&self) -> impl Iterator<Item = (Driver, &scst_core::cluster::Configured)> {
+        let fibre = self.of_agent(scst_qla2xtgt::table::TABLE.name).map(|resource| (Driver::Qla2x00t, resource));
+        let any = self.of_agent(scst_target::table::TABLE.name);
+        let any = any.filter_map(|resource| Some((Driver::parse(resource.params.get("tgtdriver")?).ok()?, resource)));
+        fibre.chain(any)
     }
 
     /// A resource and the clones and groups around it, outermost first.
@@ -113,7 +129,7 @@ fn nodes(cib: &Cib) -> Vec<Finding> {
     let drivers = cib
         .of_agent(scst_aluadg::table::TABLE.name)
         .filter_map(|resource| Driver::parse(resource.params.get("tgtdriver")?).ok());
-    let ports = cib.of_agent(scst_qla2xtgt::table::TABLE.name).map(|_| Driver::Qla2x00t);
+    let ports = cib.of_targets().map(|(driver, _)| driver);
     let drivers: std::collections::BTreeSet<Driver> = drivers.chain(ports).collect();
     let mut found = Vec::new();
     let nodes = &cib.configuration.nodes;

@@ -6,7 +6,7 @@ use scst_core::cluster::{Configured, Element};
 use scst_core::ocf::param::AgentTable;
 
 use super::{Cib, Finding, Level};
-use crate::{scst_aluadg, scst_qla2xtgt};
+use crate::{scst_aluadg, scst_qla2xtgt, scst_target};
 
 /// What Pacemaker takes where nothing is configured, in milliseconds.
 const DEFAULT_TIMEOUT: u64 = 20_000;
@@ -15,7 +15,7 @@ const DEFAULT_TIMEOUT: u64 = 20_000;
 pub(super) fn findings(cib: &Cib) -> Vec<Finding> {
     let defaults = defaults(cib);
     let mut found = Vec::new();
-    for table in [scst_qla2xtgt::table::TABLE, scst_aluadg::table::TABLE] {
+    for table in [scst_qla2xtgt::table::TABLE, scst_target::table::TABLE, scst_aluadg::table::TABLE] {
         for resource in cib.of_agent(table.name) {
             let way = cib.way(&resource.id);
             let about = format!("resource {}", resource.id);

@@ -1,10 +1,14 @@
 //! Configurations with one mistake each.
 
+use proptest::prelude::*;
+
 use super::*;
+
+const SAMPLE: &str = include_str!("../../../../tests/data/cib/sample.xml");
 
 /// A configuration that is as advised, with these changes of its text.
 fn findings_of(changes: &[(&str, &str)]) -> Vec<String> {
-    let mut xml = include_str!("../../../../tests/data/cib/sample.xml").to_owned();
+    let mut xml = SAMPLE.to_owned();
     for (from, to) in changes {
         assert!(xml.contains(from), "{from}");
         xml = xml.replace(from, to);
@@ -89,8 +93,39 @@ fn shared_reservations_start_after_dlm_and_where_it_runs() {
 }
 
 #[test]
+fn targets_of_every_driver_are_looked_at() {
+    let targets = r#"<clone id="cl_iscsi"><primitive id="iscsi" class="ocf" provider="onesty" type="scst_target"><instance_attributes id="ti">
+        <nvpair id="t1" name="tgtdriver" value="iscsi"/><nvpair id="t2" name="initiators" value="esx1=iqn.x:y"/></instance_attributes>
+        <operations><op id="o" name="start" interval="0s" timeout="5s"/></operations></primitive></clone>
+        <clone id="ms_b"><primitive id="b" class="ocf" provider="onesty" type="scst_aluadg"><instance_attributes id="bi">
+        <nvpair id="b1" name="groupname" value="b"/><nvpair id="b2" name="tgtdriver" value="iscsi"/>
+        <nvpair id="b3" name="device0" value="handler=vdisk_nullio,virtname=x,export0=esx9:0"/></instance_attributes></primitive></clone></resources>"#;
+    let found = findings_of(&[("</resources>", targets)]);
+    for part in [
+        "resource iscsi: the time-out of start is 5 s",
+        "resource iscsi: interleave is not true",
+        "resource b: no order says that it starts after the ports",
+        "resource b: device0 exports to initiator group esx9, which no resource makes",
+    ] {
+        assert!(found.iter().any(|finding| finding.starts_with(part)), "{part}: {found:#?}");
+    }
+}
+
+#[test]
 fn what_is_no_cib_is_refused() {
     for text in ["", "<cib/>", "no", "<configuration><nodes/></configuration>", "{}"] {
         assert!(Cib::parse(text).is_err(), "{text}");
+    }
+}
+
+proptest! {
+    /// A file that was cut, or garbled in one place, is refused or read; whatever is read is looked at.
+    #[test]
+    fn a_garbled_configuration_panics_nowhere(at in 0..SAMPLE.len(), cut in 0..80_usize, text in "[<>/\"=&;a-z0-9 :,]{0,8}|.{0,4}", rest: bool) {
+        let end = (at + cut).min(SAMPLE.len());
+        let xml = format!("{}{text}{}", &SAMPLE[..at], if rest { &SAMPLE[end..] } else { "" });
+        if let Ok(cib) = Cib::parse(&xml) {
+            prop_assert!(findings(&cib).iter().all(|finding| !finding.about.is_empty()));
+        }
     }
 }

@@ -3,8 +3,6 @@
 mod proposal;
 mod report;
 
-use std::net::IpAddr;
-
 use scst_core::cluster::{self, Nodes, Refused, TARGETPORTS, Topology};
 use scst_core::ocf::exit::Failure;
 use scst_core::scst::names::{Driver, TargetName};
@@ -12,9 +10,10 @@ use serde::Serialize;
 
 use self::proposal::{Proposal, concerns, propose};
 use super::Verdict;
+use super::addresses;
 use super::cli::Discover;
 use super::node::Node;
-use super::output::{print, print_json};
+use super::output::{Page, print, print_json};
 use super::ports::{self, Host, Port};
 
 /// What was found.
@@ -100,12 +99,12 @@ pub(super) fn run(node: &Node, options: &Discover) -> Result<Verdict, Failure> {
         .remarks
         .extend(without.map(|other| format!("node {} has no {TARGETPORTS}: it serves no targets", other.name)));
     if !options.set {
-        show(&found, options.json)?;
+        show(&found, options.json, node.page())?;
         return Ok(found.verdict());
     }
     // What is written is shown before; for a program everything is said at once.
     if !options.json {
-        print(&report::text(&found))?;
+        print(&report::text(&found, node.page()))?;
     }
     set(node, &mut found, unknown)?;
     if options.json {
@@ -174,7 +173,11 @@ fn discover(node: &Node, driver: Driver) -> Result<Discovery, Failure> {
         loaded: observer.driver_loaded(driver)?,
         qlini_mode: None,
         ports: Vec::new(),
-        portals: if driver == Driver::Iscsi { portals() } else { Vec::new() },
+        portals: if driver == Driver::Iscsi {
+            addresses::own().iter().map(ToString::to_string).collect()
+        } else {
+            Vec::new()
+        },
         not_targets: Vec::new(),
         is: None,
         should_be: None,
@@ -248,26 +251,6 @@ fn set(node: &Node, found: &mut Discovery, unknown: Option<String>) -> Result<()
     Ok(())
 }
 
-/// The addresses of this machine, but for those that no host elsewhere can use.
-fn portals() -> Vec<String> {
-    let addresses = nix::ifaddrs::getifaddrs().into_iter().flatten().filter_map(|interface| {
-        let address = interface.address?;
-        let v4 = address.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
-        v4.or_else(|| address.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())))
-    });
-    let mut found: Vec<IpAddr> = addresses.filter(|address| !is_local(address)).collect();
-    found.sort_unstable();
-    found.dedup();
-    found.iter().map(ToString::to_string).collect()
-}
-
-fn is_local(address: &IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => v4.is_loopback() || v4.is_link_local(),
-        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unicast_link_local(),
-    }
-}
-
 fn nothing_to_list(found: &Discovery) -> String {
     match (&found.node, found.ports.is_empty()) {
         (_, true) => format!("no port of driver {} is there", found.driver),
@@ -276,6 +259,6 @@ fn nothing_to_list(found: &Discovery) -> String {
     }
 }
 
-fn show(found: &Discovery, json: bool) -> Result<(), Failure> {
-    if json { print_json(found) } else { print(&report::text(found)) }
+fn show(found: &Discovery, json: bool, page: Page) -> Result<(), Failure> {
+    if json { print_json(found) } else { print(&report::text(found, page)) }
 }

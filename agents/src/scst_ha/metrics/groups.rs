@@ -7,7 +7,7 @@ use scst_core::scst::alua::AluaState;
 use super::exposition::Exposition;
 use super::{count, flag, number};
 use crate::scst_ha::status::Status;
-use crate::scst_ha::status::groups::{Group, Role};
+use crate::scst_ha::status::group::{Group, Role};
 
 /// What is counted as a difference.
 pub(super) const DIFFERENCES: &str =

@@ -114,8 +114,8 @@ fn new_configuration(node: &Node, options: &cli::Plan) -> Result<Cib, Failure> {
     let text = String::from_utf8_lossy(&bytes);
     let cib = Cib::parse(&text).map_err(|error| Failure::generic(format!("{} is no CIB: {error}", path.display())))?;
     if cib.configuration.resources.is_empty() {
-        let reason =
-            format!("{} has no resource of ocf:onesty:scst_qla2xtgt or ocf:onesty:scst_aluadg", path.display());
+        let agents = AGENTS.map(|agent| format!("ocf:onesty:{agent}")).join(", ");
+        let reason = format!("{} has no resource of {agents}", path.display());
         return Err(Failure::generic(reason));
     }
     Ok(cib)
@@ -134,6 +134,9 @@ fn live(node: &Node, options: &cli::Plan, new: &Cib) -> Result<Past, Failure> {
         },
     }
 }
+
+#[cfg(test)]
+mod over_kernel;
 
 /// The agents whose plans are known.
 const AGENTS: [&str; 3] =

@@ -70,5 +70,7 @@ pub(in crate::scst_ha) fn of_finding(finding: &Finding, page: Page) -> String {
     };
     let cure = if finding.cure.is_empty() { String::new() } else { format!(". Cure: {}", finding.cure) };
     let line = format!("{}: {}{cure}", finding.about, finding.text);
-    format!("  {}  {}", page.paint(tone, &format!("{word:<13}")), page.paragraph("", &line).trim_start())
+    // What is folded goes on below the sentence, not below the word.
+    let sentence = page.paragraph(&" ".repeat(17), &line);
+    format!("  {}  {}", page.paint(tone, &format!("{word:<13}")), sentence.trim_start())
 }

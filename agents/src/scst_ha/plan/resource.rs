@@ -144,7 +144,7 @@ fn ask(node: &Node, name: &str, resource: &Configured, new: &Cib) -> Result<Answ
             params.map(|params| params.driver).ok_or_else(|| Failure::configured("no usable configuration"))?;
         let (topology, warnings) = topology(driver)?;
         let host = Host::new(&context, scst_aluadg::table::TABLE.name);
-        let planned = scst_aluadg::planned::planned(&host, &topology)?;
+        let planned = scst_aluadg::planned::planned(&host, &topology, new.cluster())?;
         let remarks = planned.remarks.into_iter().chain(warnings).collect();
         return Ok(Answer { running: planned.running, steps: planned.steps, remarks, refused: planned.refused });
     }

@@ -48,10 +48,15 @@ struct StateResource {
     params: std::collections::BTreeMap<String, String>,
 }
 
+/// What every file says, whatever its version.
+#[derive(Debug, Deserialize)]
+struct Versioned {
+    version: Option<u32>,
+}
+
 /// A file's outermost part.
 #[derive(Debug, Deserialize)]
 struct File {
-    version: u32,
     node: Option<String>,
     state: Option<State>,
 }
@@ -115,25 +120,61 @@ fn is_secret(name: &str) -> bool {
 ///
 /// That it is none, or one of another version.
 pub(super) fn read(path: &Path, node: &Node) -> Result<Past, Failure> {
-    let bytes = files::read(path, &node.deadline)?;
-    let no_state = |why: String| {
+    parse(&files::read(path, &node.deadline)?).map_err(|why| {
         Failure::generic(format!("{} is no state of a node: {why}", path.display()))
             .with_hint("`scst-ha status --json` prints one")
-    };
-    let version = serde_json::from_slice::<serde_json::Value>(&bytes).map_err(|error| no_state(error.to_string()))?;
-    let version = version.get("version").and_then(serde_json::Value::as_u64);
-    if version != Some(u64::from(JSON_VERSION)) {
+    })
+}
+
+fn parse(bytes: &[u8]) -> Result<Past, String> {
+    // The rest is passed over: it is large, and of another version it is another thing.
+    let Versioned { version } = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    if version != Some(JSON_VERSION) {
         let said = version.map_or("none".to_owned(), |version| version.to_string());
-        return Err(no_state(format!("its version is {said}, and this program reads {JSON_VERSION}")));
+        return Err(format!("its version is {said}, and this program reads {JSON_VERSION}"));
     }
-    let file: File = serde_json::from_slice(&bytes).map_err(|error| no_state(error.to_string()))?;
-    debug_assert_eq!(file.version, JSON_VERSION);
+    let file: File = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
     let (Some(name), Some(state)) = (file.node, file.state) else {
-        return Err(no_state("the node did not know its name in the cluster".to_owned()));
+        return Err("the node did not know its name in the cluster".to_owned());
     };
     let old = state.configuration();
     let places = state.machine.places.clone();
     let replay = Arc::new(Replay::new(state.machine));
     let machine = Node::replaying(Arc::clone(&replay), places);
     Ok(Past { node: name, old, machine, replay: Some(replay) })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn sample() -> String {
+        let xml = include_str!("../../../../tests/data/cib/sample.xml");
+        let configuration = scst_core::cluster::parse_configuration(xml).unwrap();
+        let state = serde_json::to_value(State::new(&configuration, Snapshot::default())).unwrap();
+        serde_json::json!({ "version": JSON_VERSION, "node": "alpha", "state": state }).to_string()
+    }
+
+    #[test]
+    fn what_was_configured_comes_back_but_for_what_is_secret() {
+        let past = parse(sample().as_bytes()).unwrap();
+        assert_eq!((past.node.as_str(), past.old.resources.len(), past.old.nodes.0.len()), ("alpha", 2, 2));
+        assert!(is_secret("incoming_users") && is_secret("outgoing_user") && !is_secret("device0"));
+    }
+
+    proptest! {
+        /// A file that was cut, or garbled in one place, is refused or read.
+        #[test]
+        fn a_garbled_state_panics_nowhere(at: prop::sample::Index, cut in 0..60_usize, text in "[{}\\[\\]\",:0-9a-z]{0,6}|.{0,4}", rest: bool) {
+            let whole = sample();
+            let at = at.index(whole.len());
+            let end = (at + cut).min(whole.len());
+            let bytes = [&whole.as_bytes()[..at], text.as_bytes(), if rest { &whole.as_bytes()[end..] } else { &[] }].concat();
+            if let Ok(past) = parse(&bytes) {
+                prop_assert!(past.replay.is_some());
+            }
+        }
+    }
 }

@@ -6,7 +6,7 @@ use scst_core::scst::names::NodeName;
 use scst_core::state::Storage;
 use serde::Serialize;
 
-use super::groups::Group;
+use super::group::Group;
 use crate::scst_aluadg::agreement;
 use crate::scst_aluadg::params::Params;
 use crate::scst_ha::output::Page;
@@ -15,8 +15,8 @@ use crate::scst_ha::table::Table;
 /// A device as one node has told of it.
 #[derive(Debug, Serialize)]
 pub(in crate::scst_ha) struct Told {
-    device: String,
-    node: String,
+    pub(in crate::scst_ha) device: String,
+    pub(in crate::scst_ha) node: String,
     /// In bytes, where it is known.
     size: Option<u64>,
     /// In bytes.
@@ -24,7 +24,9 @@ pub(in crate::scst_ha) struct Told {
     /// What hosts tell it by.
     known_as: String,
     /// It is the same as on this node, as far as hosts can see.
-    same: bool,
+    pub(in crate::scst_ha) same: bool,
+    /// The version of the agent that has told it; nothing of an older one.
+    pub(in crate::scst_ha) agent: Option<String>,
 }
 
 /// Adds the comparison to a group that runs here, and what contradicts this node to its faults.
@@ -43,6 +45,7 @@ pub(super) fn compare(
             block_size: row.block,
             known_as: row.id,
             same: row.same,
+            agent: row.agent,
         });
         group.faults.extend(row.conflicts);
     }

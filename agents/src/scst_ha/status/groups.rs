@@ -10,138 +10,13 @@ use scst_core::scst::host_id::HostId;
 use scst_core::scst::names::{Driver, GroupName, NodeName};
 use scst_core::state::{self, DeviceGroup, Storage};
 use scst_core::state_file::StateFile;
-use serde::Serialize;
 
-use super::agreement::Told;
+use super::group::{Device, Group, InFlight, Lun, Member, Role, TargetGroup};
 use crate::host::Host;
 use crate::scst_aluadg::params::Params;
 use crate::scst_aluadg::table::TABLE;
 use crate::scst_ha::node::Node;
 use crate::scst_ha::ports::Port;
-
-/// What a device group does on this node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(in crate::scst_ha) enum Role {
-    /// Its hosts are served here.
-    Promoted,
-    /// It is ready to serve them.
-    Unpromoted,
-    /// Between the two.
-    Transitioning,
-    /// Nothing of it is here.
-    Stopped,
-    /// Some of it is here.
-    Partial,
-}
-
-impl Role {
-    /// As the text shows it.
-    pub(in crate::scst_ha) fn word(self) -> &'static str {
-        match self {
-            Self::Promoted => "promoted",
-            Self::Unpromoted => "unpromoted",
-            Self::Transitioning => "between two states",
-            Self::Stopped => "stopped",
-            Self::Partial => "half there",
-        }
-    }
-}
-
-/// A device group.
-#[derive(Debug, Serialize)]
-pub(in crate::scst_ha) struct Group {
-    pub(in crate::scst_ha) name: String,
-    /// The resources that configure it; normally one.
-    pub(in crate::scst_ha) resources: Vec<String>,
-    pub(in crate::scst_ha) role: Role,
-    pub(in crate::scst_ha) target_groups: Vec<TargetGroup>,
-    pub(in crate::scst_ha) devices: Vec<Device>,
-    pub(in crate::scst_ha) luns: Vec<Lun>,
-    pub(in crate::scst_ha) in_flight: Vec<InFlight>,
-    /// What the nodes have told each other of the devices.
-    pub(in crate::scst_ha) agreement: Vec<Told>,
-    /// What is not as it must be, whatever is configured.
-    pub(in crate::scst_ha) faults: Vec<String>,
-    /// What a reload would do, or would name.
-    pub(in crate::scst_ha) differences: Vec<String>,
-    /// Something that is configured was left out; the remarks name it.
-    pub(in crate::scst_ha) left_out: bool,
-    /// What else is to be known.
-    pub(in crate::scst_ha) remarks: Vec<String>,
-}
-
-/// The ports of one node.
-#[derive(Debug, Serialize)]
-pub(in crate::scst_ha) struct TargetGroup {
-    pub(in crate::scst_ha) node: String,
-    /// It is this node's.
-    pub(in crate::scst_ha) local: bool,
-    pub(in crate::scst_ha) group_id: u32,
-    pub(in crate::scst_ha) state: &'static str,
-    /// What the cluster says that the node does; nothing where it could not be asked.
-    pub(in crate::scst_ha) cluster: Option<&'static str>,
-    pub(in crate::scst_ha) ports: Vec<Member>,
-}
-
-/// A port of a target group.
-#[derive(Debug, Serialize)]
-pub(in crate::scst_ha) struct Member {
-    pub(in crate::scst_ha) port: String,
-    /// The kernel takes it for a port of this machine.
-    pub(in crate::scst_ha) local: bool,
-    pub(in crate::scst_ha) rel_tgt_id: u32,
-}
-
-/// A device.
-#[derive(Debug, Serialize)]
-pub(in crate::scst_ha) struct Device {
-    pub(in crate::scst_ha) name: String,
-    /// Nothing for a handler that no agent uses.
-    pub(in crate::scst_ha) handler: Option<&'static str>,
-    pub(in crate::scst_ha) filename: Option<String>,
-    /// Its backing store is open, where the kernel says so.
-    pub(in crate::scst_ha) open: Option<bool>,
-    /// The capacity that hosts are told, in bytes.
-    pub(in crate::scst_ha) size: Option<u64>,
-    /// It is in the device group.
-    pub(in crate::scst_ha) member: bool,
-    /// How often it is blocked.
-    pub(in crate::scst_ha) blocked: u32,
-    /// Commands in flight are being waited for.
-    pub(in crate::scst_ha) pending: bool,
-    /// What hosts tell it by: `naa.` or `eui.` and digits.
-    pub(in crate::scst_ha) known_as: Option<String>,
-    /// The product that hosts are shown.
-    pub(in crate::scst_ha) product: Option<String>,
-    /// The serial number that hosts are shown.
-    pub(in crate::scst_ha) serial: Option<String>,
-    /// Its persistent reservations are shared with other nodes.
-    pub(in crate::scst_ha) shared: bool,
-}
-
-/// Where hosts see a device.
-#[derive(Debug, Serialize)]
-pub(in crate::scst_ha) struct Lun {
-    pub(in crate::scst_ha) driver: String,
-    pub(in crate::scst_ha) port: String,
-    /// The initiator group; none for the default group.
-    pub(in crate::scst_ha) group: Option<String>,
-    #[serde(rename = "lun")]
-    pub(in crate::scst_ha) number: u32,
-    pub(in crate::scst_ha) device: String,
-    pub(in crate::scst_ha) read_only: bool,
-}
-
-/// Commands of a session that have not ended yet.
-#[derive(Debug, Serialize)]
-pub(in crate::scst_ha) struct InFlight {
-    pub(in crate::scst_ha) initiator: String,
-    pub(in crate::scst_ha) port: String,
-    pub(in crate::scst_ha) lun: u32,
-    pub(in crate::scst_ha) device: String,
-    pub(in crate::scst_ha) commands: u32,
-}
 
 /// Looks at a group. `local` is this node, if the cluster said so. Beside the view comes what is there, to be compared.
 pub(in crate::scst_ha) fn look(
@@ -173,7 +48,7 @@ pub(in crate::scst_ha) fn look(
         resources: Vec::new(),
         role,
         target_groups: target_groups(&found, local),
-        devices: found.devices.iter().map(|(name, device)| view(name.as_str(), device, &found)).collect(),
+        devices: Vec::new(),
         luns: luns(&found),
         in_flight: in_flight(node, &found, ports)?,
         agreement: Vec::new(),
@@ -182,7 +57,12 @@ pub(in crate::scst_ha) fn look(
         left_out: false,
         remarks: Vec::new(),
     };
+    for (name, device) in &found.devices {
+        let shown = view(name.as_str(), device, node.observer().has_registrants(name)?, &found);
+        group.devices.push(shown);
+    }
     group.faults(&found, remembered, own.is_some(), starting, host);
+    group.reservations();
     Ok((group, found))
 }
 
@@ -235,6 +115,21 @@ impl Group {
     }
 }
 
+impl Group {
+    /// Registrations that only this node knows of.
+    fn reservations(&mut self) {
+        let local = self.devices.iter().filter(|device| device.registered && !device.shared);
+        let sentences = local.map(|device| {
+            format!(
+                "device {}: hosts have registered persistent reservations, of which only this node knows (reservations=local): when another \
+                 node serves, they are gone",
+                device.name
+            )
+        });
+        self.remarks.extend(sentences.collect::<Vec<_>>());
+    }
+}
+
 fn target_groups(found: &Storage, local: Option<&NodeName>) -> Vec<TargetGroup> {
     let groups = found.group.iter().flat_map(|group| &group.target_groups);
     let member = |(port, member): (&scst_core::scst::names::TargetName, &state::Member)| Member {
@@ -254,7 +149,7 @@ fn target_groups(found: &Storage, local: Option<&NodeName>) -> Vec<TargetGroup> 
         .collect()
 }
 
-fn view(name: &str, device: &state::Device, found: &Storage) -> Device {
+fn view(name: &str, device: &state::Device, registered: bool, found: &Storage) -> Device {
     let member = |group: &DeviceGroup| group.devices.iter().any(|member| member.as_str() == name);
     Device {
         name: name.to_owned(),
@@ -272,6 +167,7 @@ fn view(name: &str, device: &state::Device, found: &Storage) -> Device {
         product: device.identity.get("prod_id").cloned(),
         serial: device.identity.get("usn").cloned(),
         shared: device.is_shared(),
+        registered,
     }
 }
 

@@ -1,29 +1,30 @@
 //! `scst-ha status`: ports, device groups, and what differs from the configuration.
 
-mod agreement;
-pub(super) mod groups;
+pub(super) mod agreement;
+mod compare;
+pub(super) mod group;
+mod groups;
 mod peers;
+mod prepare;
 mod report;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use scst_core::cluster::{Configuration, Configured, Refused, Topology};
 use scst_core::ocf::exit::Failure;
-use scst_core::ocf::param::{Finding, Severity};
-use scst_core::scst::names::HandlerName;
 use scst_core::scst::names::{Driver, GroupName, NodeName, TargetName};
 use serde::Serialize;
 
-use self::groups::{Group, Role};
+use self::compare::{every_group, ports_of};
+use self::group::Group;
+use self::prepare::prepare;
 use super::Verdict;
 use super::cli;
 use super::node::Node;
 use super::output::{print, print_json};
 use super::plan::State;
 use super::ports::{self, Port};
-use crate::target::{self, Run, TargetAgent};
-use crate::{scst_aluadg, scst_qla2xtgt, scst_target};
+use crate::{scst_qla2xtgt, scst_target};
 
 /// Everything that is shown.
 #[derive(Debug, Serialize)]
@@ -194,7 +195,7 @@ pub(super) fn look(node: &Node, only: Option<&GroupName>) -> Result<Status, Fail
         peers::add(node, &mut status);
     }
     if node.snapshot().is_some() {
-        prepare(node, &status.ports)?;
+        prepare(node, &status)?;
         status.state = node.snapshot().map(|machine| State::new(&known.configuration, machine));
     }
     Ok(status)
@@ -204,149 +205,4 @@ pub(super) fn look(node: &Node, only: Option<&GroupName>) -> Result<Status, Fail
 fn is_port(entry: &str, port: &Port) -> bool {
     let driver = Driver::parse(port.driver).ok();
     driver.and_then(|driver| TargetName::parse(driver, entry).ok()).is_some_and(|name| name.matches(&port.name))
-}
-
-/// Looks at what a plan for another configuration may ask, too: so it is in the state.
-fn prepare(node: &Node, ports: &[Port]) -> Result<(), Failure> {
-    let observer = node.observer();
-    observer.scst_loaded()?;
-    observer.setup_id()?;
-    for handler in HandlerName::ALL {
-        observer.handler_parameters(handler)?;
-    }
-    for driver in Driver::ALL {
-        observer.driver_loaded(driver)?;
-    }
-    for port in ports {
-        let Some((driver, name)) = Driver::parse(port.driver).ok().zip(TargetName::seen(&port.name).ok()) else {
-            continue;
-        };
-        observer.port(driver, &name)?;
-        for group in observer.ini_groups(driver, &name)? {
-            observer.luns_in_use(driver, &name, &group)?;
-        }
-    }
-    Ok(())
-}
-
-/// What stands in the configuration for a value that cibsecret keeps outside of it.
-const ELSEWHERE: &str = "lrm://";
-
-/// One resource of an agent that brings ports up, compared.
-fn ports_of(
-    node: &Node,
-    agent: TargetAgent,
-    resource: &Configured,
-    known: &Known,
-    status: &mut Status,
-) -> PortResource {
-    let (elsewhere, params): (BTreeMap<_, _>, BTreeMap<_, _>) =
-        resource.params.clone().into_iter().partition(|(_, value)| value == ELSEWHERE);
-    let context = node.context(&resource.id, &params);
-    let run = Run::new(&context, agent);
-    let (params, findings) = run.params();
-    let mut shown = PortResource {
-        id: resource.id.clone(),
-        running: false,
-        differences: Vec::new(),
-        left_out: leaves_out(&findings),
-        remarks: resource.left_out.clone(),
-    };
-    shown.remarks.extend(findings.iter().map(ToString::to_string));
-    shown.remarks.extend(elsewhere.keys().map(|name| format!("{name} is kept by cibsecret: users are not compared")));
-    let (Some(params), Some((topology, warnings))) = (params, known.topology(run.driver)) else {
-        return shown;
-    };
-    shown.left_out |= !warnings.is_empty();
-    shown.remarks.extend(warnings);
-    let compared =
-        topology.and_then(|topology| target::difference::difference(&run, &params, &topology, elsewhere.is_empty()));
-    match compared {
-        Ok(None) => {}
-        Ok(Some(differences)) => (shown.running, shown.differences) = (true, differences),
-        Err(failure) if failure.code == scst_core::ocf::exit::ExitCode::Generic => {
-            status.unread(&format!("resource {}", resource.id), &failure);
-        }
-        Err(failure) => shown.differences.push(failure.reason),
-    }
-    shown
-}
-
-/// The groups that are configured, and those that are here.
-fn every_group(node: &Node, only: Option<&GroupName>, known: &Known, status: &mut Status) -> Result<(), Failure> {
-    let mut configured: BTreeMap<GroupName, Vec<&Configured>> = BTreeMap::new();
-    for resource in known.of_agent(scst_aluadg::table::TABLE.name) {
-        let context = node.context(&resource.id, &resource.params);
-        match groups::configured_name(&context.env) {
-            Some(name) => configured.entry(name).or_default().push(resource),
-            None => status.remarks.push(format!("resource {} does not name a device group", resource.id)),
-        }
-    }
-    let mut names = node.observer().group_names()?;
-    names.extend(configured.keys().cloned());
-    for name in names.iter().filter(|name| only.is_none_or(|only| only == *name)) {
-        let resources = configured.get(name).map(Vec::as_slice).unwrap_or_default();
-        match group(node, name, resources, known, status) {
-            Ok(group) => status.groups.push(group),
-            Err(failure) => status.unread(&format!("device group {name}"), &failure),
-        }
-    }
-    Ok(())
-}
-
-/// Whether the agents leave out something of a configuration, or read it in another way than it looks.
-fn leaves_out(findings: &[Finding]) -> bool {
-    findings.iter().any(|finding| finding.severity >= Severity::Warning)
-}
-
-fn group(
-    node: &Node,
-    name: &GroupName,
-    resources: &[&Configured],
-    known: &Known,
-    status: &Status,
-) -> Result<Group, Failure> {
-    let context = match resources.first() {
-        Some(resource) => node.context(&resource.id, &resource.params),
-        None => groups::unconfigured(node, name),
-    };
-    let host = groups::host(&context);
-    let (mut group, found) = groups::look(node, name, &host, known.local.as_ref(), &status.ports)?;
-    group.resources = resources.iter().map(|resource| resource.id.clone()).collect();
-    let Some(resource) = resources.first() else {
-        if known.local.is_some() {
-            // Whatever it is, it is not ours to judge.
-            group.remarks.push("no resource of the cluster configures it".to_owned());
-            group.remarks.append(&mut group.faults);
-        }
-        return Ok(group);
-    };
-    if resources.len() > 1 {
-        group.faults.push("more than one resource configures it; it is compared with the first".to_owned());
-    }
-    let (params, findings) = scst_aluadg::params::Params::parse(&context.env);
-    group.remarks.extend(resource.left_out.iter().cloned());
-    group.remarks.extend(findings.iter().map(ToString::to_string));
-    group.left_out = leaves_out(&findings);
-    let Some(params) = params else { return Ok(group) };
-    let Some((topology, warnings)) = known.topology(params.driver) else { return Ok(group) };
-    group.left_out |= !warnings.is_empty();
-    group.remarks.extend(warnings);
-    let compared = topology.and_then(|topology| {
-        if group.role == Role::Stopped {
-            return Ok(Vec::new());
-        }
-        if let Some(told) = known.configuration.told.get(&scst_aluadg::agreement::attribute(name)) {
-            agreement::compare(&mut group, &params, &found, &topology.local.name, told);
-        }
-        scst_aluadg::difference::difference(&host, &params, &findings, &topology, found)
-    });
-    match compared {
-        Ok(differences) => group.differences = differences,
-        Err(failure) if failure.code == scst_core::ocf::exit::ExitCode::Generic => return Err(failure),
-        // The node cannot run it, whatever is here of it.
-        Err(failure) if group.role == Role::Stopped => group.remarks.push(failure.reason),
-        Err(failure) => group.differences.push(failure.reason),
-    }
-    Ok(group)
 }

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use scst_core::ocf::exit::one_line;
 use scst_core::scst::names::Driver;
 
-use super::groups::{Device, Group, Lun};
+use super::group::{Device, Group, Lun, Role};
 use super::{PortResource, Status, agreement};
-use crate::scst_ha::output::Page;
+use crate::scst_ha::output::{Page, Tone};
 use crate::scst_ha::ports::{Host, Port};
 use crate::scst_ha::table::{Table, list};
 
@@ -20,18 +20,18 @@ pub(super) fn text(status: &Status, page: Page) -> String {
     let scst =
         status.scst.as_ref().map_or("SCST is not loaded".to_owned(), |version| format!("SCST {}", one_line(version)));
     let reason = status.cluster.as_ref().map(|reason| format!("{reason}\n")).unwrap_or_default();
-    let mut text = format!("{node}: {scst}\n{reason}");
+    let mut text = format!("{}: {scst}\n{reason}", page.paint(Tone::Strong, &node));
     text += &section(&ports(&status.ports, page));
     text += &section(&iscsi(&status.ports, page));
     text += &section(&initiators(&status.ports, page));
     for resource in &status.port_resources {
-        text += &section(&port_resource(resource));
+        text += &section(&port_resource(resource, page));
     }
     for shown in &status.groups {
         text += &section(&group(shown, &status.ports, page));
     }
-    text += &section(&list("", "to be known", &status.remarks));
-    text + &section(&list("", "could not be read", &status.unread))
+    text += &section(&list(page, Tone::Strong, "", "to be known", &status.remarks));
+    text + &section(&list(page, Tone::Bad, "", "could not be read", &status.unread))
 }
 
 /// An empty line before what is not empty.
@@ -105,17 +105,24 @@ fn joined(words: &BTreeSet<String>) -> String {
     words.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
 }
 
-fn port_resource(resource: &PortResource) -> String {
-    let state = if resource.running { "running" } else { "stopped" };
-    let mut text = format!("ports of resource {}: {state}\n", one_line(&resource.id));
-    text += &list("  ", "differs from the configuration", &resource.differences);
-    text + &list("  ", "to be known", &resource.remarks)
+fn port_resource(resource: &PortResource, page: Page) -> String {
+    let (state, tone) = if resource.running { ("running", Tone::Good) } else { ("stopped", Tone::Attention) };
+    let title = page.paint(Tone::Strong, &format!("ports of resource {}", one_line(&resource.id)));
+    let mut text = format!("{title}: {}\n", page.paint(tone, state));
+    text += &list(page, Tone::Attention, "  ", "differs from the configuration", &resource.differences);
+    text + &list(page, Tone::Strong, "  ", "to be known", &resource.remarks)
 }
 
 fn group(group: &Group, ports: &[Port], page: Page) -> String {
     let resources = one_line(&group.resources.join(", "));
     let resources = if resources.is_empty() { resources } else { format!(", resource {resources}") };
-    let title = format!("device group {}: {}{resources}\n", group.name, group.role.word());
+    let tone = match group.role {
+        Role::Promoted | Role::Unpromoted => Tone::Good,
+        Role::Stopped => Tone::Attention,
+        Role::Transitioning | Role::Partial => Tone::Bad,
+    };
+    let name = page.paint(Tone::Strong, &format!("device group {}", group.name));
+    let title = format!("{name}: {}{resources}\n", page.paint(tone, group.role.word()));
     let mut tables = vec![
         target_groups(group, page),
         devices(group, page),
@@ -124,9 +131,9 @@ fn group(group: &Group, ports: &[Port], page: Page) -> String {
         in_flight(group, ports, page),
         agreement::text(&group.agreement, page),
     ];
-    tables.push(list("  ", "not as it must be", &group.faults));
-    tables.push(list("  ", "differs from the configuration", &group.differences));
-    tables.push(list("  ", "to be known", &group.remarks));
+    tables.push(list(page, Tone::Bad, "  ", "not as it must be", &group.faults));
+    tables.push(list(page, Tone::Attention, "  ", "differs from the configuration", &group.differences));
+    tables.push(list(page, Tone::Strong, "  ", "to be known", &group.remarks));
     tables.retain(|table| !table.is_empty());
     title + &tables.join("\n")
 }
@@ -171,10 +178,11 @@ fn devices(group: &Group, page: Page) -> String {
 /// What hosts see of each device.
 fn known_as(group: &Group, page: Page) -> String {
     let mut table = Table::new(&["device", "known as", "product", "serial", "reservations"]);
-    for Device { name, known_as, product, serial, shared, .. } in &group.devices {
+    for Device { name, known_as, product, serial, shared, registered, .. } in &group.devices {
         let text = |text: &Option<String>| text.as_deref().map(one_line).unwrap_or_default();
         let shared = if *shared { "shared" } else { "local" };
-        table.row([name.clone(), text(known_as), text(product), text(serial), shared.to_owned()]);
+        let registered = if *registered { ", registered" } else { "" };
+        table.row([name.clone(), text(known_as), text(product), text(serial), format!("{shared}{registered}")]);
     }
     table.text("  ", page)
 }

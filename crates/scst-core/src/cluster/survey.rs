@@ -10,7 +10,7 @@ use crate::deadline::Deadline;
 use crate::scst::host_id::ClusterId;
 
 /// The property by which the cluster knows its name: Pacemaker copies it from corosync's `totem.cluster_name`.
-const NAME: &str = "cluster-name";
+pub const CLUSTER_NAME: &str = "cluster-name";
 
 /// The property by which an administrator can distinguish this cluster from others of that name.
 pub const MARK: &str = "scst-uuid";
@@ -60,7 +60,7 @@ impl Survey {
 ///
 /// `cibadmin` is not there, failed, did not answer in time, or printed no section of nodes.
 pub fn query_survey(tools: &Tools, deadline: &Deadline, told: &str) -> Result<Survey, ClusterError> {
-    let options = [NAME, MARK, FENCING].map(|name| format!("//crm_config//nvpair[@name='{name}']")).join("|");
+    let options = [CLUSTER_NAME, MARK, FENCING].map(|name| format!("//crm_config//nvpair[@name='{name}']")).join("|");
     let path = format!("//nodes|{options}|//transient_attributes//nvpair[@name='{told}']");
     let xml = tools.run("cibadmin", &["--query", "--xpath", &path], limit(deadline))?;
     parse_survey(&xml, told).map_err(|error| CommandError::unreadable("cibadmin", &error).into())
@@ -77,7 +77,7 @@ pub fn parse_survey(xml: &str, told: &str) -> Result<Survey, String> {
     for Pair { id, name, value, .. } in sections.nvpair {
         let (Some(name), Some(value)) = (name, value) else { continue };
         match name.as_str() {
-            NAME => _ = survey.name.get_or_insert(value),
+            CLUSTER_NAME => _ = survey.name.get_or_insert(value),
             MARK => _ = survey.mark.get_or_insert(value),
             FENCING => _ = survey.fencing.get_or_insert(value),
             name if name == told => {

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use super::name_grammar::readable;
-use super::names::{EntryName, NameError};
+use super::names::{EntryName, NameError, meet};
 use super::target;
 use crate::scst::names::Driver;
 
@@ -58,6 +58,13 @@ impl Portal {
     /// ASCII.
     pub fn seen(text: &str) -> Result<Self, NameError> {
         word(text, |_| false).map(Self)
+    }
+
+    /// Whether initiators may arrive at this address, as far as this portal goes (`wildcmp` in `iscsi-scst/usr/misc.c`).
+    pub fn allows(&self, address: &str) -> bool {
+        let matches =
+            |pattern: &str| meet(pattern.to_ascii_lowercase().as_bytes(), address.to_ascii_lowercase().as_bytes());
+        self.0.strip_prefix('!').map_or_else(|| matches(&self.0), |not| !matches(not))
     }
 }
 
@@ -198,6 +205,15 @@ mod tests {
         {
             assert!(Portal::parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_portal_allows_what_it_matches() {
+        let allows = |portal: &str, address: &str| Portal::parse(portal).unwrap().allows(address);
+        assert!(allows("10.0.1.*", "10.0.1.11") && allows("!10.0.2.*", "10.0.1.11") && allows("FE80::1", "fe80::1"));
+        assert!(
+            !allows("10.0.1.*", "10.0.2.11") && !allows("!10.0.1.11", "10.0.1.11") && !allows("10.0.1.1", "10.0.1.11")
+        );
     }
 
     #[test]

@@ -146,7 +146,7 @@ impl InitiatorName {
 }
 
 /// Whether two patterns match one text.
-fn meet(a: &[u8], b: &[u8]) -> bool {
+pub(super) fn meet(a: &[u8], b: &[u8]) -> bool {
     // `reached[j]`: the part of `a` so far and the first `j` characters of `b` match one text.
     let mut reached: Vec<bool> = (0..=b.len()).map(|j| b[..j].iter().all(|c| *c == b'*')).collect();
     for c in a {
