@@ -13,6 +13,8 @@
 //! Architecture invariant: no other module reaches below the root, and this module knows no name of SCST's tree
 //! but `last_sysfs_mgmt_res`.
 
+mod wait;
+
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,6 +22,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
+pub use self::wait::wait_until;
 use crate::deadline::Deadline;
 use crate::error::{ErrnoName, Error, Verb};
 use crate::system::{Operation, Output, Pending, System};
@@ -296,39 +299,6 @@ impl Sysfs {
                 return Err(Error::Hung { verb: operation.verb, path: operation.path, value, waited });
             }
         }
-    }
-}
-
-/// Calls `seen` every 10 to 50 ms until it gives a value, the deadline passes or the run is cancelled. `what` is waited
-/// for, as a noun phrase for the error. `seen` is called at least once, even after the deadline.
-///
-/// # Errors
-///
-/// [`Error::NotSeen`] at the deadline, [`Error::Cancelled`] after SIGTERM, and every other error of `seen` at once.
-/// [`Error::Hung`] of `seen` counts as "not yet", so a look that hangs to the end is [`Error::NotSeen`] as well.
-pub fn wait_until<T>(
-    what: &str,
-    deadline: &Deadline,
-    mut seen: impl FnMut() -> Result<Option<T>, Error>,
-) -> Result<T, Error> {
-    let since = deadline.now();
-    let mut step = Duration::from_millis(10);
-    loop {
-        match seen() {
-            Ok(Some(found)) => return Ok(found),
-            // The time was over while looking: what counts is what was waited for.
-            Ok(None) | Err(Error::Hung { .. }) => {}
-            Err(error) => return Err(error),
-        }
-        if deadline.cancelled() {
-            return Err(Error::Cancelled { what: what.to_owned() });
-        }
-        let left = deadline.remaining();
-        if left.is_zero() {
-            return Err(Error::NotSeen { what: what.to_owned(), waited: deadline.now().saturating_sub(since) });
-        }
-        deadline.sleep(step.min(left));
-        step = (step * 2).min(Duration::from_millis(50));
     }
 }
 

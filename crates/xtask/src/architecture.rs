@@ -168,7 +168,7 @@ fn every_sleep_is_measured_against_a_deadline() {
         .map(|source| source.path)
         .filter(|path| {
             ![
-                "sysfs.rs",
+                "sysfs/wait.rs",
                 "deadline.rs",
                 "system.rs",
                 "system/machine.rs",

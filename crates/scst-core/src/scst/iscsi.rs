@@ -3,8 +3,9 @@
 
 use std::fmt;
 
+use super::initiator::meet;
 use super::name_grammar::readable;
-use super::names::{EntryName, NameError, meet};
+use super::names::{EntryName, NameError};
 use super::target;
 use crate::scst::names::Driver;
 

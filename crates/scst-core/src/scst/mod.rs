@@ -12,6 +12,7 @@ pub mod dlm;
 pub mod driver;
 pub mod host_id;
 pub mod identity;
+mod initiator;
 pub mod iscsi;
 mod name_grammar;
 pub mod names;
