@@ -225,6 +225,9 @@ impl System for Outside {
         let mut state = self.stage.lock();
         let locks = &mut state.world.nodes[self.node].locks;
         if locks.get(path).is_some_and(|holder| *holder != 0) {
+            if let Some(call) = &mut state.tasks.get_mut(&self.task).expect("its own task").call {
+                call.held_up();
+            }
             return Ok(Locked::ByAnother);
         }
         if !locks.contains_key(path) {

@@ -132,7 +132,7 @@ impl Call {
             boot: there.boot,
             full: there.full.is_some(),
             broken: !there.broken.is_empty(),
-            locked: there.locks.values().any(|holder| *holder != 0),
+            locked: false,
             writes: there.writes,
         };
         let label = label.to_owned();
@@ -176,6 +176,11 @@ impl Call {
 
     fn score(&self, cib: &CibFile) -> Option<String> {
         cib.score(NODES[self.node], self.value("OCF_RESOURCE_INSTANCE")).ok().flatten()
+    }
+
+    /// It has met a lock that another action has.
+    pub(super) fn held_up(&mut self) {
+        self.before.locked = true;
     }
 
     /// Why it is not compared, if it is not.
