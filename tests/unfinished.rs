@@ -1,5 +1,6 @@
 //! A reload that cannot do everything: what runs is not stopped for it, and what is missing comes later by itself.
 
+use std::os::unix::fs::symlink;
 use std::time::Duration;
 
 use crate::fixture::sample::{self, ALPHA, HOST, group, ports};
@@ -48,6 +49,24 @@ fn a_reload_that_nobody_would_finish_fails() {
     alpha.control("disarm");
     alpha.run(&more, "reload").exit(0);
     alpha.run(&grown, "reload").exit(0);
+}
+
+/// An error that does not say that nothing is there says nothing about the configuration.
+#[test]
+fn a_reload_that_meets_a_failing_store_is_finished_when_the_store_answers() {
+    let cluster = sample::serving();
+    let alpha = cluster.node("alpha");
+    let file = cluster.file("f0", 1 << 20);
+    let device = format!("handler=vdisk_fileio,filename={},virtname=f0,export0=all:1", file.display());
+    let grown = group().param("device1", &device);
+    std::fs::remove_file(&file).expect("the file can be removed");
+    symlink(&file, &file).expect("a link to itself can be made");
+    alpha.run(&grown, "reload").unfinished().writes(0).reason_has("ELOOP");
+    alpha.call(&grown).recurring().run("monitor").exit(8).writes(0).logged("not finished");
+    std::fs::remove_file(&file).expect("the link can be removed");
+    cluster.file("f0", 1 << 20);
+    alpha.call(&grown).recurring().run("monitor").exit(8).programs(0).not_logged("ERROR");
+    assert_eq!(alpha.tree().lines("lun 1 dummy_f0").len(), 2);
 }
 
 #[test]

@@ -8,6 +8,7 @@
 use std::io;
 use std::time::Duration;
 
+use nix::errno::Errno;
 use scst_core::deadline::Deadline;
 use scst_core::error::{Error, Verb};
 use scst_core::observe::Observer;
@@ -23,6 +24,8 @@ pub enum Store {
     Missing,
     /// No answer in time.
     Silent,
+    /// The kernel answered an error that does not say that nothing is there: a disk or a file server that fails.
+    Failing(Errno),
     /// There is one, and it answers.
     There {
         /// Its size in bytes; `None` where it is not known.
@@ -33,6 +36,16 @@ pub enum Store {
 }
 
 impl Store {
+    /// What keeps it from being used, as the end of a sentence that begins with its path; `None` where it is there.
+    pub fn unusable(self) -> Option<String> {
+        match self {
+            Self::Missing => "does not exist".to_owned().into(),
+            Self::Silent => "does not answer".to_owned().into(),
+            Self::Failing(errno) => format!("cannot be looked at: {errno:?}").into(),
+            Self::There { .. } => None,
+        }
+    }
+
     /// Something is there, and answers.
     pub fn is_there(self) -> bool {
         matches!(self, Self::There { .. })
@@ -42,7 +55,7 @@ impl Store {
     pub fn bytes(self) -> Option<u64> {
         match self {
             Self::There { bytes, .. } => bytes,
-            Self::Missing | Self::Silent => None,
+            Self::Missing | Self::Silent | Self::Failing(_) => None,
         }
     }
 
@@ -67,7 +80,10 @@ impl Store {
 pub fn look(paths: &[&str], observer: Observer<'_>) -> Result<Vec<Store>, Error> {
     let store = |answer: Option<io::Result<StoreKind>>| match answer {
         None => Ok(Store::Silent),
-        Some(Err(_)) => Ok(Store::Missing),
+        Some(Err(error)) => Ok(match error.raw_os_error().map_or(Errno::EIO, Errno::from_raw) {
+            Errno::ENOENT | Errno::ENOTDIR | Errno::ENXIO | Errno::ENODEV => Store::Missing,
+            errno => Store::Failing(errno),
+        }),
         Some(Ok(StoreKind::File(bytes))) => Ok(Store::There { bytes: Some(bytes), disk: None }),
         // The node of a disk that is gone stays where nobody takes it away.
         Some(Ok(StoreKind::Disk(number))) => {

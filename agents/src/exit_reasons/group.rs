@@ -5,7 +5,7 @@ use super::row::{Chapter, Reason, row};
 /// The chapter.
 pub(super) const CHAPTER: Chapter = Chapter { title: "The device group", opening: "", reasons: &REASONS };
 
-const REASONS: [Reason; 34] = [
+const REASONS: [Reason; 35] = [
     row(
         "backing store could not be opened: device …",
         "1",
@@ -30,6 +30,11 @@ const REASONS: [Reason; 34] = [
         "device …: its store … does not answer",
         "1, 9",
         "Level 10: the file system or the disk below did not answer within a few seconds. See `dmesg`, and the server of a network file system",
+    ),
+    row(
+        "device …: its store … cannot be looked at: …",
+        "1, 9",
+        "Level-10 monitor: the disk or the file server below answers this error. Repair it",
     ),
     row(
         "device …: no initiator group for export …",

@@ -5,7 +5,7 @@ use super::row::{Chapter, Reason, row};
 /// The chapter.
 pub(super) const CHAPTER: Chapter = Chapter { title: "What the node needs", opening: "", reasons: &REASONS };
 
-const REASONS: [Reason; 7] = [
+const REASONS: [Reason; 8] = [
     row(
         "module … could not be loaded: …",
         "5",
@@ -21,6 +21,11 @@ const REASONS: [Reason; 7] = [
         "backing store does not exist: …",
         "5",
         "The reason names all missing stores. Start what provides them before the group, on this node as well: see [storage below](#drbd-lvm-and-files-below). Clean up",
+    ),
+    row(
+        "backing store is not known: …",
+        "0, 1",
+        "Reload: the disk or the file server below does not answer, or answers the error that follows. Nothing was changed; the next monitor goes on with the reload when the store answers",
     ),
     row(
         "device … cannot be added: …",

@@ -49,14 +49,9 @@ impl Members {
     ///
     /// Exit 1 naming all devices that would not open, or one that is too small.
     pub(super) fn can_serve(&self, host: &Host<'_>) -> Result<(), Failure> {
-        let absent = self.each().filter_map(|(name, device, store)| {
-            let what = match store {
-                Store::Missing => "does not exist",
-                Store::Silent => "does not answer",
-                Store::There { .. } => return None,
-            };
-            Some(format!("{name} ({} {what})", path(device)))
-        });
+        let absent = self
+            .each()
+            .filter_map(|(name, device, store)| Some(format!("{name} ({} {})", path(device), store.unusable()?)));
         let mut closed: Vec<String> = absent.collect();
         let files = || self.each().filter(|(_, device, store)| is_file(device) && store.is_there());
         let tries: Vec<_> = files().map(|(_, device, _)| (path(device), device.read_only())).collect();

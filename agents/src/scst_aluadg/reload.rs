@@ -14,6 +14,7 @@ use super::checked::{Checked, checked, mistakes};
 use super::convergence::{Convergence, log_remarks};
 use super::instance::Instance;
 use super::lockspace;
+use super::params::Params;
 use super::score::Score;
 use super::sharing::Reservations;
 use super::stores;
@@ -100,7 +101,11 @@ fn rearrange(
 ) -> Result<ExitCode, Failure> {
     let Checked { params, findings } = match checked(host) {
         Ok(checked) => checked,
-        Err(failure) => return kept(failure),
+        Err(failure) => {
+            let (params, _) = Params::parse(&host.context.env);
+            params.map_or(Ok(()), |params| stores::unanswered(host, &params))?;
+            return kept(failure);
+        }
     };
     let recorded = || Host::recorded_topology(&instance.remembered).map(|topology| (topology, true));
     let mut survey = Survey::default();
@@ -135,6 +140,7 @@ fn rearrange(
     };
     let serving = found.state(&convergence.topology.local.name).is_some_and(AluaState::is_open);
     if let Err(failure) = stores::missing(host, &params, serving) {
+        stores::unanswered(host, &params)?;
         return kept(failure);
     }
     if Reservations::are_shared(&host.context.env)

@@ -91,22 +91,22 @@ pub(super) fn compare(
         };
         match (store, there.size) {
             (Store::Missing, _) if device.absent_in_standby && !promoted => {}
-            (Store::Missing, _) => wrong.push(format!("device {}: its store {path} does not exist", device.name)),
-            (Store::Silent, _) => wrong.push(format!("device {}: its store {path} does not answer", device.name)),
             (Store::There { bytes: Some(has), .. }, Some(told))
                 if there.whole_blocks(has) != there.whole_blocks(told) =>
             {
                 wrong.push(shrunk(&device.name, told, has));
             }
-            (Store::There { .. }, _) => {}
+            (store, _) => {
+                wrong.extend(store.unusable().map(|what| format!("device {}: its store {path} {what}", device.name)));
+            }
         }
     }
     wrong.iter().skip(1).for_each(|wrong| tracing::error!("{wrong}"));
     Ok(wrong.into_iter().next())
 }
 
-/// Fails for backing files and devices that are not there, or do not answer in time. A store that only the promoted
-/// node has may be absent on the others.
+/// Fails for backing files and devices that are not there, do not answer in time, or fail. A store that only the promoted node has may
+/// be absent on the others.
 ///
 /// # Errors
 ///
@@ -121,4 +121,23 @@ pub(super) fn missing(host: &Host<'_>, params: &Params, promoted: bool) -> Resul
         return Ok(());
     }
     Err(Failure::installed(format!("backing store does not exist: {}", missing.join(", "))))
+}
+
+/// Fails for stores of which nobody knows at this moment whether they are there: whatever needs them is to be tried again.
+///
+/// # Errors
+///
+/// Exit 1 naming all of them.
+pub(super) fn unanswered(host: &Host<'_>, params: &Params) -> Result<(), Failure> {
+    let unanswered: Vec<String> = look(host, params)?
+        .into_iter()
+        .filter(|(_, _, store)| matches!(store, Store::Silent | Store::Failing(_)))
+        .map(|(device, path, store)| {
+            format!("{path} of device {} {}", device.name, store.unusable().unwrap_or_default())
+        })
+        .collect();
+    if unanswered.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::generic(format!("backing store is not known: {}", unanswered.join(", "))))
 }
