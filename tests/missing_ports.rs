@@ -1,4 +1,4 @@
-//! A port of the list that does not exist: the parameter `missing_ports` of both agents.
+//! A port of the list that does not exist: the parameter `missing_ports` of the agents.
 
 use crate::fixture::sample::{self, ALPHA, group, ports};
 use crate::fixture::{Cluster, Fixture, Resource};

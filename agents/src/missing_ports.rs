@@ -48,7 +48,7 @@ impl MissingPorts {
 What a start does on a node where a port of targetports does not exist, for example because its HBA is dead. fail: the start fails on \
 this node, so that other nodes, which have all their ports, are preferred. warn: the node starts with the ports that exist, and the log \
 and scst-ha status name the others; without any port the start fails all the same. A port that returns later is used after a restart of \
-scst_qla2xtgt and a reload of scst_aluadg on that node. Give both agents the same value.",
+scst_qla2xtgt and a reload of scst_aluadg on that node. Give all agents the same value.",
         ..Parameter::TEXT
     };
 

@@ -1,6 +1,6 @@
 //! `scst-ha`: what operators want to see of a node's SCST, and what belongs into its `targetports`.
 //!
-//! It shows with the agents' own eyes: the same observation, the same parameters, the same plan. It never applies a plan, and
+//! It uses the agents' own code to read the kernel, the parameters and to plan. It never applies a plan, and
 //! its one write is the node attribute that `discover --set` sets. It works without a cluster and without SCST, and then says less.
 
 #![allow(

@@ -72,7 +72,7 @@ pub struct Fault {
     pub process: Option<String>,
     /// Which process, by its id. `None`: all.
     pub pid: Option<u32>,
-    /// The how-manieth matching operation is struck, from 1.
+    /// Which of the matching operations the fault meets, counted from 1.
     pub at: u32,
     /// All matching operations from that one on are struck, not only that one.
     pub repeat: bool,

@@ -2,7 +2,7 @@
 //!
 //! An import is a path of the own crate, in a `use` or in the code, also one that begins with a module of the file's
 //! own or with an imported name. A module that passes a name of another one on (`pub use`) is a
-//! signpost: whoever takes the name from it imports the file that the name stands in. Unit tests do not count.
+//! re-export: whoever takes the name from it imports the file that the name stands in. Unit tests do not count.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -215,7 +215,7 @@ fn only_parts_of_one_thing_lead_back_to_each_other() {
 }
 
 #[test]
-fn a_circle_is_found_through_a_signpost_and_in_a_path_in_the_code() {
+fn a_circle_is_found_through_a_re_export_and_in_a_path_in_the_code() {
     let source =
         |path: &str, text: &str| Source { path: path.into(), lines: text.lines().map(str::to_owned).collect() };
     let me = |path: &str| path.split("::").map(str::to_owned).collect::<Path>();

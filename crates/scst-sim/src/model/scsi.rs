@@ -98,7 +98,7 @@ impl fmt::Display for ScsiReply {
         match self {
             Self::Good(Some(data)) => f.write_str(data),
             Self::Good(None) => f.write_str("good"),
-            // The status, and that the host's adapter had no trouble.
+            // The status of the command; the host's adapter reports no error.
             Self::Conflict => f.write_str("status 18 host 00"),
             Self::Check(Sense(key, code, qualifier)) => write!(f, "check {key:x}/{code:02x}/{qualifier:02x}"),
         }

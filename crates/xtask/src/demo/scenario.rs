@@ -101,7 +101,7 @@ pub(super) const GROUP_PARAMETERS: &[(&str, &str)] = &[
     ("device0", "handler=vdisk_nullio,virtname=lu0dummy,dummy=1,export0=all:0"),
 ];
 
-/// One of the two agents.
+/// One of the agents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Agent {
     /// `scst_qla2xtgt` or `scst_target`, a plain clone.

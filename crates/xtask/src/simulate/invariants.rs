@@ -86,8 +86,8 @@ impl World {
                 // The shell agent does not step down when another node is promoted over it.
                 self.over = Some("promoted beside one that has the shell agent, of which the cluster has lost sight");
             } else if open.len() > 1 && self.unheard {
-                // Between a reload and the next monitor the cluster takes the promoted instance for another one. What keeps a second
-                // one from being promoted then is this instance's ear for it.
+                // Between a reload and the next monitor the cluster takes the promoted instance for another one. Only the pre-promote
+                // notification keeps a second one from being promoted then, and here it was lost.
                 self.over = Some("promoted beside one that did not hear of it, right after a reload");
             } else if open.len() > 1 {
                 let names: Vec<&str> = open.iter().map(|node| NODES[*node]).collect();
