@@ -5,7 +5,7 @@ use super::row::{Chapter, Reason, row};
 /// The chapter.
 pub(super) const CHAPTER: Chapter = Chapter { title: "What the node needs", opening: "", reasons: &REASONS };
 
-const REASONS: [Reason; 8] = [
+const REASONS: [Reason; 7] = [
     row(
         "module … could not be loaded: …",
         "5",
@@ -19,13 +19,8 @@ const REASONS: [Reason; 8] = [
     ),
     row(
         "backing store does not exist: …",
-        "5",
-        "The reason names all missing stores. Start what provides them before the group, on this node as well: see [storage below](#drbd-lvm-and-files-below). Clean up",
-    ),
-    row(
-        "backing store is not known: …",
-        "0, 1",
-        "Reload: the disk or the file server below does not answer, or answers the error that follows. Nothing was changed; the next monitor goes on with the reload when the store answers",
+        "5, 0",
+        "The reason names all missing stores, and in parentheses what is wrong with one that fails or does not answer; where one fails, the next monitor finishes a reload. Start what provides them before the group, on this node as well: see [storage below](#drbd-lvm-and-files-below). Clean up",
     ),
     row(
         "device … cannot be added: …",

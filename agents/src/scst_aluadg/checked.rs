@@ -21,6 +21,13 @@ pub(super) struct Checked {
 
 /// The parameters, the clone's limits and the backing files: what can be refused without looking at SCST.
 pub(super) fn checked(host: &Host<'_>) -> Result<Checked, Failure> {
+    let checked = parsed(host)?;
+    stores::missing(host, &checked.params, false)?;
+    Ok(checked)
+}
+
+/// The parameters and the clone's limits.
+pub(super) fn parsed(host: &Host<'_>) -> Result<Checked, Failure> {
     let env = &host.context.env;
     let (params, findings) = Params::parse(env);
     refuse_errors(&findings)?;
@@ -30,7 +37,6 @@ pub(super) fn checked(host: &Host<'_>) -> Result<Checked, Failure> {
         tracing::warn!("the clone does not have notify=true: hosts learn late what the other nodes do");
     }
     let params = params.ok_or_else(|| Failure::configured("no usable configuration"))?;
-    stores::missing(host, &params, false)?;
     Ok(Checked { params, findings })
 }
 

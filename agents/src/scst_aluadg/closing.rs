@@ -45,9 +45,14 @@ pub(super) fn close_all(
         return Ok(());
     }
     let observer = host.observer_until(deadline);
-    // One that has not joined yet may be open as well: a device is opened first where the group serves already.
     let mut members = observer.group_devices(&instance.group)?;
-    members.extend(instance.configured(host));
+    // One that has not joined yet may be open as well: a device is opened first where the group serves already. The state of the group says
+    // nothing of one that hosts see all the same: a command that meets a closed file crashes the kernel.
+    for device in instance.configured(host) {
+        if !members.contains(&device) && observer.mapped(&device)?.is_empty() {
+            members.insert(device);
+        }
+    }
     let left = open(host, instance, &members)?;
     if left.is_empty() {
         return Ok(());

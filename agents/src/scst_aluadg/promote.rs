@@ -130,10 +130,11 @@ fn serve(
     let applied = host.apply_until(&published.steps, AfterFailure::GoOn, &host.deadline().share(1, 2));
     for failed in &applied.failed {
         tracing::error!("{failed}");
-        if let Step::SetPeerState { node, .. } = &failed.step {
-            written.remove(node);
-        }
     }
+    let is_done = |node: &NodeName| {
+        applied.done.iter().any(|step| matches!(step, Step::SetPeerState { node: other, .. } if other == node))
+    };
+    written.retain(|node, _| is_done(node) || host.dry_run());
     // After the writes: a peer that stands between two states because a write failed is looked after by the next monitor.
     instance.stamp(host, local, &written);
     members.announce_sizes(host);

@@ -10,11 +10,10 @@ use scst_core::scst::alua::AluaState;
 use scst_core::state::Storage;
 
 use super::agreement;
-use super::checked::{Checked, checked, mistakes};
+use super::checked::{Checked, mistakes, parsed};
 use super::convergence::{Convergence, log_remarks};
 use super::instance::Instance;
 use super::lockspace;
-use super::params::Params;
 use super::score::Score;
 use super::sharing::Reservations;
 use super::stores;
@@ -99,13 +98,9 @@ fn rearrange(
     until: &Deadline,
     took: &mut bool,
 ) -> Result<ExitCode, Failure> {
-    let Checked { params, findings } = match checked(host) {
+    let Checked { params, findings } = match parsed(host) {
         Ok(checked) => checked,
-        Err(failure) => {
-            let (params, _) = Params::parse(&host.context.env);
-            params.map_or(Ok(()), |params| stores::unanswered(host, &params))?;
-            return kept(failure);
-        }
+        Err(failure) => return kept(failure),
     };
     let recorded = || Host::recorded_topology(&instance.remembered).map(|topology| (topology, true));
     let mut survey = Survey::default();
@@ -139,9 +134,10 @@ fn rearrange(
         Ok(convergence) => convergence,
     };
     let serving = found.state(&convergence.topology.local.name).is_some_and(AluaState::is_open);
-    if let Err(failure) = stores::missing(host, &params, serving) {
-        stores::unanswered(host, &params)?;
-        return kept(failure);
+    match stores::missing_at_reload(host, &params, serving) {
+        Err(failure) if failure.code == ExitCode::Generic => return Err(failure),
+        Err(failure) => return kept(failure),
+        Ok(()) => {}
     }
     if Reservations::are_shared(&host.context.env)
         && let Err(failure) = lockspace::runs(host)

@@ -3,7 +3,9 @@
 //! Architecture invariant: nothing is validated here, and nothing that is missing (configuration, cluster, ports, modules)
 //! makes a stop fail. It fails only when something of ours is still there.
 
-use scst_core::apply::{AfterFailure, Applied};
+use std::time::Duration;
+
+use scst_core::apply::{AfterFailure, Applied, Failed};
 use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::ocf::notify::Notify;
 use scst_core::plan::Step;
@@ -20,6 +22,9 @@ use super::score::delete_score;
 use super::service::Service;
 use super::step_down::drain;
 use crate::host::{Host, first_failure, held_by};
+
+/// Less time than this is not worth another look.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// Stops the instance.
 pub(super) fn stop(host: &Host<'_>) -> Result<ExitCode, Failure> {
@@ -93,7 +98,8 @@ fn stop_group(host: &Host<'_>, instance: &mut Instance) -> Result<Option<NodeNam
         }
     }
     // Report the failure that left objects behind, not earlier ones.
-    failure = first_failure(&remove(host, instance, local.as_ref(), &found)).or(failure);
+    let mut applied = remove(host, instance, local.as_ref(), &found);
+    failure = first_failure(&applied).or(failure);
     while !host.dry_run() {
         // The time may be over by now; what is left must be known all the same.
         let deadline = host.deadline().last();
@@ -103,9 +109,12 @@ fn stop_group(host: &Host<'_>, instance: &mut Instance) -> Result<Option<NodeNam
         };
         let Some(what) = remains(&left) else { break };
         // The kernel carries out what an action that was killed had given to it, also after that action and after the last look.
-        if has_more(&left, &found) && !host.deadline().expired() {
-            tracing::warn!("{what}: it has come since stop looked, and goes as well");
-            failure = first_failure(&remove(host, instance, local.as_ref(), &left));
+        let waits = |failed: &Failed| matches!(failed.step, Step::AwaitUnmapped { .. });
+        let slow = applied.failed.iter().any(waits) && host.deadline().remaining() > MOMENT;
+        if (has_more(&left, &found) && !host.deadline().expired()) || slow {
+            tracing::warn!("{what}: it goes slowly, or has come since stop looked, and goes as well");
+            applied = remove(host, instance, local.as_ref(), &left);
+            failure = first_failure(&applied);
             found = left;
             continue;
         }

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use scst_core::error::Error;
-use scst_core::ocf::exit::Failure;
+use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::plan::storage::shrunk;
 use scst_core::scst::names::DeviceName;
 use scst_core::state::Storage;
@@ -90,7 +90,7 @@ pub(super) fn compare(
             continue;
         };
         match (store, there.size) {
-            (Store::Missing, _) if device.absent_in_standby && !promoted => {}
+            (Store::Missing | Store::Failing(_), _) if device.absent_in_standby && !promoted => {}
             (Store::There { bytes: Some(has), .. }, Some(told))
                 if there.whole_blocks(has) != there.whole_blocks(told) =>
             {
@@ -112,32 +112,37 @@ pub(super) fn compare(
 ///
 /// Exit 5 naming all of them.
 pub(super) fn missing(host: &Host<'_>, params: &Params, promoted: bool) -> Result<(), Failure> {
-    let missing: Vec<String> = look(host, params)?
-        .into_iter()
-        .filter(|(device, _, store)| !store.is_there() && (promoted || !device.absent_in_standby))
-        .map(|(device, filename, _)| format!("{filename} of device {}", device.name))
-        .collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    Err(Failure::installed(format!("backing store does not exist: {}", missing.join(", "))))
+    unusable(host, params, promoted).map(|(failure, _)| failure)?.map_or(Ok(()), Err)
 }
 
-/// Fails for stores of which nobody knows at this moment whether they are there: whatever needs them is to be tried again.
+/// The same for a reload, which is finished later where a store answers an error that does not say that nothing is there.
 ///
 /// # Errors
 ///
-/// Exit 1 naming all of them.
-pub(super) fn unanswered(host: &Host<'_>, params: &Params) -> Result<(), Failure> {
-    let unanswered: Vec<String> = look(host, params)?
-        .into_iter()
-        .filter(|(_, _, store)| matches!(store, Store::Silent | Store::Failing(_)))
+/// Exit 5 naming all of them, or exit 1 where one of them fails.
+pub(super) fn missing_at_reload(host: &Host<'_>, params: &Params, promoted: bool) -> Result<(), Failure> {
+    match unusable(host, params, promoted)? {
+        (Some(failure), true) => Err(Failure { code: ExitCode::Generic, ..failure }),
+        (Some(failure), false) => Err(failure),
+        (None, _) => Ok(()),
+    }
+}
+
+/// Why stores cannot be used, by one look, and whether one of them fails.
+fn unusable(host: &Host<'_>, params: &Params, promoted: bool) -> Result<(Option<Failure>, bool), Failure> {
+    let looked = look(host, params)?;
+    let unusable: Vec<_> = looked
+        .iter()
+        .filter(|(device, _, store)| !store.is_there() && (promoted || !device.absent_in_standby))
         .map(|(device, path, store)| {
-            format!("{path} of device {} {}", device.name, store.unusable().unwrap_or_default())
+            let path = format!("{path} of device {}", device.name);
+            if *store == Store::Missing { path } else { format!("{path} ({})", store.unusable().unwrap_or_default()) }
         })
         .collect();
-    if unanswered.is_empty() {
-        return Ok(());
-    }
-    Err(Failure::generic(format!("backing store is not known: {}", unanswered.join(", "))))
+    let failing = looked
+        .iter()
+        .any(|(device, _, store)| matches!(store, Store::Failing(_)) && (promoted || !device.absent_in_standby));
+    let failure = (!unusable.is_empty())
+        .then(|| Failure::installed(format!("backing store does not exist: {}", unusable.join(", "))));
+    Ok((failure, failing))
 }

@@ -11,19 +11,23 @@ use super::Run;
 use super::groups::Groups;
 use super::ours::Ours;
 
-/// Warns of every group of others on these ports that matches initiators of the configuration.
-///
-/// # Errors
-///
-/// What could not be read.
-pub(super) fn warn(run: &Run<'_>, ours: &Ours<'_>, ports: &Ports, configured: &Groups) -> Result<(), Error> {
+/// Warns of every group of others on these ports that matches initiators of the configuration. What cannot be read of them is no reason to
+/// fail: the kernel can list initiators that no path names.
+pub(super) fn warn(run: &Run<'_>, ours: &Ours<'_>, ports: &Ports, configured: &Groups) {
     // The agent for Fibre Channel alone counts its reads.
     if run.agent.driver.is_some() {
-        return Ok(());
+        return;
     }
+    if let Err(error) = look(run, ours, ports, configured) {
+        tracing::warn!("initiator groups that are not of this resource are not compared: {error}");
+    }
+}
+
+fn look(run: &Run<'_>, ours: &Ours<'_>, ports: &Ports, configured: &Groups) -> Result<(), Error> {
+    let until = run.host.deadline().share(1, 8);
     for name in ports.keys() {
         let theirs = |group: &InitiatorGroup| !ours.owns(name, group) && !ours.configured.contains(group);
-        let found = run.host.observer().ports(run.driver, std::slice::from_ref(name), theirs)?;
+        let found = run.host.observer_until(&until).ports(run.driver, std::slice::from_ref(name), theirs)?;
         for (group, content) in found.values().flat_map(|port| &port.groups) {
             let meets = |(_, own): &&(InitiatorGroup, Vec<_>)| {
                 content.initiators.iter().any(|theirs| own.iter().any(|own| theirs.overlaps(own)))

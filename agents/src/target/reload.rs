@@ -95,7 +95,7 @@ pub(super) fn reload(run: &Run<'_>) -> Result<ExitCode, Failure> {
         tracing::error!("initiators has a mistake: nothing is removed until it is corrected");
     }
     tell(&params.groups, &steps, &found);
-    foreign::warn(run, &ours, &found, &params.groups)?;
+    foreign::warn(run, &ours, &found, &params.groups);
     host.remember(&record);
     let applied = host.apply(&steps, AfterFailure::GoOn);
     if host.dry_run() {

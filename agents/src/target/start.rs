@@ -1,6 +1,7 @@
 //! start: groups first, ids next, enabling last; a start that fails undoes its own steps.
 
 use scst_core::apply::AfterFailure;
+use scst_core::error::Error;
 use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::plan::{Step, ports::plan};
 use scst_core::scst::names::{InitiatorGroup, TargetName};
@@ -48,7 +49,7 @@ pub(super) fn start(run: &Run<'_>) -> Result<ExitCode, Failure> {
         found if found.is_empty() && host.dry_run() && !run.driver.makes_targets() => fresh(ports),
         found => ours.with_settings(host.observer_until(&until), found, &wanted)?,
     };
-    foreign::warn(run, &ours, &found, &params.groups)?;
+    foreign::warn(run, &ours, &found, &params.groups);
     let mut steps = plan(run.driver, &found, &wanted);
     if host.observer_until(&until).driver_enabled(run.driver)? == Some(false) {
         steps.push(Step::EnableDriver { driver: run.driver });
@@ -75,7 +76,9 @@ pub(super) fn start(run: &Run<'_>) -> Result<ExitCode, Failure> {
     if let Err(failure) = outcome {
         let clean = undo(run, &found, &ours, &wanted);
         // What the daemon was asked and has not answered it may still carry out.
-        let settled = !applied.failed.iter().any(|failed| failed.step.asks_daemon() && failed.is_unanswered());
+        let settled = !applied.failed.iter().any(|failed| {
+            failed.step.asks_daemon() && (failed.is_unanswered() || matches!(failed.error, Error::Cancelled { .. }))
+        });
         if clean && settled {
             host.restore(None, &record);
         }

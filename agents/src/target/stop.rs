@@ -53,11 +53,13 @@ pub(super) fn stop(run: &Run<'_>) -> Result<ExitCode, Failure> {
     Ok(ExitCode::Success)
 }
 
-/// A port or an initiator group is there that was not found before.
+/// A port or an initiator group is there that was not found before, or a port has come up.
 fn has_more(now: &Ports, before: &Ports) -> bool {
     now.iter().any(|(name, port)| {
         let known = before.get(name);
-        known.is_none_or(|known| port.groups.keys().any(|group| !known.groups.contains_key(group)))
+        known.is_none_or(|known| {
+            (port.enabled && !known.enabled) || port.groups.keys().any(|group| !known.groups.contains_key(group))
+        })
     })
 }
 

@@ -73,7 +73,8 @@ impl Failed {
     /// that is to be deleted means something else, a session.
     pub fn is_unanswered(&self) -> bool {
         let goes = matches!(&self.step, Step::Target { change: Change::Delete, .. });
-        matches!(self.error, Error::Hung { .. }) || (self.error.errno() == Some(nix::errno::Errno::EBUSY) && !goes)
+        matches!(self.error, Error::Hung { .. } | Error::NotSeen { .. })
+            || (self.error.errno() == Some(nix::errno::Errno::EBUSY) && !goes)
     }
 }
 

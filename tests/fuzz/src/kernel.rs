@@ -13,17 +13,19 @@ use scst_core::scst::values::ParameterValue;
 const PAGE: usize = 4096;
 
 /// The parameters of `add_device` that any handler has.
-const PARAMETERS: [&str; 10] = [
+const PARAMETERS: [&str; 12] = [
+    "bind_alua_state",
+    "blocksize",
+    "cluster_mode",
+    "dummy",
     "filename",
+    "nv_cache",
     "read_only",
     "removable",
     "rotational",
-    "nv_cache",
-    "dummy",
-    "write_through",
-    "bind_alua_state",
-    "blocksize",
+    "t10_dev_id",
     "thin_provisioned",
+    "write_through",
 ];
 
 fn is_blank(byte: u8) -> bool {
