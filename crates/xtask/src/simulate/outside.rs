@@ -50,6 +50,9 @@ impl Outside {
         let mut state = self.stage.lock();
         let task = state.tasks.get_mut(&self.task).expect("its own task");
         task.faulted |= matters;
+        if let Some(call) = &mut task.call {
+            call.meets_lasting();
+        }
         let label = task.label.clone();
         state.world.disturbed = true;
         state.world.count("fault of a while".to_owned());

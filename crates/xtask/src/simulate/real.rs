@@ -67,10 +67,8 @@ struct Before {
     now: Duration,
     uptime: Duration,
     boot: u32,
-    full: bool,
-    broken: bool,
-    /// Another action has the lock of a group or of the ports.
-    locked: bool,
+    /// Why its call is not compared, as far as that is known by where it happens and what it meets.
+    apart: Option<&'static str>,
     writes: u64,
 }
 
@@ -122,6 +120,8 @@ impl Call {
         env: Vec<(String, String)>,
     ) -> Self {
         let there = world.nodes[node].fork(&Arc::default());
+        let full = there.full.is_some().then_some("nothing can be written below /run");
+        let broken = (!there.broken.is_empty()).then_some("a fault of an earlier action lasts");
         let before = Before {
             machine: there.machine,
             disks: there.disks,
@@ -130,9 +130,7 @@ impl Call {
             now: world.now,
             uptime: world.uptime(node),
             boot: there.boot,
-            full: there.full.is_some(),
-            broken: !there.broken.is_empty(),
-            locked: false,
+            apart: full.or(broken),
             writes: there.writes,
         };
         let label = label.to_owned();
@@ -180,7 +178,12 @@ impl Call {
 
     /// It has met a lock that another action has.
     pub(super) fn held_up(&mut self) {
-        self.before.locked = true;
+        self.before.apart.get_or_insert("another action has the lock");
+    }
+
+    /// It has met a fault that lasts for a while.
+    pub(super) fn meets_lasting(&mut self) {
+        self.before.apart.get_or_insert("it meets a fault of a while");
     }
 
     /// Why it is not compared, if it is not.
@@ -190,9 +193,7 @@ impl Call {
         Some(match struck {
             _ if self.after.disturbed => "others wrote to the same kernel meanwhile",
             _ if self.after.took > PATIENCE => "it takes too long",
-            _ if self.before.full => "nothing can be written below /run",
-            _ if self.before.broken => "a fault of an earlier action lasts",
-            _ if self.before.locked => "another action has the lock",
+            _ if self.before.apart.is_some() => self.before.apart.unwrap_or_default(),
             _ if opened => "it opens a store itself",
             Some((Fault::Term, _)) => "a signal comes at no certain moment",
             Some((Fault::Hangs, _)) => "it takes too long",
