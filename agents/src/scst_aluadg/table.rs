@@ -160,7 +160,7 @@ prod_id, vend_specific_id, prod_rev_lvl, inq_vend_specific: texts by which hosts
 the default is SCST), vendor specific identifier (128), revision (4) and the vendor's part of the inquiry data (160). They are for hosts \
 that move here from another target and must see what they saw there. Write a blank as %20, a comma as %2c, a percent sign as %25.
 
-Ignored with a warning: an unknown key, a word without =, a bad export, a flag that is another number than 0 and 1 (its lowest bit \
+The log warns of, and the agent ignores, an unknown key, a word without =, a bad export, a flag that is another number than 0 and 1 (its lowest bit \
 counts), a key that the handler does not have. When a key is given twice, the last one counts.
 
 Left out with a warning is a device with a missing or bad required key, an unknown handler, a flag that is no number, a bad identifier \
