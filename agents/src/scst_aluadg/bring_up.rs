@@ -46,7 +46,7 @@ pub(super) fn bring_up(
     let score = if serving { Score::Promoted } else { Score::Unpromoted };
     instance.release(host, &mut found)?;
     if serving {
-        stores::missing(host, params, true)?;
+        stores::missing(params, &convergence.facts.stores, true)?;
     }
     convergence.scope.recreate = !serving;
     let notify = Notify::from_env(&host.context.env);

@@ -22,7 +22,7 @@ pub(super) struct Checked {
 /// The parameters, the clone's limits and the backing files: what can be refused without looking at SCST.
 pub(super) fn checked(host: &Host<'_>) -> Result<Checked, Failure> {
     let checked = parsed(host)?;
-    stores::missing(host, &checked.params, false)?;
+    stores::missing(&checked.params, &stores::by_path(host, &checked.params)?, false)?;
     Ok(checked)
 }
 

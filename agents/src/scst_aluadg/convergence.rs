@@ -2,7 +2,7 @@
 //! about this node, the configuration), and what both do with it: find what stands in the way, remember, verify.
 //! `planned` and `difference` use it to make a plan without carrying it out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use scst_core::cluster::Topology;
 use scst_core::deadline::Deadline;
@@ -18,6 +18,7 @@ use scst_core::state_file::StateFile;
 
 use super::here::Facts;
 use super::instance::Instance;
+use super::missing;
 use super::params::Params;
 use super::peers;
 use super::published::Published;
@@ -55,14 +56,9 @@ impl<'a> Convergence<'a> {
             Err(_) if host.dry_run() && !host.observer().scst_loaded()? => topology.local.listed().into(),
             found => found?,
         };
-        let missing = found.sentences().collect();
-        let ports = found.ports;
+        let absent = found.sentences().collect();
+        let local = missing::on_ports(host, params, found.ports)?;
         let observer = host.observer();
-        let mut groups = BTreeMap::new();
-        for (port, _) in &ports {
-            groups.insert(port.clone(), observer.ini_groups(params.driver, port)?);
-        }
-        let local = LocalPorts { ports, groups };
         let unmatched: Vec<String> = unmatched(params, &local)
             .into_iter()
             .map(|(device, export)| {
@@ -81,7 +77,7 @@ impl<'a> Convergence<'a> {
         let facts = Facts::of(host, params, cluster)?;
         let params = facts.apply(params);
         scope.parameters.clone_from(&facts.parameters);
-        Ok(Self { host, topology, local, missing, unmatched, scope, facts, params })
+        Ok(Self { host, topology, local, missing: absent, unmatched, scope, facts, params })
     }
 
     /// The state that a reload wants where `found` is there, and a sentence for each device that it leaves as it is

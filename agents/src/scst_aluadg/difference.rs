@@ -35,8 +35,8 @@ pub fn difference(
     let convergence = Convergence::new(host, params, &instance, topology.clone(), None)?;
     let mut sentences = [&convergence.missing[..], &convergence.unmatched].concat();
     let serving = found.state(&topology.local.name).is_some_and(AluaState::is_open);
-    for (device, path, store) in stores::look(host, params)? {
-        if !store.is_there() && (serving || !device.absent_in_standby) {
+    for (device, path, store) in stores::needed(params, &convergence.facts.stores, serving) {
+        if !store.is_there() {
             sentences.push(format!("device {}: its store {path} does not exist", device.name));
         }
     }

@@ -55,9 +55,9 @@ impl Facts {
                 facts.parameters.insert(handler, known);
             }
         }
-        for (_, path, store) in stores::look(host, params)? {
-            facts.block_sizes.extend(store.block_size(observer)?.map(|size| (path.to_owned(), size)));
-            facts.stores.insert(path.to_owned(), store);
+        facts.stores = stores::by_path(host, params)?;
+        for (path, store) in &facts.stores {
+            facts.block_sizes.extend(store.block_size(observer)?.map(|size| (path.clone(), size)));
         }
         Ok(facts)
     }

@@ -46,7 +46,7 @@ pub fn planned(host: &Host<'_>, topology: &Topology, cluster: Option<ClusterId>)
     let mut remarks = [&convergence.missing[..], &convergence.unmatched].concat();
     remarks.extend(findings.iter().map(ToString::to_string));
     let wanted = if running {
-        stores::missing(host, &params, serving)?;
+        stores::missing(&params, &convergence.facts.stores, serving)?;
         let (wanted, spared) =
             convergence.reloaded(&instance, &found, &mistakes(&findings, &params, &instance.configured(host)), false);
         remarks.extend(spared);

@@ -134,7 +134,7 @@ fn rearrange(
         Ok(convergence) => convergence,
     };
     let serving = found.state(&convergence.topology.local.name).is_some_and(AluaState::is_open);
-    match stores::missing_at_reload(host, &params, serving) {
+    match stores::missing_at_reload(&params, &convergence.facts.stores, serving) {
         Err(failure) if failure.code == ExitCode::Generic => return Err(failure),
         Err(failure) => return kept(failure),
         Ok(()) => {}

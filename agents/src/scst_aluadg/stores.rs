@@ -25,7 +25,7 @@ pub(super) fn with_store(params: &Params) -> impl Iterator<Item = (&DeviceParams
 }
 
 /// The configured devices that have a store, and what is found at its path.
-pub(super) fn look<'p>(host: &Host<'_>, params: &'p Params) -> Result<Vec<(&'p DeviceParams, &'p str, Store)>, Error> {
+fn look<'p>(host: &Host<'_>, params: &'p Params) -> Result<Vec<(&'p DeviceParams, &'p str, Store)>, Error> {
     let with_store: Vec<_> = with_store(params).collect();
     let paths: Vec<&str> = with_store.iter().map(|(_, path)| *path).collect();
     let stores = backing::look(&paths, host.observer())?;
@@ -105,14 +105,40 @@ pub(super) fn compare(
     Ok(wrong.into_iter().next())
 }
 
-/// Fails for backing files and devices that are not there, do not answer in time, or fail. A store that only the promoted node has may
-/// be absent on the others.
+/// The stores of the configured devices, by their paths.
+pub(super) fn by_path(host: &Host<'_>, params: &Params) -> Result<BTreeMap<String, Store>, Error> {
+    Ok(look(host, params)?.into_iter().map(|(_, path, store)| (path.to_owned(), store)).collect())
+}
+
+/// The devices whose stores this node needs, with what `stores` has at their paths. A store that only the promoted node has may be absent
+/// on the others.
+pub(super) fn needed<'s>(
+    params: &'s Params,
+    stores: &'s BTreeMap<String, Store>,
+    promoted: bool,
+) -> impl Iterator<Item = (&'s DeviceParams, &'s str, Store)> {
+    with_store(params)
+        .filter(move |(device, _)| promoted || !device.absent_in_standby)
+        .filter_map(|(device, path)| Some((device, path, *stores.get(path)?)))
+}
+
+/// Fails for backing files and devices that are needed here and are not there, do not answer in time, or fail. `stores` has what was found.
 ///
 /// # Errors
 ///
 /// Exit 5 naming all of them.
-pub(super) fn missing(host: &Host<'_>, params: &Params, promoted: bool) -> Result<(), Failure> {
-    unusable(host, params, promoted).map(|(failure, _)| failure)?.map_or(Ok(()), Err)
+pub(super) fn missing(params: &Params, stores: &BTreeMap<String, Store>, promoted: bool) -> Result<(), Failure> {
+    let missing: Vec<_> = needed(params, stores, promoted)
+        .filter_map(|(device, path, store)| {
+            let what = store.unusable()?;
+            let path = format!("{path} of device {}", device.name);
+            Some(if store == Store::Missing { path } else { path + &format!(" ({what})") })
+        })
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::installed(format!("backing store does not exist: {}", missing.join(", "))))
 }
 
 /// The same for a reload, which is finished later where a store answers an error that does not say that nothing is there.
@@ -120,29 +146,12 @@ pub(super) fn missing(host: &Host<'_>, params: &Params, promoted: bool) -> Resul
 /// # Errors
 ///
 /// Exit 5 naming all of them, or exit 1 where one of them fails.
-pub(super) fn missing_at_reload(host: &Host<'_>, params: &Params, promoted: bool) -> Result<(), Failure> {
-    match unusable(host, params, promoted)? {
-        (Some(failure), true) => Err(Failure { code: ExitCode::Generic, ..failure }),
-        (Some(failure), false) => Err(failure),
-        (None, _) => Ok(()),
-    }
-}
-
-/// Why stores cannot be used, by one look, and whether one of them fails.
-fn unusable(host: &Host<'_>, params: &Params, promoted: bool) -> Result<(Option<Failure>, bool), Failure> {
-    let looked = look(host, params)?;
-    let unusable: Vec<_> = looked
-        .iter()
-        .filter(|(device, _, store)| !store.is_there() && (promoted || !device.absent_in_standby))
-        .map(|(device, path, store)| {
-            let path = format!("{path} of device {}", device.name);
-            if *store == Store::Missing { path } else { format!("{path} ({})", store.unusable().unwrap_or_default()) }
-        })
-        .collect();
-    let failing = looked
-        .iter()
-        .any(|(device, _, store)| matches!(store, Store::Failing(_)) && (promoted || !device.absent_in_standby));
-    let failure = (!unusable.is_empty())
-        .then(|| Failure::installed(format!("backing store does not exist: {}", unusable.join(", "))));
-    Ok((failure, failing))
+pub(super) fn missing_at_reload(
+    params: &Params,
+    stores: &BTreeMap<String, Store>,
+    promoted: bool,
+) -> Result<(), Failure> {
+    let failing = needed(params, stores, promoted).any(|(.., store)| matches!(store, Store::Failing(_)));
+    missing(params, stores, promoted)
+        .map_err(|failure| if failing { Failure { code: ExitCode::Generic, ..failure } } else { failure })
 }

@@ -19,7 +19,7 @@ pub(super) fn validate_all(host: &Host<'_>) -> Result<ExitCode, Failure> {
     refuse_two_promoted(&host.context.env)?;
     if let Some(params) = params.filter(|_| host.context.env.check_level() >= 10) {
         params.beyond_shell_agents().iter().for_each(|advice| tracing::warn!("{advice}"));
-        stores::missing(host, &params, false)?;
+        stores::missing(&params, &stores::by_path(host, &params)?, false)?;
         let local = host.node_name(&Remembered::Nothing)?;
         let survey = host.survey(&agreement::attribute(&params.group))?;
         identifiable(&params, &survey);
