@@ -34,23 +34,21 @@ impl std::fmt::Display for Kind {
 pub(super) struct Coverage {
     /// By action and path: the kinds of operations, and the faults that they met.
     operations: HashMap<Kind, HashMap<PathBuf, Vec<(Verb, u32)>>>,
+    /// How often anything happened, by what it was; which action followed which on an instance as `pair BEFORE AFTER`.
+    pub(super) counts: BTreeMap<String, u64>,
 }
 
 impl Coverage {
     /// An action makes an operation, and meets this fault there.
     pub(super) fn operation(&mut self, kind: &Kind, operation: &Operation, fault: Option<Fault>) {
+        let met = fault.and_then(|fault| Fault::ALL.iter().position(|other| *other == fault)).map_or(0, |at| 1 << at);
         if !self.operations.contains_key(kind) {
             self.operations.insert(kind.clone(), HashMap::new());
         }
         let Some(paths) = self.operations.get_mut(kind) else { return };
-        if !paths.contains_key(&operation.path) {
-            paths.insert(operation.path.clone(), Vec::new());
-        }
-        let Some(verbs) = paths.get_mut(&operation.path) else { return };
-        let met = fault.and_then(|fault| Fault::ALL.iter().position(|other| *other == fault)).map_or(0, |at| 1 << at);
-        match verbs.iter_mut().find(|(verb, _)| *verb == operation.verb) {
-            Some((_, faults)) => *faults |= met,
-            None => verbs.push((operation.verb, met)),
+        match paths.get_mut(&operation.path) {
+            Some(verbs) => note(verbs, operation.verb, met),
+            None => _ = paths.insert(operation.path.clone(), vec![(operation.verb, met)]),
         }
     }
 
@@ -60,19 +58,28 @@ impl Coverage {
             let own = self.operations.entry(kind).or_default();
             for (path, verbs) in paths {
                 let own = own.entry(path).or_default();
-                for (verb, faults) in verbs {
-                    match own.iter_mut().find(|(own, _)| *own == verb) {
-                        Some((_, own)) => *own |= faults,
-                        None => own.push((verb, faults)),
-                    }
+                for (verb, met) in verbs {
+                    note(own, verb, met);
                 }
             }
+        }
+        for (what, count) in other.counts {
+            *self.counts.entry(what).or_default() += count;
+        }
+    }
+
+    /// Everything, the tables first.
+    pub(super) fn print(&self) {
+        self.print_operations();
+        self.print_pairs();
+        for (what, count) in self.counts.iter().filter(|(what, _)| !what.starts_with("pair ")) {
+            println!("{count:>9} {what}");
         }
     }
 
     /// A table: actions down, faults across, and how many of the action's operations met the fault. Operations are counted by what they
     /// are about, whichever node, port, device or LUN it is.
-    pub(super) fn print(&self) {
+    fn print_operations(&self) {
         let mut shapes: BTreeMap<&Kind, BTreeMap<(String, String), u32>> = BTreeMap::new();
         for (kind, paths) in &self.operations {
             let shapes = shapes.entry(kind).or_default();
@@ -105,31 +112,40 @@ impl Coverage {
         }
         println!("{met} of {possible} combinations of action, operation and fault");
     }
-}
 
-/// Prints which action followed which on an instance, of what was counted as `pair BEFORE AFTER`.
-pub(super) fn print_pairs(counts: &BTreeMap<String, u64>) {
-    let pairs: BTreeMap<(&str, &str), u64> = counts
-        .iter()
-        .filter_map(|(what, count)| Some((what.strip_prefix("pair ")?.split_once(' ')?, *count)))
-        .collect();
-    let names: BTreeSet<&str> = pairs.keys().flat_map(|(before, after)| [*before, *after]).collect();
-    if names.is_empty() {
-        return;
-    }
-    print!("{:16}", "before, after");
-    for name in &names {
-        print!(" {name:>9}");
-    }
-    println!();
-    for before in &names {
-        print!("{before:16}");
-        for after in &names {
-            print!(" {:>9}", pairs.get(&(*before, *after)).map_or_else(|| "-".to_owned(), u64::to_string));
+    /// A table: actions down, those that followed across.
+    fn print_pairs(&self) {
+        let pairs: BTreeMap<(&str, &str), u64> = self
+            .counts
+            .iter()
+            .filter_map(|(what, count)| Some((what.strip_prefix("pair ")?.split_once(' ')?, *count)))
+            .collect();
+        let names: BTreeSet<&str> = pairs.keys().flat_map(|(before, after)| [*before, *after]).collect();
+        if names.is_empty() {
+            return;
+        }
+        print!("{:16}", "before, after");
+        for name in &names {
+            print!(" {name:>9}");
         }
         println!();
+        for before in &names {
+            print!("{before:16}");
+            for after in &names {
+                print!(" {:>9}", pairs.get(&(*before, *after)).map_or_else(|| "-".to_owned(), u64::to_string));
+            }
+            println!();
+        }
+        println!("{} of {} pairs of actions", pairs.len(), names.len() * names.len());
     }
-    println!("{} of {} pairs of actions", pairs.len(), names.len() * names.len());
+}
+
+/// An operation of a kind of action was made, and met these faults.
+fn note(verbs: &mut Vec<(Verb, u32)>, verb: Verb, met: u32) {
+    match verbs.iter_mut().find(|(known, _)| *known == verb) {
+        Some((_, faults)) => *faults |= met,
+        None => verbs.push((verb, met)),
+    }
 }
 
 fn words(fault: Fault) -> String {

@@ -5,109 +5,151 @@ use std::time::Duration;
 use scst_core::ocf::action::Action;
 
 use super::faults::Fault;
+use super::lot::Lot;
 use super::mishaps::{command, disks, fault, full, jump, lasting, slow, store};
 use super::pacemaker::{Cluster, Role};
 use super::stores::Layer;
 
-/// How many kinds of events there are at rest.
-pub(super) const KINDS: usize = 52;
+/// Something that happens to a cluster.
+pub(super) struct Event {
+    pub(super) name: &'static str,
+    pub(super) happens: fn(&mut Cluster),
+}
 
-/// Something happens while the cluster is at rest.
-pub(super) fn at_rest(cluster: &mut Cluster) {
-    let (count, kind, node) = draw(cluster, KINDS);
-    let (often, place) = {
-        let lot = &mut cluster.stage.lock().world.lot;
-        (lot.once_in(2), lot.below(cluster.focus.len()))
-    };
-    match if often { cluster.focus[place] } else { kind } {
-        0..=4 => change(cluster),
-        5 | 6 => {
-            let on = !cluster.standby.contains(&node) && cluster.standby.len() + 1 < count;
-            cluster.set_standby(node, on);
-        }
-        7 => prefer(cluster, node),
-        8 => {
+pub(super) const fn event(name: &'static str, happens: fn(&mut Cluster)) -> Event {
+    Event { name, happens }
+}
+
+/// Events, and how often each is drawn beside the others.
+pub(super) struct Draw<const N: usize>(pub(super) [(usize, Event); N]);
+
+impl<const N: usize> Draw<N> {
+    pub(super) fn draw(&self, lot: &mut Lot) -> &Event {
+        let mut number = lot.below(self.0.iter().map(|(times, _)| times).sum());
+        let drawn = self.0.iter().find(|(times, _)| {
+            let found = number < *times;
+            number = number.saturating_sub(*times);
+            found
+        });
+        &drawn.expect("a number below the sum").1
+    }
+}
+
+/// What happens while a cluster is at rest.
+pub(super) static AT_REST: Draw<27> = Draw([
+    (5, event("a parameter changes", change)),
+    (2, event("a node goes to standby, or is online", standby)),
+    (1, event("somebody prefers a node", prefer)),
+    (
+        1,
+        event("a parameter changes, and somebody prefers a node", |cluster| {
             change(cluster);
-            prefer(cluster, node);
-        }
-        9 => lose(cluster, node),
-        10..=12 => boot(cluster),
-        13 => cluster.refresh(),
-        14..=18 => fault(cluster, node),
-        19..=21 => command(cluster, node),
-        22 => disks(cluster),
-        23 => slow(cluster, node),
-        24 | 25 => {
-            let r = cluster.stage.lock().world.lot.below(cluster.resources.len());
-            cluster.reload_by_hand(r, node);
-        }
-        26 => full(cluster, node),
-        27..=29 => store(cluster, node),
-        30 | 31 => lasting(cluster, node),
-        32 | 33 => by_hand(cluster, node),
-        34 => cluster.maintain(!cluster.maintenance),
-        35 => misconfigure(cluster, node),
-        36 => cluster.set_right(),
-        37 if cluster.standby.len() + 1 < count => cluster.shut_down(node),
-        38 => jump(cluster),
-        40 => cluster.upgrade(),
-        41 | 42 => waver(cluster, node),
-        43 => {
-            // What agents have left waiting in the kernel gets a signal.
-            let world = &mut cluster.stage.lock().world;
+            prefer(cluster);
+        }),
+    ),
+    (1, event("a node is lost", lose)),
+    (3, event("a node comes back", boot)),
+    (1, event("everything is probed again", Cluster::refresh)),
+    (5, event("a fault in an action", fault)),
+    (3, event("a command of a host", command)),
+    (1, event("the disks answer", disks)),
+    (1, event("a slow command", slow)),
+    (2, event("a reload by hand", reload_by_hand)),
+    (1, event("/run is full, or not any more", full)),
+    (3, event("a store changes", store)),
+    (2, event("a fault of a while", lasting)),
+    (2, event("an action by hand", by_hand)),
+    (1, event("maintenance mode on or off", |cluster| cluster.maintain(!cluster.maintenance))),
+    (1, event("a mistake in the configuration", misconfigure)),
+    (1, event("the configuration is set right", Cluster::set_right)),
+    (1, event("a node is shut down", shut_down)),
+    (1, event("all clocks jump", jump)),
+    (
+        1,
+        event("all instances restart", |cluster| {
+            let group = cluster.world().groups[0].clone();
+            cluster.restart(&group);
+        }),
+    ),
+    (1, event("the shell agent is replaced", Cluster::upgrade)),
+    (2, event("a move is taken back", waver)),
+    (
+        1,
+        event("a signal to what waits in the kernel", |cluster| {
+            let mut world = cluster.world();
             world.disturbed = true;
             world.process_ended(0);
-        }
-        44 => beside(cluster, node),
-        39 => {
-            let group = cluster.stage.lock().world.groups[0].clone();
-            cluster.restart(&group);
-        }
-        _ => {
-            command(cluster, node);
-            let time = cluster.stage.lock().world.lot.below(40) as u64;
+        }),
+    ),
+    (1, event("a start by hand beside what runs", beside)),
+    (
+        7,
+        event("time passes after a command of a host", |cluster| {
+            command(cluster);
+            let time = cluster.below(40) as u64;
             cluster.pass(Duration::from_secs(time));
-        }
-    }
+        }),
+    ),
+]);
+
+/// What happens between two actions of a transition.
+static BETWEEN: Draw<11> = Draw([
+    (3, event("a parameter changes", change)),
+    (1, event("somebody prefers a node", prefer)),
+    (1, event("a node is lost", lose)),
+    (3, event("a fault in an action", fault)),
+    (18, event("a command of a host", command)),
+    (1, event("the disks answer", disks)),
+    (1, event("a store changes", store)),
+    (1, event("a fault of a while", lasting)),
+    (1, event("an action by hand", by_hand)),
+    (1, event("all clocks jump", jump)),
+    (34, event("nothing", |_| {})),
+]);
+
+/// Something happens while the cluster is at rest: every second time one of what happens most in this history.
+pub(super) fn at_rest(cluster: &mut Cluster) {
+    let event = {
+        let lot = &mut cluster.world().lot;
+        if lot.once_in(2) { *lot.one_of(&cluster.focus) } else { AT_REST.draw(lot) }
+    };
+    (event.happens)(cluster);
 }
 
 /// Something may happen between two actions of a transition.
 pub(super) fn between(cluster: &mut Cluster) {
-    let (_, kind, node) = draw(cluster, 65);
-    if kind <= 17 && !(8..=12).contains(&kind) {
-        cluster.stage.lock().world.disturbed = true;
-    }
-    match kind {
-        0..=2 => change(cluster),
-        3 => prefer(cluster, node),
-        4 => lose(cluster, node),
-        5..=7 => fault(cluster, node),
-        8..=12 | 18..=30 => command(cluster, node),
-        13 => disks(cluster),
-        14 => store(cluster, node),
-        15 => lasting(cluster, node),
-        16 => by_hand(cluster, node),
-        17 => jump(cluster),
-        _ => {}
-    }
+    let event = BETWEEN.draw(&mut cluster.world().lot);
+    // A host's command disturbs nothing by itself.
+    cluster.world().disturbed |= !["a command of a host", "nothing"].contains(&event.name);
+    (event.happens)(cluster);
 }
 
-/// How many nodes there are, a number below `kinds`, and a node.
-fn draw(cluster: &Cluster, kinds: usize) -> (usize, usize, usize) {
-    let mut state = cluster.stage.lock();
-    let count = state.world.nodes.len();
-    (count, state.world.lot.below(kinds), state.world.lot.below(count))
+impl Cluster {
+    /// A number below `end`, drawn.
+    pub(super) fn below(&self, end: usize) -> usize {
+        self.world().lot.below(end)
+    }
+
+    /// A node, drawn.
+    pub(super) fn any_node(&self) -> usize {
+        self.below(self.resources[0].instances.len())
+    }
+
+    /// The resource of a group, drawn.
+    pub(super) fn any_group(&self) -> usize {
+        1 + self.below(self.resources.len() - 1)
+    }
+
+    fn may_go(&self) -> bool {
+        self.standby.len() + 1 < self.resources[0].instances.len()
+    }
 }
 
 /// A reloadable parameter changes: a device comes or goes, a LUN moves, or only the word `reload`.
 fn change(cluster: &mut Cluster) {
-    let groups = cluster.resources.len() - 1;
-    let (r, kind, number) = {
-        let mut state = cluster.stage.lock();
-        (1 + state.world.lot.below(groups), state.world.lot.below(4), state.world.lot.below(1000))
-    };
+    let (r, kind, number) = (cluster.any_group(), cluster.below(4), cluster.below(1000));
     let group = cluster.resources[r].group.clone().unwrap_or_default();
-    let device = |n, lun| Some(cluster.stage.lock().world.device(&group, n, lun));
+    let device = |n, lun| Some(cluster.world().device(&group, n, lun));
     let (second, third) = (device(1, 60 + 10 * r + number % 3), device(2, 40 + 10 * r));
     match kind {
         0 if cluster.resources[r].params.contains_key("device2") => cluster.configure(r, "device2", None),
@@ -117,21 +159,26 @@ fn change(cluster: &mut Cluster) {
     }
 }
 
-fn prefer(cluster: &mut Cluster, node: usize) {
-    let groups = cluster.resources.len() - 1;
-    let (r, anywhere) = {
-        let mut state = cluster.stage.lock();
-        (1 + state.world.lot.below(groups), state.world.lot.once_in(3))
-    };
+fn standby(cluster: &mut Cluster) {
+    let node = cluster.any_node();
+    cluster.set_standby(node, !cluster.standby.contains(&node) && cluster.may_go());
+}
+
+fn shut_down(cluster: &mut Cluster) {
+    let node = cluster.any_node();
+    if cluster.may_go() {
+        cluster.shut_down(node);
+    }
+}
+
+fn prefer(cluster: &mut Cluster) {
+    let (r, node, anywhere) = (cluster.any_group(), cluster.any_node(), cluster.below(3) == 0);
     cluster.prefer(r, (!anywhere).then_some(node));
 }
 
 /// Somebody moves a group, and thinks again while it is moved.
-fn waver(cluster: &mut Cluster, node: usize) {
-    let (r, steps) = {
-        let lot = &mut cluster.stage.lock().world.lot;
-        (1 + lot.below(cluster.resources.len() - 1), lot.below(6))
-    };
+fn waver(cluster: &mut Cluster) {
+    let (r, node, steps) = (cluster.any_group(), cluster.any_node(), cluster.below(6));
     let of = &cluster.resources[r];
     let before = of.lower.map_or(of.preferred, |lower| lower.preferred);
     cluster.prefer(r, Some(node));
@@ -139,25 +186,30 @@ fn waver(cluster: &mut Cluster, node: usize) {
 }
 
 /// A node is lost, unless it is the last one.
-fn lose(cluster: &mut Cluster, node: usize) {
-    let (alone, powered, cut) = {
-        let mut state = cluster.stage.lock();
-        let others =
-            state.world.nodes.iter().enumerate().filter(|(other, there)| *other != node && there.powered && !there.cut);
-        (others.count() == 0, state.world.nodes[node].powered, state.world.lot.once_in(3))
-    };
-    if powered && !alone {
-        let shared = cluster.stage.lock().world.layers.values().all(|layer| *layer == Layer::Shared);
-        if cut && !cluster.fencing && shared {
-            cluster.serve_alone(node);
-        } else {
-            cluster.lose(node, cut && cluster.fencing);
+fn lose(cluster: &mut Cluster) {
+    let (node, cut) = (cluster.any_node(), cluster.below(3) == 0);
+    let serves_alone = {
+        let world = cluster.world();
+        let mut others = world.nodes.iter().enumerate().filter(|(other, _)| *other != node);
+        if !world.nodes[node].powered || !others.any(|(_, there)| there.powered && !there.cut) {
+            return;
         }
+        cut && !cluster.fencing && world.layers.values().all(|layer| *layer == Layer::Shared)
+    };
+    if serves_alone {
+        cluster.serve_alone(node);
+    } else {
+        cluster.lose(node, cut && cluster.fencing);
     }
 }
 
+fn reload_by_hand(cluster: &mut Cluster) {
+    let (r, node) = (cluster.below(cluster.resources.len()), cluster.any_node());
+    cluster.reload_by_hand(r, node);
+}
+
 /// Somebody runs an action by hand. Nobody promotes so, which would be a second serving node.
-fn by_hand(cluster: &mut Cluster, node: usize) {
+fn by_hand(cluster: &mut Cluster) {
     let actions = [
         Action::Monitor,
         Action::Start,
@@ -167,46 +219,34 @@ fn by_hand(cluster: &mut Cluster, node: usize) {
         Action::Notify,
         Action::ValidateAll,
     ];
-    let (r, action) = {
-        let mut state = cluster.stage.lock();
-        (state.world.lot.below(cluster.resources.len()), *state.world.lot.one_of(&actions))
-    };
+    let (r, node) = (cluster.below(cluster.resources.len()), cluster.any_node());
+    let action = actions[cluster.below(actions.len())];
     cluster.by_hand(r, node, action, false);
 }
 
 /// Somebody starts again by hand what runs, which takes its time.
-fn beside(cluster: &mut Cluster, node: usize) {
-    let r = {
-        let mut state = cluster.stage.lock();
-        let operation = 1 + state.world.lot.below(12);
-        let fault = *state.world.lot.one_of(&[Fault::Hangs, Fault::Queued]);
-        state.world.arm(node, Some(Action::Start), u32::try_from(operation).expect("a small number"), fault);
-        1 + state.world.lot.below(cluster.resources.len() - 1)
-    };
+fn beside(cluster: &mut Cluster) {
+    let (r, node, operation) = (cluster.any_group(), cluster.any_node(), 1 + cluster.below(12));
+    let fault = [Fault::Hangs, Fault::Queued][cluster.below(2)];
+    cluster.world().arm(node, Some(Action::Start), operation, fault);
     if cluster.resources[r].instances[node].role == Role::Unpromoted {
         cluster.by_hand(r, node, Action::Start, true);
     }
 }
 
-fn misconfigure(cluster: &mut Cluster, node: usize) {
-    let (r, kind) = {
-        let mut state = cluster.stage.lock();
-        (1 + state.world.lot.below(cluster.resources.len() - 1), state.world.lot.below(4))
-    };
+fn misconfigure(cluster: &mut Cluster) {
+    let (r, node, kind) = (cluster.any_group(), cluster.any_node(), cluster.below(4));
     cluster.misconfigure(r, node, kind);
 }
 
 /// A node that is off, or cut off, comes back.
-fn boot(cluster: &mut Cluster) {
-    let found = {
-        let state = cluster.stage.lock();
-        let away = |node: &super::node::Node| !node.powered || (node.cut && !cluster.fencing);
-        let node = state.world.nodes.iter().position(away);
-        node.map(|node| (node, state.world.nodes[node].powered))
-    };
-    match found {
-        Some((node, true)) => cluster.rejoin(node),
-        Some((node, false)) => cluster.boot(node),
-        None => {}
+pub(super) fn boot(cluster: &mut Cluster) {
+    let fencing = cluster.fencing;
+    let away = cluster.world().nodes.iter().position(|node| !node.powered || (node.cut && !fencing));
+    let Some(node) = away else { return };
+    if cluster.world().nodes[node].powered {
+        cluster.rejoin(node);
+    } else {
+        cluster.boot(node);
     }
 }

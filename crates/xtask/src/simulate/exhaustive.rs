@@ -15,6 +15,7 @@ use scst_core::ocf::action::Action;
 use scst_sim::model::ScstVersion;
 
 use super::coverage::{Coverage, Kind};
+use super::events::{Event, boot, event};
 use super::faults::Fault;
 use super::history::{self, Played, recover};
 use super::pacemaker::Cluster;
@@ -24,17 +25,7 @@ use super::world::{World, disk_of};
 /// How long nothing happens at the end: what monitors put right after 20 s is right then.
 const QUIET: Duration = Duration::from_secs(45);
 
-/// Something that happens to a cluster at rest, of which node 0 serves at first.
-struct Event {
-    name: &'static str,
-    happens: fn(&mut Cluster),
-}
-
-const fn event(name: &'static str, happens: fn(&mut Cluster)) -> Event {
-    Event { name, happens }
-}
-
-/// What sequences are made of.
+/// What sequences are made of: node 0 serves at first.
 const TRANSITIONS: [Event; 14] = [
     event("alpha is preferred", |cluster| cluster.prefer(1, Some(0))),
     event("beta is preferred", |cluster| cluster.prefer(1, Some(1))),
@@ -67,11 +58,11 @@ const EVENTS: [Event; 10] = [
     event("the serving node loses power", |cluster| lose(cluster, 0)),
     event("both are probed again", Cluster::refresh),
     event("a host's command is slow while the promoted role moves", |cluster| {
-        cluster.stage.lock().world.host_command(0, "red", Some(Duration::from_secs(3)));
+        cluster.world().host_command(0, "red", Some(Duration::from_secs(3)));
         cluster.prefer(1, Some(1));
     }),
     event("a disk hangs while the promoted role moves", |cluster| {
-        cluster.stage.lock().world.host_command(0, "red", None);
+        cluster.world().host_command(0, "red", None);
         cluster.prefer(1, Some(1));
     }),
 ];
@@ -95,16 +86,9 @@ fn change(cluster: &mut Cluster, lun: u32) {
 
 /// A node loses power, unless it is the last one.
 fn lose(cluster: &mut Cluster, node: usize) {
-    let both = cluster.stage.lock().world.nodes.iter().all(|node| node.powered);
+    let both = cluster.world().nodes.iter().all(|node| node.powered);
     if both {
         cluster.lose(node, false);
-    }
-}
-
-fn boot(cluster: &mut Cluster) {
-    let off = cluster.stage.lock().world.nodes.iter().position(|node| !node.powered);
-    if let Some(node) = off {
-        cluster.boot(node);
     }
 }
 
@@ -116,8 +100,6 @@ pub(super) struct Outcome {
     pub(super) faults: u64,
     /// The states that the cluster was in after them.
     states: BTreeSet<u64>,
-    /// What was counted in them.
-    pub(super) counts: BTreeMap<String, u64>,
     pub(super) coverage: Coverage,
     /// Those that violate an invariant, by name.
     pub(super) failed: Vec<(String, Played)>,
@@ -127,9 +109,6 @@ impl Outcome {
     /// A cluster whose story is over is looked at.
     fn take(&mut self, cluster: &Cluster, name: impl FnOnce() -> String) {
         let mut played = history::end(&cluster.stage);
-        for (what, count) in std::mem::take(&mut played.counts) {
-            *self.counts.entry(what).or_default() += count;
-        }
         self.coverage.add(std::mem::take(&mut played.coverage));
         if played.violation.is_some() {
             let name = name();
@@ -187,9 +166,9 @@ fn sequences(from: &Cluster, depth: usize, all: &mut Outcome) -> usize {
                 happens(&mut cluster);
                 cluster.settle();
                 // Nothing goes wrong here: everybody must say the truth at once.
-                cluster.stage.lock().world.undisturbed(&cluster);
+                cluster.world().undisturbed(&cluster);
                 all.cases += 1;
-                if !history::is_over(&cluster.stage) && states.insert(cluster.fingerprint()) {
+                if !cluster.world().is_over() && states.insert(cluster.fingerprint()) {
                     let mut end = cluster.fork();
                     recover(&mut end, QUIET);
                     all.take(&end, || names.join(", "));
@@ -247,19 +226,19 @@ fn operations(from: &Cluster, event: &Event, action: &Aim, every_next: bool, all
             (event.happens)(&mut cluster);
             cluster.settle();
             cluster.stage.lock().aim = None;
-            let met = cluster.stage.lock().world.counts.keys().any(|what| what.starts_with("fault"));
+            let met = cluster.world().coverage.counts.keys().any(|what| what.starts_with("fault"));
             exists |= met;
             all.faults += u64::from(met);
-            if met && (history::is_over(&cluster.stage) || all.states.insert(cluster.fingerprint())) {
+            if met && (cluster.world().is_over() || all.states.insert(cluster.fingerprint())) {
                 let next = if every_next { &NEXT[..] } else { &NEXT[..2] };
                 for Event { name: then, happens } in next {
-                    if history::is_over(&cluster.stage) {
+                    if cluster.world().is_over() {
                         break;
                     }
                     let mut after = cluster.fork();
                     happens(&mut after);
                     after.settle();
-                    if !history::is_over(&after.stage) {
+                    if !after.world().is_over() {
                         recover(&mut after, QUIET);
                     }
                     all.cases += 1;

@@ -69,11 +69,20 @@ impl Fault {
     pub(super) fn concerns(self, verb: Verb) -> bool {
         verb == Verb::Write || !matches!(self, Self::Queued | Self::QueuedFails)
     }
+
+    /// Whether the kernel carries out an operation that meets it.
+    pub(super) fn reaches_kernel(self) -> bool {
+        match self {
+            Self::Fails(_) | Self::Lasts(_) | Self::QueuedFails | Self::Hangs | Self::KillBefore => false,
+            Self::Queued | Self::KillAfter | Self::Term | Self::Pause => true,
+        }
+    }
 }
 
 impl World {
     /// Lets something go wrong in the next action of a node.
-    pub(super) fn arm(&mut self, node: usize, action: Option<Action>, operation: u32, fault: Fault) {
+    pub(super) fn arm(&mut self, node: usize, action: Option<Action>, operation: usize, fault: Fault) {
+        let operation = u32::try_from(operation).expect("a small number");
         self.armed = Some((node, action, operation, fault));
     }
 
@@ -99,5 +108,22 @@ impl World {
         self.disturbed = true;
         self.untold |= fault == Fault::Hangs;
         self.count(format!("fault {fault:?}"));
+    }
+
+    /// Whether anything can be written below a node's `/run`.
+    pub(super) fn may_write(&self, node: usize) -> Result<(), Errno> {
+        self.nodes[node].full.map_or(Ok(()), Err)
+    }
+
+    /// Whether there is a reason for an action to fail on this node that began at `begun`, beside what went wrong in it.
+    pub(super) fn has_cause(&self, node: usize, begun: Duration) -> bool {
+        let hangs = self.nodes[node].commands.iter().any(|command| command.hangs);
+        self.misconfigured || self.hampered(node, begun) || hangs
+    }
+
+    /// Whether something about the node itself is not as it should be.
+    pub(super) fn hampered(&self, node: usize, begun: Duration) -> bool {
+        let node = &self.nodes[node];
+        node.full.is_some() || !node.broken.is_empty() || !node.sick.is_empty() || begun < node.faulted
     }
 }

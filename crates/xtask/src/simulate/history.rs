@@ -1,6 +1,5 @@
 //! One history: a cluster is made, what is drawn from the seed happens to it, and at the end all faults end.
 
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::time::Duration;
 
@@ -11,16 +10,15 @@ use super::events;
 use super::kept::Kept;
 use super::lot::Lot;
 use super::pacemaker::Cluster;
-use super::real::Tape;
 use super::stage::Stage;
 use super::stores::Layer;
+use super::tape::Tape;
 use super::world::World;
 
 /// One history, played.
 pub(super) struct Played {
     pub(super) violation: Option<String>,
     pub(super) history: Vec<String>,
-    pub(super) counts: BTreeMap<String, u64>,
     pub(super) coverage: Coverage,
     /// How many of its events were played.
     pub(super) events: usize,
@@ -53,49 +51,37 @@ pub(super) fn play(seed: u64, kept: &Kept, real: bool) -> Result<Played, Box<dyn
         cluster.resources[1].params.insert("reservations".to_owned(), "shared".to_owned());
     }
     cluster.thorough = lot.once_in(2).then_some(3);
-    cluster.focus = [(); 3].map(|()| lot.below(events::KINDS));
+    cluster.focus = [(); 3].map(|()| events::AT_REST.draw(&mut lot)).to_vec();
     cluster.settle();
     let mut events = 0;
     for event in &kept.0 {
-        if is_over(&stage) {
+        if stage.world().is_over() {
             break;
         }
         events += 1;
-        stage.lock().world.lot = Lot::of(seed, event.number);
+        stage.world().lot = Lot::of(seed, event.number);
         cluster.eventful = !event.alone;
         events::at_rest(&mut cluster);
         cluster.settle();
-        stage.lock().world.undisturbed(&cluster);
+        stage.world().undisturbed(&cluster);
     }
-    if !is_over(&stage) {
-        stage.lock().world.lot = Lot::of(seed, u64::MAX);
+    if !stage.world().is_over() {
+        stage.world().lot = Lot::of(seed, u64::MAX);
         recover(&mut cluster, Duration::from_secs(90));
     }
     Ok(Played { events, ..end(&stage) })
 }
 
-pub(super) fn is_over(scene: &Stage) -> bool {
-    let state = scene.lock();
-    state.world.violation.is_some() || state.world.over.is_some()
-}
-
 /// What is left of a history that is over.
-pub(super) fn end(scene: &Stage) -> Played {
-    scene.kill_all(None);
-    let mut state = scene.lock();
-    let (coverage, tape) = (std::mem::take(&mut state.coverage), state.tape.take());
-    let world = &mut state.world;
+pub(super) fn end(stage: &Stage) -> Played {
+    stage.kill_all(None);
+    let tape = stage.lock().tape.take();
+    let mut world = stage.world();
     if let Some(why) = world.over {
         world.count(format!("history without a verdict: {why}"));
     }
-    Played {
-        violation: world.violation.take(),
-        history: std::mem::take(&mut world.history),
-        counts: std::mem::take(&mut world.counts),
-        coverage,
-        events: 0,
-        tape,
-    }
+    let (violation, history) = (world.violation.take(), std::mem::take(&mut world.history));
+    Played { violation, history, coverage: std::mem::take(&mut world.coverage), events: 0, tape }
 }
 
 /// Everything that goes wrong ends; then, after a while in which nothing happens, the cluster must have come to what is configured.
@@ -117,7 +103,7 @@ pub(super) fn recover(cluster: &mut Cluster, quiet: Duration) {
     };
     cluster.maintain(false);
     {
-        let world = &mut cluster.stage.lock().world;
+        let world = &mut cluster.world();
         world.owes_reload |= world.shell;
     }
     cluster.set_right();
@@ -126,7 +112,7 @@ pub(super) fn recover(cluster: &mut Cluster, quiet: Duration) {
     }
     for node in 0..count {
         cluster.standby.remove(&node);
-        if !cluster.fencing && cluster.stage.lock().world.nodes[node].cut {
+        if !cluster.fencing && cluster.world().nodes[node].cut {
             cluster.rejoin(node);
         }
         let off = {
@@ -145,9 +131,9 @@ pub(super) fn recover(cluster: &mut Cluster, quiet: Duration) {
     cluster.settle();
     cluster.pass(quiet);
     cluster.settle();
-    if !is_over(&cluster.stage) {
+    if !cluster.world().is_over() {
         let stage = cluster.stage.clone();
-        stage.lock().world.at_rest(cluster);
+        stage.world().at_rest(cluster);
         cluster.compare();
     }
 }

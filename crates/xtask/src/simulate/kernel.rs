@@ -1,7 +1,6 @@
 //! One operation of an action on its node's kernel, and waiting for its answer.
 
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -9,7 +8,8 @@ use scst_core::error::Verb;
 use scst_core::system::{Entry, EntryKind, Operation, Output, Pending};
 use scst_sim::model::{Kind, Ticket, Written};
 
-use super::stage::{Stage, TaskId, Writer};
+use super::outside::Outside;
+use super::stage::Writer;
 use super::world::World;
 
 pub(super) enum Answer {
@@ -88,42 +88,27 @@ impl Pending for Answered {
     }
 }
 
-/// An operation that sleeps in the kernel.
+/// An operation that sleeps in the kernel; without a ticket it never wakes up.
+#[derive(Debug)]
 pub(super) struct InKernel {
-    pub(super) stage: Arc<Stage>,
-    pub(super) task: TaskId,
-    pub(super) node: usize,
-    pub(super) wait: Wait,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Wait {
-    For(Ticket),
-    Forever,
-}
-
-impl std::fmt::Debug for InKernel {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("InKernel").field("wait", &self.wait).finish_non_exhaustive()
-    }
+    pub(super) outside: Outside,
+    pub(super) ticket: Option<Ticket>,
 }
 
 impl Pending for InKernel {
     fn answer(&mut self, time: Duration) -> Option<io::Result<Output>> {
-        let poll = |wait| match wait {
-            Wait::Forever => None,
-            Wait::For(ticket) => {
-                let mut state = self.stage.lock();
-                let now = state.world.uptime(self.node);
-                let machine = &mut state.world.nodes[self.node].machine;
-                machine.advance(now);
-                machine.poll(ticket)
-            }
+        let Outside { stage, node, task } = &self.outside;
+        let poll = |ticket| {
+            let mut world = stage.world();
+            let now = world.uptime(*node);
+            let machine = &mut world.nodes[*node].machine;
+            machine.advance(now);
+            machine.poll(ticket)
         };
-        let mut answer = poll(self.wait);
+        let mut answer = self.ticket.and_then(poll);
         if answer.is_none() {
-            self.stage.sleep(self.task, time);
-            answer = poll(self.wait);
+            stage.sleep(*task, time);
+            answer = self.ticket.and_then(poll);
         }
         answer.map(|result: Result<usize, Errno>| result.map(|_| Output::Written).map_err(io::Error::from))
     }

@@ -13,13 +13,14 @@ use super::stores::Layer;
 use super::world::NODES;
 
 /// One of the next commands on a node takes its time.
-pub(super) fn slow(cluster: &mut Cluster, node: usize) {
-    let mut state = cluster.stage.lock();
-    let takes = Duration::from_secs(*state.world.lot.one_of(&[1, 10, 20]));
-    state.world.disturbed = true;
-    state.world.untold = true;
-    let path = *state.world.lot.one_of(&["*mgmt", "*/state", "*/handlers/*/mgmt", "*/luns/mgmt"]);
-    state.world.happened(format!("a command to {path} on {} takes {takes:?}", NODES[node]));
+pub(super) fn slow(cluster: &mut Cluster) {
+    let node = cluster.any_node();
+    let mut world = cluster.world();
+    let takes = Duration::from_secs(*world.lot.one_of(&[1, 10, 20]));
+    world.disturbed = true;
+    world.untold = true;
+    let path = *world.lot.one_of(&["*mgmt", "*/state", "*/handlers/*/mgmt", "*/luns/mgmt"]);
+    world.happened(format!("a command to {path} on {} takes {takes:?}", NODES[node]));
     let slow = Slow {
         path: path.into(),
         data: b"*".to_vec(),
@@ -27,26 +28,28 @@ pub(super) fn slow(cluster: &mut Cluster, node: usize) {
         holds_mutex: takes > Duration::from_secs(5),
         times: Some(1),
     };
-    state.world.nodes[node].slow = true;
-    state.world.nodes[node].machine.slow_down(slow);
+    world.nodes[node].slow = true;
+    world.nodes[node].machine.slow_down(slow);
 }
 
 /// Nothing can be written below a node's `/run` any more, or again.
-pub(super) fn full(cluster: &mut Cluster, node: usize) {
-    let mut state = cluster.stage.lock();
-    let errno = *state.world.lot.one_of(&[Errno::ENOSPC, Errno::EROFS]);
-    state.world.disturbed = true;
-    let there = &mut state.world.nodes[node];
+pub(super) fn full(cluster: &mut Cluster) {
+    let node = cluster.any_node();
+    let mut world = cluster.world();
+    let errno = *world.lot.one_of(&[Errno::ENOSPC, Errno::EROFS]);
+    world.disturbed = true;
+    let there = &mut world.nodes[node];
     there.full = if there.full.is_some() { None } else { Some(errno) };
     let text = format!("writing below /run of {}: {:?}", NODES[node], there.full);
-    state.world.happened(text);
+    world.happened(text);
 }
 
 /// A store goes away on a node and comes back as another disk, does not open, fails, hangs, or has grown on all nodes.
-pub(super) fn store(cluster: &mut Cluster, node: usize) {
-    let mut state = cluster.stage.lock();
-    let world = &mut state.world;
-    let number = world.lot.below(world.stores.len());
+pub(super) fn store(cluster: &mut Cluster) {
+    let node = cluster.any_node();
+    let mut world = cluster.world();
+    let count = world.stores.len();
+    let number = world.lot.below(count);
     let (path, group) = (world.stores[number].path.clone(), world.stores[number].group.clone());
     let plain = StoreChange::default();
     let away = world.nodes[node].store(path.as_ref(), None).is_err();
@@ -79,22 +82,23 @@ pub(super) fn store(cluster: &mut Cluster, node: usize) {
 }
 
 /// Something goes wrong on a node for a while.
-pub(super) fn lasting(cluster: &mut Cluster, node: usize) {
-    let mut state = cluster.stage.lock();
-    let errno = *state.world.lot.one_of(&[Errno::EIO, Errno::EBUSY, Errno::ENOMEM]);
-    let text = *state.world.lot.one_of(&["mgmt", "/state", "/block", "/active", "/enabled", "/device_groups/"]);
-    let what = *state.world.lot.one_of(&[
+pub(super) fn lasting(cluster: &mut Cluster) {
+    let node = cluster.any_node();
+    let mut world = cluster.world();
+    let errno = *world.lot.one_of(&[Errno::EIO, Errno::EBUSY, Errno::ENOMEM]);
+    let text = *world.lot.one_of(&["mgmt", "/state", "/block", "/active", "/enabled", "/device_groups/"]);
+    let what = *world.lot.one_of(&[
         Lasting::Writes(text, errno),
         Lasting::NoAttributes,
         Lasting::ProgramsFail,
         Lasting::ProgramsHang,
     ]);
-    let time = Duration::from_secs(*state.world.lot.one_of(&[1, 10, 60, 400]));
-    let until = state.world.now + time;
-    state.world.nodes[node].lasting = Some((what, until));
-    state.world.happened(format!("{}: {what:?} for {time:?}", NODES[node]));
-    let group = state.world.groups[0].clone();
-    drop(state);
+    let time = Duration::from_secs(*world.lot.one_of(&[1, 10, 60, 400]));
+    let until = world.now + time;
+    world.nodes[node].lasting = Some((what, until));
+    world.happened(format!("{}: {what:?} for {time:?}", NODES[node]));
+    let group = world.groups[0].clone();
+    drop(world);
     if what == Lasting::NoAttributes {
         cluster.restart(&group);
     }
@@ -102,34 +106,33 @@ pub(super) fn lasting(cluster: &mut Cluster, node: usize) {
 
 /// All clocks jump forward.
 pub(super) fn jump(cluster: &mut Cluster) {
-    let time = *cluster.stage.lock().world.lot.one_of(&[5, 30, 3600]);
+    let time = *cluster.world().lot.one_of(&[5, 30, 3600]);
     cluster.happened(format!("clocks jump by {time} s"));
     cluster.stage.pause(Duration::from_secs(time));
 }
 
 /// The disks answer everything.
 pub(super) fn disks(cluster: &mut Cluster) {
-    let mut state = cluster.stage.lock();
-    state.world.happened("the disks answer".to_owned());
-    state.world.disks_answer();
+    let mut world = cluster.world();
+    world.happened("the disks answer".to_owned());
+    world.disks_answer();
 }
 
 /// Something will go wrong in one of the next actions of a node.
-pub(super) fn fault(cluster: &mut Cluster, node: usize) {
-    let mut state = cluster.stage.lock();
+pub(super) fn fault(cluster: &mut Cluster) {
+    let node = cluster.any_node();
+    let mut world = cluster.world();
     let actions =
         [Action::Start, Action::Stop, Action::Promote, Action::Demote, Action::Notify, Action::Reload, Action::Monitor];
-    let any = state.world.lot.once_in(2);
-    let action = *state.world.lot.one_of(&actions);
-    let most = *state.world.lot.one_of(&[6, 30, 120]);
-    let operation = 1 + state.world.lot.below(most);
-    let fault = *state.world.lot.one_of(&Fault::ALL);
-    state.world.arm(node, (!any).then_some(action), u32::try_from(operation).expect("a small number"), fault);
-    let r = 1 + state.world.lot.below(cluster.resources.len() - 1);
-    let count = state.world.nodes.len();
-    let (number, other) = (state.world.lot.next(), state.world.lot.below(count));
-    let group = state.world.groups[r - 1].clone();
-    drop(state);
+    let any = world.lot.once_in(2);
+    let action = *world.lot.one_of(&actions);
+    let most = *world.lot.one_of(&[6, 30, 120]);
+    let operation = 1 + world.lot.below(most);
+    let fault = *world.lot.one_of(&Fault::ALL);
+    world.arm(node, (!any).then_some(action), operation, fault);
+    drop(world);
+    let (r, other, number) = (cluster.any_group(), cluster.any_node(), cluster.world().lot.next());
+    let group = cluster.world().groups[r - 1].clone();
     // Something that needs this action follows.
     match action {
         Action::Start | Action::Stop => cluster.restart(&group),
@@ -141,28 +144,29 @@ pub(super) fn fault(cluster: &mut Cluster, node: usize) {
 }
 
 /// A host sends a command, which its disk answers soon, or late, or not before the disks are well again.
-pub(super) fn command(cluster: &mut Cluster, node: usize) {
-    let mut state = cluster.stage.lock();
-    let group = state.world.groups.clone();
-    let group = state.world.lot.one_of(&group).clone();
+pub(super) fn command(cluster: &mut Cluster) {
+    let node = cluster.any_node();
+    let mut world = cluster.world();
+    let group = world.groups.clone();
+    let group = world.lot.one_of(&group).clone();
     let uses_dlm =
         |resource: &Resource| resource.group.as_ref() == Some(&group) && resource.params.contains_key("reservations");
-    let shared = cluster.resources.iter().any(uses_dlm) && state.world.lot.once_in(2);
-    let takes = match state.world.lot.below(12) {
+    let shared = cluster.resources.iter().any(uses_dlm) && world.lot.once_in(2);
+    let takes = match world.lot.below(12) {
         0 => {
-            (state.world.disturbed, state.world.untold) = (true, true);
+            (world.disturbed, world.untold) = (true, true);
             None
         }
         1 => {
-            state.world.disturbed = true;
+            world.disturbed = true;
             Some(Duration::from_secs(8))
         }
         ms => Some(Duration::from_millis(20 * ms as u64)),
     };
-    if state.world.nodes[node].powered && state.world.state(node, &group, node).as_deref() == Some("active") {
+    if world.nodes[node].powered && world.state(node, &group, node).as_deref() == Some("active") {
         if shared {
-            state.world.host_reserves(node, &group);
+            world.host_reserves(node, &group);
         }
-        state.world.host_command(node, &group, takes);
+        world.host_command(node, &group, takes);
     }
 }

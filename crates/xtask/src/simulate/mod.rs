@@ -27,10 +27,10 @@ mod reservations;
 mod shell;
 mod stage;
 mod stores;
+mod tape;
 mod task;
 mod world;
 
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::os::unix::process::CommandExt as _;
 use std::process::ExitCode;
@@ -165,7 +165,6 @@ fn faster() -> String {
 #[derive(Default)]
 struct Total {
     histories: u64,
-    counts: BTreeMap<String, u64>,
     coverage: Coverage,
     /// Calls that the real binaries made again.
     real: u64,
@@ -175,9 +174,6 @@ impl Total {
     /// Takes in a history; false if the real binaries did something else.
     fn take(&mut self, seed: u64, played: Played) -> Result<bool, Box<dyn Error>> {
         self.histories += 1;
-        for (what, count) in played.counts {
-            *self.counts.entry(what).or_default() += count;
-        }
         self.coverage.add(played.coverage);
         let Some(tape) = played.tape else { return Ok(true) };
         let compared = real::compare(&tape)?;
@@ -191,10 +187,8 @@ impl Total {
 
     fn print(&self, took: Duration) {
         self.coverage.print();
-        coverage::print_pairs(&self.counts);
-        print_counts(&self.counts);
-        let actions: u64 =
-            self.counts.iter().filter(|(what, _)| what.starts_with("action")).map(|(_, count)| count).sum();
+        let actions = self.coverage.counts.iter().filter(|(what, _)| what.starts_with("action"));
+        let actions: u64 = actions.map(|(_, count)| count).sum();
         let took = took.as_secs_f64();
         println!("{} histories, {actions} actions in {took:.1} s", self.histories);
         if self.real > 0 {
@@ -206,10 +200,8 @@ impl Total {
 /// Plays every case of the small cluster.
 fn exhaust(depth: usize) -> Result<ExitCode, Box<dyn Error>> {
     let started = Instant::now();
-    let exhaustive::Outcome { cases, faults, counts, coverage, failed, .. } = exhaustive::run(depth)?;
+    let exhaustive::Outcome { cases, faults, coverage, failed, .. } = exhaustive::run(depth)?;
     coverage.print();
-    coverage::print_pairs(&counts);
-    print_counts(&counts);
     for (case, played) in failed.iter().take(5) {
         println!("--- {case}");
         played.history.iter().for_each(|line| println!("{line}"));
@@ -223,12 +215,6 @@ fn exhaust(depth: usize) -> Result<ExitCode, Box<dyn Error>> {
         started.elapsed().as_secs_f64()
     );
     Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-fn print_counts(counts: &BTreeMap<String, u64>) {
-    for (what, count) in counts.iter().filter(|(what, _)| !what.starts_with("pair ")) {
-        println!("{count:>9} {what}");
-    }
 }
 
 #[cfg(test)]
@@ -250,7 +236,7 @@ mod tests {
             let (once, again) = (play(), play());
             assert!(once.history.len() > 50, "{:#?}", once.history);
             assert_eq!(once.history, again.history);
-            assert_eq!(once.counts, again.counts);
+            assert_eq!(once.coverage.counts, again.coverage.counts);
         }
     }
 }

@@ -69,6 +69,32 @@ pub(super) struct Node {
 }
 
 impl Node {
+    /// One that is switched off.
+    pub(super) fn new(machine: Machine, disks: Disks) -> Self {
+        Self {
+            machine,
+            disks,
+            sick: BTreeSet::new(),
+            boot: 0,
+            booted: Duration::ZERO,
+            powered: false,
+            cut: false,
+            waiting: Vec::new(),
+            run: BTreeMap::new(),
+            locks: BTreeMap::new(),
+            slow: false,
+            shell: false,
+            lasting: None,
+            full: None,
+            broken: Vec::new(),
+            writes: 0,
+            faulted: Duration::ZERO,
+            left: Duration::ZERO,
+            told: BTreeMap::new(),
+            commands: Vec::new(),
+        }
+    }
+
     /// The same machine with its stores, which goes its own way from now on.
     pub(super) fn fork(&self, contents: &Arc<Mutex<Contents>>) -> Self {
         let disks = self.disks.fork(contents);
@@ -140,21 +166,17 @@ impl World {
         }
         let there = &mut self.nodes[node];
         there.run.retain(|path, _| !path.starts_with("/run"));
-        there.locks.clear();
-        there.full = None;
-        there.broken.clear();
-        there.slow = false;
-        there.lasting = None;
-        there.machine = machine;
-        there.disks = disks;
-        there.sick.clear();
-        there.boot += 1;
-        there.booted = self.now;
-        there.powered = true;
-        there.cut = false;
-        there.waiting.clear();
-        there.told.clear();
-        there.commands.clear();
+        *there = Node {
+            boot: there.boot + 1,
+            booted: self.now,
+            powered: true,
+            run: std::mem::take(&mut there.run),
+            shell: there.shell,
+            writes: there.writes,
+            faulted: there.faulted,
+            left: there.left,
+            ..Node::new(machine, disks)
+        };
         self.dlm_starts(node);
         self.command(node, "handlers/vdisk_nullio/mgmt", "add_device other_disk");
         self.command(node, "device_groups/mgmt", "create other");

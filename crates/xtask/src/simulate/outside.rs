@@ -11,8 +11,9 @@ use scst_core::system::{Ended, Lock, Locked, Operation, Pending, System};
 use scst_sim::model::{FileKind, Host as _};
 
 use super::faults::{Fault, Lasting, PAUSE};
-use super::kernel::{Answer, Answered, InKernel, Wait, perform};
-use super::stage::{Stage, TaskId, die};
+use super::kernel::{Answer, Answered, InKernel, perform};
+use super::stage::{Stage, TaskId};
+use super::task::die;
 
 /// How long an operation on a kernel file takes.
 const OPERATION: Duration = Duration::from_micros(20);
@@ -24,16 +25,11 @@ const PROGRAM: Duration = Duration::from_millis(12);
 const INTERLEAVE: usize = 12;
 
 /// The outside of one action.
+#[derive(Debug, Clone)]
 pub(super) struct Outside {
-    stage: Arc<Stage>,
-    node: usize,
-    task: TaskId,
-}
-
-impl std::fmt::Debug for Outside {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Outside").field("node", &self.node).field("task", &self.task).finish_non_exhaustive()
-    }
+    pub(super) stage: Arc<Stage>,
+    pub(super) node: usize,
+    pub(super) task: TaskId,
 }
 
 impl Outside {
@@ -42,7 +38,7 @@ impl Outside {
     }
 
     fn lasting(&self) -> Option<Lasting> {
-        self.stage.lock().world.lasting(self.node)
+        self.stage.world().lasting(self.node)
     }
 
     /// The action meets what goes wrong for a while; `matters`: it may fail for that.
@@ -73,8 +69,7 @@ impl Outside {
 
 impl System for Outside {
     fn now(&self) -> Duration {
-        let state = self.stage.lock();
-        state.world.uptime(self.node)
+        self.stage.world().uptime(self.node)
     }
 
     fn sleep(&self, time: Duration) {
@@ -82,7 +77,7 @@ impl System for Outside {
     }
 
     fn boot(&self) -> String {
-        self.stage.lock().world.nodes[self.node].boot.to_string()
+        self.stage.world().nodes[self.node].boot.to_string()
     }
 
     fn begin(&self, operation: Operation) -> io::Result<Box<dyn Pending>> {
@@ -93,23 +88,17 @@ impl System for Outside {
             Some(Fault::Fails(errno)) => return Ok(Answered::now(Err(errno.into()))),
             Some(Fault::Lasts(errno)) => {
                 let broken = (operation.verb, operation.path.clone(), errno);
-                self.stage.lock().world.nodes[self.node].broken.push(broken);
+                self.stage.world().nodes[self.node].broken.push(broken);
             }
             Some(Fault::QueuedFails) => {
-                self.stage.lock().world.nodes[self.node].machine.finish_command(Err(Errno::EIO));
+                self.stage.world().nodes[self.node].machine.finish_command(Err(Errno::EIO));
                 return Ok(Answered::now(Err(Errno::EAGAIN.into())));
             }
             Some(Fault::Term) => self.stage.terminate(self.task),
             Some(Fault::Pause) => self.stage.pause(PAUSE),
-            Some(Fault::Hangs) => {
-                return Ok(Box::new(InKernel {
-                    stage: Arc::clone(&self.stage),
-                    task: self.task,
-                    node: self.node,
-                    wait: Wait::Forever,
-                }));
-            }
-            _ => {}
+            Some(Fault::Hangs) => return Ok(Box::new(InKernel { outside: self.clone(), ticket: None })),
+            // They come after it.
+            Some(Fault::KillAfter | Fault::Queued) | None => {}
         }
         if let Some(Lasting::Writes(text, errno)) = self.lasting()
             && operation.verb == Verb::Write
@@ -129,27 +118,33 @@ impl System for Outside {
         let writer = (!operation.apart).then(|| state.tasks[&self.task].writer(self.task));
         let answer = perform(&mut state.world, self.node, &operation, writer);
         drop(state);
-        if fault == Some(Fault::KillAfter) {
-            die();
-        }
-        if fault == Some(Fault::Queued) {
-            if let Answer::Now(answer) = answer {
-                let errno = answer.err().and_then(|error| error.raw_os_error()).map(Errno::from_raw);
-                self.stage.lock().world.nodes[self.node].machine.finish_command(errno.map_or(Ok(()), Err));
+        match fault {
+            Some(Fault::KillAfter) => die(),
+            Some(Fault::Queued) => {
+                if let Answer::Now(answer) = answer {
+                    let errno = answer.err().and_then(|error| error.raw_os_error()).map(Errno::from_raw);
+                    self.stage.world().nodes[self.node].machine.finish_command(errno.map_or(Ok(()), Err));
+                }
+                return Ok(Answered::now(Err(Errno::EAGAIN.into())));
             }
-            return Ok(Answered::now(Err(Errno::EAGAIN.into())));
+            // They came before it.
+            Some(
+                Fault::Fails(_)
+                | Fault::Lasts(_)
+                | Fault::QueuedFails
+                | Fault::Hangs
+                | Fault::KillBefore
+                | Fault::Term
+                | Fault::Pause,
+            )
+            | None => {}
         }
         Ok(match answer {
             Answer::Now(answer) => {
                 self.stage.answered(self.task, &operation, &answer);
                 Answered::now(answer)
             }
-            Answer::Later(ticket) => Box::new(InKernel {
-                stage: Arc::clone(&self.stage),
-                task: self.task,
-                node: self.node,
-                wait: Wait::For(ticket),
-            }),
+            Answer::Later(ticket) => Box::new(InKernel { outside: self.clone(), ticket: Some(ticket) }),
         })
     }
 
@@ -158,25 +153,23 @@ impl System for Outside {
     }
 
     fn run_program(&self, program: &Path, arguments: &[&str], limit: Duration) -> io::Result<Ended> {
-        let lasting = self.lasting();
-        match lasting {
-            Some(Lasting::ProgramsFail | Lasting::NoAttributes)
-                if lasting == Some(Lasting::ProgramsFail) || arguments.contains(&"-v") =>
-            {
-                self.meets("a program that fails", lasting == Some(Lasting::ProgramsFail));
-                self.stage.sleep(self.task, PROGRAM);
-                let stderr = b"Could not connect to the CIB: Transport endpoint is not connected\n".to_vec();
-                return Ok(Ended { failure: Some("exit code 102".to_owned()), stdout: Vec::new(), stderr });
-            }
+        let fails = match self.lasting() {
             Some(Lasting::ProgramsHang) => {
                 self.meets("a program that does not end", true);
                 self.stage.sleep(self.task, limit);
                 return Err(io::ErrorKind::TimedOut.into());
             }
-            _ => self.stage.sleep(self.task, PROGRAM),
+            Some(Lasting::ProgramsFail) => Some(true),
+            Some(Lasting::NoAttributes) => arguments.contains(&"-v").then_some(false),
+            Some(Lasting::Writes(..)) | None => None,
+        };
+        self.stage.sleep(self.task, PROGRAM);
+        if let Some(matters) = fails {
+            self.meets("a program that fails", matters);
+            let stderr = b"Could not connect to the CIB: Transport endpoint is not connected\n".to_vec();
+            return Ok(Ended { failure: Some("exit code 102".to_owned()), stdout: Vec::new(), stderr });
         }
-        let mut state = self.stage.lock();
-        Ok(state.world.program(self.node, &program.to_string_lossy(), arguments))
+        Ok(self.stage.world().program(self.node, &program.to_string_lossy(), arguments))
     }
 
     fn run_daemon(&self, program: &Path, limit: Duration) -> io::Result<Ended> {
@@ -184,19 +177,16 @@ impl System for Outside {
     }
 
     fn read_file(&self, path: &Path) -> io::Result<String> {
-        let state = self.stage.lock();
-        state.world.nodes[self.node].run.get(path).cloned().ok_or_else(|| Errno::ENOENT.into())
+        self.stage.world().nodes[self.node].run.get(path).cloned().ok_or_else(|| Errno::ENOENT.into())
     }
 
     fn replace_file(&self, path: &Path, text: &str) -> io::Result<()> {
-        let mut state = self.stage.lock();
-        state.world.may_write(self.node)?;
-        state.world.nodes[self.node].run.insert(path.to_owned(), text.to_owned());
-        Ok(())
+        self.stage.world().may_write(self.node)?;
+        self.keep_file(path, text)
     }
 
     fn keep_file(&self, path: &Path, text: &str) -> io::Result<()> {
-        self.stage.lock().world.nodes[self.node].run.insert(path.to_owned(), text.to_owned());
+        self.stage.world().nodes[self.node].run.insert(path.to_owned(), text.to_owned());
         Ok(())
     }
 
@@ -206,20 +196,19 @@ impl System for Outside {
     }
 
     fn is_directory(&self, path: &Path) -> bool {
-        let state = self.stage.lock();
-        let found = state.world.nodes[self.node].disks.file(path.as_os_str().as_encoded_bytes());
+        let found = self.stage.world().nodes[self.node].disks.file(path.as_os_str().as_encoded_bytes());
         found.is_ok_and(|file| file.kind == FileKind::Dir)
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
-        let mut state = self.stage.lock();
-        state.world.may_write(self.node)?;
-        state.world.nodes[self.node].run.remove(path).map(drop).ok_or_else(|| Errno::ENOENT.into())
+        let mut world = self.stage.world();
+        world.may_write(self.node)?;
+        world.nodes[self.node].run.remove(path).map(drop).ok_or_else(|| Errno::ENOENT.into())
     }
 
     fn list_files(&self, directory: &Path) -> io::Result<Vec<PathBuf>> {
-        let state = self.stage.lock();
-        let node = &state.world.nodes[self.node];
+        let world = self.stage.world();
+        let node = &world.nodes[self.node];
         let files = node.run.keys().chain(node.locks.keys());
         Ok(files.filter(|path| path.parent() == Some(directory)).cloned().collect())
     }
@@ -240,34 +229,24 @@ impl System for Outside {
             state.world.may_write(self.node)?;
         }
         state.world.nodes[self.node].locks.insert(path.to_owned(), self.task);
-        let held = Held { stage: Arc::clone(&self.stage), node: self.node, task: self.task, path: path.to_owned() };
-        Ok(Locked::Taken(Box::new(held)))
+        Ok(Locked::Taken(Box::new(Held { outside: self.clone(), path: path.to_owned() })))
     }
 }
 
 /// A lock that an action has; the kernel takes it back when the action dies.
+#[derive(Debug)]
 struct Held {
-    stage: Arc<Stage>,
-    node: usize,
-    task: TaskId,
+    outside: Outside,
     path: PathBuf,
-}
-
-impl std::fmt::Debug for Held {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Held").field("path", &self.path).finish_non_exhaustive()
-    }
 }
 
 impl Lock for Held {}
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let mut state = self.stage.lock();
+        let Outside { stage, node, task } = &self.outside;
         // After a reboot there is no such file any more, or another one.
-        if let Some(holder) =
-            state.world.nodes[self.node].locks.get_mut(&self.path).filter(|holder| **holder == self.task)
-        {
+        if let Some(holder) = stage.world().nodes[*node].locks.get_mut(&self.path).filter(|holder| **holder == *task) {
             *holder = 0;
         }
     }

@@ -12,180 +12,27 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use scst_core::error::Verb;
-use scst_core::ocf::action::Action;
-use scst_core::system::{Operation, Output, StoreKind};
+use scst_core::system::{Operation, StoreKind};
 use scst_sim::faults::{self, Op, When};
-use scst_sim::model::Machine;
 use scst_sim::mount::{Mount, Pace, Setup};
-use scst_sim::stand_in::{self, cib::CibFile};
-use scst_sim::tree::snapshot_in;
+use scst_sim::stand_in;
 
 use super::faults::Fault;
-use super::stage::Outcome;
-use super::stores::Disks;
-use super::world::{NODES, World};
+use super::tape::{After, Call, Tape, line, names, side_by_side};
+use super::world::NODES;
 use crate::workspace;
 
 /// What takes longer is not played again: it would take as long on the wall's clock.
 const PATIENCE: Duration = Duration::from_secs(4);
 
-/// Every action of a history.
-#[derive(Default)]
-pub(super) struct Tape {
-    pub(super) calls: Vec<Call>,
-}
-
-/// One action: what it was called with, what it met, and what came of it.
-pub(super) struct Call {
-    node: usize,
-    label: String,
-    program: &'static str,
-    action: Action,
-    env: Vec<(String, String)>,
-    before: Before,
-    /// What it asked the kernel for, in this order.
-    operations: Vec<Operation>,
-    stores: BTreeMap<PathBuf, Option<StoreKind>>,
-    /// What went wrong, and at which of the operations.
-    fault: Option<(Fault, usize)>,
-    after: After,
-}
-
-/// What an action finds.
-struct Before {
-    machine: Machine,
-    disks: Disks,
-    run: BTreeMap<PathBuf, String>,
-    cib: CibFile,
-    now: Duration,
-    uptime: Duration,
-    boot: u32,
-    /// Why its call is not compared, as far as that is known by where it happens and what it meets.
-    apart: Option<&'static str>,
-    writes: u64,
-}
-
-/// What an action leaves.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct After {
-    exit: Option<u8>,
-    writes: Vec<String>,
-    tree: String,
-    score: Option<String>,
-    files: Vec<String>,
-    took: Duration,
-    /// Others wrote to the same kernel meanwhile.
-    disturbed: bool,
-}
-
-impl Tape {
-    /// An action has ended.
-    pub(super) fn end(&mut self, world: &mut World, mut call: Call, outcome: &Outcome) {
-        let writes = call.operations.iter().filter(|done| done.verb == Verb::Write).map(line);
-        let writes = side_by_side(writes.collect());
-        let there = &mut world.nodes[call.node];
-        // What was refused did not get as far as the kernel.
-        let refused = call.fault.is_some_and(|(fault, at)| {
-            call.operations[at].verb == Verb::Write && matches!(fault, Fault::Fails(_) | Fault::KillBefore)
-        });
-        let own = writes.len() as u64 - u64::from(refused);
-        call.after = After {
-            exit: outcome.exit,
-            disturbed: there.writes - call.before.writes != own,
-            writes,
-            tree: snapshot_in(&mut there.machine).unwrap_or_else(|error| error.to_string()),
-            files: names(there.run.keys().filter(|path| path.starts_with("/run"))),
-            score: call.score(&world.cib),
-            took: world.now.saturating_sub(call.before.now),
-        };
-        self.calls.push(call);
-    }
-}
-
 impl Call {
-    /// An action begins.
-    pub(super) fn begin(
-        world: &World,
-        node: usize,
-        program: &'static str,
-        label: &str,
-        action: Action,
-        env: Vec<(String, String)>,
-    ) -> Self {
-        let there = world.nodes[node].fork(&Arc::default());
-        let full = there.full.is_some().then_some("nothing can be written below /run");
-        let broken = (!there.broken.is_empty()).then_some("a fault of an earlier action lasts");
-        let before = Before {
-            machine: there.machine,
-            disks: there.disks,
-            run: there.run,
-            cib: world.cib.fork().expect("a CIB in memory"),
-            now: world.now,
-            uptime: world.uptime(node),
-            boot: there.boot,
-            apart: full.or(broken),
-            writes: there.writes,
-        };
-        let label = label.to_owned();
-        let after = After::default();
-        Self {
-            node,
-            label,
-            program,
-            action,
-            env,
-            before,
-            operations: Vec::new(),
-            stores: BTreeMap::new(),
-            fault: None,
-            after,
-        }
-    }
-
-    /// It is about to carry out an operation, and this goes wrong with it.
-    pub(super) fn operation(&mut self, operation: &Operation, fault: Option<Fault>) {
-        if let Some(fault) = fault {
-            self.fault = Some((fault, self.operations.len()));
-        }
-        self.operations.push(operation.clone());
-    }
-
-    /// What an operation gave.
-    pub(super) fn answered(&mut self, operation: &Operation, answer: &std::io::Result<Output>) {
-        if matches!(operation.verb, Verb::Look | Verb::OpenToRead | Verb::OpenToWrite) {
-            let found = match answer {
-                Ok(Output::Store(kind)) => Some(*kind),
-                _ => None,
-            };
-            self.stores.insert(operation.path.clone(), found);
-        }
-    }
-
-    fn value(&self, name: &str) -> &str {
-        self.env.iter().find(|(other, _)| other == name).map_or("", |(_, value)| value)
-    }
-
-    fn score(&self, cib: &CibFile) -> Option<String> {
-        cib.score(NODES[self.node], self.value("OCF_RESOURCE_INSTANCE")).ok().flatten()
-    }
-
-    /// It has met a lock that another action has.
-    pub(super) fn held_up(&mut self) {
-        self.before.apart.get_or_insert("another action has the lock");
-    }
-
-    /// It has met a fault that lasts for a while.
-    pub(super) fn meets_lasting(&mut self) {
-        self.before.apart.get_or_insert("it meets a fault of a while");
-    }
-
     /// Why it is not compared, if it is not.
     fn incomparable(&self) -> Option<&'static str> {
         let struck = self.fault.map(|(fault, at)| (fault, self.operations[at].verb));
@@ -195,12 +42,15 @@ impl Call {
             _ if self.after.took > PATIENCE => "it takes too long",
             _ if self.before.apart.is_some() => self.before.apart.unwrap_or_default(),
             _ if opened => "it opens a store itself",
+            None => return None,
             Some((Fault::Term, _)) => "a signal comes at no certain moment",
-            Some((Fault::Hangs, _)) => "it takes too long",
+            Some((Fault::Hangs | Fault::Pause, _)) => "it takes too long",
             Some((Fault::Queued | Fault::QueuedFails | Fault::Lasts(_), _)) => "the mount has no such fault",
-            Some((_, Verb::Link)) => "the path of another operation leads through the same link",
-            Some((_, Verb::Look)) => "the store is this machine's",
-            _ => return None,
+            Some((Fault::Fails(_) | Fault::KillBefore | Fault::KillAfter, verb)) => match verb {
+                Verb::Link => "the path of another operation leads through the same link",
+                Verb::Look => "the store is this machine's",
+                Verb::Read | Verb::Write | Verb::List | Verb::OpenToRead | Verb::OpenToWrite => return None,
+            },
         })
     }
 
@@ -220,7 +70,10 @@ impl Call {
         Some(match fault {
             Fault::Fails(errno) => armed.fail(errno),
             Fault::KillBefore => armed.action(faults::Action::Kill(Signal::SIGKILL, When::Before)),
-            _ => armed.action(faults::Action::Kill(Signal::SIGKILL, When::After)),
+            Fault::KillAfter => armed.action(faults::Action::Kill(Signal::SIGKILL, When::After)),
+            Fault::Lasts(_) | Fault::Queued | Fault::QueuedFails | Fault::Hangs | Fault::Term | Fault::Pause => {
+                return None;
+            }
         })
     }
 
@@ -296,29 +149,6 @@ impl Call {
         command.env("STAND_IN_CIB", dir.join("cib.xml")).env("STAND_IN_NODE", NODES[self.node]);
         Ok(command)
     }
-}
-
-/// A write in a line.
-fn line(write: &Operation) -> String {
-    let path = write.path.to_string_lossy();
-    let data = write.data.as_deref().unwrap_or_default();
-    format!("{} < {data}", path.trim_start_matches("/sys/kernel/scst_tgt/"))
-}
-
-/// Ports are enabled side by side: which of them comes first says nothing.
-fn side_by_side(mut writes: Vec<String>) -> Vec<String> {
-    writes.chunk_by_mut(|a, b| [a, b].iter().all(|line| line.contains("/enabled < "))).for_each(<[String]>::sort);
-    writes
-}
-
-/// The names of the agents' own files, without locks and temporary ones.
-fn names<'a>(paths: impl Iterator<Item = &'a PathBuf>) -> Vec<String> {
-    let names = paths.filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
-    let mut names: Vec<String> = names
-        .filter(|name| !name.starts_with('.') && Path::new(name).extension().is_none_or(|end| end != "lock"))
-        .collect();
-    names.sort();
-    names
 }
 
 /// What came of a history's calls.

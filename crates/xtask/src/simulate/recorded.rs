@@ -75,7 +75,7 @@ fn cluster() -> Cluster {
 
 /// What the simulated Pacemaker calls for the group after an event.
 fn called(cluster: &mut Cluster, event: impl FnOnce(&mut Cluster)) -> Vec<Called> {
-    cluster.stage.lock().world.calls.clear();
+    cluster.world().calls.clear();
     event(cluster);
     cluster.settle();
     let state = cluster.stage.lock();

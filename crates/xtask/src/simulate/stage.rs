@@ -5,7 +5,8 @@
 //! the turn next is drawn by lot: one seed is one history.
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::ops::{Deref, DerefMut};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -17,10 +18,11 @@ use scst_core::ocf::env::Env;
 use scst_core::ocf::run::{Agent, Context};
 use scst_core::system::{Operation, Output, System};
 
-use super::coverage::{Coverage, Kind};
+use super::coverage::Kind;
 use super::faults::Fault;
 use super::outside::Outside;
-use super::real::{Call, Tape};
+use super::tape::{Call, Tape};
+use super::task::die;
 pub(super) use super::task::{Aim, Outcome, Task, Writer};
 use super::world::{NODES, World};
 
@@ -40,8 +42,6 @@ pub(super) struct State {
     next: TaskId,
     /// Who runs; nobody while the simulation decides.
     turn: Option<TaskId>,
-    /// What actions did to kernel files, and what went wrong there.
-    pub(super) coverage: Coverage,
     /// What goes wrong in one certain action.
     pub(super) aim: Option<Aim>,
     /// Every action that began, in this order: its kind and its node.
@@ -50,38 +50,33 @@ pub(super) struct State {
     pub(super) tape: Option<Tape>,
 }
 
-/// What a killed action unwinds with.
-struct Killed;
+/// The world, while nobody else has it.
+pub(super) struct Taken<'a>(MutexGuard<'a, State>);
 
-/// The running action dies, as by SIGKILL.
-pub(super) fn die() -> ! {
-    resume_unwind(Box::new(Killed))
+impl Deref for Taken<'_> {
+    type Target = World;
+
+    fn deref(&self) -> &World {
+        &self.0.world
+    }
 }
 
-impl State {
-    /// What was aimed at the action that begins now.
-    fn aimed(&mut self, kind: &Kind, node: usize) -> Option<(u32, Fault)> {
-        let aim = self.aim.as_mut().filter(|aim| aim.kind == *kind && aim.node == node)?;
-        if aim.before > 0 {
-            aim.before -= 1;
-            return None;
-        }
-        self.aim.take().map(|aim| (aim.operation, aim.fault))
+impl DerefMut for Taken<'_> {
+    fn deref_mut(&mut self) -> &mut World {
+        &mut self.0.world
+    }
+}
+
+impl std::fmt::Debug for Stage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stage").finish_non_exhaustive()
     }
 }
 
 impl Stage {
     pub(super) fn new(world: World) -> Arc<Self> {
-        let state = State {
-            world,
-            tasks: BTreeMap::new(),
-            next: 1,
-            turn: None,
-            coverage: Coverage::default(),
-            aim: None,
-            begun: Vec::new(),
-            tape: None,
-        };
+        let (tasks, begun) = (BTreeMap::new(), Vec::new());
+        let state = State { world, tasks, next: 1, turn: None, aim: None, begun, tape: None };
         Arc::new(Self { state: Mutex::new(state), free: Condvar::new() })
     }
 
@@ -94,6 +89,10 @@ impl Stage {
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn world(&self) -> Taken<'_> {
+        Taken(self.lock())
     }
 
     /// Begins an action.
@@ -116,7 +115,7 @@ impl Stage {
         state.next += 1;
         let now = state.world.now;
         let kind = Kind::new(agent.name(), label.split_once(' ').map_or("", |(_, what)| what));
-        let fault = state.aimed(&kind, node).or_else(|| state.world.armed(node, action));
+        let fault = Aim::taken(&mut state.aim, &kind, node).or_else(|| state.world.armed(node, action));
         state.begun.push((kind.clone(), node));
         let State { tape, world, .. } = &mut *state;
         let call = tape.as_ref().map(|_| Box::new(Call::begin(world, node, agent.name(), &label, action, pairs)));
@@ -147,26 +146,12 @@ impl Stage {
         thread::Builder::new()
             .stack_size(1 << 20)
             .spawn(move || {
-                let outcome = catch_unwind(AssertUnwindSafe(|| {
+                let outcome = Outcome::from(catch_unwind(AssertUnwindSafe(|| {
                     scene.wait_for_turn(id);
                     let system: Arc<dyn System> = Arc::new(Outside::new(Arc::clone(&scene), node, id));
                     let deadline = Deadline::for_timeout(Arc::clone(&system), timeout, Arc::clone(&cancelled));
-                    let context = Context { env, system, deadline, dry_run: false, cancelled };
-                    agent.run(action, &context)
-                }));
-                let outcome = match outcome {
-                    Ok(Ok(code)) => Outcome { exit: Some(code.number()), reason: String::new(), panicked: false },
-                    Ok(Err(failure)) => {
-                        Outcome { exit: Some(failure.code.number()), reason: failure.reason, panicked: false }
-                    }
-                    Err(payload) if payload.is::<Killed>() => {
-                        Outcome { exit: None, reason: "killed".to_owned(), panicked: false }
-                    }
-                    Err(payload) => {
-                        let words = payload.downcast_ref::<String>().cloned().unwrap_or_default();
-                        Outcome { exit: None, reason: words, panicked: true }
-                    }
-                };
+                    agent.run(action, &Context { env, system, deadline, dry_run: false, cancelled })
+                })));
                 let mut state = scene.lock();
                 state.world.process_ended(id);
                 let State { tasks, tape, world, .. } = &mut *state;
@@ -190,7 +175,7 @@ impl Stage {
         let killed = state.tasks[&id].killed;
         drop(state);
         if killed {
-            resume_unwind(Box::new(Killed));
+            die();
         }
     }
 
@@ -225,18 +210,17 @@ impl Stage {
     pub(super) fn run(&self, until: Duration) -> Vec<(TaskId, Task)> {
         loop {
             let mut state = self.lock();
-            let ended: Vec<TaskId> =
-                state.tasks.iter().filter(|(_, task)| task.outcome.is_some()).map(|(id, _)| *id).collect();
-            if !ended.is_empty() || state.world.violation.is_some() || state.world.over.is_some() {
-                return ended.into_iter().filter_map(|id| Some((id, state.tasks.remove(&id)?))).collect();
+            let ended: Vec<_> = state.tasks.extract_if(.., |_, task| task.outcome.is_some()).collect();
+            if !ended.is_empty() || state.world.is_over() {
+                return ended;
             }
             let now = state.world.now;
             let late = state.tasks.values_mut().find(|task| task.end <= now && !task.killed);
             if let Some(task) = late {
                 task.killed = true;
                 task.wake = now;
-                let (node, label) = (task.node, task.label.clone());
-                state.world.outlived(node, &label);
+                let how = format!("{} on {} does not end before its time-out", task.label, NODES[task.node]);
+                state.world.violated(how);
             }
             let ready: Vec<TaskId> =
                 state.tasks.iter().filter(|(_, task)| task.wake <= now || task.killed).map(|(id, _)| *id).collect();
@@ -258,13 +242,13 @@ impl Stage {
     /// An action is about to carry out an operation, and this goes wrong with it.
     pub(super) fn operation(&self, id: TaskId, operation: &Operation) -> Option<Fault> {
         let mut state = self.lock();
-        let State { tasks, coverage, world, .. } = &mut *state;
+        let State { tasks, world, .. } = &mut *state;
         let task = tasks.get_mut(&id).expect("its own task");
         task.operations += 1;
         let number = task.operations;
         let fault = task.fault.take_if(|(at, _)| *at == number).map(|(_, fault)| fault);
         let fault = fault.filter(|fault| fault.concerns(operation.verb));
-        coverage.operation(&task.kind, operation, fault);
+        world.coverage.operation(&task.kind, operation, fault);
         if let Some(call) = &mut task.call {
             call.operation(operation, fault);
         }
@@ -300,15 +284,9 @@ impl Stage {
 
     /// SIGKILL to every action on a node, whose ends are not answered by [`Stage::run`] any more.
     pub(super) fn kill_all(&self, node: Option<usize>) {
-        loop {
-            let mut state = self.lock();
-            let ids: Vec<TaskId> = state
-                .tasks
-                .iter()
-                .filter(|(_, task)| node.is_none_or(|node| task.node == node))
-                .map(|(id, _)| *id)
-                .collect();
-            let Some(id) = ids.first().copied() else { return };
+        let mut state = self.lock();
+        let on_node = |task: &Task| node.is_none_or(|node| task.node == node);
+        while let Some(id) = state.tasks.iter().find(|(_, task)| on_node(task)).map(|(id, _)| *id) {
             let task = state.tasks.get_mut(&id).expect("just found");
             task.killed = true;
             if task.outcome.is_none() {

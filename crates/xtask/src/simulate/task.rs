@@ -1,15 +1,18 @@
 //! An action under way, and what goes wrong in it.
 
+use std::panic::resume_unwind;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar};
+use std::thread;
 use std::time::Duration;
 
 use scst_core::ocf::action::Action;
+use scst_core::ocf::exit::{ExitCode, Failure};
 
 use super::coverage::Kind;
 use super::faults::Fault;
-use super::real::Call;
 use super::stage::TaskId;
+use super::tape::Call;
 
 /// Something goes wrong in one certain action.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +24,18 @@ pub(super) struct Aim {
     /// The operation that it meets, from 1.
     pub(super) operation: u32,
     pub(super) fault: Fault,
+}
+
+impl Aim {
+    /// What goes wrong in the action that begins now, and at which operation. What has met its action is over.
+    pub(super) fn taken(aim: &mut Option<Self>, kind: &Kind, node: usize) -> Option<(u32, Fault)> {
+        let meant = aim.as_mut().filter(|aim| aim.kind == *kind && aim.node == node)?;
+        if meant.before > 0 {
+            meant.before -= 1;
+            return None;
+        }
+        aim.take().map(|aim| (aim.operation, aim.fault))
+    }
 }
 
 /// An action, as far as the simulation is concerned.
@@ -66,6 +81,26 @@ pub(super) struct Outcome {
     pub(super) reason: String,
     /// It panicked.
     pub(super) panicked: bool,
+}
+
+/// What a killed action unwinds with.
+struct Killed;
+
+/// The running action dies, as by SIGKILL.
+pub(super) fn die() -> ! {
+    resume_unwind(Box::new(Killed))
+}
+
+impl From<thread::Result<Result<ExitCode, Failure>>> for Outcome {
+    fn from(ended: thread::Result<Result<ExitCode, Failure>>) -> Self {
+        let (exit, reason, panicked) = match ended {
+            Ok(Ok(code)) => (Some(code.number()), String::new(), false),
+            Ok(Err(failure)) => (Some(failure.code.number()), failure.reason, false),
+            Err(payload) if payload.is::<Killed>() => (None, "killed".to_owned(), false),
+            Err(payload) => (None, payload.downcast_ref::<String>().cloned().unwrap_or_default(), true),
+        };
+        Self { exit, reason, panicked }
+    }
 }
 
 /// What invariants ask of the action that writes.

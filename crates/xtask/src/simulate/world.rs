@@ -1,11 +1,9 @@
 //! Everything that a history consists of: the machines, the clock, the cluster's memory, and what has happened.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use nix::errno::Errno;
 use scst_core::ocf::action::Action;
 use scst_core::system::Ended;
 use scst_sim::host::Files;
@@ -13,6 +11,7 @@ use scst_sim::model::{LockManager, Machine, ScstVersion};
 use scst_sim::stand_in::cib::CibFile;
 use scst_sim::stand_in::{self, Environment as StandIns};
 
+use super::coverage::Coverage;
 use super::faults::Fault;
 use super::lot::Lot;
 use super::node::Node;
@@ -104,15 +103,14 @@ pub(super) struct World {
     pub(super) history: Vec<String>,
     /// The first invariant that was violated, and how.
     pub(super) violation: Option<String>,
-    /// Actions and faults by kind, for the report.
-    pub(super) counts: BTreeMap<String, u64>,
+    /// What actions came through, for the report.
+    pub(super) coverage: Coverage,
     pub(super) version: ScstVersion,
 }
 
 impl World {
     pub(super) fn new(seed: u64, count: usize, groups: &[&str], version: ScstVersion) -> std::io::Result<Self> {
-        let ids: Vec<String> = (1..=count).map(|id| id.to_string()).collect();
-        let nodes: Vec<(&str, &str)> = NODES.iter().copied().zip(ids.iter().map(String::as_str)).collect();
+        let nodes: Vec<(&str, &str)> = NODES.into_iter().zip(["1", "2", "3", "4"]).take(count).collect();
         let cib = CibFile::in_memory(&nodes);
         let mut world = Self {
             now: Duration::from_secs(1000),
@@ -139,7 +137,7 @@ impl World {
             calls: Vec::new(),
             history: Vec::new(),
             violation: None,
-            counts: BTreeMap::new(),
+            coverage: Coverage::default(),
             version,
         };
         let contents = Arc::default();
@@ -147,28 +145,7 @@ impl World {
             let ports: Vec<String> = (0..PORTS).map(|n| port(node, n)).collect();
             world.cib.set_node_attribute(name, "targetports", Some(&ports.join(",")))?;
             let disks = Disks { files: Files::new(), node, contents: Arc::clone(&contents) };
-            world.nodes.push(Node {
-                machine: Machine::new(version, Box::new(disks.clone())),
-                disks,
-                sick: BTreeSet::new(),
-                boot: 0,
-                booted: Duration::ZERO,
-                powered: false,
-                cut: false,
-                waiting: Vec::new(),
-                run: BTreeMap::new(),
-                locks: BTreeMap::new(),
-                slow: false,
-                shell: false,
-                lasting: None,
-                full: None,
-                broken: Vec::new(),
-                writes: 0,
-                faulted: Duration::ZERO,
-                left: Duration::ZERO,
-                told: BTreeMap::new(),
-                commands: Vec::new(),
-            });
+            world.nodes.push(Node::new(Machine::new(version, Box::new(disks.clone())), disks));
             world.boot(node);
         }
         Ok(world)
@@ -196,7 +173,7 @@ impl World {
             calls: Vec::new(),
             history: self.history.clone(),
             violation: self.violation.clone(),
-            counts: BTreeMap::new(),
+            coverage: Coverage::default(),
             ..*self
         }
     }
@@ -245,30 +222,13 @@ impl World {
         }
     }
 
-    /// An action did not end before its time-out.
-    pub(super) fn outlived(&mut self, node: usize, label: &str) {
-        self.violated(format!("{label} on {} does not end before its time-out", NODES[node]));
+    /// The history ends here.
+    pub(super) fn is_over(&self) -> bool {
+        self.violation.is_some() || self.over.is_some()
     }
 
     pub(super) fn count(&mut self, what: String) {
-        *self.counts.entry(what).or_default() += 1;
-    }
-
-    /// Whether anything can be written below a node's `/run`.
-    pub(super) fn may_write(&self, node: usize) -> Result<(), Errno> {
-        self.nodes[node].full.map_or(Ok(()), Err)
-    }
-
-    /// Whether there is a reason for an action to fail on this node that began at `begun`, beside what went wrong in it.
-    pub(super) fn has_cause(&self, node: usize, begun: Duration) -> bool {
-        let hangs = self.nodes[node].commands.iter().any(|command| command.hangs);
-        self.misconfigured || self.hampered(node, begun) || hangs
-    }
-
-    /// Whether something about the node itself is not as it should be.
-    pub(super) fn hampered(&self, node: usize, begun: Duration) -> bool {
-        let node = &self.nodes[node];
-        node.full.is_some() || !node.broken.is_empty() || !node.sick.is_empty() || begun < node.faulted
+        *self.coverage.counts.entry(what).or_default() += 1;
     }
 
     /// A program of the cluster, run on a node.
@@ -280,12 +240,8 @@ impl World {
             return Ended { failure, stdout: Vec::new(), stderr: Vec::new() };
         }
         let arguments: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).collect();
-        let world = StandIns {
-            cib: Some(self.cib.clone()),
-            node: NODES[node].to_owned(),
-            sysfs: PathBuf::from("/sys"),
-            resource: None,
-        };
+        let (cib, node) = (Some(self.cib.clone()), NODES[node].to_owned());
+        let world = StandIns { cib, node, sysfs: "/sys".into(), resource: None };
         let answer = stand_in::answer(name, &arguments, &world);
         let failure = (answer.code != 0).then(|| format!("exit code {}", answer.code));
         Ended { failure, stdout: answer.out.into_bytes(), stderr: answer.err.into_bytes() }

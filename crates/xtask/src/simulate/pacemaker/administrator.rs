@@ -29,10 +29,10 @@ impl Cluster {
 
     /// A node that was off boots and joins.
     pub(in crate::simulate) fn boot(&mut self, node: usize) {
-        self.stage.lock().world.boot(node);
-        let cib = self.stage.lock().world.cib.clone();
+        self.world().boot(node);
+        let cib = self.world().cib.clone();
         for resource in &mut self.resources {
-            resource.instances[node] = Instance::new();
+            resource.instances[node] = Instance::default();
             if let Some(lower) = resource.lower.as_mut().filter(|lower| lower.at == Some(node)) {
                 lower.at = None;
             }
@@ -52,7 +52,7 @@ impl Cluster {
         for resource in &mut self.resources {
             for instance in &mut resource.instances {
                 let running = std::mem::take(&mut instance.running);
-                *instance = Instance { running, restart: instance.restart, ..Instance::new() };
+                *instance = Instance { running, restart: instance.restart, ..Instance::default() };
             }
         }
         self.aborted = true;
@@ -77,8 +77,8 @@ impl Cluster {
 
     /// What was misconfigured is set right.
     pub(in crate::simulate) fn set_right(&mut self) {
-        self.stage.lock().world.misconfigured = false;
-        if !std::mem::take(&mut self.stage.lock().world.owes_reload) {
+        self.world().misconfigured = false;
+        if !std::mem::take(&mut self.world().owes_reload) {
             return;
         }
         for node in 0..self.resources[0].instances.len() {
@@ -92,7 +92,7 @@ impl Cluster {
                 }
             }
             if r > 0 {
-                let number = self.stage.lock().world.lot.next();
+                let number = self.world().lot.next();
                 self.configure(r, "reload", Some(number.to_string()));
             }
         }
@@ -100,7 +100,7 @@ impl Cluster {
 
     fn set_ports(&self, node: usize, ports: &[String]) {
         self.happened(format!("{}: targetports={}", NODES[node], ports.join(",")));
-        let cib = self.stage.lock().world.cib.clone();
+        let cib = self.world().cib.clone();
         cib.set_node_attribute(NODES[node], "targetports", Some(&ports.join(","))).expect("a CIB");
     }
 
@@ -187,7 +187,7 @@ impl Cluster {
         }
         let label = format!("{} {action} by hand", resource.id);
         let agent = resource.agent().0;
-        self.stage.lock().world.count(format!("by hand {action}"));
+        self.world().count(format!("by hand {action}"));
         let id = self.stage.begin(node, agent, action, label, env);
         if aside {
             self.aside.insert(id, (r, node));
@@ -207,7 +207,7 @@ impl Cluster {
         {
             return;
         }
-        let before = self.stage.lock().world.writes;
+        let before = self.world().writes;
         let begun = vec![(r, node, self.begin(r, node, Action::Reload, &Lists::default(), Vec::new()))];
         self.wait(begun);
         let mut state = self.stage.lock();

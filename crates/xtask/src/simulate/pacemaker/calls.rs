@@ -31,7 +31,7 @@ impl Cluster {
     pub(super) fn begin(&mut self, r: usize, node: usize, action: Action, lists: &Lists, extra: Extra) -> TaskId {
         let resource = &self.resources[r];
         let (mut agent, kind) = resource.agent();
-        if resource.group.is_some() && self.stage.lock().world.nodes[node].shell {
+        if resource.group.is_some() && self.world().nodes[node].shell {
             agent = &Shell;
         }
         let timeout = match (action, resource.group.is_some()) {
@@ -95,7 +95,7 @@ impl Cluster {
         let mut open: BTreeMap<TaskId, (usize, usize)> =
             begun.into_iter().map(|(r, node, id)| (id, (r, node))).collect();
         let mut ended = Vec::new();
-        while !self.violated() {
+        while !self.world().is_over() {
             // A node that lost power takes its actions along.
             open.retain(|id, _| self.stage.lock().tasks.contains_key(id));
             if open.is_empty() {

@@ -25,8 +25,9 @@ use std::time::Duration;
 use scst_core::ocf::action::Action;
 
 pub(super) use self::resource::{Export, Instance, Lower, Resource, Role};
-use self::resource::{Lists, Plan};
-use super::stage::{Stage, TaskId};
+use self::resource::{Lists, PHASES, Plan};
+use super::events::Event;
+use super::stage::{Stage, Taken, TaskId};
 use super::stores::Layer;
 
 /// The cluster.
@@ -51,7 +52,7 @@ pub(super) struct Cluster {
     /// Actions by hand that nobody waits for.
     pub(super) aside: BTreeMap<TaskId, (usize, usize)>,
     /// What happens most in this history.
-    pub(super) focus: [usize; 3],
+    pub(super) focus: Vec<&'static Event>,
     /// What was done last on each node, to count pairs of actions.
     last: BTreeMap<(String, usize), Action>,
     /// The same without notifications.
@@ -62,15 +63,15 @@ type Extra = Vec<(String, String)>;
 
 impl Cluster {
     pub(super) fn new(stage: Arc<Stage>, groups: &[&str], fencing: bool) -> Self {
-        let count = stage.lock().world.nodes.len();
+        let count = stage.world().nodes.len();
         let resource = |id: &str, group: Option<&str>, params: BTreeMap<String, String>| Resource {
             id: id.to_owned(),
             group: group.map(str::to_owned),
             right: params.clone(),
             params,
-            instances: vec![Instance::new(); count],
+            instances: vec![Instance::default(); count],
             preferred: None,
-            lower: group.filter(|group| stage.lock().world.layer(group) != Layer::Shared).map(|_| Lower::default()),
+            lower: group.filter(|group| stage.world().layer(group) != Layer::Shared).map(|_| Lower::default()),
         };
         let text = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
             pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
@@ -82,8 +83,8 @@ impl Cluster {
         )];
         for (number, group) in groups.iter().enumerate() {
             let (clone, id) = (format!("ms_res_{group}"), format!("res_{group}"));
-            stage.lock().world.cib.add_promotable(&clone, &id, "ocf:onesty:scst_aluadg").expect("a CIB");
-            let device = |n| stage.lock().world.device(group, n, 4 * number + n);
+            stage.world().cib.add_promotable(&clone, &id, "ocf:onesty:scst_aluadg").expect("a CIB");
+            let device = |n| stage.world().device(group, n, 4 * number + n);
             let params = text(&[
                 ("groupname", group),
                 ("tgtdriver", "qla2x00t"),
@@ -105,7 +106,7 @@ impl Cluster {
             thorough: None,
             second_thoughts: None,
             aside: BTreeMap::new(),
-            focus: [0; 3],
+            focus: Vec::new(),
             last: BTreeMap::new(),
             acted: BTreeMap::new(),
         }
@@ -121,6 +122,7 @@ impl Cluster {
             standby: self.standby.clone(),
             lost: self.lost.clone(),
             last: self.last.clone(),
+            focus: self.focus.clone(),
             ..*self
         }
     }
@@ -134,21 +136,29 @@ impl Cluster {
             self.scores(r).hash(&mut hasher);
         }
         format!("{resources:?} {:?} {:?} {}", self.standby, self.lost, self.maintenance).hash(&mut hasher);
-        for node in &mut self.stage.lock().world.nodes {
+        for node in &mut self.world().nodes {
             node.fingerprint().hash(&mut hasher);
         }
         hasher.finish()
     }
 
+    fn of_group(&self, group: &str) -> Option<&Resource> {
+        self.resources.iter().find(|resource| resource.group.as_deref() == Some(group))
+    }
+
     pub(super) fn role(&self, group: &str, node: usize) -> Role {
-        let resource = self.resources.iter().find(|resource| resource.group.as_deref() == Some(group));
-        resource.map_or(Role::Unknown, |resource| resource.instances[node].role)
+        self.of_group(group).map_or(Role::Unknown, |resource| resource.instances[node].role)
+    }
+
+    /// All instances of all resources, with their resource and node.
+    fn instances(&self) -> impl Iterator<Item = (usize, usize, &Instance)> {
+        let all = self.resources.iter().enumerate();
+        all.flat_map(|(r, of)| of.instances.iter().enumerate().map(move |(node, one)| (r, node, one)))
     }
 
     /// The devices of a group that are configured, as the hosts of `esx1` see them.
     pub(super) fn exports(&self, group: &str) -> Vec<Export> {
-        let resource = self.resources.iter().find(|resource| resource.group.as_deref() == Some(group));
-        let devices = resource.into_iter().flat_map(|resource| &resource.params);
+        let devices = self.of_group(group).into_iter().flat_map(|resource| &resource.params);
         let export = |text: &String| {
             let value = |key: &str| text.split(',').find_map(|pair| pair.strip_prefix(key)).map(str::to_owned);
             let device = format!("{group}_{}", value("virtname=")?);
@@ -164,29 +174,27 @@ impl Cluster {
         (0..state.world.nodes.len()).filter(there).collect()
     }
 
-    /// The history ends here.
-    fn violated(&self) -> bool {
-        let state = self.stage.lock();
-        state.world.violation.is_some() || state.world.over.is_some()
+    pub(super) fn world(&self) -> Taken<'_> {
+        self.stage.world()
     }
 
     pub(super) fn happened(&self, line: String) {
-        self.stage.lock().world.happened(line);
+        self.world().happened(line);
     }
 
     /// Carries out transitions until nothing is left to do.
     pub(super) fn settle(&mut self) {
         for _ in 0..60 {
-            if self.violated() || !self.transition() {
+            if self.world().is_over() || !self.transition() {
                 return;
             }
         }
-        self.stage.lock().world.violated("the cluster does not come to rest".to_owned());
+        self.world().violated("the cluster does not come to rest".to_owned());
     }
 
     /// Time passes until then, and nothing but what somebody does by hand goes on.
     fn until(&mut self, end: Duration) {
-        while !self.violated() {
+        while !self.world().is_over() {
             let ended = self.stage.run(end);
             if ended.is_empty() {
                 return;
@@ -201,26 +209,15 @@ impl Cluster {
 
     /// Time passes, with the recurring monitors.
     pub(super) fn pass(&mut self, time: Duration) {
-        let end = self.stage.lock().world.now + time;
+        let end = self.world().now + time;
         if self.maintenance {
             return self.until(end);
         }
-        while !self.violated() {
-            let now = self.stage.lock().world.now;
+        while !self.world().is_over() {
+            let now = self.world().now;
             let members = self.members();
-            let due: Vec<(usize, usize, Duration)> = self
-                .resources
-                .iter()
-                .enumerate()
-                .flat_map(|(r, resource)| {
-                    resource
-                        .instances
-                        .iter()
-                        .enumerate()
-                        .filter_map(move |(node, instance)| Some((r, node, instance.due?)))
-                })
-                .filter(|(_, node, _)| members.contains(node))
-                .collect();
+            let due = self.instances().filter(|(_, node, _)| members.contains(node));
+            let due: Vec<_> = due.filter_map(|(r, node, instance)| Some((r, node, instance.due?))).collect();
             let Some(next) = due.iter().map(|(.., due)| *due).min().filter(|next| *next <= end) else {
                 return self.until(end);
             };

@@ -23,7 +23,7 @@ impl Cluster {
             let lists = Lists { active: alone.clone(), stop: alone, ..Lists::default() };
             self.begin(r, node, Action::Stop, &lists, Vec::new());
         }
-        while acts && !self.violated() && !self.stage.run(until).is_empty() {}
+        while acts && !self.world().is_over() && !self.stage.run(until).is_empty() {}
         self.stage.kill_all(Some(node));
     }
 
@@ -54,7 +54,7 @@ impl Cluster {
     /// A node that was cut off, and has gone on, is back.
     pub(in crate::simulate) fn rejoin(&mut self, node: usize) {
         self.happened(format!("{} is back", NODES[node]));
-        self.stage.lock().world.nodes[node].cut = false;
+        self.world().nodes[node].cut = false;
         self.lost.remove(&node);
         self.aborted = true;
     }
@@ -67,7 +67,7 @@ impl Cluster {
         let stopped = self.resources.iter().all(|resource| resource.instances[node].role == Role::Stopped);
         if stopped && self.members().contains(&node) {
             self.happened(format!("{} is switched off", NODES[node]));
-            self.stage.lock().world.nodes[node].powered = false;
+            self.world().nodes[node].powered = false;
             self.stage.kill_all(Some(node));
         }
         self.aborted = true;

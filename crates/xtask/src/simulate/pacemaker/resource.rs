@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use scst_core::ocf::action::Action;
+
 /// What the cluster believes of an instance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(in crate::simulate) enum Role {
     /// Nothing: it must be probed.
+    #[default]
     Unknown,
     Stopped,
     Unpromoted,
@@ -14,7 +17,7 @@ pub(in crate::simulate) enum Role {
 }
 
 /// One instance of a clone, as the cluster believes it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "Pacemaker's flags of an instance are independent of each other")]
 pub(in crate::simulate) struct Instance {
     pub(in crate::simulate) role: Role,
@@ -34,19 +37,6 @@ pub(in crate::simulate) struct Instance {
 }
 
 impl Instance {
-    pub(super) fn new() -> Self {
-        Self {
-            role: Role::Unknown,
-            failed: false,
-            failures: 0,
-            restart: false,
-            banned: false,
-            blocked: false,
-            running: BTreeMap::new(),
-            due: None,
-        }
-    }
-
     pub(super) fn active(&self) -> bool {
         matches!(self.role, Role::Unpromoted | Role::Promoted)
     }
@@ -97,6 +87,22 @@ pub(in crate::simulate) struct Lists {
     pub(super) demote: BTreeSet<usize>,
 }
 
+/// What a transition does, in this order.
+pub(super) const PHASES: [Action; 4] = [Action::Demote, Action::Stop, Action::Start, Action::Promote];
+
+impl Lists {
+    /// The nodes on which a transition does this.
+    pub(super) fn of(&self, action: Action) -> &BTreeSet<usize> {
+        match action {
+            Action::Demote => &self.demote,
+            Action::Stop => &self.stop,
+            Action::Start => &self.start,
+            Action::Promote => &self.promote,
+            other => panic!("{other} is no phase of a transition"),
+        }
+    }
+}
+
 /// What one transition does to a resource.
 #[derive(Debug, Clone, Default)]
 pub(in crate::simulate) struct Plan {
@@ -108,7 +114,6 @@ pub(in crate::simulate) struct Plan {
 
 impl Plan {
     pub(super) fn is_empty(&self) -> bool {
-        let Lists { start, stop, promote, demote, .. } = &self.lists;
-        self.lower.is_none() && [start, stop, promote, demote, &self.reload].iter().all(|set| set.is_empty())
+        self.lower.is_none() && self.reload.is_empty() && PHASES.iter().all(|phase| self.lists.of(*phase).is_empty())
     }
 }

@@ -14,14 +14,8 @@ impl Cluster {
         self.aborted = false;
         let members = self.members();
         // Whoever joined is probed first.
-        let mut probes = Vec::new();
-        for r in 0..self.resources.len() {
-            for node in &members {
-                if self.resources[r].instances[*node].role == Role::Unknown {
-                    probes.push((r, *node));
-                }
-            }
-        }
+        let unknown = self.instances().filter(|(_, node, one)| one.role == Role::Unknown && members.contains(node));
+        let probes: Vec<(usize, usize)> = unknown.map(|(r, node, _)| (r, node)).collect();
         if !probes.is_empty() {
             self.probe(&probes);
             return true;
@@ -167,7 +161,7 @@ impl Cluster {
     }
 
     pub(super) fn scores(&self, r: usize) -> Vec<Option<i64>> {
-        let cib = self.stage.lock().world.cib.load().expect("a CIB");
+        let cib = self.world().cib.load().expect("a CIB");
         let name = format!("master-{}", self.resources[r].id);
         NODES[..self.resources[r].instances.len()]
             .iter()

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use scst_core::ocf::action::Action;
 
-use super::{Cluster, Lists, Lower, Plan, Role};
+use super::{Cluster, Lists, Lower, PHASES, Plan, Role};
 use crate::simulate::events;
 use crate::simulate::world::NODES;
 
@@ -13,7 +13,7 @@ impl Cluster {
     fn goes_on(&mut self) -> bool {
         match self.second_thoughts.take() {
             Some((0, r, node)) => {
-                self.stage.lock().world.disturbed = true;
+                self.world().disturbed = true;
                 self.prefer(r, node);
             }
             Some((steps, r, node)) => self.second_thoughts = Some((steps - 1, r, node)),
@@ -22,35 +22,25 @@ impl Cluster {
         if self.eventful {
             events::between(self);
         }
-        !self.aborted && !self.violated()
+        !self.aborted && !self.world().is_over()
     }
 
     pub(super) fn carry_out(&mut self, plans: &[Plan], members: &BTreeSet<usize>, lost: &BTreeSet<usize>) {
         for (r, plan) in plans.iter().enumerate().filter(|(_, plan)| !plan.is_empty()) {
             let names = |set: &BTreeSet<usize>| set.iter().map(|node| NODES[*node]).collect::<Vec<_>>().join(" ");
-            let Lists { start, stop, promote, demote, .. } = &plan.lists;
-            let parts =
-                [("reload", &plan.reload), ("demote", demote), ("stop", stop), ("start", start), ("promote", promote)];
-            let parts: Vec<String> = parts
-                .iter()
-                .filter(|(_, set)| !set.is_empty())
-                .map(|(what, set)| format!("{what} {}", names(set)))
-                .collect();
+            let phases = PHASES.iter().map(|phase| (phase.to_string(), plan.lists.of(*phase)));
+            let parts = [("reload".to_owned(), &plan.reload)].into_iter().chain(phases);
+            let parts: Vec<String> =
+                parts.filter(|(_, set)| !set.is_empty()).map(|(what, set)| format!("{what} {}", names(set))).collect();
             self.happened(format!("transition: {} {}", self.resources[r].id, parts.join(", ")));
         }
-        self.stage.lock().world.unheard = false;
+        self.world().unheard = false;
         self.misled(plans);
         self.reload(plans, members);
         if !self.goes_on() {
             return;
         }
-        let phases = [
-            (Action::Demote, "demote"),
-            (Action::Stop, "stop"),
-            (Action::Start, "start"),
-            (Action::Promote, "promote"),
-        ];
-        for (action, operation) in phases {
+        for action in PHASES {
             let scores: Vec<_> = (1..self.resources.len()).map(|r| self.scores(r)).collect();
             if (action == Action::Start && !self.lower_down(plans, members))
                 || (action == Action::Promote && !self.lower_up(plans, members))
@@ -59,12 +49,12 @@ impl Cluster {
             }
             // Ports stop after the groups, and start before them.
             if action == Action::Start
-                && !(self.phase(&plans[..1], Action::Stop, "stop", members, lost)
-                    && self.phase(&plans[..1], Action::Start, "start", members, lost))
+                && !(self.phase(&plans[..1], Action::Stop, members, lost)
+                    && self.phase(&plans[..1], Action::Start, members, lost))
             {
                 return;
             }
-            if !self.phase(plans, action, operation, members, lost) {
+            if !self.phase(plans, action, members, lost) {
                 return;
             }
             let changed = scores != (1..self.resources.len()).map(|r| self.scores(r)).collect::<Vec<_>>();
@@ -72,7 +62,7 @@ impl Cluster {
                 break;
             }
         }
-        if !self.violated() {
+        if !self.world().is_over() {
             self.first_monitors(members);
         }
     }
@@ -82,7 +72,7 @@ impl Cluster {
         for (r, plan) in plans.iter().enumerate() {
             let Some((Some(from), _)) = plan.lower else { continue };
             let group = self.resources[r].group.clone().unwrap_or_default();
-            let down = !members.contains(&from) || self.stage.lock().world.lower(from, &group, false);
+            let down = !members.contains(&from) || self.world().lower(from, &group, false);
             if down {
                 self.resources[r].lower = self.resources[r].lower.map(|lower| Lower { at: None, ..lower });
                 continue;
@@ -110,7 +100,7 @@ impl Cluster {
             let to = plan.lower.and_then(|(_, to)| to).filter(|to| members.contains(to));
             let Some(to) = to else { continue };
             let group = self.resources[r].group.clone().unwrap_or_default();
-            self.stage.lock().world.lower(to, &group, true);
+            self.world().lower(to, &group, true);
             self.resources[r].lower = self.resources[r].lower.map(|lower| Lower { at: Some(to), ..lower });
         }
         self.goes_on()
@@ -140,14 +130,12 @@ impl Cluster {
             }
         }
         for (r, node, outcome) in self.wait(begun) {
-            let params = self.resources[r].params.clone();
+            let (params, now) = (self.resources[r].params.clone(), self.world().now);
             let instance = &mut self.resources[r].instances[node];
             instance.running = params;
             if outcome.exit == Some(0) {
                 // It is noted as a start.
-                instance.role = Role::Unpromoted;
-                let now = self.stage.lock().world.now;
-                self.resources[r].instances[node].due = Some(now);
+                (instance.role, instance.due) = (Role::Unpromoted, Some(now));
             } else {
                 instance.failed = true;
                 instance.failures += 1;
@@ -158,30 +146,17 @@ impl Cluster {
     }
 
     /// One operation of some resources, with its notifications before and after. False: the transition ends here.
-    fn phase(
-        &mut self,
-        plans: &[Plan],
-        action: Action,
-        operation: &str,
-        members: &BTreeSet<usize>,
-        lost: &BTreeSet<usize>,
-    ) -> bool {
+    fn phase(&mut self, plans: &[Plan], action: Action, members: &BTreeSet<usize>, lost: &BTreeSet<usize>) -> bool {
         // Ports are handed in alone.
         let alone = plans.len() == 1;
         let chosen: Vec<usize> = if alone { vec![0] } else { (1..plans.len()).collect() };
-        let set = |plan: &Plan| match action {
-            Action::Demote => plan.lists.demote.clone(),
-            Action::Stop => plan.lists.stop.clone(),
-            Action::Start => plan.lists.start.clone(),
-            _ => plan.lists.promote.clone(),
-        };
-        let chosen: Vec<usize> = chosen.into_iter().filter(|r| !set(&plans[*r]).is_empty()).collect();
+        let chosen: Vec<usize> = chosen.into_iter().filter(|r| !plans[*r].lists.of(action).is_empty()).collect();
         if chosen.is_empty() {
             return true;
         }
         for r in &chosen {
             if self.resources[*r].group.is_some() {
-                self.notify(*r, &plans[*r].lists, "pre", operation, members);
+                self.notify(*r, &plans[*r].lists, "pre", action, members);
             }
         }
         if !self.goes_on() {
@@ -189,16 +164,14 @@ impl Cluster {
         }
         let mut begun = Vec::new();
         for r in &chosen {
-            for node in set(&plans[*r]) {
-                if members.contains(&node) {
-                    begun.push((*r, node, self.begin(*r, node, action, &plans[*r].lists, Vec::new())));
-                } else if self.fencing && lost.contains(&node) {
+            for node in plans[*r].lists.of(action) {
+                if members.contains(node) {
+                    begun.push((*r, *node, self.begin(*r, *node, action, &plans[*r].lists, Vec::new())));
+                } else if self.fencing && lost.contains(node) {
                     // What was fenced counts as demoted and stopped.
-                    self.resources[*r].instances[node].role = match action {
-                        Action::Stop => Role::Stopped,
-                        _ => Role::Unpromoted,
-                    };
-                    self.note(*r, node);
+                    let role = if action == Action::Stop { Role::Stopped } else { Role::Unpromoted };
+                    self.resources[*r].instances[*node].role = role;
+                    self.note(*r, *node);
                 }
             }
         }
@@ -206,27 +179,27 @@ impl Cluster {
         for (r, node, outcome) in self.wait(begun) {
             self.result(r, node, action, &outcome, &mut fence);
         }
-        if self.violated() {
+        if self.world().is_over() {
             return false;
         }
         for r in &chosen {
             if self.resources[*r].group.is_some() {
-                self.notify(*r, &plans[*r].lists, "post", operation, members);
+                self.notify(*r, &plans[*r].lists, "post", action, members);
             }
         }
         for node in fence {
             self.lose(node, false);
         }
-        !self.aborted && !self.violated()
+        !self.aborted && !self.world().is_over()
     }
 
-    fn notify(&mut self, r: usize, lists: &Lists, when: &str, operation: &str, members: &BTreeSet<usize>) {
+    fn notify(&mut self, r: usize, lists: &Lists, when: &str, operation: Action, members: &BTreeSet<usize>) {
         // Who runs at this moment hears it.
         let hears: Vec<usize> =
             members.iter().copied().filter(|node| self.resources[r].instances[*node].active()).collect();
         let mut begun = Vec::new();
         for node in hears {
-            if self.eventful && self.stage.lock().world.lot.once_in(40) {
+            if self.eventful && self.world().lot.once_in(40) {
                 self.happened(format!("  {} {} notify is lost", NODES[node], self.resources[r].id));
                 let mut state = self.stage.lock();
                 state.world.disturbed = true;
@@ -236,7 +209,7 @@ impl Cluster {
             }
             let extra = vec![
                 ("CRM_meta_notify_type".to_owned(), when.to_owned()),
-                ("CRM_meta_notify_operation".to_owned(), operation.to_owned()),
+                ("CRM_meta_notify_operation".to_owned(), operation.to_string()),
             ];
             begun.push((r, node, self.begin(r, node, Action::Notify, lists, extra)));
         }

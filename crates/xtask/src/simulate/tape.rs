@@ -1,0 +1,178 @@
+//! What the actions of a history found, met and left, so that the real binaries can do them again.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use scst_core::error::Verb;
+use scst_core::ocf::action::Action;
+use scst_core::system::{Operation, Output, StoreKind};
+use scst_sim::model::Machine;
+use scst_sim::stand_in::cib::CibFile;
+use scst_sim::tree::snapshot_in;
+
+use super::faults::Fault;
+use super::stage::Outcome;
+use super::stores::Disks;
+use super::world::{NODES, World};
+
+/// Every action of a history.
+#[derive(Default)]
+pub(super) struct Tape {
+    pub(super) calls: Vec<Call>,
+}
+
+/// One action: what it was called with, what it met, and what came of it.
+pub(super) struct Call {
+    pub(super) node: usize,
+    pub(super) label: String,
+    pub(super) program: &'static str,
+    pub(super) action: Action,
+    pub(super) env: Vec<(String, String)>,
+    pub(super) before: Before,
+    /// What it asked the kernel for, in this order.
+    pub(super) operations: Vec<Operation>,
+    pub(super) stores: BTreeMap<PathBuf, Option<StoreKind>>,
+    /// What went wrong, and at which of the operations.
+    pub(super) fault: Option<(Fault, usize)>,
+    pub(super) after: After,
+}
+
+/// What an action finds.
+pub(super) struct Before {
+    pub(super) machine: Machine,
+    pub(super) disks: Disks,
+    pub(super) run: BTreeMap<PathBuf, String>,
+    pub(super) cib: CibFile,
+    pub(super) now: Duration,
+    pub(super) uptime: Duration,
+    pub(super) boot: u32,
+    /// Why its call is not compared, as far as that is known by where it happens and what it meets.
+    pub(super) apart: Option<&'static str>,
+    pub(super) writes: u64,
+}
+
+/// What an action leaves.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct After {
+    pub(super) exit: Option<u8>,
+    pub(super) writes: Vec<String>,
+    pub(super) tree: String,
+    pub(super) score: Option<String>,
+    pub(super) files: Vec<String>,
+    pub(super) took: Duration,
+    /// Others wrote to the same kernel meanwhile.
+    pub(super) disturbed: bool,
+}
+
+impl Tape {
+    /// An action has ended.
+    pub(super) fn end(&mut self, world: &mut World, mut call: Call, outcome: &Outcome) {
+        let writes = call.operations.iter().filter(|done| done.verb == Verb::Write).map(line);
+        let writes = side_by_side(writes.collect());
+        let there = &mut world.nodes[call.node];
+        let refused =
+            call.fault.is_some_and(|(fault, at)| call.operations[at].verb == Verb::Write && !fault.reaches_kernel());
+        let own = writes.len() as u64 - u64::from(refused);
+        call.after = After {
+            exit: outcome.exit,
+            disturbed: there.writes - call.before.writes != own,
+            writes,
+            tree: snapshot_in(&mut there.machine).unwrap_or_else(|error| error.to_string()),
+            files: names(there.run.keys().filter(|path| path.starts_with("/run"))),
+            score: call.score(&world.cib),
+            took: world.now.saturating_sub(call.before.now),
+        };
+        self.calls.push(call);
+    }
+}
+
+impl Call {
+    /// An action begins.
+    pub(super) fn begin(
+        world: &World,
+        node: usize,
+        program: &'static str,
+        label: &str,
+        action: Action,
+        env: Vec<(String, String)>,
+    ) -> Self {
+        let there = world.nodes[node].fork(&Arc::default());
+        let full = there.full.is_some().then_some("nothing can be written below /run");
+        let broken = (!there.broken.is_empty()).then_some("a fault of an earlier action lasts");
+        let before = Before {
+            machine: there.machine,
+            disks: there.disks,
+            run: there.run,
+            cib: world.cib.fork().expect("a CIB in memory"),
+            now: world.now,
+            uptime: world.uptime(node),
+            boot: there.boot,
+            apart: full.or(broken),
+            writes: there.writes,
+        };
+        let (label, after, operations, stores) = (label.to_owned(), After::default(), Vec::new(), BTreeMap::new());
+        Self { node, label, program, action, env, before, operations, stores, fault: None, after }
+    }
+
+    /// It is about to carry out an operation, and this goes wrong with it.
+    pub(super) fn operation(&mut self, operation: &Operation, fault: Option<Fault>) {
+        if let Some(fault) = fault {
+            self.fault = Some((fault, self.operations.len()));
+        }
+        self.operations.push(operation.clone());
+    }
+
+    /// What an operation gave.
+    pub(super) fn answered(&mut self, operation: &Operation, answer: &std::io::Result<Output>) {
+        if matches!(operation.verb, Verb::Look | Verb::OpenToRead | Verb::OpenToWrite) {
+            let found = match answer {
+                Ok(Output::Store(kind)) => Some(*kind),
+                _ => None,
+            };
+            self.stores.insert(operation.path.clone(), found);
+        }
+    }
+
+    pub(super) fn value(&self, name: &str) -> &str {
+        self.env.iter().find(|(other, _)| other == name).map_or("", |(_, value)| value)
+    }
+
+    pub(super) fn score(&self, cib: &CibFile) -> Option<String> {
+        cib.score(NODES[self.node], self.value("OCF_RESOURCE_INSTANCE")).ok().flatten()
+    }
+
+    /// It has met a lock that another action has.
+    pub(super) fn held_up(&mut self) {
+        self.before.apart.get_or_insert("another action has the lock");
+    }
+
+    /// It has met a fault that lasts for a while.
+    pub(super) fn meets_lasting(&mut self) {
+        self.before.apart.get_or_insert("it meets a fault of a while");
+    }
+}
+
+/// A write in a line.
+pub(super) fn line(write: &Operation) -> String {
+    let path = write.path.to_string_lossy();
+    let data = write.data.as_deref().unwrap_or_default();
+    format!("{} < {data}", path.trim_start_matches("/sys/kernel/scst_tgt/"))
+}
+
+/// Ports are enabled side by side: which of them comes first says nothing.
+pub(super) fn side_by_side(mut writes: Vec<String>) -> Vec<String> {
+    writes.chunk_by_mut(|a, b| [a, b].iter().all(|line| line.contains("/enabled < "))).for_each(<[String]>::sort);
+    writes
+}
+
+/// The names of the agents' own files, without locks and temporary ones.
+pub(super) fn names<'a>(paths: impl Iterator<Item = &'a PathBuf>) -> Vec<String> {
+    let names = paths.filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
+    let mut names: Vec<String> = names
+        .filter(|name| !name.starts_with('.') && Path::new(name).extension().is_none_or(|end| end != "lock"))
+        .collect();
+    names.sort();
+    names
+}
