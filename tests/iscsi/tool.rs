@@ -2,7 +2,7 @@
 
 use nix::sys::signal::Signal;
 
-use super::{ALPHA, ESX, SECRET, group, login, nodes, run, signal, targets};
+use super::{ALPHA, ESX, SECRET, call, group, login, nodes, run, signal, targets};
 use crate::fixture::Fixture;
 use crate::scst_ha::import;
 
@@ -141,4 +141,28 @@ fn what_runs_is_imported_with_users_whose_secrets_stand_in_a_file_of_their_own()
     signal(&cluster, alpha, Signal::SIGSTOP);
     alpha.tool("import --timeout 4").go().code_is(1).within(std::time::Duration::from_secs(4));
     signal(&cluster, alpha, Signal::SIGCONT);
+}
+
+#[test]
+fn the_plan_of_a_start_is_what_its_dry_run_prints() {
+    let cluster = nodes();
+    let alpha = cluster.node("alpha");
+    run(&cluster, alpha, &targets(), "start").exit(0);
+    // Disabled as a whole, and below a name that is not listed any more.
+    alpha.write("targets/iscsi/enabled", "0");
+    alpha.write(&format!("targets/iscsi/{ALPHA}/enabled"), "0");
+    alpha.write(&format!("targets/iscsi/{ALPHA}/ini_groups/mgmt"), "del esx1");
+    alpha.write(&format!("targets/iscsi/{ALPHA}/ini_groups/mgmt"), "del lab");
+    cluster.set_targetports("alpha", Some(&format!("{ALPHA}2")));
+    let path = cluster.dir().join("new.xml");
+    std::fs::copy(cluster.cib().path(), &path).unwrap();
+    let cib = scst_sim::stand_in::cib::CibFile::at(&path);
+    cib.set_primitive(targets().id(), "ocf:onesty:scst_target", targets().params()).unwrap();
+    let plan = alpha.tool(&format!("plan --json --cib {}", path.display())).go().code_is(3);
+    let plan: serde_json::Value = serde_json::from_str(plan.stdout()).unwrap();
+    let resource = &plan["nodes"][0]["resources"][0];
+    let steps: Vec<&str> = resource["steps"].as_array().unwrap().iter().map(|step| step.as_str().unwrap()).collect();
+    let dry = call(&cluster, alpha, &targets()).dry_run().run("start").exit(0);
+    assert_eq!(steps, dry.stdout().lines().collect::<Vec<_>>());
+    assert!(steps.contains(&"enable driver iscsi"), "{steps:#?}");
 }

@@ -145,6 +145,23 @@ device group dummy: promoted, resource scst_dg_dummy
 }
 
 #[test]
+fn a_store_that_fails_is_told_with_its_error_and_not_as_one_that_is_gone() {
+    let cluster = serving();
+    let alpha = cluster.node("alpha");
+    let file = cluster.file("f0", 1 << 20);
+    let device = format!("handler=vdisk_fileio,filename={},virtname=f0,export0=all:1", file.display());
+    cluster.configure(&[&group().param("device1", &device)]);
+    std::fs::remove_file(&file).unwrap();
+    let store = format!("device dummy_f0: its store {}", file.display());
+    let shown = show(alpha, "status").code_is(3);
+    assert!(shown.stdout().contains(&format!("{store} does not exist")), "{shown:?}");
+    std::os::unix::fs::symlink(&file, &file).unwrap();
+    let shown = show(alpha, "status").code_is(3);
+    assert!(shown.stdout().contains(&format!("{store} cannot be looked at: ELOOP")), "{shown:?}");
+    assert!(!shown.stdout().contains("does not exist"), "{shown:?}");
+}
+
+#[test]
 fn a_group_that_is_held_up_says_by_whom() {
     let cluster = serving();
     let alpha = cluster.node("alpha");

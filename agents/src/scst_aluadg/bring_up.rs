@@ -5,14 +5,14 @@ use scst_core::apply::AfterFailure;
 use scst_core::ocf::exit::Failure;
 use scst_core::ocf::notify::{Lists, Notify};
 use scst_core::plan::Step;
-use scst_core::plan::storage::{Scope, converge};
+use scst_core::plan::storage::converge;
 use scst_core::scst::alua::AluaState;
 use scst_core::scst::names::NodeName;
 use scst_core::state::Storage;
 use scst_core::state_file::Remembered;
 
 use super::agreement;
-use super::convergence::{Convergence, log_remarks, log_warnings};
+use super::convergence::{Convergence, Goal, Intent, log_remarks, log_warnings};
 use super::instance::Instance;
 use super::lips;
 use super::lockspace;
@@ -20,7 +20,6 @@ use super::params::Params;
 use super::score::Score;
 use super::sharing::Reservations;
 use super::stores;
-use super::wanted::{self, States};
 use crate::host::{Host, Module, first_failure};
 
 /// Everything of start that comes between parameters and lock and the score; promote of a stopped instance does the same. Answers
@@ -39,7 +38,9 @@ pub(super) fn bring_up(
         lockspace::runs(host)?;
     }
     host.make_dir(&host.context.env.var_lib().join("pr"))?;
-    let mut convergence = Convergence::new(host, params, instance, topology, survey.cluster())?;
+    let stores = stores::by_path(host, params)?;
+    let convergence = Convergence::of_cluster(host, params, stores, instance, (topology, survey.cluster()))?;
+    convergence.log_unmatched();
     let mut found = instance.storage(host, host.observer())?;
     let state = found.state(&local);
     let serving = state.is_some_and(AluaState::is_open) && !instance.half_started();
@@ -48,14 +49,12 @@ pub(super) fn bring_up(
     if serving {
         stores::missing(params, &convergence.facts.stores, true)?;
     }
-    convergence.scope.recreate = !serving;
     let notify = Notify::from_env(&host.context.env);
     // The target groups of peers that a dead start left have a state that nobody wrote: they count as created now.
     let nobody = Lists::default();
     let lists = notify.lists.as_ref().or_else(|| instance.half_started().then_some(&nobody));
-    let states = if serving { States::Kept } else { States::Started(lists) };
-    let mut wanted = wanted::storage(&convergence.params, &convergence.topology, &convergence.local, states, &found);
-    convergence.measure(&found, &mut wanted);
+    let goal = if serving { Goal::Serving } else { Goal::Started(lists) };
+    let Intent { wanted, plan, .. } = convergence.intent(instance, &found, goal);
     if let Some(conflict) = convergence.conflict(&found, &wanted)? {
         return Err(conflict);
     }
@@ -66,7 +65,6 @@ pub(super) fn bring_up(
         }
         tracing::error!("{conflict}");
     }
-    let plan = converge(&convergence.scope, &found, &wanted);
     log_remarks(&plan);
     convergence.first_device(&plan)?;
     let before = instance.remembered.clone();
@@ -114,7 +112,6 @@ fn undo(convergence: &Convergence<'_>, instance: &mut Instance, before: &Storage
     let host = convergence.host;
     let deadline = host.deadline().last();
     let observer = host.observer_until(&deadline);
-    let scope = Scope { recreate: false, ..convergence.scope.clone() };
     let mut before = before.clone();
     let release = observer.scst_version().ok().flatten();
     convergence.facts.forget_made(&mut before, release.as_deref());
@@ -124,13 +121,13 @@ fn undo(convergence: &Convergence<'_>, instance: &mut Instance, before: &Storage
     }
     let before = &before;
     let undone = instance.storage(host, observer).and_then(|now| {
-        let plan = converge(&scope, &now, before);
+        let plan = converge(&convergence.scope, &now, before);
         log_warnings(&plan);
         let applied = host.apply_until(&plan.steps, AfterFailure::GoOn, &deadline);
         for failed in &applied.failed {
             tracing::error!("undoing the start: {failed}");
         }
-        Ok(converge(&scope, &instance.storage(host, observer)?, before).steps.is_empty())
+        Ok(converge(&convergence.scope, &instance.storage(host, observer)?, before).steps.is_empty())
     });
     if !matches!(undone, Ok(true)) {
         return;

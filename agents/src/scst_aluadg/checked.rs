@@ -11,22 +11,25 @@ use super::device::DEVICE;
 use super::params::Params;
 use super::stores;
 use super::wanted::Mistakes;
+use crate::backing::Store;
 use crate::host::{Host, refuse_errors, refuse_two_per_node, refuse_two_promoted};
 
 /// A configuration that can be started, and what is odd in it.
 pub(super) struct Checked {
     pub(super) params: Params,
     pub(super) findings: Vec<Finding>,
+    /// What is found of the backing stores, by their path.
+    pub(super) stores: BTreeMap<String, Store>,
 }
 
 /// The parameters, the clone's limits and the backing files: what can be refused without looking at SCST.
 pub(super) fn checked(host: &Host<'_>) -> Result<Checked, Failure> {
     let checked = parsed(host)?;
-    stores::missing(&checked.params, &stores::by_path(host, &checked.params)?, false)?;
+    stores::missing(&checked.params, &checked.stores, false)?;
     Ok(checked)
 }
 
-/// The parameters and the clone's limits.
+/// The same where stores may be absent: the caller judges what was found of them.
 pub(super) fn parsed(host: &Host<'_>) -> Result<Checked, Failure> {
     let env = &host.context.env;
     let (params, findings) = Params::parse(env);
@@ -37,7 +40,8 @@ pub(super) fn parsed(host: &Host<'_>) -> Result<Checked, Failure> {
         tracing::warn!("the clone does not have notify=true: hosts learn late what the other nodes do");
     }
     let params = params.ok_or_else(|| Failure::configured("no usable configuration"))?;
-    Ok(Checked { params, findings })
+    let stores = stores::by_path(host, &params)?;
+    Ok(Checked { params, findings, stores })
 }
 
 /// What an operator mistyped in a configuration that is not bad as a whole: such a device is left out of a start, but a

@@ -1,31 +1,36 @@
 //! The type [`Convergence`]: what a start and a reload have gathered before they plan (ports, topology, what is special
-//! about this node, the configuration), and what both do with it: find what stands in the way, remember, verify.
-//! `planned` and `difference` use it to make a plan without carrying it out.
+//! about this node, the configuration), the plan, and what both do with it: find what stands in the way, remember,
+//! verify.
+//!
+//! The plans that are only shown, by a level-10 monitor, by `planned` (`scst-ha plan`) and by `difference` (`scst-ha
+//! status`), are made here as well.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use scst_core::cluster::Topology;
+use scst_core::cluster::{Member, Port, Topology};
 use scst_core::deadline::Deadline;
 use scst_core::error::Error;
 use scst_core::ocf::exit::Failure;
+use scst_core::ocf::notify::Lists;
 use scst_core::plan::Plan;
 use scst_core::plan::storage::{Scope, converge};
 use scst_core::scst::host_id::ClusterId;
-use scst_core::scst::names::DeviceName;
+use scst_core::scst::names::{DeviceName, NodeName, TargetName};
 use scst_core::scst::target::LunTable;
-use scst_core::state::{LunAddress, Storage};
+use scst_core::state::{LunAddress, Storage, TargetGroup};
 use scst_core::state_file::StateFile;
 
 use super::here::Facts;
 use super::instance::Instance;
-use super::missing;
 use super::params::Params;
 use super::peers;
 use super::published::Published;
 use super::same_disk;
 use super::stores;
 use super::wanted::{self, LocalPorts, Mistakes, States, unmatched};
+use crate::backing::Store;
 use crate::host::{Host, nothing_left};
+use crate::missing_ports::Local;
 
 /// What a start or a reload has gathered.
 pub(super) struct Convergence<'a> {
@@ -36,6 +41,7 @@ pub(super) struct Convergence<'a> {
     pub(super) missing: Vec<String>,
     /// The exports to initiator groups that no local port has, a sentence each.
     pub(super) unmatched: Vec<String>,
+    /// With `recreate` off.
     pub(super) scope: Scope,
     /// What is special about this node.
     pub(super) facts: Facts,
@@ -43,62 +49,130 @@ pub(super) struct Convergence<'a> {
     pub(super) params: Params,
 }
 
+/// What the group converges to.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Goal<'g> {
+    /// Of a start: everything as configured, this node in standby, the others as the lists of the transition say.
+    Started(Option<&'g Lists>),
+    /// Of a start of a group that serves: everything as configured, and the states as they are.
+    Serving,
+    /// Of a reload: everything as configured, the states as they are, and devices with a mistake in their configuration
+    /// left alone.
+    Reloaded(&'g Mistakes),
+    /// The same where the cluster was not asked: the target groups stay as they are as well.
+    ReloadedAlone(&'g Mistakes),
+}
+
+/// What a start or a reload is about to do.
+pub(super) struct Intent {
+    pub(super) wanted: Storage,
+    /// The devices that are left alone because of a mistake, a sentence each.
+    pub(super) spared: Vec<String>,
+    pub(super) plan: Plan,
+}
+
 impl<'a> Convergence<'a> {
-    pub(super) fn new(
+    /// What a start or a reload gathers on a node with these ports, by what the cluster says. `stores` is what was
+    /// found of the backing stores, by their path.
+    ///
+    /// # Errors
+    ///
+    /// Exit 5 where a port does not exist; exit 1 where something could not be read.
+    pub(super) fn of_cluster(
         host: &'a Host<'a>,
         params: &Params,
+        stores: BTreeMap<String, Store>,
         instance: &Instance,
-        topology: Topology,
-        cluster: Option<ClusterId>,
+        (topology, cluster): (Topology, Option<ClusterId>),
     ) -> Result<Self, Failure> {
         let found = match host.local_ports(params.driver, &topology, params.missing_ports) {
             // In a dry run the modules may not be there, and then neither are the ports.
             Err(_) if host.dry_run() && !host.observer().scst_loaded()? => topology.local.listed().into(),
             found => found?,
         };
-        let absent = found.sentences().collect();
-        let local = missing::on_ports(host, params, found.ports)?;
-        let observer = host.observer();
-        let unmatched: Vec<String> = unmatched(params, &local)
-            .into_iter()
-            .map(|(device, export)| {
-                format!("device {device}: no initiator group for export {export} on the local ports")
-            })
-            .collect();
-        for sentence in &unmatched {
-            tracing::warn!("{sentence}; a reload maps it once there is one");
-        }
-        let mut scope = instance.scope(&topology.local.name, false);
-        for (port, _) in &local.ports {
-            if let Some(found) = observer.port(params.driver, port)? {
-                scope.port_ids.insert(port.clone(), found.rel_tgt_id);
+        let mut gathered = Self::gather(host, params, stores, instance, (topology, cluster), found)?;
+        for (port, _) in &gathered.local.ports {
+            if let Some(found) = host.observer().port(params.driver, port)? {
+                gathered.scope.port_ids.insert(port.clone(), found.rel_tgt_id);
             }
         }
-        let facts = Facts::of(host, params, cluster)?;
-        let params = facts.apply(params);
-        scope.parameters.clone_from(&facts.parameters);
-        Ok(Self { host, topology, local, missing: absent, unmatched, scope, facts, params })
+        Ok(gathered)
     }
 
-    /// The state that a reload wants where `found` is there, and a sentence for each device that it leaves as it is
-    /// because of a mistake. `alone`: the cluster could not be asked, so the target groups stay as well.
-    pub(super) fn reloaded(
-        &self,
+    /// The same without asking the cluster: this node with the ports of its state file, else with the members of its
+    /// target group `own`.
+    ///
+    /// # Errors
+    ///
+    /// Exit 1 where something could not be read.
+    pub(super) fn of_group(
+        host: &'a Host<'a>,
+        params: &Params,
+        stores: BTreeMap<String, Store>,
         instance: &Instance,
-        found: &Storage,
-        mistakes: &Mistakes,
-        alone: bool,
-    ) -> (Storage, Vec<String>) {
-        let mut wanted = match &found.group {
-            Some(group) if alone => wanted::without_cluster(&self.params, &self.local, group),
-            _ => wanted::storage(&self.params, &self.topology, &self.local, States::Kept, found),
-        };
-        peers::finish(&mut wanted, found, &instance.remembered);
-        let spared = mistakes.spare(&mut wanted, found);
-        self.measure(found, &mut wanted);
+        (local, own): (&NodeName, Option<&TargetGroup>),
+    ) -> Result<Self, Failure> {
+        let ports = instance.ports(own);
+        let port = |(name, id): &(TargetName, u16)| Port { name: name.clone(), rel_tgt_id: *id };
+        let id = host.node_id_offline(&instance.remembered).unwrap_or_default();
+        let local = Member { name: local.clone(), id, ports: ports.iter().map(port).collect() };
+        let topology = Topology { local, peers: Vec::new() };
+        Self::gather(host, params, stores, instance, (topology, None), ports.into())
+    }
+
+    fn gather(
+        host: &'a Host<'a>,
+        params: &Params,
+        stores: BTreeMap<String, Store>,
+        instance: &Instance,
+        (topology, cluster): (Topology, Option<ClusterId>),
+        found: Local,
+    ) -> Result<Self, Failure> {
+        let missing = found.sentences().collect();
+        let mut groups = BTreeMap::new();
+        for (port, _) in &found.ports {
+            groups.insert(port.clone(), host.observer().ini_groups(params.driver, port)?);
+        }
+        let local = LocalPorts { ports: found.ports, groups };
         let sentence =
-            |device| format!("device {device}: its configuration has a mistake, what runs of it stays as it is");
-        (wanted, spared.into_iter().map(sentence).collect())
+            |(device, export)| format!("device {device}: no initiator group for export {export} on the local ports");
+        let unmatched = unmatched(params, &local).into_iter().map(sentence).collect();
+        let facts = Facts::of(host, params, stores, cluster)?;
+        let params = facts.apply(params);
+        let parameters = facts.parameters.clone();
+        let scope = Scope { parameters, ..instance.scope(&topology.local.name, false) };
+        Ok(Self { host, topology, local, missing, unmatched, scope, facts, params })
+    }
+
+    /// Logs the exports that nobody sees yet.
+    pub(super) fn log_unmatched(&self) {
+        for sentence in &self.unmatched {
+            tracing::warn!("{sentence}; a reload maps it once there is one");
+        }
+    }
+
+    /// What the action is about to do where `found` is there.
+    pub(super) fn intent(&self, instance: &Instance, found: &Storage, goal: Goal<'_>) -> Intent {
+        let configured = |states| wanted::storage(&self.params, &self.topology, &self.local, states, found);
+        let (mut wanted, mistakes) = match (goal, &found.group) {
+            (Goal::Started(lists), _) => (configured(States::Started(lists)), None),
+            (Goal::Serving, _) => (configured(States::Kept), None),
+            (Goal::ReloadedAlone(mistakes), Some(group)) => {
+                (wanted::without_cluster(&self.params, &self.local, group), Some(mistakes))
+            }
+            (Goal::Reloaded(mistakes) | Goal::ReloadedAlone(mistakes), _) => (configured(States::Kept), Some(mistakes)),
+        };
+        let mut spared = Vec::new();
+        if let Some(mistakes) = mistakes {
+            peers::finish(&mut wanted, found, &instance.remembered);
+            let sentence =
+                |device| format!("device {device}: its configuration has a mistake, what runs of it stays as it is");
+            spared = mistakes.spare(&mut wanted, found).into_iter().map(sentence).collect();
+        }
+        self.measure(found, &mut wanted);
+        let scope = Scope { recreate: matches!(goal, Goal::Started(_)), ..self.scope.clone() };
+        let plan = converge(&scope, found, &wanted);
+        Intent { wanted, spared, plan }
     }
 
     /// Sets the sizes of the stores in `wanted`.
@@ -200,9 +274,9 @@ impl<'a> Convergence<'a> {
             return Ok(());
         }
         let now = self.host.observer_until(deadline).storage_listed(&self.scope.group, found, wanted)?;
-        // What differs in a device that was just added is an attribute the kernel spells in its own way, or takes time for.
-        let scope = Scope { recreate: false, ..self.scope.clone() };
-        nothing_left(&converge(&scope, &now, wanted).steps)
+        // What differs in a device that was just added is an attribute the kernel spells in its own way, or takes time
+        // for: it is no reason to add the device again.
+        nothing_left(&converge(&self.scope, &now, wanted).steps)
     }
 }
 

@@ -4,12 +4,11 @@
 use scst_core::cluster::Topology;
 use scst_core::ocf::exit::Failure;
 use scst_core::ocf::param::Finding;
-use scst_core::plan::storage::converge;
 use scst_core::scst::alua::AluaState;
 use scst_core::state::Storage;
 
 use super::checked::mistakes;
-use super::convergence::Convergence;
+use super::convergence::{Convergence, Goal, Intent};
 use super::instance::Instance;
 use super::params::Params;
 use super::stores;
@@ -32,19 +31,17 @@ pub fn difference(
     let configured = instance.configured(host);
     found.devices.retain(|device, _| configured.contains(device) || instance.owns(device));
     found.luns.retain(|_, lun| found.devices.contains_key(&lun.device));
-    let convergence = Convergence::new(host, params, &instance, topology.clone(), None)?;
+    let stores = stores::by_path(host, params)?;
+    let convergence = Convergence::of_cluster(host, params, stores, &instance, (topology.clone(), None))?;
     let mut sentences = [&convergence.missing[..], &convergence.unmatched].concat();
     let serving = found.state(&topology.local.name).is_some_and(AluaState::is_open);
     for (device, path, store) in stores::needed(params, &convergence.facts.stores, serving) {
-        if !store.is_there() {
-            sentences.push(format!("device {}: its store {path} does not exist", device.name));
-        }
+        sentences.extend(stores::unusable(device, path, store));
     }
     let mistakes = mistakes(findings, params, &configured);
-    let (wanted, spared) = convergence.reloaded(&instance, &found, &mistakes, false);
+    let Intent { wanted, spared, plan } = convergence.intent(&instance, &found, Goal::Reloaded(&mistakes));
     sentences.extend(spared);
     sentences.extend(convergence.conflict(&found, &wanted)?.map(|conflict| conflict.reason));
-    let plan = converge(&convergence.scope, &found, &wanted);
     sentences.extend(plan.steps.iter().map(ToString::to_string));
     sentences.extend(plan.warnings);
     sentences.extend(plan.errors);

@@ -20,7 +20,6 @@ use scst_core::state::Storage;
 use super::device::DeviceParams;
 use super::params::Params;
 use super::published::Published;
-use super::stores;
 use crate::backing::Store;
 use crate::host::Host;
 
@@ -40,22 +39,26 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Looks at the node.
+    /// Looks at the node. `stores` is what was found of the backing stores, by their path.
     ///
     /// # Errors
     ///
     /// What of the kernel's tree could not be read.
-    pub(super) fn of(host: &Host<'_>, params: &Params, cluster: Option<ClusterId>) -> Result<Self, Error> {
+    pub(super) fn of(
+        host: &Host<'_>,
+        params: &Params,
+        stores: BTreeMap<String, Store>,
+        cluster: Option<ClusterId>,
+    ) -> Result<Self, Error> {
         let observer = host.observer();
         let asked = || params.devices.iter().any(|device| device.naa_auto);
         let cluster = cluster.or_else(|| asked().then(|| Published::read(host, &params.group).cluster).flatten());
-        let mut facts = Self { setup_id: observer.setup_id()?, cluster, ..Self::default() };
+        let mut facts = Self { setup_id: observer.setup_id()?, cluster, stores, ..Self::default() };
         for handler in params.devices.iter().map(|device| device.handler).collect::<BTreeSet<_>>() {
             if let Some(known) = observer.handler_parameters(handler)? {
                 facts.parameters.insert(handler, known);
             }
         }
-        facts.stores = stores::by_path(host, params)?;
         for (path, store) in &facts.stores {
             facts.block_sizes.extend(store.block_size(observer)?.map(|size| (path.clone(), size)));
         }

@@ -11,8 +11,8 @@ use scst_core::plan::Step;
 use scst_core::plan::storage::{Scope, release};
 use scst_core::scst::alua::AluaState;
 use scst_core::scst::device::Owed;
-use scst_core::scst::names::{DeviceName, Driver, GroupName, NodeName};
-use scst_core::state::{Blocks, Held, Storage, TargetGroupView, View};
+use scst_core::scst::names::{DeviceName, Driver, GroupName, NodeName, TargetName};
+use scst_core::state::{Blocks, Held, Storage, TargetGroup, TargetGroupView, View};
 use scst_core::state_file::{Remembered, StateFile};
 
 use super::params::{Params, StopParams};
@@ -77,6 +77,16 @@ impl Instance {
             }
         }
         found
+    }
+
+    /// The ports of this node with their relative target port identifiers: those of the state file, else the members of
+    /// its target group `own` (with 0).
+    pub(super) fn ports(&self, own: Option<&TargetGroup>) -> Vec<(TargetName, u16)> {
+        let recorded = self.remembered.known().map(|file| file.ports.clone()).unwrap_or_default();
+        if !recorded.is_empty() {
+            return recorded;
+        }
+        own.into_iter().flat_map(|own| own.members.keys()).map(|port| (port.clone(), 0)).collect()
     }
 
     /// The devices that the configuration names.

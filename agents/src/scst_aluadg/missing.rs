@@ -11,43 +11,21 @@ use scst_core::ocf::param::Finding;
 use scst_core::plan::Step;
 use scst_core::plan::storage::converge;
 use scst_core::scst::alua::AluaState;
-use scst_core::scst::names::{DeviceName, NodeName, TargetName};
-use scst_core::state::{DeviceGroup, Storage, TargetGroup};
+use scst_core::scst::names::{DeviceName, NodeName};
+use scst_core::state::{DeviceGroup, Storage};
 
-use super::here::Facts;
+use super::convergence::Convergence;
 use super::instance::Instance;
 use super::params::Params;
 use super::same_disk;
 use super::stores;
-use super::wanted::{self, LocalPorts, unmatched};
+use super::wanted;
 use crate::host::Host;
 
-/// The ports of this node with their relative target port identifiers: those of the state file, else the members of its
-/// target group (with 0).
-pub(super) fn ports(instance: &Instance, own: Option<&TargetGroup>) -> Vec<(TargetName, u16)> {
-    let recorded = instance.remembered.known().map(|file| file.ports.clone()).unwrap_or_default();
-    if !recorded.is_empty() {
-        return recorded;
-    }
-    own.into_iter().flat_map(|own| own.members.keys()).map(|port| (port.clone(), 0)).collect()
-}
-
-/// These ports with their initiator groups.
-pub(super) fn on_ports(host: &Host<'_>, params: &Params, ports: Vec<(TargetName, u16)>) -> Result<LocalPorts, Error> {
-    let mut groups = BTreeMap::new();
-    for (port, _) in &ports {
-        groups.insert(port.clone(), host.observer().ini_groups(params.driver, port)?);
-    }
-    Ok(LocalPorts { ports, groups })
-}
-
 /// Every device and export that hosts do not get because of a mistake, or of an initiator group that is not there.
-pub(super) fn left_out(params: &Params, findings: &[Finding], local: &LocalPorts) -> Vec<String> {
+pub(super) fn left_out(convergence: &Convergence<'_>, findings: &[Finding]) -> Vec<String> {
     let mistakes = findings.iter().filter(|finding| finding.leaves_out()).map(ToString::to_string);
-    let unmatched = unmatched(params, local).into_iter();
-    let unmatched =
-        unmatched.map(|(device, export)| format!("device {device}: no initiator group for export {export}"));
-    mistakes.chain(unmatched).collect()
+    mistakes.chain(convergence.unmatched.iter().cloned()).collect()
 }
 
 /// Adds what is missing before the group becomes active, and logs what cannot be added. It never makes a promotion
@@ -80,14 +58,15 @@ fn try_to_add(
         tracing::error!("the configuration cannot be used, so nothing that is missing is added");
         return Ok(false);
     };
-    let facts = Facts::of(host, params, None)?;
-    let params = facts.apply(params);
-    let local_ports = on_ports(host, &params, ports(instance, group.target_groups.get(local)))?;
-    for what in left_out(&params, findings, &local_ports) {
+    let stores = stores::by_path(host, params)?;
+    let own = group.target_groups.get(local);
+    let convergence = Convergence::of_group(host, params, stores, instance, (local, own))?;
+    let params = &convergence.params;
+    for what in left_out(&convergence, findings) {
         tracing::error!("not served: {what}");
     }
-    let mut wanted = wanted::without_cluster(&params, &local_ports, group);
-    if !lacks(host, &params, group, &wanted)? {
+    let mut wanted = wanted::without_cluster(params, &convergence.local, group);
+    if !lacks(host, params, group, &wanted)? {
         return Ok(false);
     }
     let found = instance.storage(host, host.observer())?;
@@ -95,11 +74,12 @@ fn try_to_add(
     if let Some(own) = wanted.group.as_mut().and_then(|group| group.target_groups.get_mut(local)) {
         own.state = AluaState::Active;
     }
-    stores::measure(host, &params, &facts.stores, &found, &mut wanted);
-    for (device, path) in stores::with_store(&params) {
-        let there = facts.stores.get(path).is_some_and(|store| store.is_there());
-        if !there && !group.devices.contains(&device.name) {
-            tracing::error!("not served: device {}: its store {path} does not exist", device.name);
+    convergence.measure(&found, &mut wanted);
+    for (device, path, store) in stores::needed(params, &convergence.facts.stores, true) {
+        if let Some(why) = stores::unusable(device, path, store)
+            && !group.devices.contains(&device.name)
+        {
+            tracing::error!("not served: {why}");
             forget(&mut wanted, &device.name);
         }
     }
@@ -112,8 +92,6 @@ fn try_to_add(
         tracing::error!("not served: device {name} exists with a handler that is not ours");
         forget(&mut wanted, name);
     }
-    let mut scope = instance.scope(local, false);
-    scope.parameters.clone_from(&facts.parameters);
     let joining: BTreeSet<&DeviceName> = wanted.devices.keys().filter(|name| !group.devices.contains(*name)).collect();
     let seen: BTreeSet<&DeviceName> = found.luns.values().map(|lun| &lun.device).collect();
     // Not there yet, or left by a run that did not finish: what no host sees can be made right, or added again.
@@ -129,7 +107,7 @@ fn try_to_add(
         Step::AddLun { at, .. } => !found.luns.contains_key(at),
         _ => false,
     };
-    let plan = converge(&scope, &found, &wanted);
+    let plan = converge(&convergence.scope, &found, &wanted);
     for (device, why) in &plan.left_out {
         tracing::error!("not served: device {device}: {why}");
     }

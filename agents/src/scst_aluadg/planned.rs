@@ -4,15 +4,12 @@
 use scst_core::cluster::Topology;
 use scst_core::ocf::exit::Failure;
 use scst_core::plan::Step;
-use scst_core::plan::storage::converge;
 use scst_core::scst::alua::AluaState;
 use scst_core::scst::host_id::ClusterId;
-use scst_core::state::Storage;
 
-use super::checked::{Checked, checked, mistakes};
-use super::convergence::Convergence;
+use super::checked::{Checked, mistakes, parsed};
+use super::convergence::{Convergence, Goal, Intent};
 use super::instance::Instance;
-use super::wanted::{self, States};
 use super::{lips, stores};
 use crate::host::Host;
 
@@ -37,34 +34,25 @@ pub struct Planned {
 ///
 /// Why the action would be refused, or what could not be read.
 pub fn planned(host: &Host<'_>, topology: &Topology, cluster: Option<ClusterId>) -> Result<Planned, Failure> {
-    let Checked { params, findings } = checked(host)?;
+    let Checked { params, findings, stores } = parsed(host)?;
     let instance = Instance::find(host).ok_or_else(|| Failure::configured("groupname is required and not set"))?;
     let found = instance.storage(host, host.observer())?;
     let running = found.group.is_some() || !found.devices.is_empty();
     let serving = found.state(&topology.local.name).is_some_and(AluaState::is_open);
-    let mut convergence = Convergence::new(host, &params, &instance, topology.clone(), cluster)?;
+    let convergence = Convergence::of_cluster(host, &params, stores, &instance, (topology.clone(), cluster))?;
     let mut remarks = [&convergence.missing[..], &convergence.unmatched].concat();
     remarks.extend(findings.iter().map(ToString::to_string));
-    let wanted = if running {
-        stores::missing(&params, &convergence.facts.stores, serving)?;
-        let (wanted, spared) =
-            convergence.reloaded(&instance, &found, &mistakes(&findings, &params, &instance.configured(host)), false);
-        remarks.extend(spared);
-        wanted
+    let mistakes = mistakes(&findings, &params, &instance.configured(host));
+    let goal = if running {
+        stores::missing_at_reload(&params, &convergence.facts.stores, serving)?;
+        Goal::Reloaded(&mistakes)
     } else {
-        convergence.scope.recreate = true;
-        let mut wanted = wanted::storage(
-            &convergence.params,
-            &convergence.topology,
-            &convergence.local,
-            States::Started(None),
-            &Storage::default(),
-        );
-        convergence.measure(&found, &mut wanted);
-        wanted
+        stores::missing(&params, &convergence.facts.stores, false)?;
+        Goal::Started(None)
     };
+    let Intent { wanted, spared, plan } = convergence.intent(&instance, &found, goal);
+    remarks.extend(spared);
     let refused = convergence.conflict(&found, &wanted)?;
-    let plan = converge(&convergence.scope, &found, &wanted);
     convergence.first_device(&plan)?;
     remarks.extend(plan.warnings);
     remarks.extend(plan.errors);

@@ -156,7 +156,7 @@ fn serve(
         agreement::warn_of_registrations(host, &instance.group);
     }
     if let (Some(params), _) = &configuration
-        && let Err(error) = stores::remember(host, params)
+        && let Err(error) = stores::look_and_remember(host, params)
     {
         tracing::warn!("the sizes of the stores are not remembered: {error}");
     }

@@ -5,13 +5,12 @@ use scst_core::cluster::Survey;
 use scst_core::deadline::Deadline;
 use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::plan::Plan;
-use scst_core::plan::storage::converge;
 use scst_core::scst::alua::AluaState;
 use scst_core::state::Storage;
 
 use super::agreement;
 use super::checked::{Checked, mistakes, parsed};
-use super::convergence::{Convergence, log_remarks};
+use super::convergence::{Convergence, Goal, Intent, log_remarks};
 use super::instance::Instance;
 use super::lockspace;
 use super::score::Score;
@@ -33,7 +32,8 @@ pub(super) fn reload(host: &Host<'_>) -> Result<ExitCode, Failure> {
     let local = host.node_name(&instance.remembered)?;
     let state = found.state(&local);
     let mut took = false;
-    let outcome = match rearrange(host, &mut instance, found, Nodes::Asked, host.deadline(), &mut took) {
+    let configuration = parsed(host);
+    let outcome = match rearrange(host, &mut instance, found, configuration, Nodes::Asked, host.deadline(), &mut took) {
         // Without hosts that miss anything there is no reason to stop what runs.
         Err(failure) if failure.code == ExitCode::Generic && !took && !host.dry_run() => {
             let noted = instance.update(host, |file| file.unfinished = true);
@@ -69,6 +69,8 @@ pub(super) fn finish(host: &Host<'_>, instance: &mut Instance) -> Result<(), Fai
 }
 
 fn go_on(host: &Host<'_>, instance: &mut Instance, took: &mut bool) -> Result<(), Failure> {
+    // Before the lock: a store that does not answer keeps nobody else waiting.
+    let configuration = parsed(host);
     let _lock = instance.lock(host)?;
     instance.refresh(host);
     let found = instance.storage(host, host.observer())?;
@@ -77,7 +79,7 @@ fn go_on(host: &Host<'_>, instance: &mut Instance, took: &mut bool) -> Result<()
     }
     // A monitor that does not answer in time makes the instance fail.
     let until = host.deadline().share(1, 3);
-    rearrange(host, instance, found, Nodes::Recorded, &until, took).map(drop)
+    rearrange(host, instance, found, configuration, Nodes::Recorded, &until, took).map(drop)
 }
 
 /// Where a reload knows the nodes and their ports from.
@@ -94,11 +96,12 @@ fn rearrange(
     host: &Host<'_>,
     instance: &mut Instance,
     mut found: Storage,
+    configuration: Result<Checked, Failure>,
     nodes: Nodes,
     until: &Deadline,
     took: &mut bool,
 ) -> Result<ExitCode, Failure> {
-    let Checked { params, findings } = match parsed(host) {
+    let Checked { params, findings, stores } = match configuration {
         Ok(checked) => checked,
         Err(failure) => return kept(failure),
     };
@@ -128,11 +131,13 @@ fn rearrange(
             Err(failure) => return kept(failure),
         },
     };
-    let convergence = match Convergence::new(host, &params, instance, topology, survey.cluster()) {
+    let nodes_and_cluster = (topology, survey.cluster());
+    let convergence = match Convergence::of_cluster(host, &params, stores, instance, nodes_and_cluster) {
         Err(failure) if failure.code == ExitCode::Generic => return Err(failure),
         Err(failure) => return kept(failure),
         Ok(convergence) => convergence,
     };
+    convergence.log_unmatched();
     let serving = found.state(&convergence.topology.local.name).is_some_and(AluaState::is_open);
     match stores::missing_at_reload(&params, &convergence.facts.stores, serving) {
         Err(failure) if failure.code == ExitCode::Generic => return Err(failure),
@@ -146,7 +151,8 @@ fn rearrange(
     }
     instance.release(host, &mut found)?;
     let mistakes = mistakes(&findings, &params, &instance.configured(host));
-    let (wanted, spared) = convergence.reloaded(instance, &found, &mistakes, alone);
+    let goal = if alone { Goal::ReloadedAlone(&mistakes) } else { Goal::Reloaded(&mistakes) };
+    let Intent { wanted, spared, plan } = convergence.intent(instance, &found, goal);
     for sentence in spared {
         tracing::error!("{sentence}");
     }
@@ -158,7 +164,6 @@ fn rearrange(
     if let Err(conflict) = agreement::compare(&local, &shown, &survey.told, None) {
         tracing::error!("{conflict}");
     }
-    let plan = converge(&convergence.scope, &found, &wanted);
     log_remarks(&plan);
     if let Err(failure) = convergence.first_device(&plan) {
         return kept(failure);
@@ -182,7 +187,7 @@ fn rearrange(
     }
     instance.update(host, |file| file.unfinished = false);
     if serving {
-        stores::remember(host, &params)?;
+        stores::remember(host, &params, &convergence.facts.stores);
     }
     Ok(ExitCode::Success)
 }

@@ -24,12 +24,11 @@ pub(super) fn with_store(params: &Params) -> impl Iterator<Item = (&DeviceParams
     params.devices.iter().filter_map(|device| Some((device, device.filename.as_ref()?.as_str())))
 }
 
-/// The configured devices that have a store, and what is found at its path.
-fn look<'p>(host: &Host<'_>, params: &'p Params) -> Result<Vec<(&'p DeviceParams, &'p str, Store)>, Error> {
-    let with_store: Vec<_> = with_store(params).collect();
-    let paths: Vec<&str> = with_store.iter().map(|(_, path)| *path).collect();
+/// Looks at the stores of the configured devices, and answers what was found, by their paths.
+pub(super) fn by_path(host: &Host<'_>, params: &Params) -> Result<BTreeMap<String, Store>, Error> {
+    let paths: Vec<&str> = with_store(params).map(|(_, path)| path).collect();
     let stores = backing::look(&paths, host.observer())?;
-    Ok(with_store.into_iter().zip(stores).map(|((device, path), store)| (device, path, store)).collect())
+    Ok(paths.into_iter().map(str::to_owned).zip(stores).collect())
 }
 
 /// Sets in `wanted` the sizes of the stores, which `stores` has by their paths. Of a store that is absent here it is
@@ -62,29 +61,38 @@ pub(super) fn measure(
 }
 
 /// Keeps the sizes, on a serving node, of stores that a standby does not have.
-pub(super) fn remember(host: &Host<'_>, params: &Params) -> Result<(), Error> {
-    if params.devices.iter().all(|device| !device.absent_in_standby) {
-        return Ok(());
-    }
-    for (device, path, store) in look(host, params)?.into_iter().filter(|(device, ..)| device.absent_in_standby) {
-        if let Some(bytes) = store.bytes().filter(|bytes| *bytes > 0) {
+pub(super) fn remember(host: &Host<'_>, params: &Params, stores: &BTreeMap<String, Store>) {
+    for (device, path) in with_store(params).filter(|(device, _)| device.absent_in_standby) {
+        if let Some(bytes) = stores.get(path).and_then(|store| store.bytes()).filter(|bytes| *bytes > 0) {
             served::remember(host, &device.name, path, bytes);
         }
     }
+}
+
+/// The same with a look at the stores, where there is such a device.
+pub(super) fn look_and_remember(host: &Host<'_>, params: &Params) -> Result<(), Error> {
+    if params.devices.iter().any(|device| device.absent_in_standby) {
+        remember(host, params, &by_path(host, params)?);
+    }
     Ok(())
+}
+
+/// The sentence for a store that cannot be used; `None` where it is there.
+pub(super) fn unusable(device: &DeviceParams, path: &str, store: Store) -> Option<String> {
+    store.unusable().map(|what| format!("device {}: its store {path} {what}", device.name))
 }
 
 /// The sentence of a level-10 monitor for the first store that is gone, or whose size is not the one that hosts are
 /// told; the others are logged.
 pub(super) fn compare(
-    host: &Host<'_>,
     params: &Params,
+    stores: &BTreeMap<String, Store>,
     found: &Storage,
     promoted: bool,
-) -> Result<Option<String>, Error> {
+) -> Option<String> {
     let mut wrong = Vec::new();
     let member = |name: &DeviceName| found.group.as_ref().is_some_and(|group| group.devices.contains(name));
-    for (device, path, store) in look(host, params)?.into_iter().filter(|(device, ..)| member(&device.name)) {
+    for (device, path, store) in needed(params, stores, true).filter(|(device, ..)| member(&device.name)) {
         let Some(there) = found.devices.get(&device.name).filter(|there| there.filename.as_deref() == Some(path))
         else {
             continue;
@@ -96,18 +104,11 @@ pub(super) fn compare(
             {
                 wrong.push(shrunk(&device.name, told, has));
             }
-            (store, _) => {
-                wrong.extend(store.unusable().map(|what| format!("device {}: its store {path} {what}", device.name)));
-            }
+            (store, _) => wrong.extend(unusable(device, path, store)),
         }
     }
     wrong.iter().skip(1).for_each(|wrong| tracing::error!("{wrong}"));
-    Ok(wrong.into_iter().next())
-}
-
-/// The stores of the configured devices, by their paths.
-pub(super) fn by_path(host: &Host<'_>, params: &Params) -> Result<BTreeMap<String, Store>, Error> {
-    Ok(look(host, params)?.into_iter().map(|(_, path, store)| (path.to_owned(), store)).collect())
+    wrong.into_iter().next()
 }
 
 /// The devices whose stores this node needs, with what `stores` has at their paths. A store that only the promoted node has may be absent

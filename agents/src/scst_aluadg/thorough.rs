@@ -2,13 +2,13 @@
 
 use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::plan::Step;
-use scst_core::plan::storage::converge;
 use scst_core::scst::names::{NodeName, TargetName};
 
-use super::here::Facts;
+use super::checked::mistakes;
+use super::convergence::{Convergence, Goal, Intent};
 use super::instance::Instance;
 use super::params::Params;
-use super::{agreement, lockspace, missing, stores, wanted};
+use super::{agreement, lockspace, missing, stores};
 use crate::host::{Host, log_findings};
 use crate::missing_ports::MissingPorts;
 
@@ -19,7 +19,7 @@ pub(super) fn thorough(host: &Host<'_>, instance: &Instance, local: &NodeName) -
     let found = instance.storage(host, host.observer())?;
     let (Some(params), Some(group)) = (params, found.group.as_ref()) else { return Ok(()) };
     let own = group.target_groups.get(local);
-    let ports = missing::ports(instance, own);
+    let ports = instance.ports(own);
     let present = host.observer().port_names(params.driver)?;
     // A port of this machine that is only a name there counts as remote: the kernel does not take the group for ours.
     let right = |port: &TargetName| {
@@ -34,24 +34,24 @@ pub(super) fn thorough(host: &Host<'_>, instance: &Instance, local: &NodeName) -
         return Err(Failure::generic(format!("port {port} is missing in target group {local}")));
     }
     let promoted = own.is_some_and(|own| own.state.is_open());
-    if let Some(wrong) = stores::compare(host, &params, &found, promoted)? {
+    let stores = stores::by_path(host, &params)?;
+    if let Some(wrong) = stores::compare(&params, &stores, &found, promoted) {
         return Err(Failure::new(if promoted { ExitCode::FailedPromoted } else { ExitCode::Generic }, wrong));
     }
     if let Some(lost) = lockspace::lost(host, instance, group.devices.iter())? {
         return Err(Failure::new(if promoted { ExitCode::FailedPromoted } else { ExitCode::Generic }, lost));
     }
-    let params = Facts::of(host, &params, None)?.apply(&params);
-    if let Err(conflict) = agreement::thorough(host, instance, local, &params, &found, promoted) {
+    let convergence = Convergence::of_group(host, &params, stores, instance, (local, own))?;
+    if let Err(conflict) = agreement::thorough(host, instance, local, &convergence.params, &found, promoted) {
         // Hosts of a node that serves see what they have seen all the time.
         if !promoted {
             return Err(Failure { code: ExitCode::Generic, ..conflict });
         }
         tracing::error!("{conflict}");
     }
-    let local_ports = missing::on_ports(host, &params, ports)?;
-    let left_out = missing::left_out(&params, &findings, &local_ports);
-    let wanted = wanted::without_cluster(&params, &local_ports, group);
-    let plan = converge(&instance.scope(local, false), &found, &wanted);
+    let left_out = missing::left_out(&convergence, &findings);
+    let mistakes = mistakes(&findings, &params, &instance.configured(host));
+    let Intent { plan, .. } = convergence.intent(instance, &found, Goal::ReloadedAlone(&mistakes));
     plan.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let refused = plan.left_out.keys().map(|device| format!("device {device} is missing"));
     let mut missing = left_out.into_iter().chain(refused).next();

@@ -3,12 +3,13 @@
 
 use scst_core::cluster::Topology;
 use scst_core::ocf::exit::Failure;
-use scst_core::plan::{Step, ports::plan};
+use scst_core::ocf::param::Finding;
+use scst_core::plan::Step;
 
 use super::Run;
+use super::convergence::{Convergence, Goal};
 use super::ours::Ours;
 use super::params::Params;
-use super::wanted;
 
 /// The steps that a start would carry out, one sentence each; `None` when nothing of the resource is there. `users`:
 /// the users of the configuration are known, and are compared as well.
@@ -19,7 +20,8 @@ use super::wanted;
 /// not be read.
 pub fn difference(
     run: &Run<'_>,
-    params: &Params,
+    params: Params,
+    findings: &[Finding],
     topology: &Topology,
     users: bool,
 ) -> Result<Option<Vec<String>>, Failure> {
@@ -27,21 +29,17 @@ pub fn difference(
     let record = host.state_files.read(None);
     let ours = Ours { node_id: Some(topology.local.id), ..Ours::find(run, &record) };
     ours.refuse_held(&topology.local.listed())?;
-    let up = ours.ports_to_remove(host.observer(), &ours.names(&ours.candidates(host.observer())?, Some(topology)))?;
+    let up = ours.listed_ports(host.observer(), topology)?;
     if !ours.are_up(&up) {
         return Ok(None);
     }
-    let local = run.local_ports(topology, params.missing_ports)?;
-    let params = params.clone().after(&record);
-    let wanted = wanted::started(&params, topology.local.id, &local.ports)?;
-    let names: Vec<_> = local.ports.iter().map(|(name, _)| name.clone()).collect();
-    let found = ours.ports(host.observer(), &names, |group| ours.configured.contains(group))?;
-    let found = ours.with_settings(host.observer(), found, &wanted)?;
-    let mut sentences: Vec<String> = local.sentences().collect();
+    let mut convergence = Convergence::of_cluster(run, &ours, (params, findings), topology, Goal::Started)?;
+    convergence.read_settings(host.deadline())?;
+    let mut sentences: Vec<String> = convergence.local.sentences().collect();
     let compared = |step: &&Step| users || !matches!(step, Step::Target { change, .. } if change.is_of_a_user());
-    sentences.extend(plan(run.driver, &found, &wanted).iter().filter(compared).map(ToString::to_string));
+    sentences.extend(convergence.differences().iter().filter(compared).map(ToString::to_string));
     let node = &topology.local.name;
-    let dropped = up.iter().filter(|(name, port)| port.enabled && !found.contains_key(*name));
+    let dropped = up.iter().filter(|(name, port)| port.enabled && !convergence.found.contains_key(*name));
     sentences.extend(dropped.map(|(name, _)| format!("port {name} is up and not in targetports of node {node}")));
     Ok(Some(sentences))
 }

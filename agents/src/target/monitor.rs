@@ -53,7 +53,7 @@ pub(super) fn monitor(run: &Run<'_>) -> Result<ExitCode, Failure> {
             tracing::warn!("the last reload is still not finished: {failure}");
         }
         if host.context.env.check_level() >= 10 {
-            return thorough(run, &ours, &record);
+            return thorough(run, &ours);
         }
         return Ok(ExitCode::Success);
     };

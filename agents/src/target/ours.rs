@@ -113,9 +113,31 @@ impl Ours<'_> {
         })
     }
 
-    /// Whether any of these ports is up as this node's agent brings it up, or has a group of ours.
+    /// Whether any of these ports, which [`Ours::names`] says are ours, is up or has a group of ours. Without a state
+    /// file a port is up as this node's agent brings it up: with its number.
     pub fn are_up(&self, ports: &Ports) -> bool {
-        ports.values().any(|port| (port.enabled && self.numbered(port)) || !port.groups.is_empty())
+        let up = |port: &Port| port.enabled && (self.recorded().is_some() || self.numbered(port));
+        ports.values().any(|port| up(port) || !port.groups.is_empty())
+    }
+
+    /// The ports that a reload concerns: those that were started. One that came into `targetports`, or into the machine,
+    /// since then comes up with the next start, because a reload does not touch `enabled`; a warning says so.
+    pub fn known_ports(&self, local: Local) -> Local {
+        let (Some(recorded), Some(record)) = (self.recorded(), self.record.known()) else { return local };
+        let has = |ports: &[(TargetName, u16)], name: &TargetName| ports.iter().any(|(other, _)| other == name);
+        for (name, _) in local.ports.iter().filter(|(name, _)| !has(recorded, name)) {
+            let why = if has(&record.missing, name) { "is there again" } else { "is new in targetports" };
+            tracing::warn!("port {name} {why}: it comes up when the resource is restarted");
+        }
+        for (name, _) in recorded.iter().filter(|(name, _)| !has(&local.ports, name) && !has(&local.missing, name)) {
+            tracing::warn!("port {name} is no longer in targetports: it goes down when the resource is restarted");
+        }
+        // What runs is what is recorded, until then.
+        let waits = |(name, _): &&(TargetName, u16)| has(&record.missing, name) && has(&local.ports, name);
+        let mut missing = local.missing;
+        missing.retain(|(name, _)| !has(recorded, name));
+        missing.extend(record.missing.iter().filter(waits).cloned());
+        Local { ports: recorded.to_vec(), missing }
     }
 
     /// The ports that the state file names, with their relative target port identifiers; `None` when it names none.
@@ -194,6 +216,15 @@ impl Ours<'_> {
             }
         }
         Ok(found)
+    }
+
+    /// The ports that are ours on a node with this list, for comparing.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Ours::candidates`] and [`Ours::ports_to_remove`].
+    pub fn listed_ports(&self, observer: Observer<'_>, listed: &Topology) -> Result<Ports, Error> {
+        self.ports_to_remove(observer, &self.names(&self.candidates(observer)?, Some(listed)))
     }
 
     /// Whether the state file says that we made a target.

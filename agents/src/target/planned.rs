@@ -3,13 +3,11 @@
 
 use scst_core::cluster::Topology;
 use scst_core::ocf::exit::Failure;
-use scst_core::ocf::param::Severity;
 use scst_core::plan::Step;
-use scst_core::plan::ports::plan;
 
+use super::Run;
+use super::convergence::{Convergence, Goal};
 use super::ours::Ours;
-use super::reload::known_ports;
-use super::{Run, wanted};
 use crate::host::refuse_errors;
 
 /// What an action would do.
@@ -32,42 +30,27 @@ pub fn planned(run: &Run<'_>, topology: &Topology) -> Result<Planned, Failure> {
     let host = &run.host;
     let (params, findings) = run.params();
     refuse_errors(&findings)?;
+    let params = params.unwrap_or_default();
+    params.check_count()?;
     let record = host.state_files.read(None);
-    let params = params.unwrap_or_default().after(&record);
     let ours = Ours { node_id: Some(topology.local.id), ..Ours::find(run, &record) };
-    ours.refuse_held(&topology.local.listed())?;
-    let up = ours.ports_to_remove(host.observer(), &ours.names(&ours.candidates(host.observer())?, Some(topology)))?;
-    let running = ours.are_up(&up);
-    let local = match run.local_ports(topology, params.missing_ports) {
-        // Before the first start the driver may not be loaded, and then there is no port.
-        Err(_) if !running && !host.observer().scst_loaded()? => topology.local.listed().into(),
-        local => local?,
-    };
-    let local = if running { known_ports(&ours, local) } else { local };
-    let started = wanted::started(&params, topology.local.id, &local.ports)?;
-    let names: Vec<_> = local.ports.iter().map(|(name, _)| name.clone()).collect();
-    let mut found = ours.ports(host.observer(), &names, |group| ours.configured.contains(group))?;
-    let mut remarks: Vec<String> = local.sentences().chain(findings.iter().map(ToString::to_string)).collect();
-    let wanted = if running {
-        wanted::reloaded(started, &found)
-    } else if run.driver.makes_targets() {
-        started
-    } else {
-        // Ports that are still to appear are as the driver makes them.
-        let fresh = scst_core::state::Port::default();
-        for name in &names {
-            found.entry(name.clone()).or_insert_with(|| fresh.clone());
-        }
-        started
-    };
-    let found = ours.with_settings(host.observer(), found, &wanted)?;
-    let mut steps = plan(run.driver, &found, &wanted);
-    let all = steps.len();
-    if running && findings.iter().any(|finding| finding.severity >= Severity::Warning) {
-        steps.retain(|step| !step.takes_from_hosts());
+    let running = ours.are_up(&ours.listed_ports(host.observer(), topology)?);
+    if !running {
+        ours.refuse_held(&topology.local.listed())?;
     }
-    if steps.len() < all {
-        remarks.push("initiators has a mistake: nothing is removed until it is corrected".to_owned());
+    let goal = if running { Goal::Reloaded } else { Goal::Started };
+    let mut convergence = Convergence::of_cluster(run, &ours, (params, &findings), topology, goal)?;
+    if !running {
+        convergence.take_down_unlisted()?;
+        convergence.suppose_missing_ports();
     }
+    convergence.read_settings(host.deadline())?;
+    let mut steps = convergence.steps();
+    if !running {
+        steps.extend(convergence.enable_driver(host.deadline())?);
+    }
+    let mut remarks: Vec<String> = convergence.local.sentences().collect();
+    remarks.extend(findings.iter().map(ToString::to_string));
+    remarks.extend(convergence.kept_by_mistake().map(str::to_owned));
     Ok(Planned { running, steps, remarks })
 }

@@ -43,8 +43,8 @@ pub(super) fn ports_of(
     };
     shown.left_out |= !warnings.is_empty();
     shown.remarks.extend(warnings);
-    let compared =
-        topology.and_then(|topology| target::difference::difference(&run, &params, &topology, elsewhere.is_empty()));
+    let compared = topology
+        .and_then(|topology| target::difference::difference(&run, params, &findings, &topology, elsewhere.is_empty()));
     match compared {
         Ok(None) => {}
         Ok(Some(differences)) => (shown.running, shown.differences) = (true, differences),

@@ -23,6 +23,8 @@ pub(super) fn prepare(node: &Node, status: &Status) -> Result<(), Failure> {
     }
     for driver in Driver::ALL {
         observer.driver_loaded(driver)?;
+        // A daemon that does not answer is said elsewhere.
+        let _ = observer.driver_enabled(driver);
     }
     // A new device must be no disk that hosts know already.
     for device in observer.device_names()? {

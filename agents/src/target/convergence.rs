@@ -1,0 +1,217 @@
+//! The type [`Convergence`]: the ports of this node as they are and as they are configured, and the plan between the two.
+//!
+//! Every plan of these agents is made here: that of a start, of a reload and of the monitor that finishes one, and those
+//! that are only shown, by a level-10 monitor, by `planned` (`scst-ha plan`) and by `difference` (`scst-ha status`).
+
+use scst_core::cluster::{Member, Topology};
+use scst_core::deadline::Deadline;
+use scst_core::error::Error;
+use scst_core::ocf::exit::Failure;
+use scst_core::ocf::param::{Finding, Severity};
+use scst_core::plan::{Step, ports::plan};
+use scst_core::scst::names::{InitiatorGroup, TargetName};
+use scst_core::state::{Port, Ports};
+use scst_core::state_file::StateFile;
+
+use super::ours::Ours;
+use super::params::Params;
+use super::{Run, group_names, owned, settings, wanted};
+use crate::missing_ports::Local;
+
+/// What the ports converge to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Goal {
+    /// Of a start: every port up with its number.
+    Started,
+    /// Of a reload: groups and settings as configured, on ports that stay as they are.
+    Reloaded,
+}
+
+/// What an action has gathered before it plans.
+#[derive(Debug)]
+pub(super) struct Convergence<'r> {
+    run: &'r Run<'r>,
+    ours: &'r Ours<'r>,
+    goal: Goal,
+    /// The configuration has a mistake: a host that was left out by it would lose its disks in a reload.
+    mistyped: bool,
+    pub(super) params: Params,
+    /// The ports with their numbers.
+    pub(super) local: Local,
+    /// The ports as they are, with our initiator groups.
+    pub(super) found: Ports,
+    /// The ports as they should be.
+    pub(super) wanted: Ports,
+}
+
+impl<'r> Convergence<'r> {
+    /// What a start or a reload does with this configuration on a node with these ports. Of targets only what the
+    /// kernel says by itself has been read: see [`Convergence::read_settings`].
+    ///
+    /// # Errors
+    ///
+    /// Why the action refuses the configuration; exit 1 where a port could not be read.
+    pub(super) fn of_cluster(
+        run: &'r Run<'r>,
+        ours: &'r Ours<'r>,
+        (params, findings): (Params, &[Finding]),
+        topology: &Topology,
+        goal: Goal,
+    ) -> Result<Self, Failure> {
+        let params = params.after(ours.record);
+        let local = run.local_ports(topology, params.missing_ports)?;
+        let local = match goal {
+            Goal::Started => local,
+            Goal::Reloaded => ours.known_ports(local),
+        };
+        ours.refuse_held(&local.ports)?;
+        settings::refuse_unknown(run, &local.ports, &params.settings)?;
+        Self::new(run, ours, (params, findings), topology.local.id, local, goal)
+    }
+
+    /// The same for a monitor, which asks nobody: what a reload does on the ports that the state file names. `None`
+    /// where it names none, where nobody says which node this is, and where the configuration cannot be used.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Convergence::of_cluster`].
+    pub(super) fn of_state_file(
+        run: &'r Run<'r>,
+        ours: &'r Ours<'r>,
+        (params, findings): (Option<Params>, &[Finding]),
+    ) -> Result<Option<Self>, Failure> {
+        let (Some(params), Some(ports), Some(id)) = (params, ours.recorded(), ours.node_id) else { return Ok(None) };
+        let params = params.after(ours.record);
+        Self::new(run, ours, (params, findings), id, ports.to_vec().into(), Goal::Reloaded).map(Some)
+    }
+
+    fn new(
+        run: &'r Run<'r>,
+        ours: &'r Ours<'r>,
+        (params, findings): (Params, &[Finding]),
+        node_id: u16,
+        local: Local,
+        goal: Goal,
+    ) -> Result<Self, Failure> {
+        let started = wanted::started(&params, node_id, &local.ports)?;
+        let names: Vec<_> = local.ports.iter().map(|(name, _)| name.clone()).collect();
+        let observer = run.host.observer();
+        let (found, wanted) = match goal {
+            Goal::Started => {
+                let is_wanted = |group: &InitiatorGroup| started.values().any(|port| port.groups.contains_key(group));
+                (ours.ports(observer, &names, is_wanted)?, started)
+            }
+            Goal::Reloaded => {
+                let found = ours.ports(observer, &names, |group| ours.configured.contains(group))?;
+                let wanted = wanted::reloaded(started, &found);
+                (found, wanted)
+            }
+        };
+        let mistyped = findings.iter().any(|finding| finding.severity >= Severity::Warning);
+        Ok(Self { run, ours, goal, mistyped, params, local, found, wanted })
+    }
+
+    /// For a start that is only shown: ports that the driver will make are as it makes them.
+    pub(super) fn suppose_missing_ports(&mut self) {
+        if self.goal == Goal::Started && !self.run.driver.makes_targets() {
+            for (name, _) in &self.local.ports {
+                self.found.entry(name.clone()).or_default();
+            }
+        }
+    }
+
+    /// For a start: ports that an earlier one brought up and that are not listed any more go down, or nobody would ever
+    /// take them down.
+    ///
+    /// # Errors
+    ///
+    /// One of them cannot be read.
+    pub(super) fn take_down_unlisted(&mut self) -> Result<(), Error> {
+        let ours = self.ours;
+        let recorded = ours.recorded().unwrap_or_default().iter();
+        let unlisted: Vec<_> = recorded
+            .filter(|(name, _)| !self.wanted.contains_key(name) && ours.holder(name).is_none())
+            .cloned()
+            .collect();
+        let names: Vec<TargetName> = unlisted.iter().map(|(name, _)| name.clone()).collect();
+        let wanted = &self.wanted;
+        let is_wanted = |group: &InitiatorGroup| wanted.values().any(|port| port.groups.contains_key(group));
+        let found = ours.ports(self.run.host.observer(), &names, is_wanted)?;
+        self.found.extend(found);
+        self.wanted.extend(unlisted.into_iter().map(|(name, id)| {
+            let deleted = ours.made(&name);
+            (name, Port { rel_tgt_id: id.into(), deleted, ..Port::default() })
+        }));
+        Ok(())
+    }
+
+    /// Reads what else is configured of each target, for some of which the driver's daemon is asked.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Ours::with_settings`].
+    pub(super) fn read_settings(&mut self, until: &Deadline) -> Result<(), Error> {
+        let found = std::mem::take(&mut self.found);
+        self.found = self.ours.with_settings(self.run.host.observer_until(until), found, &self.wanted)?;
+        Ok(())
+    }
+
+    /// Everything that differs, as steps. It is what a start carries out on the ports.
+    pub(super) fn differences(&self) -> Vec<Step> {
+        plan(self.run.driver, &self.found, &self.wanted)
+    }
+
+    /// The steps that the action carries out on the ports.
+    pub(super) fn steps(&self) -> Vec<Step> {
+        self.steps_from(&self.found)
+    }
+
+    /// The same for ports that were observed again.
+    pub(super) fn steps_from(&self, found: &Ports) -> Vec<Step> {
+        let mut steps = plan(self.run.driver, found, &self.wanted);
+        if self.goal == Goal::Reloaded && self.mistyped {
+            steps.retain(|step| !step.takes_from_hosts());
+        }
+        steps
+    }
+
+    /// What is said where [`Convergence::steps`] leaves something out because of a mistake in the configuration.
+    pub(super) fn kept_by_mistake(&self) -> Option<&'static str> {
+        let less = self.steps().len() < self.differences().len();
+        less.then_some("initiators has a mistake: nothing is removed until it is corrected")
+    }
+
+    /// Whether a mistake keeps a reload from removing anything.
+    pub(super) fn removes_nothing(&self) -> bool {
+        self.goal == Goal::Reloaded && self.mistyped
+    }
+
+    /// The step of a start that enables the driver, where that is not enabled as a whole.
+    ///
+    /// # Errors
+    ///
+    /// As for [`scst_core::observe::Observer::driver_enabled`].
+    pub(super) fn enable_driver(&self, until: &Deadline) -> Result<Option<Step>, Error> {
+        let driver = self.run.driver;
+        let disabled = self.run.host.observer_until(until).driver_enabled(driver)? == Some(false);
+        Ok(disabled.then_some(Step::EnableDriver { driver }))
+    }
+
+    /// Observes the ports again after steps were carried out: the plan of a state that has been reached is empty.
+    ///
+    /// # Errors
+    ///
+    /// One of the ports cannot be read.
+    pub(super) fn observe_again(&self, until: &Deadline) -> Result<Ports, Error> {
+        let observer = self.run.host.observer_until(until);
+        let now = observer.ports_listed(self.run.driver, &self.found, &self.wanted)?;
+        self.ours.with_settings(observer, now, &self.wanted)
+    }
+
+    /// What the state file says before the first step: everything that is ours or is about to be.
+    pub(super) fn state_file(&self, node: &Member) -> StateFile {
+        let mut groups = group_names(&self.wanted);
+        groups.extend(owned(self.ours, &self.found));
+        self.ours.remembered(node, &self.local, groups, &self.wanted, &self.found)
+    }
+}
