@@ -36,6 +36,8 @@ pub(super) struct Coverage {
     operations: HashMap<Kind, HashMap<PathBuf, Vec<(Verb, u32)>>>,
     /// How often anything happened, by what it was; which action followed which on an instance as `pair BEFORE AFTER`.
     pub(super) counts: BTreeMap<String, u64>,
+    /// By invariant: how often it was checked, and how often it was not, for an excuse.
+    pub(super) invariants: BTreeMap<&'static str, [u64; 2]>,
 }
 
 impl Coverage {
@@ -66,12 +68,20 @@ impl Coverage {
         for (what, count) in other.counts {
             *self.counts.entry(what).or_default() += count;
         }
+        for (invariant, counts) in other.invariants {
+            let own = self.invariants.entry(invariant).or_default();
+            *own = [own[0] + counts[0], own[1] + counts[1]];
+        }
     }
 
     /// Everything, the tables first.
     pub(super) fn print(&self) {
         self.print_operations();
         self.print_pairs();
+        println!("  checked   excused invariant");
+        for (invariant, [checked, excused]) in &self.invariants {
+            println!("{checked:>9} {excused:>9} {invariant}");
+        }
         for (what, count) in self.counts.iter().filter(|(what, _)| !what.starts_with("pair ")) {
             println!("{count:>9} {what}");
         }

@@ -29,9 +29,8 @@ impl World {
         let reason = if outcome.reason.is_empty() { String::new() } else { format!(" ({})", outcome.reason) };
         let name = NODES[node];
         self.happened(format!("  {name} {} -> {exit}{reason}", task.label));
-        if outcome.panicked {
-            self.violated(format!("{} on {name} panicked: {}", task.label, outcome.reason));
-        }
+        let how = || format!("{} on {name} panicked: {}", task.label, outcome.reason);
+        self.check("no action panics", false, outcome.panicked.then(how));
         if task.faulted {
             self.unheard |= task.action == Action::Notify;
             self.untold |= task.action == Action::Notify;
@@ -50,26 +49,27 @@ impl World {
         match task.action {
             Action::Monitor => self.monitored(node, group, exit),
             Action::Stop if exit == 0 => self.stopped(node, group),
-            Action::Stop if !task.faulted => self.names_what_is_left(node, group, &outcome.reason),
-            Action::Demote if exit == 0 && unhurt => self.demoted(node, group, task.moves, &around.exports),
-            Action::Notify
-                if unhurt && !self.nodes[node].slow && self.nodes[node].left < task.begun && took > NOTIFY =>
-            {
-                self.violated(format!("{} on {name} takes {took:?}", task.label));
+            Action::Stop => self.names_what_is_left(node, group, task.faulted, &outcome.reason),
+            Action::Demote if exit == 0 => self.demoted(node, group, task.moves, !unhurt, &around.exports),
+            Action::Notify => {
+                let excused = !unhurt || self.nodes[node].slow || self.nodes[node].left >= task.begun;
+                let how = || format!("{} on {name} takes {took:?}", task.label);
+                self.check("a notification is over soon", excused, (took > NOTIFY).then(how));
             }
             _ => {}
         }
         let succeeded = matches!(task.action, Action::Start | Action::Promote | Action::Demote | Action::Reload);
-        if succeeded && exit == 0 && undisturbed {
-            self.unblocked(node, group);
+        if succeeded && exit == 0 {
+            self.unblocked(node, group, !undisturbed);
         }
         let (promoted, serves) =
             (task.action == Action::Promote, matches!((task.thorough, exit), (true, 8)) && !self.misconfigured);
         let hangs = self.nodes[node].commands.iter().any(|command| command.hangs);
         // What an action that failed has given to a slow kernel may still come.
         let unhurt = unhurt && !hangs && !self.nodes[node].slow;
-        if (exit == 0 && (promoted || task.action == Action::Start) && unhurt) || serves {
-            self.complete(node, group, promoted || serves, &around.exports, &task.label);
+        let begins = exit == 0 && (promoted || task.action == Action::Start);
+        if begins || serves {
+            self.complete(node, group, promoted || serves, !unhurt && !serves, &around.exports, &task.label);
         }
         self.none_shrinks(node, group, promoted && exit == 0);
     }
@@ -96,9 +96,9 @@ impl World {
         // There may be no time for it beside what is slow.
         let short = self.nodes[node].slow && task.end.saturating_sub(task.begun) <= Duration::from_mins(1);
         let stopped = outcome.exit == Some(7) && group.is_none_or(|group| self.left(node, group).is_empty());
-        if !well && !cause && !short && !stopped && !task.faulted && !task.by_hand() && !around.beside {
-            self.violated(format!("{} on {} failed without a cause: {}", task.label, NODES[node], outcome.reason));
-        }
+        let excused = cause || short || stopped || task.faulted || task.by_hand() || around.beside;
+        let how = || format!("{} on {} failed without a cause: {}", task.label, NODES[node], outcome.reason);
+        self.check("no action fails without a cause", excused, (!well).then(how));
     }
 
     /// The kernel has not crashed, and was asked nothing that the model does not know.
@@ -107,9 +107,7 @@ impl World {
         let crash = machine.crashed().map(|why| format!("the kernel of {} crashed: {why}", NODES[node]));
         let unknown = machine.unknowns().first();
         let unknown = unknown.map(|unknown| format!("{}: {unknown:?} is not known", NODES[node]));
-        if let Some(how) = crash.or(unknown) {
-            self.violated(how);
-        }
+        self.check("the kernel is well", false, crash.or(unknown));
     }
 
     /// Nothing that does not belong to the cluster has gone.
@@ -118,34 +116,31 @@ impl World {
             if !self.nodes[node].powered {
                 continue;
             }
-            for path in FOREIGN {
-                let path = path.replace("PORT", &port(node, 0));
-                if !self.exists(node, &path) {
-                    self.violated(format!("{path} of {name} was not the cluster's, and is gone"));
-                }
-            }
+            let paths = FOREIGN.map(|path| path.replace("PORT", &port(node, 0)));
+            let gone = paths.iter().find(|path| !self.exists(node, path));
+            let wrong = gone.map(|path| format!("{path} of {name} was not the cluster's, and is gone"));
+            self.check("nothing foreign is touched", false, wrong);
         }
     }
 
     /// A stop that said 0 has left nothing.
     fn stopped(&mut self, node: usize, group: &str) {
         let left = self.left(node, group);
-        if !left.is_empty() && !self.shell {
-            self.violated(format!("stop of {group} on {} said 0 and left {left:?}", NODES[node]));
-        }
+        let how = || format!("stop of {group} on {} said 0 and left {left:?}", NODES[node]);
+        self.check("a stop that says 0 leaves nothing", self.shell, (!left.is_empty()).then(how));
     }
 
     /// A stop that failed has left something, and names it.
-    fn names_what_is_left(&mut self, node: usize, group: &str, reason: &str) {
+    fn names_what_is_left(&mut self, node: usize, group: &str, excused: bool, reason: &str) {
         let left = self.left(node, group);
         // LUNs that are being removed are not seen any more while commands keep them.
-        if left.is_empty() || !(reason.starts_with("LUN ") || left.iter().any(|name| reason.contains(name))) {
-            self.violated(format!("stop of {group} on {} failed, left {left:?} and says: {reason}", NODES[node]));
-        }
+        let named = reason.starts_with("LUN ") || left.iter().any(|name| reason.contains(name));
+        let how = || format!("stop of {group} on {} failed, left {left:?} and says: {reason}", NODES[node]);
+        self.check("a stop that fails names what is left", excused, (left.is_empty() || !named).then(how));
     }
 
     /// A demotion that said 0 has closed every store, and is over unless the group moves.
-    fn demoted(&mut self, node: usize, group: &str, moves: bool, exports: &[Export]) {
+    fn demoted(&mut self, node: usize, group: &str, moves: bool, excused: bool, exports: &[Export]) {
         let there = &self.nodes[node];
         let open = |path: &str| {
             let file = there.disks.file(path.as_bytes());
@@ -156,13 +151,13 @@ impl World {
         let open = exports.iter().filter_map(|export| export.store.as_ref()).find(|path| open(path));
         let open = open.map(|path| format!("{path} is open"));
         let between = !moves && self.state(node, group, node).as_deref() == Some("transitioning");
-        if let Some(how) = open.or(between.then(|| "the state is transitioning".to_owned())) {
-            self.violated(format!("demote of {group} on {} said 0 and {how}", NODES[node]));
-        }
+        let wrong = open.or(between.then(|| "the state is transitioning".to_owned()));
+        let wrong = wrong.map(|how| format!("demote of {group} on {} said 0 and {how}", NODES[node]));
+        self.check("a demotion closes every store", excused, wrong);
     }
 
     /// Whoever serves has everything that is configured, and tells hosts what the stores are; others have the sizes for the day when they serve.
-    fn complete(&mut self, node: usize, group: &str, serves: bool, exports: &[Export], who: &str) {
+    fn complete(&mut self, node: usize, group: &str, serves: bool, excused: bool, exports: &[Export], who: &str) {
         let luns = self.luns(node, group);
         // Whoever stops ports by hand takes the LUNs of all groups away.
         let ports = self.exists(node, &format!("targets/qla2x00t/{}/ini_groups/esx1", port(node, 0)));
@@ -186,9 +181,8 @@ impl World {
                 }
                 _ => {}
             }
-            if let Some(how) = wrong {
-                self.violated(format!("{who} of {group} on {} is content, and {device} {how}", NODES[node]));
-            }
+            let wrong = wrong.map(|how| format!("{who} of {group} on {} is content, and {device} {how}", NODES[node]));
+            self.check("whoever is content has what is configured", excused, wrong);
         }
     }
 
@@ -197,9 +191,10 @@ impl World {
         for device in self.left(node, group) {
             let size = self.value(node, &format!("devices/{device}/size")).and_then(|size| size.parse().ok());
             let told = self.nodes[node].told.get(&device).copied();
-            if promotes && size < told {
-                let name = NODES[node];
-                self.violated(format!("promote on {name} makes {device} smaller: {told:?} bytes before, now {size:?}"));
+            let name = NODES[node];
+            let how = || format!("promote on {name} makes {device} smaller: {told:?} bytes before, now {size:?}");
+            if promotes {
+                self.check("a promotion makes no disk smaller", false, (size < told).then(how));
             }
             size.map(|size: u64| self.nodes[node].told.insert(device, size));
         }
@@ -214,9 +209,8 @@ impl World {
             7 => state.is_none(),
             _ => true,
         };
-        if !fits {
-            let state = state.unwrap_or_else(|| "none".to_owned());
-            self.violated(format!("monitor of {group} on {} answers {exit}, the state is {state}", NODES[node]));
-        }
+        let state = state.unwrap_or_else(|| "none".to_owned());
+        let how = || format!("monitor of {group} on {} answers {exit}, the state is {state}", NODES[node]);
+        self.check("a monitor's answer is true", false, (!fits).then(how));
     }
 }

@@ -9,11 +9,11 @@ use super::coverage::Coverage;
 use super::events;
 use super::kept::Kept;
 use super::lot::Lot;
-use super::pacemaker::Cluster;
+use super::pacemaker::{Cluster, Role};
 use super::stage::Stage;
 use super::stores::Layer;
 use super::tape::Tape;
-use super::world::World;
+use super::world::{NODES, World};
 
 /// One history, played.
 pub(super) struct Played {
@@ -135,5 +135,30 @@ pub(super) fn recover(cluster: &mut Cluster, quiet: Duration) {
         let stage = cluster.stage.clone();
         stage.world().at_rest(cluster);
         cluster.compare();
+        move_once_more(cluster);
+    }
+}
+
+/// Each group moves once more, and nothing that went wrong before excuses anything now.
+fn move_once_more(cluster: &mut Cluster) {
+    for r in 1..cluster.resources.len() {
+        let of_role = |cluster: &Cluster, role| cluster.resources[r].instances.iter().position(|one| one.role == role);
+        let Some(to) = of_role(cluster, Role::Unpromoted).filter(|_| !cluster.world().is_over()) else { continue };
+        {
+            let mut world = cluster.world();
+            (world.disturbed, world.untold, world.unheard) = (false, false, false);
+        }
+        cluster.prefer(r, Some(to));
+        cluster.settle();
+        let id = &cluster.resources[r].id;
+        let how = || format!("undisturbed, {id} does not move to {}", NODES[to]);
+        let wrong = (of_role(cluster, Role::Promoted) != Some(to)).then(how);
+        cluster.world().check("what nothing disturbs moves", false, wrong);
+        for node in 0..cluster.resources[r].instances.len() {
+            cluster.reload_by_hand(r, node);
+        }
+        let stage = cluster.stage.clone();
+        stage.world().undisturbed(cluster);
+        stage.world().at_rest(cluster);
     }
 }

@@ -1,10 +1,5 @@
 //! What must hold, after every write and at rest.
 
-#![expect(
-    clippy::needless_range_loop,
-    reason = "a node is its number: its name, its machine and its instances are looked up by it"
-)]
-
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -43,8 +38,10 @@ impl World {
         if !path.ends_with(&format!("/{}/state", NODES[node])) {
             return;
         }
-        if data == "standby" && writer.is_some_and(|writer| writer.moves) && !self.nodes[node].shell {
-            self.violated(format!("{} ends a move of {group} in standby before the other node serves", NODES[node]));
+        let name = NODES[node];
+        if writer.is_some_and(|writer| writer.moves) && ["standby", "transitioning"].contains(&data) {
+            let how = || format!("{name} ends a move of {group} in standby before the other node serves");
+            self.check("a move leaves a node in transitioning", self.nodes[node].shell, (data == "standby").then(how));
         }
         if before != Some("active") || data == "active" || self.nodes[node].shell {
             return;
@@ -60,39 +57,33 @@ impl World {
                 || self.nodes[node].full.is_some()
                 || self.nodes[node].locks.iter().any(locked));
         let commands = self.in_flight(node, &group);
-        if commands > 0 && !waits_no_longer {
-            let name = NODES[node];
-            self.violated(format!(
-                "{name} leaves the state in which it serves {group} with {commands} commands in flight"
-            ));
-        }
+        let how = || format!("{name} leaves the state in which it serves {group} with {commands} commands in flight");
+        self.check("a node stops serving with nothing in flight", waits_no_longer, (commands > 0).then(how));
     }
 
     /// Never two nodes whose own target group is open. `latest` has just changed its state.
     fn one_serves(&mut self, latest: usize) {
         for group in self.groups.clone() {
-            let mut open = Vec::new();
-            for node in 0..self.nodes.len() {
-                if self.nodes[node].powered
-                    && matches!(self.state(node, &group, node).as_deref(), Some("active"))
-                    && !self.luns(node, &group).is_empty()
-                {
-                    open.push(node);
-                }
-            }
-            if open.len() > 1 && self.split {
-                // Both parts of a cluster that nobody fences serve.
-            } else if open.len() > 1 && open.iter().any(|node| *node != latest && self.nodes[*node].shell) {
+            let serves = |world: &mut Self, node: &usize| {
+                world.nodes[*node].powered
+                    && world.state(*node, &group, *node).as_deref() == Some("active")
+                    && !world.luns(*node, &group).is_empty()
+            };
+            let open: Vec<usize> = (0..self.nodes.len()).filter(|node| serves(self, node)).collect();
+            let twice = open.len() > 1;
+            if twice && !self.split && open.iter().any(|node| *node != latest && self.nodes[*node].shell) {
                 // The shell agent does not step down when another node is promoted over it.
                 self.over = Some("promoted beside one that has the shell agent, of which the cluster has lost sight");
-            } else if open.len() > 1 && self.unheard {
+            } else if twice && !self.split && self.unheard {
                 // Between a reload and the next monitor the cluster takes the promoted instance for another one. Only the pre-promote
                 // notification keeps a second one from being promoted then, and here it was lost.
                 self.over = Some("promoted beside one that did not hear of it, right after a reload");
-            } else if open.len() > 1 {
-                let names: Vec<&str> = open.iter().map(|node| NODES[*node]).collect();
-                self.violated(format!("group {group} is active on {} at the same time", names.join(" and ")));
             }
+            // Both parts of a cluster that nobody fences serve.
+            let excused = self.split || (twice && self.over.is_some());
+            let names: Vec<&str> = open.iter().map(|node| NODES[*node]).collect();
+            let how = || format!("group {group} is active on {} at the same time", names.join(" and "));
+            self.check("one node serves a group", excused, twice.then(how));
         }
     }
 
@@ -100,52 +91,46 @@ impl World {
     pub(super) fn undisturbed(&mut self, cluster: &Cluster) {
         self.same_reservations();
         // In maintenance mode nobody is told of anything.
-        if self.disturbed || cluster.maintenance {
-            return;
-        }
+        let excused = self.disturbed || cluster.maintenance;
         for group in self.groups.clone() {
             let mut ids = BTreeMap::new();
-            for node in 0..self.nodes.len() {
-                if !self.nodes[node].powered || !matches!(cluster.role(&group, node), Role::Unpromoted | Role::Promoted)
-                {
+            for (node, name) in (0..self.nodes.len()).zip(NODES) {
+                let runs = matches!(cluster.role(&group, node), Role::Unpromoted | Role::Promoted);
+                if !self.nodes[node].powered || !runs {
                     continue;
                 }
-                self.unblocked(node, &group);
-                for peer in 0..self.nodes.len() {
-                    let seen = self.state(node, &group, peer);
-                    let truth = if self.nodes[peer].powered { self.state(peer, &group, peer) } else { None };
-                    let truth = truth.unwrap_or_else(|| "unavailable".to_owned());
-                    if seen.as_ref() != Some(&truth) {
-                        let seen = seen.as_deref().unwrap_or("nothing");
-                        self.violated(format!(
-                            "{} says of {} in {group}: {seen}, and the truth is {truth}",
-                            NODES[node], NODES[peer]
-                        ));
-                    }
-                    let at = format!("device_groups/{group}/target_groups/{}", NODES[peer]);
+                self.unblocked(node, &group, excused);
+                self.says_the_truth(node, &group, |_| excused);
+                for (peer, of) in (0..self.nodes.len()).zip(NODES) {
+                    let at = format!("device_groups/{group}/target_groups/{of}");
                     let mut known = vec![self.value(node, &format!("{at}/group_id"))];
                     known.extend((0..PORTS).map(|n| self.value(node, &format!("{at}/{}/rel_tgt_id", port(peer, n)))));
                     let agreed = ids.entry(peer).or_insert_with(|| known.clone());
-                    if *agreed != known {
-                        let text = format!(
-                            "{} has the ids {known:?} of {} in {group}, others {agreed:?}",
-                            NODES[node], NODES[peer]
-                        );
-                        self.violated(text);
-                    }
+                    let how = || format!("{name} has the ids {known:?} of {of} in {group}, others {agreed:?}");
+                    self.check("all nodes have the same ids", excused, (*agreed != known).then(how));
                 }
             }
         }
     }
 
+    /// What a node says of each node is the truth; `excused` knows which answers need not be.
+    fn says_the_truth(&mut self, node: usize, group: &str, excused: impl Fn(&str) -> bool) {
+        for (peer, of) in (0..self.nodes.len()).zip(NODES) {
+            let seen = self.state(node, group, peer).unwrap_or_else(|| "nothing".to_owned());
+            let truth = if self.nodes[peer].powered { self.state(peer, group, peer) } else { None };
+            let truth = truth.unwrap_or_else(|| "unavailable".to_owned());
+            let how = || format!("{} says of {of} in {group}: {seen}, and the truth is {truth}", NODES[node]);
+            self.check("everybody says the truth of everybody", excused(&seen), (seen != truth).then(how));
+        }
+    }
+
     /// No device stays blocked.
-    pub(super) fn unblocked(&mut self, node: usize, group: &str) {
+    pub(super) fn unblocked(&mut self, node: usize, group: &str, excused: bool) {
         let prefix = format!("{group}_");
         for device in self.names(node, "devices", Kind::Dir).into_iter().filter(|name| name.starts_with(&prefix)) {
             let block = self.value(node, &format!("devices/{device}/block")).unwrap_or_default();
-            if !block.starts_with("0 ") {
-                self.violated(format!("device {device} of {} stays blocked: {block}", NODES[node]));
-            }
+            let how = || format!("device {device} of {} stays blocked: {block}", NODES[node]);
+            self.check("no device stays blocked", excused, (!block.starts_with("0 ")).then(how));
         }
     }
 
@@ -161,67 +146,42 @@ impl World {
     pub(super) fn at_rest(&mut self, cluster: &Cluster) {
         self.same_reservations();
         for group in self.groups.clone() {
-            self.views_right(&group);
             self.served_by_one(&group, cluster);
+            let untold = self.untold;
             for node in 0..self.nodes.len() {
-                self.unblocked(node, &group);
-            }
-        }
-    }
-
-    /// Everybody says the truth of everybody, unless nobody told them.
-    fn views_right(&mut self, group: &str) {
-        let count = self.nodes.len();
-        for (node, peer) in (0..count).flat_map(|node| (0..count).map(move |peer| (node, peer))) {
-            let (seen, truth) = (self.state(node, group, peer), self.state(peer, group, peer));
-            let excused = self.untold && seen.as_deref() != Some("transitioning");
-            if seen != truth && !excused {
-                self.violated(format!(
-                    "at rest {} says of {} in {group}: {}, and the truth is {}",
-                    NODES[node],
-                    NODES[peer],
-                    seen.as_deref().unwrap_or("nothing"),
-                    truth.as_deref().unwrap_or("nothing")
-                ));
+                // Nobody told them.
+                self.says_the_truth(node, &group, |seen| untold && seen != "transitioning");
+                self.unblocked(node, &group, false);
             }
         }
     }
 
     /// One node serves a group with everything that is configured, the others stand by, and the cluster knows.
     fn served_by_one(&mut self, group: &str, cluster: &Cluster) {
-        let mut serving = Vec::new();
-        for node in 0..self.nodes.len() {
-            match self.state(node, group, node).as_deref() {
-                Some("active") => serving.push(node),
-                Some("standby") => {}
-                other => {
-                    self.violated(format!("at rest {group} is {} on {}", other.unwrap_or("not there"), NODES[node]));
-                }
-            }
-        }
-        let names: Vec<&str> = serving.iter().map(|node| NODES[*node]).collect();
-        let [node] = serving[..] else { return self.violated(format!("at rest {group} is served by {names:?}")) };
+        let states: Vec<_> = (0..self.nodes.len()).map(|node| self.state(node, group, node)).collect();
+        let serving: Vec<usize> = (0..states.len()).filter(|node| states[*node].as_deref() == Some("active")).collect();
+        let stand_by = states.iter().filter(|state| state.as_deref() == Some("standby")).count();
+        let wrong = serving.len() != 1 || stand_by + 1 != states.len();
+        let how = || format!("at rest {group} is {states:?} on {:?}", &NODES[..states.len()]);
+        self.check("at rest one node serves, and the others stand by", false, wrong.then(how));
+        let [node] = serving[..] else { return };
         let exports = cluster.exports(group);
-        let all = if self.shell { 0 } else { self.nodes.len() };
-        for node in 0..all {
+        for (node, name) in (0..self.nodes.len()).zip(NODES) {
             let known = |device: &String| exports.iter().any(|export| export.device == *device) || device == group;
-            if let Some(device) = self.left(node, group).into_iter().find(|device| !known(device)) {
-                self.violated(format!("at rest {device} is on {} and not configured", NODES[node]));
-            }
+            let strange = self.left(node, group).into_iter().find(|device| !known(device));
+            let wrong = strange.map(|device| format!("at rest {device} is on {name} and not configured"));
+            self.check("at rest there is nothing that is not configured", self.shell, wrong);
         }
         for Export { device, lun, .. } in exports {
-            if self.luns(node, group).contains(&(lun, device.clone())) {
+            let there = self.luns(node, group).contains(&(lun, device.clone()));
+            let how = || format!("at rest {device} is not LUN {lun} on {}, which serves it", NODES[node]);
+            self.check("at rest everything that is configured is served", false, (!there).then(how));
+            if there {
                 self.readable(node, lun, &device);
-            } else {
-                self.violated(format!("at rest {device} is not LUN {lun} on {}, which serves it", NODES[node]));
             }
         }
         let believed = cluster.role(group, node);
-        if believed != Role::Promoted {
-            self.violated(format!(
-                "at rest {group} is active on {}, and the cluster believes {believed:?}",
-                NODES[node]
-            ));
-        }
+        let how = || format!("at rest {group} is active on {}, and the cluster believes {believed:?}", NODES[node]);
+        self.check("at rest the cluster knows who serves", false, (believed != Role::Promoted).then(how));
     }
 }

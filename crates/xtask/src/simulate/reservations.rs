@@ -57,7 +57,7 @@ impl World {
 
     /// Every node that is in a lockspace shows the same of it.
     pub(super) fn same_reservations(&mut self) {
-        let mut shown: BTreeMap<String, (usize, String)> = BTreeMap::new();
+        let mut shown: BTreeMap<String, (&str, String)> = BTreeMap::new();
         for (node, name) in NODES.iter().enumerate().take(self.nodes.len()) {
             // Whoever is cut off is about to be fenced.
             if !self.nodes[node].powered || self.nodes[node].cut {
@@ -72,14 +72,10 @@ impl World {
                     continue;
                 }
                 let state = self.reservations(node, &device);
-                match shown.get(&id) {
-                    Some((other, same)) if *same != state => {
-                        let other = NODES[*other];
-                        self.violated(format!("reservations of {device} on {name} are {state:?}, on {other} {same:?}"));
-                    }
-                    Some(_) => {}
-                    None => _ = shown.insert(id, (node, state)),
-                }
+                let (other, same) = shown.entry(id).or_insert_with(|| (name, state.clone()));
+                let how = || format!("reservations of {device} on {name} are {state:?}, on {other} {same:?}");
+                let wrong = (*same != state).then(how);
+                self.check("all nodes show the same reservations", false, wrong);
             }
         }
     }

@@ -156,6 +156,9 @@ impl Stage {
                 state.world.process_ended(id);
                 let State { tasks, tape, world, .. } = &mut *state;
                 let task = tasks.get_mut(&id).expect("a task stays until it is taken");
+                let late = task.killed && task.end <= world.now;
+                let how = || format!("{} on {} does not end before its time-out", task.label, NODES[task.node]);
+                world.check("an action ends before its time-out", task.killed && !late, late.then(how));
                 if let (Some(tape), Some(call)) = (tape, task.call.take()) {
                     tape.end(world, *call, &outcome);
                 }
@@ -218,9 +221,6 @@ impl Stage {
             let late = state.tasks.values_mut().find(|task| task.end <= now && !task.killed);
             if let Some(task) = late {
                 task.killed = true;
-                task.wake = now;
-                let how = format!("{} on {} does not end before its time-out", task.label, NODES[task.node]);
-                state.world.violated(how);
             }
             let ready: Vec<TaskId> =
                 state.tasks.iter().filter(|(_, task)| task.wake <= now || task.killed).map(|(id, _)| *id).collect();

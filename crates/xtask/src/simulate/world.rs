@@ -222,6 +222,14 @@ impl World {
         }
     }
 
+    /// What is wrong violates the invariant, unless there is an excuse.
+    pub(super) fn check(&mut self, invariant: &'static str, excused: bool, wrong: Option<String>) {
+        self.coverage.invariants.entry(invariant).or_default()[usize::from(excused)] += 1;
+        if let Some(how) = wrong.filter(|_| !excused) {
+            self.violated(how);
+        }
+    }
+
     /// The history ends here.
     pub(super) fn is_over(&self) -> bool {
         self.violation.is_some() || self.over.is_some()

@@ -213,11 +213,8 @@ impl Cluster {
         let mut state = self.stage.lock();
         let written = state.world.writes - before;
         let unchanged = self.resources[r].instances[node].running == self.resources[r].params;
-        if written > 0 && unchanged && !state.world.disturbed {
-            let id = &self.resources[r].id;
-            state
-                .world
-                .violated(format!("a reload of {id} on {} that changes nothing writes {written} times", NODES[node]));
-        }
+        let (id, of, excused) = (&self.resources[r].id, NODES[node], !unchanged || state.world.disturbed);
+        let how = || format!("a reload of {id} on {of} that changes nothing writes {written} times");
+        state.world.check("a reload that changes nothing writes nothing", excused, (written > 0).then(how));
     }
 }

@@ -184,12 +184,9 @@ impl Cluster {
 
     /// Carries out transitions until nothing is left to do.
     pub(super) fn settle(&mut self) {
-        for _ in 0..60 {
-            if self.world().is_over() || !self.transition() {
-                return;
-            }
-        }
-        self.world().violated("the cluster does not come to rest".to_owned());
+        let rests = (0..60).any(|_| self.world().is_over() || !self.transition());
+        let wrong = (!rests).then(|| "the cluster does not come to rest".to_owned());
+        self.world().check("the cluster comes to rest", false, wrong);
     }
 
     /// Time passes until then, and nothing but what somebody does by hand goes on.
