@@ -224,6 +224,28 @@ fn stop_with_a_command_that_never_ends_says_who_holds_what_and_leaves_nothing_op
     assert_eq!(alpha.tree().lines("device"), [""; 0]);
 }
 
+/// The kernel takes the device out of its group at once, and waits for the command before it deletes it.
+#[test]
+fn a_demotion_does_not_overlook_a_device_whose_deletion_waits_for_a_command() {
+    let cluster = sample::serving();
+    let alpha = cluster.node("alpha");
+    let file = cluster.file("f0", 1 << 20);
+    let device = format!("handler=vdisk_fileio,filename={},virtname=f0,export0=all:1", file.display());
+    alpha.run(&group().param("device1", &device), "reload").exit(0);
+    alpha.control(&format!("login qla2x00t {} {}", ALPHA[0], HOST[0]));
+    let io = alpha.control(&format!("io start qla2x00t {} {} 1", ALPHA[0], HOST[0]));
+    let limit = Duration::from_secs(2);
+    for _ in 0..2 {
+        alpha.call(&group()).timeout(limit).run("reload").unfinished().within(limit);
+    }
+    let text = "the backing store is still open: device dummy_f0";
+    alpha.call(&group()).timeout(limit).run("demote").exit(1).within(limit).reason_has(text);
+    finish(alpha, &io);
+    eventually("the kernel carries on", || alpha.mount().waiting() == 0);
+    alpha.run(&group(), "demote").exit(0);
+    assert_eq!(alpha.tree().lines("device dummy_f0"), [""; 0]);
+}
+
 /// Alpha with a demotion that gave up: the device is blocked, and a process waits in the kernel to give that back.
 fn gave_up(version: ScstVersion) -> (Cluster, String) {
     let (cluster, io) = busy_on(version);

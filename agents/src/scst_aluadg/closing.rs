@@ -46,9 +46,10 @@ pub(super) fn close_all(
     }
     let observer = host.observer_until(deadline);
     let mut members = observer.group_devices(&instance.group)?;
-    // One that has not joined yet may be open as well: a device is opened first where the group serves already. The state of the group says
-    // nothing of one that hosts see all the same: a command that meets a closed file crashes the kernel.
-    for device in instance.configured(host) {
+    // One that has not joined yet, or has left already, may be open as well: a device is opened first where the group serves already, and a
+    // reload whose deletion of it failed leaves it open. The state of the group says nothing of one that hosts see all the same: a command
+    // that meets a closed file crashes the kernel.
+    for device in observer.device_names()?.into_iter().filter(|device| instance.owns(device)) {
         if !members.contains(&device) && observer.mapped(&device)?.is_empty() {
             members.insert(device);
         }
