@@ -69,6 +69,28 @@ fn a_reload_that_meets_a_failing_store_is_finished_when_the_store_answers() {
     assert_eq!(alpha.tree().lines("lun 1 dummy_f0").len(), 2);
 }
 
+/// A link of udev's is away for a moment while its rules run again, and a volume may be made after the configuration that names it.
+#[test]
+fn a_reload_that_misses_a_store_is_finished_when_the_store_is_there() {
+    let cluster = sample::serving();
+    let alpha = cluster.node("alpha");
+    let file = cluster.file("f0", 1 << 20);
+    let device = format!("handler=vdisk_fileio,filename={},virtname=f0,export0=all:1", file.display());
+    let grown = group().param("device1", &device);
+    std::fs::remove_file(&file).expect("the file can be removed");
+    alpha.run(&grown, "reload").kept().reason_has("backing store does not exist");
+    alpha.call(&grown).recurring().run("monitor").exit(8).writes(0).programs(0).logged("not finished");
+    cluster.file("f0", 1 << 20);
+    alpha.call(&grown).recurring().run("monitor").exit(8).programs(0).not_logged("ERROR");
+    assert_eq!(alpha.tree().lines("lun 1 dummy_f0").len(), 2);
+    // Without a state file nobody would finish it: no reason to stop what runs.
+    std::fs::remove_file(&file).expect("the file can be removed");
+    let moved = group().param("device1", &device.replace("all:1", "all:2"));
+    let full = alpha.fill_rsctmp();
+    alpha.run(&moved, "reload").kept().reason_has("backing store does not exist");
+    drop(full);
+}
+
 #[test]
 fn a_reload_that_took_something_from_hosts_fails() {
     let cluster = sample::serving();

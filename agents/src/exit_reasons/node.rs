@@ -20,7 +20,7 @@ const REASONS: [Reason; 7] = [
     row(
         "backing store does not exist: …",
         "5, 0",
-        "The reason names all missing stores, and in parentheses what is wrong with one that fails or does not answer; where one fails, the next monitor finishes a reload. Start what provides them before the group, on this node as well: see [storage below](#drbd-lvm-and-files-below). Clean up",
+        "The reason names all missing stores, and in parentheses what is wrong with one that fails or does not answer; a monitor finishes a reload when the stores are there. Start what provides them before the group, on this node as well: see [storage below](#drbd-lvm-and-files-below). Clean up",
     ),
     row(
         "device … cannot be added: …",

@@ -139,10 +139,10 @@ fn rearrange(
     };
     convergence.log_unmatched();
     let serving = found.state(&convergence.topology.local.name).is_some_and(AluaState::is_open);
-    match stores::missing_at_reload(&params, &convergence.facts.stores, serving) {
-        Err(failure) if failure.code == ExitCode::Generic => return Err(failure),
-        Err(failure) => return kept(failure),
-        Ok(()) => {}
+    if let Err(failure) = stores::missing_at_reload(&params, &convergence.facts.stores, serving) {
+        // A store comes, or comes back, without another change of the configuration: the next monitor looks again.
+        instance.update(host, |file| file.unfinished = true);
+        return if failure.code == ExitCode::Generic { Err(failure) } else { kept(failure) };
     }
     if Reservations::are_shared(&host.context.env)
         && let Err(failure) = lockspace::runs(host)

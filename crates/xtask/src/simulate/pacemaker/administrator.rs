@@ -173,6 +173,7 @@ impl Cluster {
             let mut state = self.stage.lock();
             state.world.disturbed = true;
             state.world.untold = true;
+            state.world.owes_reload |= resource.params != resource.instances[node].running;
             (state.world.lot.once_in(2), state.world.lot.once_in(2))
         };
         let mut env: Extra =
@@ -213,6 +214,8 @@ impl Cluster {
         let mut state = self.stage.lock();
         let written = state.world.writes - before;
         let unchanged = self.resources[r].instances[node].running == self.resources[r].params;
+        // In maintenance mode the cluster does not know of it, and does nothing where the change is taken back.
+        state.world.owes_reload |= !unchanged;
         let (id, of, excused) = (&self.resources[r].id, NODES[node], !unchanged || state.world.disturbed);
         let how = || format!("a reload of {id} on {of} that changes nothing writes {written} times");
         state.world.check("a reload that changes nothing writes nothing", excused, (written > 0).then(how));
