@@ -45,16 +45,10 @@ pub(super) fn close_all(
         return Ok(());
     }
     let observer = host.observer_until(deadline);
-    let mut members = observer.group_devices(&instance.group)?;
+    let members = observer.group_devices(&instance.group)?;
     // One that has not joined yet, or has left already, may be open as well: a device is opened first where the group serves already, and a
-    // reload whose deletion of it failed leaves it open. The state of the group says nothing of one that hosts see all the same: a command
-    // that meets a closed file crashes the kernel.
-    for device in observer.device_names()?.into_iter().filter(|device| instance.owns(device)) {
-        if !members.contains(&device) && observer.mapped(&device)?.is_empty() {
-            members.insert(device);
-        }
-    }
-    let left = open(host, instance, &members)?;
+    // reload whose deletion of it failed leaves it open.
+    let left = open(host, instance, &(&members | &instance.named(host)))?;
     if left.is_empty() {
         return Ok(());
     }
@@ -62,7 +56,14 @@ pub(super) fn close_all(
     if observer.alua_state(&instance.group, local)?.is_some_and(AluaState::is_open) {
         return Err(Failure::generic(format!("target group {local}: state is active after writing standby")));
     }
-    let steps: Vec<_> = left.iter().map(|device| Step::Close { device: device.clone() }).collect();
+    let mut steps = Vec::new();
+    for device in &left {
+        // The state of the group says nothing of one that is no member: hosts that see it send commands, and one that meets a closed file
+        // crashes the kernel.
+        if members.contains(device) || observer.mapped(device)?.is_empty() {
+            steps.push(Step::Close { device: device.clone() });
+        }
+    }
     let applied = host.apply_until(&steps, AfterFailure::GoOn, deadline);
     applied.failed.iter().for_each(|failed| tracing::error!("{failed}"));
     let left: Vec<_> = open(host, instance, &left.into_iter().collect())?.iter().map(ToString::to_string).collect();

@@ -95,7 +95,7 @@ impl Instance {
     }
 
     /// The devices that are ours wherever they are.
-    fn named(&self, host: &Host<'_>) -> BTreeSet<DeviceName> {
+    pub(super) fn named(&self, host: &Host<'_>) -> BTreeSet<DeviceName> {
         let mut named = self.configured(host);
         named.extend(self.remembered.known().into_iter().flat_map(|file| file.devices.iter().cloned()));
         named
