@@ -188,9 +188,11 @@ impl World {
         }
     }
 
-    /// A promotion makes no disk smaller than this node's kernel has told.
+    /// A promotion makes no disk smaller than this node's kernel has told since the device is there.
     fn none_shrinks(&mut self, node: usize, group: &str, promotes: bool) {
-        for device in self.left(node, group) {
+        let there = self.left(node, group);
+        self.nodes[node].told.retain(|device, _| !device.starts_with(group) || there.contains(device));
+        for device in there {
             let size = self.value(node, &format!("devices/{device}/size")).and_then(|size| size.parse().ok());
             let told = self.nodes[node].told.get(&device).copied();
             let name = NODES[node];

@@ -1,6 +1,6 @@
 //! The configuration part of a CIB, for `cibadmin --modify --allow-create` and for `scst-ha plan --cib`.
 
-use quick_xml::events::{BytesEnd, BytesStart, Event};
+use quick_xml::events::{BytesEnd, BytesStart, BytesText, Event};
 use quick_xml::writer::Writer;
 use scst_core::ocf::exit::Failure;
 
@@ -28,8 +28,14 @@ impl Document {
         self.begin("configuration", &[])?;
         self.begin("nodes", &[])?;
         for node in &proposal.nodes {
-            // Without its id the cluster would take it for another node.
             let id = node.id.map_or_else(|| node.name.clone(), |id| id.to_string());
+            if node.id.is_none() {
+                let what = format!(
+                    " The id of node {id} is not known here. Replace it before a cluster reads this, which takes node {id} for \
+                     another one: crm_node -l prints the ids. "
+                );
+                self.0.write_event(Event::Comment(BytesText::new(&what)))?;
+            }
             self.begin("node", &[("id", &id), ("uname", &node.name)])?;
             self.pairs("instance_attributes", &format!("nodes-{id}"), [("targetports", node.targetports.join(","))])?;
             self.end("node")?;
