@@ -2,35 +2,43 @@
 //! reload that did not do everything.
 
 use scst_core::apply::Applied;
-use scst_core::ocf::exit::{ExitCode, Failure, one_line};
+use scst_core::ocf::exit::{Answer, ExitCode, Failure, Kind, one_line};
 use scst_core::plan::Step;
 
-/// The answer of a reload that changes nothing, because a start would refuse the configuration: success, because Pacemaker answers a
-/// failed reload with a restart, and the reason all the same, which Pacemaker keeps with the result.
+/// The answer of a reload that changes nothing, because a start would refuse the configuration: success, because
+/// Pacemaker answers a failed reload with a restart, and the reason all the same, which Pacemaker keeps with the result.
+pub fn reload_refused(failure: Failure) -> Answer {
+    tracing::error!("nothing reloaded, everything keeps running as it was");
+    Answer::LeftUndone(failure)
+}
+
+/// The answer of a reload that ended before its first step: [`reload_refused`], but where the cluster or the kernel
+/// could not be asked.
 ///
 /// # Errors
 ///
-/// Always, with exit code 0.
-pub fn kept(failure: Failure) -> Result<ExitCode, Failure> {
-    tracing::error!("nothing reloaded, everything keeps running as it was");
-    Err(Failure { code: ExitCode::Success, ..failure })
+/// The failure, where it is temporary.
+pub fn reload_not_begun(failure: Failure) -> Result<Answer, Failure> {
+    match failure.kind {
+        Kind::Temporary => Err(failure),
+        Kind::Permanent => Ok(reload_refused(failure)),
+    }
 }
 
 /// The answer of a reload that took nothing from hosts and could not do everything: success, because Pacemaker would
 /// stop what runs for it and fence the node where the same reason keeps it from stopping. The reason all the same, as
-/// an error. `noted` says whether the state file has it: only by that a monitor knows that it has to finish a reload,
-/// so without it the reload has failed.
+/// an error. `noted` says whether the state file has it: only by that a monitor knows that it has to finish a reload.
 ///
 /// # Errors
 ///
-/// Always: with exit code 0 where it is noted, else with that of the failure.
-pub fn unfinished(failure: Failure, noted: bool) -> Result<ExitCode, Failure> {
+/// The failure, where it is not noted.
+pub fn reload_incomplete(failure: Failure, noted: bool) -> Result<Answer, Failure> {
     if !noted {
         tracing::error!("the reload is not finished, and no state file says so to the next monitor");
         return Err(failure);
     }
     tracing::error!("the reload is not finished, and took nothing from hosts: the next monitor or reload goes on");
-    Err(Failure { code: ExitCode::Success, ..failure })
+    Ok(Answer::LeftUndone(failure))
 }
 
 /// Succeeds if `steps`, the plan from what was observed after an action to what was wanted, is empty.
@@ -65,8 +73,8 @@ pub fn first_failure(applied: &Applied) -> Option<Failure> {
     Some(if first.is_unanswered() && first.step.asks_daemon() {
         failure.with_hint("the daemon behind the targets does not answer: it is stopped, or hangs; end it (SIGKILL), and start the resource anew")
     } else if first.step.asks_daemon() && failure.code == ExitCode::Permission {
-        // Whoever is denied a file is denied it for good; the daemon is started by the next start.
-        Failure { code: ExitCode::Generic, ..failure }.with_hint("the daemon behind the targets has ended")
+        // Not for good: the daemon is started by the next start.
+        failure.temporary().with_hint("the daemon behind the targets has ended")
     } else {
         failure
     })

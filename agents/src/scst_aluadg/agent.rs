@@ -2,7 +2,7 @@
 //! state file names another resource.
 
 use scst_core::ocf::action::Action;
-use scst_core::ocf::exit::{ExitCode, Failure};
+use scst_core::ocf::exit::{Answer, ExitCode, Failure};
 use scst_core::ocf::param::AgentTable;
 use scst_core::ocf::run::{Agent, Context};
 
@@ -19,23 +19,24 @@ impl Agent for Aluadg {
         TABLE
     }
 
-    fn run(&self, action: Action, context: &Context) -> Result<ExitCode, Failure> {
+    fn run(&self, action: Action, context: &Context) -> Result<Answer, Failure> {
         let mut host = Host::new(context, TABLE.name);
         if let Some(answer) = holder::of_another(&mut host, action) {
             return answer;
         }
-        match action {
+        let code = match action {
             Action::Start => start::start(&host),
             Action::Stop => stop::stop(&host),
             Action::Monitor => monitor::monitor(&host),
             Action::Promote => promote::promote(&host),
             Action::Demote => demote::demote(&host),
             Action::Notify => Ok(notify::notify(&host)),
-            Action::Reload => reload::reload(&host),
+            Action::Reload => return reload::reload(&host),
             Action::ValidateAll => validate::validate_all(&host),
             Action::MetaData | Action::Usage => {
                 Err(Failure::new(ExitCode::Unimplemented, format!("{action} is not carried out here")))
             }
-        }
+        };
+        code.map(Answer::Done)
     }
 }

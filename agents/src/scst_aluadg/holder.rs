@@ -3,19 +3,19 @@
 
 use scst_core::cluster;
 use scst_core::ocf::action::Action;
-use scst_core::ocf::exit::{ExitCode, Failure};
+use scst_core::ocf::exit::{Answer, Failure};
 use scst_core::scst::alua::AluaState;
 use scst_core::scst::names::GroupName;
 use scst_core::state_file::{Remembered, file_name};
 
 use super::params::Params;
-use crate::host::{Host, kept};
+use crate::host::{Host, reload_not_begun};
 
 /// What an action does about a group whose state file stands under the id of another resource: a second resource with the same groupname, or
 /// this one was created anew under another id while the group was there. Two resources with one group are a mistake that start, promote
 /// and reload refuse. What the group does is another matter: the cluster must see it, and must be able to end it, or it promotes another
 /// node over one that serves. `None`: the action goes on, on the state file that there is.
-pub(super) fn of_another(host: &mut Host<'_>, action: Action) -> Option<Result<ExitCode, Failure>> {
+pub(super) fn of_another(host: &mut Host<'_>, action: Action) -> Option<Result<Answer, Failure>> {
     if matches!(action, Action::ValidateAll | Action::MetaData | Action::Usage) {
         return None;
     }
@@ -32,14 +32,14 @@ pub(super) fn of_another(host: &mut Host<'_>, action: Action) -> Option<Result<E
         Action::Start | Action::Promote | Action::Reload => match is_shown(host, &holder) {
             Ok(false) => None,
             Ok(true) => Some(refused()),
-            Err(error) => Some(Failure { code: ExitCode::Generic, ..refused() }.with_hint(error.to_string())),
+            Err(error) => Some(refused().temporary().with_hint(error.to_string())),
         },
         // A stop that leaves a group alone says that nothing serves here.
         Action::Stop if !may_serve(host, &group) && is_shown(host, &holder).unwrap_or(false) => return None,
         _ => None,
     };
     match refusal {
-        Some(failure) if action == Action::Reload && failure.code == ExitCode::Args => Some(kept(failure)),
+        Some(failure) if action == Action::Reload => Some(reload_not_begun(failure)),
         Some(failure) => Some(Err(failure)),
         None => {
             if action != Action::Notify {

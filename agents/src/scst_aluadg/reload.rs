@@ -3,7 +3,7 @@
 use scst_core::apply::AfterFailure;
 use scst_core::cluster::Survey;
 use scst_core::deadline::Deadline;
-use scst_core::ocf::exit::{ExitCode, Failure};
+use scst_core::ocf::exit::{Answer, ExitCode, Failure, Kind};
 use scst_core::plan::Plan;
 use scst_core::scst::alua::AluaState;
 use scst_core::state::Storage;
@@ -16,10 +16,10 @@ use super::lockspace;
 use super::score::Score;
 use super::sharing::Reservations;
 use super::stores;
-use crate::host::{Host, first_failure, kept, unfinished};
+use crate::host::{Host, first_failure, reload_incomplete, reload_not_begun, reload_refused};
 
 /// Makes a changed configuration effective without touching what has not changed.
-pub(super) fn reload(host: &Host<'_>) -> Result<ExitCode, Failure> {
+pub(super) fn reload(host: &Host<'_>) -> Result<Answer, Failure> {
     let Some(mut instance) = Instance::find(host) else {
         return Err(Failure::not_running("not running, nothing to reload"));
     };
@@ -35,9 +35,9 @@ pub(super) fn reload(host: &Host<'_>) -> Result<ExitCode, Failure> {
     let configuration = parsed(host);
     let outcome = match rearrange(host, &mut instance, found, configuration, Nodes::Asked, host.deadline(), &mut took) {
         // Without hosts that miss anything there is no reason to stop what runs.
-        Err(failure) if failure.code == ExitCode::Generic && !took && !host.dry_run() => {
+        Err(failure) if failure.kind == Kind::Temporary && !took && !host.dry_run() => {
             let noted = instance.update(host, |file| file.unfinished = true);
-            unfinished(failure, noted)
+            reload_incomplete(failure, noted)
         }
         outcome => outcome,
     };
@@ -60,26 +60,26 @@ pub(super) fn finish(host: &Host<'_>, instance: &mut Instance) -> Result<(), Fai
     let mut took = false;
     match go_on(host, instance, &mut took) {
         Err(failure) if took => Err(Failure { code: ExitCode::Generic, ..failure }),
-        Err(failure) => {
+        Ok(Answer::LeftUndone(failure)) | Err(failure) => {
             tracing::warn!("the last reload is still not finished: {failure}");
             Ok(())
         }
-        Ok(()) => Ok(()),
+        Ok(Answer::Done(_)) => Ok(()),
     }
 }
 
-fn go_on(host: &Host<'_>, instance: &mut Instance, took: &mut bool) -> Result<(), Failure> {
+fn go_on(host: &Host<'_>, instance: &mut Instance, took: &mut bool) -> Result<Answer, Failure> {
     // Before the lock: a store that does not answer keeps nobody else waiting.
     let configuration = parsed(host);
     let _lock = instance.lock(host)?;
     instance.refresh(host);
     let found = instance.storage(host, host.observer())?;
     if !instance.unfinished() || found.group.is_none() {
-        return Ok(());
+        return Ok(ExitCode::Success.into());
     }
     // A monitor that does not answer in time makes the instance fail.
     let until = host.deadline().share(1, 3);
-    rearrange(host, instance, found, configuration, Nodes::Recorded, &until, took).map(drop)
+    rearrange(host, instance, found, configuration, Nodes::Recorded, &until, took)
 }
 
 /// Where a reload knows the nodes and their ports from.
@@ -100,10 +100,10 @@ fn rearrange(
     nodes: Nodes,
     until: &Deadline,
     took: &mut bool,
-) -> Result<ExitCode, Failure> {
+) -> Result<Answer, Failure> {
     let Checked { params, findings, stores } = match configuration {
         Ok(checked) => checked,
-        Err(failure) => return kept(failure),
+        Err(failure) => return reload_not_begun(failure),
     };
     let recorded = || Host::recorded_topology(&instance.remembered).map(|topology| (topology, true));
     let mut survey = Survey::default();
@@ -115,26 +115,25 @@ fn rearrange(
     let (topology, alone) = match nodes {
         Nodes::Recorded => match recorded() {
             Some(recorded) => recorded,
-            None => return Ok(ExitCode::Success),
+            None => return Ok(ExitCode::Success.into()),
         },
         Nodes::Asked => match ask() {
             Ok(topology) => (topology, false),
             // The cluster could not be asked: that says nothing about the configuration, and what the state file knows is enough
             // for devices and LUNs.
-            Err(failure) if failure.code == ExitCode::Generic => match recorded() {
+            Err(failure) if failure.kind == Kind::Temporary => match recorded() {
                 Some(recorded) => {
                     tracing::error!("target groups stay as they are: {failure}");
                     recorded
                 }
                 None => return Err(failure),
             },
-            Err(failure) => return kept(failure),
+            Err(failure) => return Ok(reload_refused(failure)),
         },
     };
     let nodes_and_cluster = (topology, survey.cluster());
     let convergence = match Convergence::of_cluster(host, &params, stores, instance, nodes_and_cluster) {
-        Err(failure) if failure.code == ExitCode::Generic => return Err(failure),
-        Err(failure) => return kept(failure),
+        Err(failure) => return reload_not_begun(failure),
         Ok(convergence) => convergence,
     };
     convergence.log_unmatched();
@@ -142,12 +141,12 @@ fn rearrange(
     if let Err(failure) = stores::missing_at_reload(&params, &convergence.facts.stores, serving) {
         // A store comes, or comes back, without another change of the configuration: the next monitor looks again.
         instance.update(host, |file| file.unfinished = true);
-        return if failure.code == ExitCode::Generic { Err(failure) } else { kept(failure) };
+        return reload_not_begun(failure);
     }
     if Reservations::are_shared(&host.context.env)
         && let Err(failure) = lockspace::runs(host)
     {
-        return kept(failure);
+        return Ok(reload_refused(failure));
     }
     instance.release(host, &mut found)?;
     let mistakes = mistakes(&findings, &params, &instance.configured(host));
@@ -157,7 +156,7 @@ fn rearrange(
         tracing::error!("{sentence}");
     }
     if let Some(conflict) = convergence.conflict(&found, &wanted)? {
-        return kept(conflict);
+        return Ok(reload_refused(conflict));
     }
     let shown = agreement::planned(&convergence.params, &found, &wanted, serving);
     let local = convergence.topology.local.name.clone();
@@ -166,13 +165,13 @@ fn rearrange(
     }
     log_remarks(&plan);
     if let Err(failure) = convergence.first_device(&plan) {
-        return kept(failure);
+        return Ok(reload_refused(failure));
     }
     convergence.remember(instance, &found, &wanted);
     let plan = Plan { steps: instance.shortened(host, plan.steps), ..plan };
     let applied = host.apply_until(&plan.steps, AfterFailure::GoOn, until);
     if host.dry_run() {
-        return Ok(ExitCode::Success);
+        return Ok(ExitCode::Success.into());
     }
     if let Some(failure) = first_failure(&applied) {
         *took = applied.took_from_hosts(&plan.steps);
@@ -189,5 +188,5 @@ fn rearrange(
     if serving {
         stores::remember(host, &params, &convergence.facts.stores);
     }
-    Ok(ExitCode::Success)
+    Ok(ExitCode::Success.into())
 }

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use scst_core::error::Error;
-use scst_core::ocf::exit::{ExitCode, Failure};
+use scst_core::ocf::exit::Failure;
 use scst_core::plan::storage::shrunk;
 use scst_core::scst::names::DeviceName;
 use scst_core::state::Storage;
@@ -153,6 +153,5 @@ pub(super) fn missing_at_reload(
     promoted: bool,
 ) -> Result<(), Failure> {
     let failing = needed(params, stores, promoted).any(|(.., store)| matches!(store, Store::Failing(_)));
-    missing(params, stores, promoted)
-        .map_err(|failure| if failing { Failure { code: ExitCode::Generic, ..failure } } else { failure })
+    missing(params, stores, promoted).map_err(|failure| if failing { failure.temporary() } else { failure })
 }

@@ -24,7 +24,7 @@ use std::collections::BTreeSet;
 
 use scst_core::cluster::Topology;
 use scst_core::ocf::action::Action;
-use scst_core::ocf::exit::{ExitCode, Failure};
+use scst_core::ocf::exit::{Answer, ExitCode, Failure};
 use scst_core::ocf::param::{AgentTable, Finding};
 use scst_core::ocf::run::{Agent, Context};
 use scst_core::scst::names::{Driver, InitiatorGroup, TargetName};
@@ -33,7 +33,7 @@ use scst_core::state_file::Remembered;
 
 use self::ours::Ours;
 use self::params::Params;
-use crate::host::{self, Host, kept, refuse_errors};
+use crate::host::{self, Host, refuse_errors, reload_refused};
 use crate::missing_ports::{Local, MissingPorts};
 
 /// The lock of these agents: a node has one set of ports.
@@ -98,18 +98,19 @@ impl<'a> Run<'a> {
         Ok(topology.local.listed().into_iter().map(|(name, id)| (spelled(name), id)).collect::<Vec<_>>().into())
     }
 
-    fn act(&self, action: Action) -> Result<ExitCode, Failure> {
-        match action {
+    fn act(&self, action: Action) -> Result<Answer, Failure> {
+        let code = match action {
             Action::Start => start::start(self),
             Action::Stop => stop::stop(self),
             Action::Monitor => monitor::monitor(self),
-            Action::Reload => reload::reload(self),
+            Action::Reload => return reload::reload(self),
             Action::ValidateAll => validate::validate_all(self),
             Action::Promote | Action::Demote | Action::Notify | Action::MetaData | Action::Usage => {
                 let name = self.agent.table.name;
                 Err(Failure::new(ExitCode::Unimplemented, format!("{action} is not an action of {name}")))
             }
-        }
+        };
+        code.map(Answer::Done)
     }
 }
 
@@ -118,7 +119,7 @@ impl Agent for TargetAgent {
         self.table
     }
 
-    fn run(&self, action: Action, context: &Context) -> Result<ExitCode, Failure> {
+    fn run(&self, action: Action, context: &Context) -> Result<Answer, Failure> {
         if let Ok(driver) = self.driver(&context.env) {
             return Run::on(context, *self, driver).act(action);
         }
@@ -126,28 +127,27 @@ impl Agent for TargetAgent {
         match action {
             // What runs is where it was started, whatever the parameter says now.
             Action::Stop | Action::Monitor => of_any_driver(*self, action, context),
-            Action::ValidateAll => host::validate(&findings).map(|()| ExitCode::Success),
-            Action::Reload => refused(&findings).or_else(kept),
-            _ => refused(&findings),
+            Action::ValidateAll => host::validate(&findings).map(|()| ExitCode::Success.into()),
+            Action::Reload => Ok(reload_refused(refused(&findings))),
+            _ => Err(refused(&findings)),
         }
     }
 }
 
-/// What an action answers that needs a driver and has none.
-fn refused(findings: &[Finding]) -> Result<ExitCode, Failure> {
-    refuse_errors(findings)?;
-    Err(Failure::configured("no usable configuration"))
+/// Why an action is refused that needs a driver and has none.
+fn refused(findings: &[Finding]) -> Failure {
+    refuse_errors(findings).err().unwrap_or_else(|| Failure::configured("no usable configuration"))
 }
 
 /// Acts on the driver that the state file names, else on each: the first answer that tells of something is the answer.
-fn of_any_driver(agent: TargetAgent, action: Action, context: &Context) -> Result<ExitCode, Failure> {
+fn of_any_driver(agent: TargetAgent, action: Action, context: &Context) -> Result<Answer, Failure> {
     let record = Host::new(context, agent.table.name).state_files.read(None);
     let recorded = record.known().and_then(|record| record.driver);
     let drivers = recorded.map_or(Driver::ALL.to_vec(), |driver| vec![driver]);
-    let mut answer = Ok(ExitCode::Success);
+    let mut answer = Ok(Answer::Done(ExitCode::Success));
     for driver in drivers {
         answer = Run::on(context, agent, driver).act(action);
-        let nothing = matches!(&answer, Ok(ExitCode::Success)) && action == Action::Stop;
+        let nothing = matches!(&answer, Ok(Answer::Done(ExitCode::Success))) && action == Action::Stop;
         if !nothing && !matches!(&answer, Err(failure) if failure.code == ExitCode::NotRunning) {
             break;
         }

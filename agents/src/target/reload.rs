@@ -1,7 +1,7 @@
 //! reload: changes initiator groups, initiators, attributes, portals and users; ports stay enabled, with their numbers.
 
 use scst_core::apply::AfterFailure;
-use scst_core::ocf::exit::{ExitCode, Failure};
+use scst_core::ocf::exit::{Answer, ExitCode, Failure, Kind};
 use scst_core::plan::Step;
 use scst_core::scst::names::{InitiatorGroup, TargetName};
 use scst_core::state::Ports;
@@ -11,9 +11,11 @@ use super::convergence::{Convergence, Goal};
 use super::groups::{self, Groups};
 use super::ours::Ours;
 use super::{LOCK, Run, foreign, group_names, owned};
-use crate::host::{Host, first_failure, kept, nothing_left, refuse_errors, unfinished};
+use crate::host::{
+    Host, first_failure, nothing_left, refuse_errors, reload_incomplete, reload_not_begun, reload_refused,
+};
 
-pub(super) fn reload(run: &Run<'_>) -> Result<ExitCode, Failure> {
+pub(super) fn reload(run: &Run<'_>) -> Result<Answer, Failure> {
     let host = &run.host;
     let _lock = host.lock(LOCK)?;
     let record = host.state_files.read(None);
@@ -25,19 +27,19 @@ pub(super) fn reload(run: &Run<'_>) -> Result<ExitCode, Failure> {
     }
     let (params, findings) = run.params();
     if let Err(failure) = refuse_errors(&findings) {
-        return kept(failure);
+        return Ok(reload_refused(failure));
     }
     let topology = match host.topology(run.driver, &record) {
         Ok(topology) => topology,
         // The cluster could not be asked: that says nothing about the configuration, and the record knows enough.
-        Err(failure) if failure.code == ExitCode::Generic => match Host::recorded_topology(&record) {
+        Err(failure) if failure.kind == Kind::Temporary => match Host::recorded_topology(&record) {
             Some(topology) => {
                 tracing::error!("ports are taken from the record: {failure}");
                 topology
             }
             None => return Err(failure),
         },
-        Err(failure) => return kept(failure),
+        Err(failure) => return Ok(reload_refused(failure)),
     };
     let listed = |name: &TargetName| topology.local.ports.iter().any(|port| name.matches(port.name.as_str()));
     if ours.recorded().is_none() && !likely.iter().any(listed) {
@@ -45,16 +47,14 @@ pub(super) fn reload(run: &Run<'_>) -> Result<ExitCode, Failure> {
     }
     let configuration = (params.unwrap_or_default(), findings.as_slice());
     let mut convergence = match Convergence::of_cluster(run, &ours, configuration, &topology, Goal::Reloaded) {
-        // A kernel that did not answer says nothing about the configuration either.
-        Err(failure) if failure.code == ExitCode::Generic => return Err(failure),
-        Err(failure) => return kept(failure),
+        Err(failure) => return reload_not_begun(failure),
         Ok(convergence) => convergence,
     };
     let record = convergence.state_file(&topology.local);
     if let Err(error) = convergence.read_settings(&host.deadline().share(1, 2)) {
         // A daemon that hangs is no reason to restart what runs.
         let noted = host.remember(&StateFile { unfinished: true, ..record });
-        return unfinished(error.into(), noted);
+        return reload_incomplete(error.into(), noted);
     }
     let steps = convergence.steps();
     if let Some(sentence) = convergence.kept_by_mistake() {
@@ -65,7 +65,7 @@ pub(super) fn reload(run: &Run<'_>) -> Result<ExitCode, Failure> {
     host.remember(&record);
     let applied = host.apply(&steps, AfterFailure::GoOn);
     if host.dry_run() {
-        return Ok(ExitCode::Success);
+        return Ok(ExitCode::Success.into());
     }
     let left = match first_failure(&applied) {
         Some(failure) if applied.took_from_hosts(&steps) => return Err(failure),
@@ -76,11 +76,11 @@ pub(super) fn reload(run: &Run<'_>) -> Result<ExitCode, Failure> {
     match left.and_then(|now| nothing_left(&convergence.steps_from(&now)).map(|()| now)) {
         Err(failure) => {
             let noted = host.remember(&StateFile { unfinished: true, ..record });
-            unfinished(failure, noted)
+            reload_incomplete(failure, noted)
         }
         Ok(now) => {
             host.remember(&StateFile { ini_groups: group_names(&now), ..record });
-            Ok(ExitCode::Success)
+            Ok(ExitCode::Success.into())
         }
     }
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use scst_core::ocf::action::Action;
-use scst_core::ocf::exit::{ExitCode, Failure};
+use scst_core::ocf::exit::{Answer, ExitCode, Failure};
 use scst_core::ocf::param::{AgentTable, Kind, Operation, Parameter};
 use scst_core::ocf::run::{self, Agent, Context};
 
@@ -44,12 +44,12 @@ impl Agent for Probe {
         &TABLE
     }
 
-    fn run(&self, action: Action, context: &Context) -> Result<ExitCode, Failure> {
+    fn run(&self, action: Action, context: &Context) -> Result<Answer, Failure> {
         match action {
-            Action::Start if context.dry_run => Ok(ExitCode::Success),
+            Action::Start if context.dry_run => Ok(ExitCode::Success.into()),
             Action::Start => panic!("something is\nwrong"),
             Action::Stop => Err(Failure::installed("module x\nmissing").with_hint("load it")),
-            Action::Monitor => Ok(ExitCode::Promoted),
+            Action::Monitor => Ok(ExitCode::Promoted.into()),
             Action::Reload => Err(Failure::not_running("nothing to reload")),
             // Waits for the end and undoes its work.
             Action::Demote => {
@@ -60,7 +60,9 @@ impl Agent for Probe {
                 assert!(context.deadline.cancelled());
                 Err(Failure::generic("asked to end, undone"))
             }
-            _ => Ok(ExitCode::Success),
+            // A reload that leaves something undone.
+            Action::ValidateAll => Ok(Answer::LeftUndone(Failure::configured("initiators: nothing\nto do"))),
+            _ => Ok(ExitCode::Success.into()),
         }
     }
 }
@@ -105,6 +107,11 @@ fn the_agents_answer_is_the_exit_code() {
     assert_eq!(output(&["monitor"], &[]), (8, String::new(), String::new()));
     assert_eq!(output(&["status"], &[]).0, 8);
     assert_eq!(output(&["--dry-run", "start"], &[]).0, 0);
+}
+
+fn what_was_left_undone_is_said_and_the_run_succeeds() {
+    let said = (0, String::new(), "ocf-exit-reason:initiators: nothing to do\n".to_owned());
+    assert_eq!(output(&["validate-all"], &[]), said);
 }
 
 fn a_failure_has_one_reason_on_stderr_and_the_rest_in_the_log() {
@@ -176,10 +183,11 @@ fn main() -> ProcessExit {
     if std::env::var_os("PROBE").is_some() {
         return run::main(&Probe);
     }
-    let tests: [(&str, fn()); 8] = [
+    let tests: [(&str, fn()); 9] = [
         ("what_needs_nothing_is_answered_at_once", what_needs_nothing_is_answered_at_once),
         ("an_unknown_action_is_exit_3_with_usage_on_stderr", an_unknown_action_is_exit_3_with_usage_on_stderr),
         ("the_agents_answer_is_the_exit_code", the_agents_answer_is_the_exit_code),
+        ("what_was_left_undone_is_said_and_the_run_succeeds", what_was_left_undone_is_said_and_the_run_succeeds),
         (
             "a_failure_has_one_reason_on_stderr_and_the_rest_in_the_log",
             a_failure_has_one_reason_on_stderr_and_the_rest_in_the_log,

@@ -1,7 +1,7 @@
 //! What one resource would do on one node.
 
 use scst_core::cluster::{Configured, Refused, Topology};
-use scst_core::ocf::exit::{ExitCode, Failure};
+use scst_core::ocf::exit::{Failure, Kind};
 use scst_core::plan::Step;
 use scst_core::scst::names::{Driver, GroupName};
 use serde::Serialize;
@@ -74,7 +74,7 @@ pub(super) fn planned(node: &Node, name: &str, resource: &Configured, old: Optio
         return shown;
     }
     match ask(node, name, resource, new) {
-        Err(failure) if failure.code == ExitCode::Generic => {
+        Err(failure) if failure.kind == Kind::Temporary => {
             shown.what = What::Unknown;
             shown.remarks.push(failure.reason);
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use scst_core::cluster::Configured;
-use scst_core::ocf::exit::Failure;
+use scst_core::ocf::exit::{Failure, Kind};
 use scst_core::ocf::param::{Finding, Severity};
 use scst_core::scst::names::GroupName;
 
@@ -48,7 +48,7 @@ pub(super) fn ports_of(
     match compared {
         Ok(None) => {}
         Ok(Some(differences)) => (shown.running, shown.differences) = (true, differences),
-        Err(failure) if failure.code == scst_core::ocf::exit::ExitCode::Generic => {
+        Err(failure) if failure.kind == Kind::Temporary => {
             status.unread(&format!("resource {}", resource.id), &failure);
         }
         Err(failure) => shown.differences.push(failure.reason),
@@ -132,7 +132,7 @@ fn group(
     });
     match compared {
         Ok(differences) => group.differences = differences,
-        Err(failure) if failure.code == scst_core::ocf::exit::ExitCode::Generic => return Err(failure),
+        Err(failure) if failure.kind == Kind::Temporary => return Err(failure),
         // The node cannot run it, whatever is here of it.
         Err(failure) if group.role == Role::Stopped => group.remarks.push(failure.reason),
         Err(failure) => group.differences.push(failure.reason),

@@ -1,11 +1,11 @@
-//! The type [`ExitCode`], which an action answers, and with [`Failure`] the reason that Pacemaker shows.
+//! The types [`Answer`] and [`ExitCode`], which an action ends with, and with [`Failure`] the reason that Pacemaker shows.
 //!
 //! The codes are those of the OCF resource agent API 1.1. Pacemaker 2.1 keeps the first 128 bytes of the last
 //! `ocf-exit-reason:` line of stderr, so a reason starts with cause and object; advice goes to the log as the hint.
 
 use std::fmt;
 
-pub use super::failure::Failure;
+pub use super::failure::{Failure, Kind};
 
 /// The exit codes of the resource agent API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +65,40 @@ impl fmt::Display for ExitCode {
 impl From<ExitCode> for std::process::ExitCode {
     fn from(code: ExitCode) -> Self {
         code.number().into()
+    }
+}
+
+/// How an action ended that has not failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// It did what it was asked for. For monitor the code says what runs.
+    Done(ExitCode),
+    /// A reload that let everything run on and left undone what the failure says. It ends with exit code 0, because
+    /// Pacemaker would stop what runs for any other; the reason is shown all the same.
+    LeftUndone(Failure),
+}
+
+impl Answer {
+    /// The exit code.
+    pub fn code(&self) -> ExitCode {
+        match self {
+            Self::Done(code) => *code,
+            Self::LeftUndone(_) => ExitCode::Success,
+        }
+    }
+
+    /// What was left undone.
+    pub fn left_undone(&self) -> Option<&Failure> {
+        match self {
+            Self::Done(_) => None,
+            Self::LeftUndone(failure) => Some(failure),
+        }
+    }
+}
+
+impl From<ExitCode> for Answer {
+    fn from(code: ExitCode) -> Self {
+        Self::Done(code)
     }
 }
 

@@ -8,12 +8,23 @@ use nix::errno::Errno;
 use super::exit::{ExitCode, one_line};
 use crate::error::Error;
 
-/// An action that did not succeed. Its exit code may still be [`ExitCode::Success`]: a reload that changes nothing ends
-/// so, because Pacemaker would stop what runs for any other code, and the reason says what was not done.
+/// What a failure says of the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The action is refused until somebody changes the configuration, or the node.
+    Permanent,
+    /// The cluster, the kernel or a store did not answer, or answered an error: that says nothing of the configuration,
+    /// and the same action may succeed later.
+    Temporary,
+}
+
+/// Why an action did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// The exit code.
     pub code: ExitCode,
+    /// Whether the same action may succeed later.
+    pub kind: Kind,
     /// One line for the administrator: cause and object first, because Pacemaker 2.1 shows only the first 128 bytes.
     pub reason: String,
     /// What to do about it, one line for the log.
@@ -21,10 +32,16 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure with this code and reason. The reason becomes one line ([`one_line`]): it often contains text from
-    /// elsewhere, and Pacemaker would take the last of several lines for the reason.
+    /// A permanent failure with this code and reason. The reason becomes one line ([`one_line`]): it often contains text
+    /// from elsewhere, and Pacemaker would take the last of several lines for the reason.
     pub fn new(code: ExitCode, reason: impl AsRef<str>) -> Self {
-        Self { code, reason: one_line(reason.as_ref()), hint: None }
+        Self { code, kind: Kind::Permanent, reason: one_line(reason.as_ref()), hint: None }
+    }
+
+    /// The same failure as a temporary one, with exit code 1.
+    #[must_use]
+    pub fn temporary(self) -> Self {
+        Self { code: ExitCode::Generic, kind: Kind::Temporary, ..self }
     }
 
     /// The same with advice for the log.
@@ -34,9 +51,9 @@ impl Failure {
         self
     }
 
-    /// Exit 1: failed, for a reason that has no code of its own.
+    /// Exit 1, temporary: failed, for a reason that has no code of its own.
     pub fn generic(reason: impl AsRef<str>) -> Self {
-        Self::new(ExitCode::Generic, reason)
+        Self::new(ExitCode::Generic, reason).temporary()
     }
 
     /// Exit 2: impossible on this node.
@@ -69,13 +86,9 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 impl From<Error> for Failure {
-    /// The failure of a run that this error ends: exit 4 for EACCES and EPERM, else exit 1, with a hint for the
-    /// operator.
+    /// The failure of a run that this error ends: exit 4 for EACCES and EPERM, else exit 1 and temporary, with a hint
+    /// for the operator.
     fn from(error: Error) -> Self {
-        let code = match error.errno() {
-            Some(Errno::EACCES | Errno::EPERM) => ExitCode::Permission,
-            _ => ExitCode::Generic,
-        };
         let hint = match &error {
             Error::Hung { .. } => "the kernel goes on with the command; its log tells more",
             Error::Reservations { .. } => {
@@ -84,6 +97,11 @@ impl From<Error> for Failure {
             Error::NotSeen { .. } => "more time helps if the hardware is slow: the time-out of the operation",
             _ => "the kernel log may say more",
         };
-        Self::new(code, error.to_string()).with_hint(hint)
+        let failure = Self::new(ExitCode::Permission, error.to_string()).with_hint(hint);
+        match error.errno() {
+            // Whoever is denied a file is denied it for good.
+            Some(Errno::EACCES | Errno::EPERM) => failure,
+            _ => failure.temporary(),
+        }
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! Usage, meta-data and unknown actions are answered here, before anything else is looked at. For every other action
 //! `main` sets up the log, the deadline and the flag that SIGTERM raises, and calls the agent. The process ends with
-//! the exit code that the agent answers, or that its [`Failure`] carries; a failure, and a panic too, has exactly one
-//! reason on stderr.
+//! the exit code that the agent answers, or that its [`Failure`] carries; a failure, what was left undone, and a panic
+//! too, has exactly one reason on stderr.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use nix::sys::signal::{SigSet, Signal};
 
 use super::action::{Action, Invocation, Request};
 use super::env::Env;
-use super::exit::{ExitCode, Failure};
+use super::exit::{Answer, ExitCode, Failure};
 use super::log;
 use super::metadata;
 use super::param::AgentTable;
@@ -30,12 +30,12 @@ pub trait Agent {
         self.metadata().name
     }
 
-    /// Carries out one action, and answers its exit code. Usage and meta-data never come here.
+    /// Carries out one action, and answers how it ended. Usage and meta-data never come here.
     ///
     /// # Errors
     ///
     /// Why the action did not succeed, with its exit code; for monitor also "not running" and "failed".
-    fn run(&self, action: Action, context: &Context) -> Result<ExitCode, Failure>;
+    fn run(&self, action: Action, context: &Context) -> Result<Answer, Failure>;
 }
 
 /// What an action knows besides its name.
@@ -87,7 +87,12 @@ fn perform(agent: &impl Agent, invocation: Invocation) -> ExitCode {
     end_on_panic(format!("{}: internal error", invocation.action), prefix.clone());
     let context = Context { env, system, deadline, dry_run: invocation.dry_run, cancelled };
     match agent.run(invocation.action, &context) {
-        Ok(code) => code,
+        Ok(answer) => {
+            if let Some(failure) = answer.left_undone() {
+                report(failure, &prefix);
+            }
+            answer.code()
+        }
         Err(failure) => {
             report(&failure, &prefix);
             failure.code

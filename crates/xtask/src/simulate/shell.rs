@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use scst_core::ocf::action::Action;
-use scst_core::ocf::exit::{ExitCode, Failure};
+use scst_core::ocf::exit::{Answer, ExitCode, Failure};
 use scst_core::ocf::param::AgentTable;
 use scst_core::ocf::run::{Agent, Context};
 use scst_core::sysfs::Sysfs;
@@ -30,7 +30,7 @@ impl Agent for Shell {
         agents::scst_aluadg::Aluadg.metadata()
     }
 
-    fn run(&self, action: Action, context: &Context) -> Result<ExitCode, Failure> {
+    fn run(&self, action: Action, context: &Context) -> Result<Answer, Failure> {
         let sysfs = Sysfs::new(context.system.clone(), "/sys/kernel/scst_tgt");
         let local = context.env.node_name().unwrap_or_default();
         let node = NODES.iter().position(|name| *name == local).unwrap_or_default();
@@ -50,15 +50,16 @@ impl Agent for Shell {
             Action::Stop if there => call.stop(),
             Action::Notify => call.notify(),
             Action::Monitor => {
-                return Ok(match call.state(node).as_deref() {
+                let code = match call.state(node).as_deref() {
                     Some("active") => ExitCode::Promoted,
                     Some(_) => ExitCode::Success,
                     None => return Err(Failure::not_running("no device group")),
-                });
+                };
+                return Ok(code.into());
             }
             _ => {}
         }
-        Ok(ExitCode::Success)
+        Ok(ExitCode::Success.into())
     }
 }
 

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use scst_core::ocf::action::Action;
-use scst_core::ocf::exit::{ExitCode, Failure};
+use scst_core::ocf::exit::{Answer, Failure};
 
 use super::coverage::Kind;
 use super::faults::Fault;
@@ -91,10 +91,13 @@ pub(super) fn die() -> ! {
     resume_unwind(Box::new(Killed))
 }
 
-impl From<thread::Result<Result<ExitCode, Failure>>> for Outcome {
-    fn from(ended: thread::Result<Result<ExitCode, Failure>>) -> Self {
+impl From<thread::Result<Result<Answer, Failure>>> for Outcome {
+    fn from(ended: thread::Result<Result<Answer, Failure>>) -> Self {
         let (exit, reason, panicked) = match ended {
-            Ok(Ok(code)) => (Some(code.number()), String::new(), false),
+            Ok(Ok(answer)) => {
+                let reason = answer.left_undone().map(|failure| failure.reason.clone()).unwrap_or_default();
+                (Some(answer.code().number()), reason, false)
+            }
             Ok(Err(failure)) => (Some(failure.code.number()), failure.reason, false),
             Err(payload) if payload.is::<Killed>() => (None, "killed".to_owned(), false),
             Err(payload) => (None, payload.downcast_ref::<String>().cloned().unwrap_or_default(), true),
