@@ -14,19 +14,21 @@ use scst_core::scst::names::{DeviceName, NodeName};
 use super::instance::Instance;
 use crate::host::Host;
 
-/// Those of these devices that are ours and say that their store is open.
-pub(super) fn open(
+/// Those of these devices that are ours and say that their store is open (`open`), or that it is closed. A device
+/// without a store says neither.
+pub(super) fn with_store(
     host: &Host<'_>,
     instance: &Instance,
     members: &BTreeSet<DeviceName>,
+    open: bool,
 ) -> Result<Vec<DeviceName>, Error> {
-    let mut open = Vec::new();
+    let mut found = Vec::new();
     for device in members.iter().filter(|device| instance.owns(device)) {
-        if host.observer().says_open(device)? == Some(true) {
-            open.push(device.clone());
+        if host.observer().says_open(device)? == Some(open) {
+            found.push(device.clone());
         }
     }
-    Ok(open)
+    Ok(found)
 }
 
 /// Out of service no store of ours may be open: another node serves it, or DRBD is about to be demoted. The state closes those that
@@ -48,7 +50,7 @@ pub(super) fn close_all(
     let members = observer.group_devices(&instance.group)?;
     // One that has not joined yet, or has left already, may be open as well: a device is opened first where the group serves already, and a
     // reload whose deletion of it failed leaves it open.
-    let left = open(host, instance, &(&members | &instance.named(host)))?;
+    let left = with_store(host, instance, &(&members | &instance.named(host)), true)?;
     if left.is_empty() {
         return Ok(());
     }
@@ -66,7 +68,8 @@ pub(super) fn close_all(
     }
     let applied = host.apply_until(&steps, AfterFailure::GoOn, deadline);
     applied.failed.iter().for_each(|failed| tracing::error!("{failed}"));
-    let left: Vec<_> = open(host, instance, &left.into_iter().collect())?.iter().map(ToString::to_string).collect();
+    let left: Vec<_> =
+        with_store(host, instance, &left.into_iter().collect(), true)?.iter().map(ToString::to_string).collect();
     if left.is_empty() {
         return Ok(());
     }

@@ -104,13 +104,9 @@ fn serving(
     left_blocked: Option<String>,
 ) -> Result<ExitCode, Failure> {
     let broken = |reason: String| Err(Failure::new(ExitCode::FailedPromoted, reason));
-    let mut closed = Vec::new();
-    for device in members.iter().filter(|device| instance.owns(device)) {
-        if host.observer().says_open(device)? == Some(false) {
-            closed.push(device.as_str());
-        }
-    }
+    let closed = closing::with_store(host, instance, members, false)?;
     if !closed.is_empty() {
+        let closed: Vec<_> = closed.iter().map(DeviceName::as_str).collect();
         return broken(format!("active, but the backing store is not open: device {}", closed.join(", ")));
     }
     left_blocked.map_or(Ok(ExitCode::Promoted), broken)
@@ -119,7 +115,7 @@ fn serving(
 /// Unpromoted: no store of ours should be open. One that is open is only logged: a device that the shell agents or an
 /// operator has left open may do no harm.
 fn waiting(host: &Host<'_>, instance: &Instance, members: &BTreeSet<DeviceName>) -> Result<ExitCode, Failure> {
-    let open = closing::open(host, instance, members)?;
+    let open = closing::with_store(host, instance, members, true)?;
     if !open.is_empty() {
         let open: Vec<_> = open.iter().map(DeviceName::as_str).collect();
         tracing::warn!("not promoted, and the backing store is open all the same: device {}", open.join(", "));

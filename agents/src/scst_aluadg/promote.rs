@@ -15,6 +15,7 @@ use scst_core::state::{DeviceGroup, View};
 use super::agreement;
 use super::bring_up::bring_up;
 use super::checked::{Checked, checked};
+use super::closing;
 use super::hold_back::hold_back;
 use super::instance::Instance;
 use super::lockspace;
@@ -195,22 +196,12 @@ fn verify(host: &Host<'_>, instance: &Instance, local: &NodeName, group: &Device
             return Err(Failure::generic(format!("target group {local}: state is {found} after writing active")));
         }
     }
-    let closed = closed(host, group.devices.iter().filter(|device| instance.owns(device)))?;
+    let closed = closing::with_store(host, instance, &group.devices, false)?;
     if closed.is_empty() {
         return Ok(());
     }
+    let closed: Vec<_> = closed.iter().map(DeviceName::as_str).collect();
     Err(Failure::generic(format!("backing store could not be opened: device {}", closed.join(", "))).with_hint(
         "the backing device is missing, in use by somebody else, or not writable yet; order it before the promotion",
     ))
-}
-
-/// The devices whose backing store is not open.
-fn closed<'a>(host: &Host<'_>, devices: impl Iterator<Item = &'a DeviceName>) -> Result<Vec<String>, Failure> {
-    let mut closed = Vec::new();
-    for device in devices {
-        if host.observer().active(device)? == Some(false) {
-            closed.push(device.to_string());
-        }
-    }
-    Ok(closed)
 }

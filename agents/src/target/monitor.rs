@@ -38,11 +38,10 @@ pub(super) fn monitor(run: &Run<'_>) -> Result<ExitCode, Failure> {
         }
     }
     // A target that is made by command is missing because somebody, or its daemon, took it away.
-    if missing_ports == MissingPorts::Fail || absent.len() == ports.len() || run.driver.makes_targets() {
-        absent.append(&mut faults);
-        std::mem::swap(&mut absent, &mut faults);
-    }
-    name_missing(run, &record, &absent)?;
+    let must_exist = missing_ports == MissingPorts::Fail || absent.len() == ports.len() || run.driver.makes_targets();
+    let (mut faults, may_be_missing) =
+        if must_exist { ([absent, faults].concat(), Vec::new()) } else { (faults, absent) };
+    name_missing(run, &record, &may_be_missing)?;
     if let Some(state) = host.observer().open_state(run.driver)?.filter(|state| state != "open") {
         faults.push(format!("the daemon of driver {} is gone: open_state reads {state}", run.driver));
     }

@@ -30,7 +30,7 @@ impl Observer<'_> {
     /// # Errors
     ///
     /// `active` cannot be read.
-    pub fn active(&self, name: &DeviceName) -> Result<Option<bool>, Error> {
+    fn active(&self, name: &DeviceName) -> Result<Option<bool>, Error> {
         Ok(self.optional(&format!("{}/active", device::device(name)))?.map(|text| text != "0"))
     }
 
@@ -43,8 +43,8 @@ impl Observer<'_> {
         Ok(self.optional(&format!("{}/size", device::device(name)))?.and_then(|text| text.parse().ok()))
     }
 
-    /// Like [`Observer::active`], with one read and no look at the directory: for a monitor, which asks every few seconds.
-    /// `None` also where the device is gone.
+    /// Whether a device's backing store is open, asked alone and with one read: a monitor asks every few seconds. `None`
+    /// where it has no such attribute, or is gone.
     ///
     /// # Errors
     ///
