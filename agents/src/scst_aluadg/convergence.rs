@@ -20,8 +20,8 @@ use scst_core::scst::target::LunTable;
 use scst_core::state::{LunAddress, Storage, TargetGroup};
 use scst_core::state_file::StateFile;
 
-use super::here::Facts;
 use super::instance::Instance;
+use super::node_facts::Facts;
 use super::params::Params;
 use super::peers;
 use super::published::Published;

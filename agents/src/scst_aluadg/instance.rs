@@ -15,10 +15,10 @@ use scst_core::scst::names::{DeviceName, Driver, GroupName, NodeName, TargetName
 use scst_core::state::{Blocks, Held, Storage, TargetGroup, TargetGroupView, View};
 use scst_core::state_file::{Remembered, StateFile};
 
+use super::group_view::GroupView;
 use super::params::{Params, StopParams};
 use super::peers;
 use super::score::{Score, show_score};
-use super::service::Service;
 use crate::host::{Host, first_failure};
 
 /// One device group on this node, as far as it can be known without a valid configuration.
@@ -103,18 +103,18 @@ impl Instance {
 
     /// The group with its target groups, and the blocks of those devices that a killed run may have left blocked: what
     /// a promotion needs, in few reads.
-    pub(super) fn quick(&self, observer: Observer<'_>) -> Result<Service, Error> {
+    pub(super) fn quick(&self, observer: Observer<'_>) -> Result<GroupView, Error> {
         let group = observer.device_group(&self.group)?;
         let blocks = self.blocks(observer, self.blocked().keys())?;
-        Ok(Service { group, blocks })
+        Ok(GroupView { group, blocks })
     }
 
     /// The same with the blocks of all our devices, for a demotion, which blocks them.
-    pub(super) fn with_blocks(&self, observer: Observer<'_>) -> Result<Service, Error> {
+    pub(super) fn with_blocks(&self, observer: Observer<'_>) -> Result<GroupView, Error> {
         let group = observer.device_group(&self.group)?;
         let members = group.iter().flat_map(|group| group.devices.iter()).filter(|device| self.owns(device));
         let blocks = self.blocks(observer, members.chain(self.blocked().keys()))?;
-        Ok(Service { group, blocks })
+        Ok(GroupView { group, blocks })
     }
 
     /// The blocks on those of these devices that are there.

@@ -13,8 +13,8 @@ use scst_core::plan::storage::{set_size, shrunk};
 use scst_core::scst::names::{DeviceName, HandlerName};
 use scst_core::state::{Device, DeviceGroup};
 
-use super::here;
 use super::instance::Instance;
+use super::node_facts;
 use crate::backing::{self, Store};
 use crate::host::Host;
 
@@ -82,7 +82,7 @@ impl Members {
     fn with_smaller_blocks(&self, observer: Observer<'_>) -> Result<Option<String>, Error> {
         for (name, device, store) in self.each() {
             if let (Some(handler), Some(blocks)) = (device.handler, store.block_size(observer)?)
-                && let Some(why) = here::blocks_too_large(handler, blocks, device.block_size())
+                && let Some(why) = node_facts::blocks_too_large(handler, blocks, device.block_size())
             {
                 return Ok(Some(format!("device {name}: {why}")));
             }

@@ -16,6 +16,7 @@ use super::agreement;
 use super::bring_up::bring_up;
 use super::checked::{Checked, checked};
 use super::closing;
+use super::group_view::GroupView;
 use super::hold_back::hold_back;
 use super::instance::Instance;
 use super::lockspace;
@@ -24,7 +25,6 @@ use super::missing;
 use super::params::Params;
 use super::peers;
 use super::score::{Score, delete_score};
-use super::service::Service;
 use super::sharing::Reservations;
 use super::step_down::step_down;
 use super::stores;
@@ -77,7 +77,7 @@ pub(super) fn promote(host: &Host<'_>) -> Result<ExitCode, Failure> {
 }
 
 /// The running instance, started where there is none, or only half of one.
-fn stand_up(host: &Host<'_>, instance: &mut Instance, local: &NodeName) -> Result<Service, Failure> {
+fn stand_up(host: &Host<'_>, instance: &mut Instance, local: &NodeName) -> Result<GroupView, Failure> {
     let mut found = instance.quick(host.observer())?;
     let devices = found.group.as_ref().is_some_and(|group| group.devices.iter().any(|device| instance.owns(device)));
     if found.state(local).is_none() || !devices || instance.half_started() {

@@ -14,8 +14,8 @@ use scst_core::scst::names::NodeName;
 use scst_core::state::View;
 
 use super::closing;
+use super::group_view::GroupView;
 use super::instance::Instance;
-use super::service::Service;
 use crate::host::{Host, first_failure};
 
 /// Carries the demotion out until `deadline`, to the state `end`: blocks the devices, waits for the commands in flight,
@@ -24,7 +24,7 @@ pub(super) fn drain(
     host: &Host<'_>,
     instance: &mut Instance,
     local: &NodeName,
-    found: &Service,
+    found: &GroupView,
     end: AluaState,
     deadline: &Deadline,
 ) -> Option<Applied> {

@@ -16,10 +16,10 @@ use scst_core::state::Storage;
 use scst_core::state_file::Remembered;
 
 use super::agreement;
+use super::group_view::GroupView;
 use super::hold_back;
 use super::instance::Instance;
 use super::score::delete_score;
-use super::service::Service;
 use super::step_down::drain;
 use crate::host::{Host, first_failure, held_by};
 
@@ -81,7 +81,7 @@ fn stop_group(host: &Host<'_>, instance: &mut Instance) -> Result<Option<NodeNam
     {
         // Half of the time for the commands in flight; then on without them, because the node is fenced otherwise.
         let half = host.deadline().share(1, 2);
-        if let Some(applied) = drain(host, instance, local, &Service::from(&found), AluaState::Standby, &half) {
+        if let Some(applied) = drain(host, instance, local, &GroupView::from(&found), AluaState::Standby, &half) {
             undrained = busy(host, &applied);
             if let Some(why) = first_failure(&applied) {
                 tracing::warn!("stopping all the same: {why}{}", held_by(&undrained));

@@ -14,8 +14,8 @@ use scst_core::scst::names::DeviceName;
 use scst_core::state::Storage;
 
 use super::device::DeviceParams;
+use super::last_size;
 use super::params::Params;
-use super::served;
 use crate::backing::{self, Store};
 use crate::host::Host;
 
@@ -47,7 +47,7 @@ pub(super) fn measure(
         wanted.size = store.bytes().filter(|bytes| *bytes > 0);
         if !store.is_there() && device.absent_in_standby {
             let told = found.devices.get(&device.name).and_then(|found| found.size).unwrap_or(0);
-            let announced = device.size.or_else(|| served::recall(host, &device.name, path));
+            let announced = device.size.or_else(|| last_size::recall(host, &device.name, path));
             wanted.size = announced.filter(|bytes| *bytes > told);
             if announced.is_none() && told == 0 {
                 tracing::warn!(
@@ -64,7 +64,7 @@ pub(super) fn measure(
 pub(super) fn remember(host: &Host<'_>, params: &Params, stores: &BTreeMap<String, Store>) {
     for (device, path) in with_store(params).filter(|(device, _)| device.absent_in_standby) {
         if let Some(bytes) = stores.get(path).and_then(|store| store.bytes()).filter(|bytes| *bytes > 0) {
-            served::remember(host, &device.name, path, bytes);
+            last_size::remember(host, &device.name, path, bytes);
         }
     }
 }

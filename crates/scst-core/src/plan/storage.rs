@@ -7,20 +7,20 @@
 //! * A device that is still blocked may hang the kernel when it is deleted, and one that is still exported vanishes under
 //!   its hosts. So blocks are released first, then LUNs go and are seen gone, then devices.
 
+mod demotion;
 mod devices;
 mod differences;
 mod parameters;
 mod scope;
-mod service;
 mod sizes;
 mod states;
 mod tables;
 mod target_groups;
 
+pub use self::demotion::{demote, release};
 use self::devices::DevicePlan;
 pub use self::parameters::not_known;
 pub use self::scope::Scope;
-pub use self::service::{demote, release};
 pub use self::sizes::{set_size, shrunk};
 pub use self::states::states;
 pub use self::tables::clear_tables;

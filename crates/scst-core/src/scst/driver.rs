@@ -1,8 +1,8 @@
-//! The types [`Driver`] and [`HandlerName`]: the target drivers and the handlers of virtual disks that the agents know,
-//! how each driver names its targets, and in what drivers differ.
+//! The type [`Driver`]: the target drivers that the agents know, how each names its targets, and in what they differ.
 
 use std::fmt;
 
+use super::name_forms::{hex_groups, iscsi_name, wwpn};
 use super::name_grammar::NameError;
 
 /// A target driver of SCST that the agents know.
@@ -127,124 +127,16 @@ impl AsRef<str> for Driver {
     }
 }
 
-/// A world wide port name as eight pairs joined by colons, from every usual spelling in lower case: pairs joined by colons or
-/// dashes, groups of four digits joined by dashes, 16 digits without anything between; each also behind `0x` or `naa.`.
-fn wwpn(text: &str) -> Option<String> {
-    let text = text.strip_prefix("0x").or_else(|| text.strip_prefix("naa.")).unwrap_or(text);
-    let spellings = [(':', 2), ('-', 2), ('-', 4), (':', 16)];
-    let groups = spellings.into_iter().find_map(|(separator, digits)| {
-        let groups: Vec<&str> = text.split(separator).collect();
-        (groups.len() * digits == 16 && groups.iter().all(|group| hex(group, digits))).then_some(groups)
-    })?;
-    let digits = groups.concat();
-    let pairs: Vec<&str> = (0..8).map(|pair| &digits[2 * pair..2 * pair + 2]).collect();
-    Some(pairs.join(":"))
-}
-
-/// Exactly so many hex digits.
-fn hex(text: &str, digits: usize) -> bool {
-    text.len() == digits && text.bytes().all(|b| b.is_ascii_hexdigit())
-}
-
-/// `count` groups of `digits` hex digits joined by colons.
-fn hex_groups(text: &str, count: usize, digits: usize) -> bool {
-    let groups: Vec<&str> = text.split(':').collect();
-    groups.len() == count && groups.iter().all(|group| hex(group, digits))
-}
-
-/// RFC 3720's three forms, without regard to case. An IQN is `iqn.YYYY-MM.` and a domain, then anything after a colon.
-fn iscsi_name(text: &str) -> bool {
-    let text = text.to_ascii_lowercase();
-    if let Some(digits) = text.strip_prefix("eui.") {
-        return hex(digits, 16);
-    }
-    if let Some(digits) = text.strip_prefix("naa.") {
-        return hex(digits, 16) || hex(digits, 32);
-    }
-    let Some(rest) = text.strip_prefix("iqn.") else { return false };
-    let Some((date, name)) = rest.split_once('.') else { return false };
-    let date = date.as_bytes();
-    let dated = date.len() == 7
-        && date.iter().enumerate().all(|(i, b)| if i == 4 { *b == b'-' } else { b.is_ascii_digit() })
-        && matches!(
-            &date[5..],
-            b"01" | b"02" | b"03" | b"04" | b"05" | b"06" | b"07" | b"08" | b"09" | b"10" | b"11" | b"12"
-        );
-    let domain = name.split_once(':').map_or(name, |(domain, _)| domain);
-    dated
-        && text.len() <= 223
-        && !domain.is_empty()
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:_".contains(&b))
-}
-
-/// A handler of virtual disks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub enum HandlerName {
-    /// A block device, used past the page cache.
-    #[default]
-    VdiskBlockio,
-    /// A file, through the page cache.
-    VdiskFileio,
-    /// No store: reads give zeros, writes vanish.
-    VdiskNullio,
-}
-
-impl HandlerName {
-    /// Every handler of the agents.
-    pub const ALL: [Self; 3] = [Self::VdiskBlockio, Self::VdiskFileio, Self::VdiskNullio];
-
-    /// The handler of this name.
-    ///
-    /// # Errors
-    ///
-    /// No handler that the agents know has this name.
-    pub fn parse(text: &str) -> Result<Self, NameError> {
-        Self::ALL
-            .into_iter()
-            .find(|handler| handler.dir() == text)
-            .ok_or(NameError::Form("one of vdisk_blockio, vdisk_fileio, vdisk_nullio"))
-    }
-
-    /// The directory below `handlers`.
-    pub fn dir(self) -> &'static str {
-        match self {
-            Self::VdiskBlockio => "vdisk_blockio",
-            Self::VdiskFileio => "vdisk_fileio",
-            Self::VdiskNullio => "vdisk_nullio",
-        }
-    }
-
-    /// Whether its devices stand on a file or block device that must exist.
-    pub fn has_backing(self) -> bool {
-        self != Self::VdiskNullio
-    }
-}
-
-impl fmt::Display for HandlerName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.dir())
-    }
-}
-
-impl AsRef<str> for HandlerName {
-    fn as_ref(&self) -> &str {
-        self.dir()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn drivers_and_handlers_read_back_as_themselves() {
+    fn drivers_read_back_as_themselves() {
         for driver in Driver::ALL {
             assert_eq!(Driver::parse(driver.as_ref()), Ok(driver));
         }
-        for handler in HandlerName::ALL {
-            assert_eq!(HandlerName::parse(handler.as_ref()), Ok(handler));
-        }
-        assert!(Driver::parse("copy_manager").is_err() && HandlerName::parse("vcdrom").is_err());
+        assert!(Driver::parse("copy_manager").is_err());
         assert_eq!((Driver::Iscsi.module(), Driver::Iscsi.module_dir()), ("iscsi-scst", "iscsi_scst"));
     }
 }

@@ -11,7 +11,8 @@
 
 use std::fmt;
 
-pub use super::driver::{Driver, HandlerName};
+pub use super::driver::Driver;
+pub use super::handler::HandlerName;
 pub use super::initiator::InitiatorName;
 pub use super::name_grammar::NameError;
 use super::name_grammar::{MAX_COMPONENT, part, readable, word};

@@ -4,10 +4,10 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::demotion::unblock;
 use super::differences::{differences, identity_differences, left_alone};
 use super::parameters::{added_closed, parameters};
 use super::scope::Scope;
-use super::service::unblock;
 use super::sizes::{set_size, shrunk};
 use crate::plan::{Plan, Step};
 use crate::scst::device_attribute::T10_DEV_ID;

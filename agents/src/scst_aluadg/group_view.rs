@@ -1,4 +1,4 @@
-//! The type [`Service`]: a device group with no more than a promotion or a demotion needs of it.
+//! The type [`GroupView`]: a device group with no more than a promotion or a demotion needs of it.
 
 use scst_core::scst::alua::AluaState;
 use scst_core::scst::names::NodeName;
@@ -7,21 +7,21 @@ use scst_core::state::{Blocks, DeviceGroup, Storage};
 /// The target groups of a device group and the blocks on its devices. A promotion and a demotion must be quick, and
 /// need neither the settings of devices nor their LUNs.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Service {
+pub(super) struct GroupView {
     /// The group with its target groups, if it is there.
     pub(super) group: Option<DeviceGroup>,
     /// How often devices are blocked.
     pub(super) blocks: Blocks,
 }
 
-impl Service {
+impl GroupView {
     /// The state of this node's target group.
     pub(super) fn state(&self, local: &NodeName) -> Option<AluaState> {
         self.group.as_ref()?.state(local)
     }
 }
 
-impl From<&Storage> for Service {
+impl From<&Storage> for GroupView {
     fn from(found: &Storage) -> Self {
         Self { group: found.group.clone(), blocks: found.blocks() }
     }
