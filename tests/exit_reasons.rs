@@ -8,7 +8,7 @@ use agents::exit_reasons::{CHAPTERS, find};
 use scst_core::cluster::TARGETPORTS;
 
 /// The calls whose texts become exit reasons, or parts of them, each with what stands before the text in the reason.
-const MAKERS: [(&str, &str); 18] = [
+const MAKERS: [(&str, &str); 24] = [
     ("Failure::new(", ""),
     ("Failure::generic(", ""),
     ("Failure::args(", ""),
@@ -28,7 +28,17 @@ const MAKERS: [(&str, &str); 18] = [
     ("drop_flag(", ""),
     ("broken(", ""),
     ("Some(format!(", ""),
+    ("wrong.push(", ""),
+    ("conflicts.push(", ""),
+    ("absent(", ""),
+    ("|why| format!(", ""),
+    (".then(|| format!(", ""),
+    // A function that makes a sentence and nothing else.
+    ("-> String {\nformat!(", ""),
 ];
+
+/// Texts of such functions that name an object inside of a reason.
+const OBJECTS: [&str; 2] = ["initiator group … of port …", "target group … of device group …"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -95,7 +105,9 @@ fn phrases(sources: &str) -> Vec<String> {
     let reasons = sources.split("let reason = ").skip(1).map(|text| text.split(";\n").next().unwrap_or_default());
     let variables = reasons.flat_map(literals).map(|literal| filled(&literal));
     let words = |phrase: &String| phrase.split([' ', '…']).filter(|word| word.chars().any(char::is_alphabetic)).count();
-    let mut phrases: Vec<String> = calls.chain(variables).filter(|phrase| words(phrase) > 1).collect();
+    // A path has no blank.
+    let is_reason = |phrase: &String| words(phrase) > 1 && phrase.contains(' ') && !OBJECTS.contains(&phrase.as_str());
+    let mut phrases: Vec<String> = calls.chain(variables).filter(is_reason).collect();
     phrases.sort();
     phrases.dedup();
     phrases

@@ -27,6 +27,7 @@ mod ports;
 mod snapshot;
 mod status;
 mod table;
+mod verdict;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -35,30 +36,9 @@ use clap::Parser as _;
 
 use self::cli::{Cli, Command};
 use self::node::Node;
+use self::verdict::Verdict;
 
 pub use self::cli::command;
-
-/// How a run ended. The numbers are in the help.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
-    /// Everything was shown, and nothing differs.
-    Right,
-    /// Something differs from the configuration.
-    Differs,
-    /// Something could not be read or done.
-    Failed,
-}
-
-impl From<Verdict> for ExitCode {
-    fn from(verdict: Verdict) -> Self {
-        Self::from(match verdict {
-            Verdict::Right => 0,
-            Verdict::Failed => 1,
-            // 2 is a wrong command line.
-            Verdict::Differs => 3,
-        })
-    }
-}
 
 /// Runs the tool on this process's arguments and environment.
 pub fn main() -> ExitCode {

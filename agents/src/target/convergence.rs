@@ -15,7 +15,9 @@ use scst_core::state_file::StateFile;
 
 use super::ours::Ours;
 use super::params::Params;
-use super::{Run, group_names, owned, settings, wanted};
+use super::run::Run;
+use super::settings;
+use super::wanted::{self, group_names};
 use crate::missing_ports::Local;
 
 /// What the ports converge to.
@@ -211,7 +213,7 @@ impl<'r> Convergence<'r> {
     /// What the state file says before the first step: everything that is ours or is about to be.
     pub(super) fn state_file(&self, node: &Member) -> StateFile {
         let mut groups = group_names(&self.wanted);
-        groups.extend(owned(self.ours, &self.found));
+        groups.extend(self.ours.groups_of(&self.found));
         self.ours.remembered(node, &self.local, groups, &self.wanted, &self.found)
     }
 }

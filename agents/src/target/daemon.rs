@@ -7,8 +7,8 @@ use scst_core::command::CommandError;
 use scst_core::ocf::exit::Failure;
 use scst_core::sysfs::wait_until;
 
-use super::Run;
 use super::params::Daemon;
+use super::run::Run;
 
 /// The daemon's usual name, and the place where its own installation puts it, which is in no search path of Pacemaker.
 const PROGRAMS: [&str; 2] = ["iscsi-scstd", "/usr/local/sbin/iscsi-scstd"];

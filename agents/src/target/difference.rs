@@ -6,10 +6,10 @@ use scst_core::ocf::exit::Failure;
 use scst_core::ocf::param::Finding;
 use scst_core::plan::Step;
 
-use super::Run;
 use super::convergence::{Convergence, Goal};
 use super::ours::Ours;
 use super::params::Params;
+use super::run::Run;
 
 /// The steps that a start would carry out, one sentence each; `None` when nothing of the resource is there. `users`:
 /// the users of the configuration are known, and are compared as well.

@@ -7,9 +7,9 @@ use scst_core::error::Error;
 use scst_core::scst::names::InitiatorGroup;
 use scst_core::state::Ports;
 
-use super::Run;
 use super::groups::Groups;
 use super::ours::Ours;
+use super::run::Run;
 
 /// Warns of every group of others on these ports that matches initiators of the configuration. What cannot be read of them is no reason to
 /// fail: the kernel can list initiators that no path names.

@@ -7,8 +7,9 @@ use scst_core::state_file::Remembered;
 
 use super::ours::{self, Ours};
 use super::reload::finish_reload;
+use super::run::Run;
 use super::thorough::thorough;
-use super::{Run, group_names, listed};
+use super::wanted::group_names;
 use crate::missing_ports::MissingPorts;
 
 pub(super) fn monitor(run: &Run<'_>) -> Result<ExitCode, Failure> {
@@ -100,7 +101,7 @@ fn unrecorded(run: &Run<'_>, record: &Remembered, ours: &Ours<'_>) -> Result<Vec
     }
     let recurring = host.context.env.interval_ms() > 0;
     let ask = recurring || candidates.likely.is_empty();
-    let Some(topology) = ask.then(|| listed(run, record)).flatten() else {
+    let Some(topology) = ask.then(|| run.listed(record)).flatten() else {
         return Ok(likely.into_iter().map(|name| (name, None)).collect());
     };
     let names = ours.names(&candidates, Some(&topology));

@@ -14,8 +14,8 @@ use scst_core::scst::names::{Driver, InitiatorGroup, TargetName};
 use scst_core::state::{Port, Ports};
 use scst_core::state_file::{Remembered, StateFile};
 
-use super::Run;
 use super::params::Params;
+use super::run::Run;
 use crate::missing_ports::Local;
 
 /// The agents that bring targets up.
@@ -82,6 +82,15 @@ impl Ours<'_> {
             Remembered::Unknown => true,
             Remembered::Nothing => self.configured.contains(group),
         }
+    }
+
+    /// The groups of these ports that are ours.
+    pub fn groups_of(&self, ports: &Ports) -> BTreeSet<InitiatorGroup> {
+        let owned = |(name, port): (&TargetName, &Port)| {
+            let groups = port.groups.keys().filter(|group| self.owns(name, group));
+            groups.cloned().collect::<Vec<_>>()
+        };
+        ports.iter().flat_map(owned).collect()
     }
 
     /// The other resource whose state file names a port.

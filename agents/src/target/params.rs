@@ -11,11 +11,9 @@ use scst_core::state::Settings;
 use scst_core::state_file::Remembered;
 
 use super::groups::{self, Groups, INITIATORS};
-use super::{TargetAgent, settings};
+use super::run::{Run, TGTDRIVER, TargetAgent};
+use super::settings;
 use crate::missing_ports::MissingPorts;
-
-/// The parameter that names the driver, of an agent that serves several.
-pub const TGTDRIVER: &str = "tgtdriver";
 
 /// The parameter that says where the daemon is.
 const DAEMON: &str = "daemon";
@@ -43,21 +41,6 @@ pub enum Daemon {
     Program(PathBuf),
     /// Somebody else starts it.
     Elsewhere,
-}
-
-impl TargetAgent {
-    /// The driver: that of the agent, or the one that is configured.
-    ///
-    /// # Errors
-    ///
-    /// The parameter is missing, or names no driver that the agents know.
-    pub fn driver(&self, env: &Env) -> Result<Driver, Finding> {
-        if let Some(driver) = self.driver {
-            return Ok(driver);
-        }
-        let text = env.param(TGTDRIVER).map(str::trim).unwrap_or_default();
-        Driver::parse(text).map_err(|error| Finding::error(TGTDRIVER, error).value(text))
-    }
 }
 
 impl Params {
@@ -130,6 +113,13 @@ impl Daemon {
             findings.push(Finding::error(DAEMON, "is neither none nor an absolute path").value(text));
         }
         Self::Program(PathBuf::from(text))
+    }
+}
+
+impl Run<'_> {
+    /// The configuration, and what is wrong with it.
+    pub fn params(&self) -> (Option<Params>, Vec<Finding>) {
+        Params::parse(&self.agent, &self.host.context.env)
     }
 }
 

@@ -5,9 +5,9 @@ use scst_core::cluster::Topology;
 use scst_core::ocf::exit::Failure;
 use scst_core::plan::Step;
 
-use super::Run;
 use super::convergence::{Convergence, Goal};
 use super::ours::Ours;
+use super::run::Run;
 use crate::host::refuse_errors;
 
 /// What an action would do.

@@ -8,9 +8,11 @@ use scst_core::state::Ports;
 use scst_core::state_file::StateFile;
 
 use super::convergence::{Convergence, Goal};
+use super::foreign;
 use super::groups::{self, Groups};
 use super::ours::Ours;
-use super::{LOCK, Run, foreign, group_names, owned};
+use super::run::{LOCK, Run};
+use super::wanted::group_names;
 use crate::host::{
     Host, first_failure, nothing_left, refuse_errors, reload_incomplete, reload_not_begun, reload_refused,
 };
@@ -123,7 +125,7 @@ pub(super) fn finish_reload(run: &Run<'_>, ours: &Ours<'_>, record: &StateFile) 
     }
     let mut groups = group_names(&convergence.wanted);
     if convergence.removes_nothing() {
-        groups.extend(owned(ours, &convergence.found));
+        groups.extend(ours.groups_of(&convergence.found));
     }
     host.remember(&StateFile { ini_groups: groups, unfinished: false, ..record.clone() });
     Ok(())

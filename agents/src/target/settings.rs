@@ -13,7 +13,7 @@ use scst_core::scst::names::{Driver, TargetName};
 use scst_core::state::Settings;
 use scst_core::state_file::Remembered;
 
-use super::Run;
+use super::run::Run;
 
 const PORTALS: &str = "portals";
 const INCOMING: &str = "incoming_users";

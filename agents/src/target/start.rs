@@ -9,7 +9,9 @@ use scst_core::state::{Port, Ports};
 
 use super::convergence::{Convergence, Goal};
 use super::ours::Ours;
-use super::{LOCK, Run, daemon, foreign, group_names};
+use super::run::{LOCK, Run};
+use super::wanted::group_names;
+use super::{daemon, foreign};
 use crate::host::{Module, first_failure, nothing_left, refuse_errors, refuse_two_per_node};
 
 pub(super) fn start(run: &Run<'_>) -> Result<ExitCode, Failure> {

@@ -7,7 +7,8 @@ use scst_core::scst::names::{EntryName, TargetName};
 use scst_core::state::{Port, Ports};
 
 use super::ours::Ours;
-use super::{LOCK, Run, listed, wanted};
+use super::run::{LOCK, Run};
+use super::wanted;
 use crate::host::{first_failure, held_by};
 
 pub(super) fn stop(run: &Run<'_>) -> Result<ExitCode, Failure> {
@@ -18,7 +19,7 @@ pub(super) fn stop(run: &Run<'_>) -> Result<ExitCode, Failure> {
     let candidates = ours.candidates(host.observer())?;
     let recorded = ours.recorded().is_some();
     let ask = !recorded && !candidates.is_empty();
-    let names = ours.names(&candidates, ask.then(|| listed(run, &record)).flatten().as_ref());
+    let names = ours.names(&candidates, ask.then(|| run.listed(&record)).flatten().as_ref());
     let mut found = ours.ports_to_remove(host.observer(), &names)?;
     let down = |_: &TargetName, port: &Port| recorded || ours.numbered(port);
     let remove = |found: &Ports| plan(run.driver, found, &wanted::stopped(found, down, |name| ours.made(name)));

@@ -3,9 +3,9 @@
 use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::plan::{Change, Step};
 
-use super::Run;
 use super::convergence::Convergence;
 use super::ours::Ours;
+use super::run::Run;
 use crate::host::log_findings;
 
 /// Level 10: what is missing makes the instance fail, what merely differs is told.

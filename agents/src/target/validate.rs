@@ -3,7 +3,8 @@
 use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::state_file::Remembered;
 
-use super::{Run, daemon, settings};
+use super::run::Run;
+use super::{daemon, settings};
 use crate::host::{Module, validate};
 
 pub(super) fn validate_all(run: &Run<'_>) -> Result<ExitCode, Failure> {

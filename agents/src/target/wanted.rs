@@ -1,11 +1,11 @@
 //! Makes the wanted state of this node's ports of the configuration: one for a start, one for a reload, one for a stop.
 //! The plan's input.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use scst_core::cluster::io_group;
 use scst_core::ocf::exit::Failure;
-use scst_core::scst::names::TargetName;
+use scst_core::scst::names::{InitiatorGroup, TargetName};
 use scst_core::state::{IniGroup, Port, Ports};
 
 use super::params::Params;
@@ -56,4 +56,9 @@ pub fn stopped(found: &Ports, down: impl Fn(&TargetName, &Port) -> bool, made: i
         (name.clone(), Port { enabled, groups: BTreeMap::default(), deleted: made(name), ..port.clone() })
     };
     found.iter().map(stop).collect()
+}
+
+/// The initiator groups of all these ports.
+pub fn group_names(ports: &Ports) -> BTreeSet<InitiatorGroup> {
+    ports.values().flat_map(|port| port.groups.keys().cloned()).collect()
 }

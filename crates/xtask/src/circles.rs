@@ -12,8 +12,7 @@ use crate::architecture::{Source, sources};
 type Path = Vec<String>;
 
 /// Directories whose files are parts of one thing and call each other: what each of them is.
-const WHOLES: [(&str, &str); 12] = [
-    ("agents/src/target", "the type of a run stands beside the dispatch of its actions"),
+const WHOLES: [(&str, &str); 11] = [
     ("agents/src/scst_ha", "the output that all commands share stands beside their dispatch"),
     ("crates/scst-sim/src/model", "one state machine: every command of the kernel may touch every kind of object"),
     ("crates/scst-sim/src/mount", "a machine as a mounted directory, and the control files below it"),

@@ -14,7 +14,8 @@ use super::cib::{Cib, Finding, Level};
 use super::node::Node;
 use super::output::{print, print_json};
 use super::status::{Status, look};
-use super::{Verdict, cli, plan};
+use super::verdict::Verdict;
+use super::{cli, plan};
 
 /// Everything that is told.
 #[derive(Debug, Serialize)]

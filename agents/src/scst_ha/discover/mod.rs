@@ -9,12 +9,12 @@ use scst_core::scst::names::{Driver, TargetName};
 use serde::Serialize;
 
 use self::proposal::{Proposal, concerns, propose};
-use super::Verdict;
 use super::addresses;
 use super::cli::Discover;
 use super::node::Node;
 use super::output::{Page, print, print_json};
 use super::ports::{self, Host, Port};
+use super::verdict::Verdict;
 
 /// What was found.
 #[derive(Debug, Serialize)]

@@ -8,9 +8,10 @@ use scst_core::ocf::exit::{Failure, one_line};
 use serde::Serialize;
 
 use super::cli;
+use super::files;
 use super::node::Node;
 use super::output::{Page, Tone, print, print_json};
-use super::{Verdict, files};
+use super::verdict::Verdict;
 use crate::exit_reasons::{CODES, Code, ERRNOS, Reason, find, plain};
 
 /// Everything that is told.

@@ -21,9 +21,10 @@ use self::conf::{Conf, Warning};
 use self::proposal::{Place, Proposal, propose};
 use self::source::Source;
 use super::cli::{Format, Import};
+use super::files;
 use super::node::Node;
 use super::output::{print, print_json};
-use super::{Verdict, files};
+use super::verdict::Verdict;
 
 /// A resource: its agent and its parameters.
 pub type Made = (String, BTreeMap<String, String>);

@@ -12,7 +12,8 @@ use self::exposition::Exposition;
 use super::node::Node;
 use super::output::print;
 use super::status::{Status, look};
-use super::{Verdict, cli, files};
+use super::verdict::Verdict;
+use super::{cli, files};
 
 /// The mode of the file: the collector reads it as another user.
 const MODE: u32 = 0o644;

@@ -24,7 +24,8 @@ use self::state::Past;
 use super::cib::{self, Cib, Finding, Level};
 use super::node::Node;
 use super::output::{print, print_json};
-use super::{Verdict, cli, files};
+use super::verdict::Verdict;
+use super::{cli, files};
 use crate::{scst_aluadg, scst_qla2xtgt, scst_target};
 
 /// Everything that is told.

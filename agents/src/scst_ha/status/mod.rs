@@ -18,12 +18,12 @@ use serde::Serialize;
 use self::compare::{every_group, ports_of};
 use self::group::Group;
 use self::prepare::prepare;
-use super::Verdict;
 use super::cli;
 use super::node::Node;
 use super::output::{print, print_json};
 use super::plan::State;
 use super::ports::{self, Port};
+use super::verdict::Verdict;
 use crate::{scst_qla2xtgt, scst_target};
 
 /// Everything that is shown.
