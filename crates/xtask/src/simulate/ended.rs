@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use scst_core::ocf::action::Action;
-use scst_sim::model::{FileKind, Host as _, HostFile, ScstVersion};
+use scst_sim::model::{FileKind, Host as _, ScstVersion};
 
 use super::pacemaker::Export;
 use super::stage::{Outcome, Task};
@@ -143,15 +143,10 @@ impl World {
 
     /// A demotion that said 0 has closed every store, and is over unless the group moves.
     fn demoted(&mut self, node: usize, group: &str, moves: bool, excused: bool, exports: &[Export]) {
-        let there = &self.nodes[node];
-        let open = |path: &str| {
-            let file = there.disks.file(path.as_bytes());
-            // Up to 3.7 files do not follow the state, nor can they be closed.
-            let closes = |file: &HostFile| file.kind == FileKind::Block || self.version != ScstVersion::V3_7;
-            file.is_ok_and(|file| closes(&file) && there.machine.holds_open(&file.identity))
-        };
-        let open = exports.iter().filter_map(|export| export.store.as_ref()).find(|path| open(path));
-        let open = open.map(|path| format!("{path} is open"));
+        // Up to 3.7 files do not follow the state, nor can they be closed.
+        let closes = |path: &&String| self.version != ScstVersion::V3_7 || !path.starts_with("/srv");
+        let mut stores = exports.iter().filter_map(|export| export.store.as_ref()).filter(closes);
+        let open = stores.find(|path| self.is_open(node, path)).map(|path| format!("{path} is open"));
         let between = !moves && self.state(node, group, node).as_deref() == Some("transitioning");
         let wrong = open.or(between.then(|| "the state is transitioning".to_owned()));
         let wrong = wrong.map(|how| format!("demote of {group} on {} said 0 and {how}", NODES[node]));

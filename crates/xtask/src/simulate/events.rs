@@ -7,6 +7,7 @@ use scst_core::ocf::action::Action;
 use super::faults::Fault;
 use super::lot::Lot;
 use super::mishaps::{command, disks, fault, full, jump, lasting, slow, store};
+use super::moves;
 use super::pacemaker::{Cluster, Role};
 use super::stores::Layer;
 
@@ -72,7 +73,13 @@ pub(super) static AT_REST: Draw<27> = Draw([
         }),
     ),
     (1, event("the shell agent is replaced", Cluster::upgrade)),
-    (2, event("a move is taken back", waver)),
+    (
+        3,
+        event("a move does not go as planned", |cluster| {
+            let event = moves::AWRY.draw(&mut cluster.world().lot);
+            (event.happens)(cluster);
+        }),
+    ),
     (
         1,
         event("a signal to what waits in the kernel", |cluster| {
@@ -174,15 +181,6 @@ fn shut_down(cluster: &mut Cluster) {
 fn prefer(cluster: &mut Cluster) {
     let (r, node, anywhere) = (cluster.any_group(), cluster.any_node(), cluster.below(3) == 0);
     cluster.prefer(r, (!anywhere).then_some(node));
-}
-
-/// Somebody moves a group, and thinks again while it is moved.
-fn waver(cluster: &mut Cluster) {
-    let (r, node, steps) = (cluster.any_group(), cluster.any_node(), cluster.below(6));
-    let of = &cluster.resources[r];
-    let before = of.lower.map_or(of.preferred, |lower| lower.preferred);
-    cluster.prefer(r, Some(node));
-    cluster.second_thoughts = Some((steps, r, before));
 }
 
 /// A node is lost, unless it is the last one.

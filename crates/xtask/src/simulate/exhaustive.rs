@@ -17,7 +17,7 @@ use scst_sim::model::ScstVersion;
 use super::coverage::{Coverage, Kind};
 use super::events::{Event, boot, event};
 use super::faults::Fault;
-use super::history::{self, Played, recover};
+use super::history::{self, Played, conclude};
 use super::pacemaker::Cluster;
 use super::stage::{Aim, Stage};
 use super::world::{World, disk_of};
@@ -170,7 +170,7 @@ fn sequences(from: &Cluster, depth: usize, all: &mut Outcome) -> usize {
                 all.cases += 1;
                 if !cluster.world().is_over() && states.insert(cluster.fingerprint()) {
                     let mut end = cluster.fork();
-                    recover(&mut end, QUIET);
+                    conclude(&mut end, QUIET);
                     all.take(&end, || names.join(", "));
                     next.push((cluster.fork(), names.clone()));
                 }
@@ -239,7 +239,7 @@ fn operations(from: &Cluster, event: &Event, action: &Aim, every_next: bool, all
                     happens(&mut after);
                     after.settle();
                     if !after.world().is_over() {
-                        recover(&mut after, QUIET);
+                        conclude(&mut after, QUIET);
                     }
                     all.cases += 1;
                     all.take(&after, || format!("{}, then {then}", name()));

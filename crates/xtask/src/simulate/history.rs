@@ -9,6 +9,7 @@ use super::coverage::Coverage;
 use super::events;
 use super::kept::Kept;
 use super::lot::Lot;
+use super::moves;
 use super::pacemaker::{Cluster, Role};
 use super::stage::Stage;
 use super::stores::Layer;
@@ -68,6 +69,9 @@ pub(super) fn play(seed: u64, kept: &Kept, real: bool) -> Result<Played, Box<dyn
     if !stage.world().is_over() {
         stage.world().lot = Lot::of(seed, u64::MAX);
         recover(&mut cluster, Duration::from_secs(90));
+        (moves::AWRY.draw(&mut lot).happens)(&mut cluster);
+        cluster.settle();
+        conclude(&mut cluster, Duration::from_secs(45));
     }
     Ok(Played { events, ..end(&stage) })
 }
@@ -85,9 +89,9 @@ pub(super) fn end(stage: &Stage) -> Played {
 }
 
 /// Everything that goes wrong ends; then, after a while in which nothing happens, the cluster must have come to what is configured.
-pub(super) fn recover(cluster: &mut Cluster, quiet: Duration) {
+fn recover(cluster: &mut Cluster, quiet: Duration) {
     cluster.eventful = false;
-    cluster.second_thoughts = None;
+    (cluster.second_thoughts, cluster.deaf) = (None, None);
     let aside = std::mem::take(&mut cluster.aside);
     cluster.wait(aside.into_iter().map(|(id, (r, node))| (r, node, id)).collect());
     let (count, sick) = {
@@ -135,12 +139,12 @@ pub(super) fn recover(cluster: &mut Cluster, quiet: Duration) {
         let stage = cluster.stage.clone();
         stage.world().at_rest(cluster);
         cluster.compare();
-        move_once_more(cluster);
     }
 }
 
-/// Each group moves once more, and nothing that went wrong before excuses anything now.
-fn move_once_more(cluster: &mut Cluster) {
+/// All faults end; then each group moves once more, and nothing that went wrong before excuses anything now.
+pub(super) fn conclude(cluster: &mut Cluster, quiet: Duration) {
+    recover(cluster, quiet);
     for r in 1..cluster.resources.len() {
         let of_role = |cluster: &Cluster, role| cluster.resources[r].instances.iter().position(|one| one.role == role);
         let Some(to) = of_role(cluster, Role::Unpromoted).filter(|_| !cluster.world().is_over()) else { continue };

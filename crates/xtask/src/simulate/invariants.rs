@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use scst_core::ocf::action::Action;
-use scst_sim::model::Kind;
+use scst_sim::model::{Host as _, Kind, ScstVersion};
 
 use super::pacemaker::{Cluster, Export, Role};
 use super::stage::{TaskId, Writer};
@@ -43,6 +43,9 @@ impl World {
             let how = || format!("{name} ends a move of {group} in standby before the other node serves");
             self.check("a move leaves a node in transitioning", self.nodes[node].shell, (data == "standby").then(how));
         }
+        if data == "active" && writer.is_some_and(|writer| writer.action == Action::Promote && !writer.faulted) {
+            self.becomes_active(node, &group);
+        }
         if before != Some("active") || data == "active" || self.nodes[node].shell {
             return;
         }
@@ -59,6 +62,24 @@ impl World {
         let commands = self.in_flight(node, &group);
         let how = || format!("{name} leaves the state in which it serves {group} with {commands} commands in flight");
         self.check("a node stops serving with nothing in flight", waits_no_longer, (commands > 0).then(how));
+    }
+
+    /// What hosts have held back reaches disks that are as large as their stores, which up to 3.7 is told afterwards, and files that are
+    /// open. Of disks the kernel opens them only then.
+    fn becomes_active(&mut self, node: usize, group: &str) {
+        for (_, device) in self.luns(node, group) {
+            let of = |world: &mut Self, name: &str| world.value(node, &format!("devices/{device}/{name}"));
+            let Some(path) = of(self, "filename") else { continue };
+            let (is_file, open) = (path.starts_with("/srv"), self.is_open(node, &path));
+            let how = || format!("{} begins to serve {device}, and {path} is not open", NODES[node]);
+            self.check("a group becomes active with open files", !is_file, (!open).then(how));
+            let told = of(self, "size").and_then(|size| size.parse::<u64>().ok());
+            let has = self.nodes[node].disks.file(path.as_bytes()).ok().map(|file| file.size);
+            let excused = is_file || self.version == ScstVersion::V3_7 || self.hampered(node, self.now);
+            let how =
+                || format!("{} begins to serve {device} with {told:?} bytes, and {path} has {has:?}", NODES[node]);
+            self.check("a group becomes active with the sizes of its disks", excused, (told != has).then(how));
+        }
     }
 
     /// Never two nodes whose own target group is open. `latest` has just changed its state.

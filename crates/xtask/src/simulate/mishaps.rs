@@ -10,7 +10,7 @@ use scst_sim::model::Slow;
 use super::faults::{Fault, Lasting};
 use super::pacemaker::{Cluster, Resource};
 use super::stores::Layer;
-use super::world::NODES;
+use super::world::{NODES, World};
 
 /// One of the next commands on a node takes its time.
 pub(super) fn slow(cluster: &mut Cluster) {
@@ -67,16 +67,26 @@ pub(super) fn store(cluster: &mut Cluster) {
         }
     };
     let everywhere = change.size == Some(world.stores[number].size);
+    if !everywhere {
+        return world.sicken(node, &path, &change);
+    }
     world.disturbed = true;
-    world.untold |= !everywhere;
-    world.count("event of a store".to_owned());
-    world.happened(format!("{path} on {}: {change:?}", if everywhere { "all nodes" } else { NODES[node] }));
+    world.happened(format!("{path} on all nodes: {change:?}"));
     for of in 0..world.nodes.len() {
-        if world.nodes[of].powered && (everywhere || of == node) {
+        if world.nodes[of].powered {
             world.change_store(of, &path, &change);
-            if !everywhere {
-                world.nodes[of].sick.insert(path.clone());
-            }
+        }
+    }
+}
+
+impl World {
+    /// A store is not as it should be on one node.
+    pub(super) fn sicken(&mut self, node: usize, path: &str, change: &StoreChange) {
+        (self.disturbed, self.untold) = (true, true);
+        self.happened(format!("{path} on {}: {change:?}", NODES[node]));
+        if self.nodes[node].powered {
+            self.change_store(node, path, change);
+            self.nodes[node].sick.insert(path.to_owned());
         }
     }
 }

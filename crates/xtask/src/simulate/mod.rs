@@ -17,6 +17,7 @@ mod kept;
 mod kernel;
 mod lot;
 mod mishaps;
+mod moves;
 mod node;
 mod outside;
 mod pacemaker;

@@ -194,11 +194,7 @@ impl World {
         };
         let stores: Vec<String> =
             self.stores.iter().filter(|store| store.group == group).map(|store| store.path.clone()).collect();
-        let there = &self.nodes[node];
-        let open = |path: &String| {
-            there.disks.file(path.as_bytes()).is_ok_and(|file| there.machine.holds_open(&file.identity))
-        };
-        if !up && stores.iter().any(open) {
+        if !up && stores.iter().any(|path| self.is_open(node, path)) {
             return false;
         }
         self.happened(format!(
@@ -211,6 +207,12 @@ impl World {
             self.change_store(node, path, &change);
         }
         true
+    }
+
+    /// Whether a device of a node has a store open.
+    pub(super) fn is_open(&self, node: usize, path: &str) -> bool {
+        let there = &self.nodes[node];
+        there.disks.file(path.as_bytes()).is_ok_and(|file| there.machine.holds_open(&file.identity))
     }
 
     /// A store is another on a node from now on.

@@ -49,6 +49,8 @@ pub(super) struct Cluster {
     pub(super) thorough: Option<usize>,
     /// Somebody thinks again after so many steps of a transition, and prefers this node for the resource.
     pub(super) second_thoughts: Option<(usize, usize, Option<usize>)>,
+    /// This node does not hear the notification after so many others.
+    pub(super) deaf: Option<(usize, usize)>,
     /// Actions by hand that nobody waits for.
     pub(super) aside: BTreeMap<TaskId, (usize, usize)>,
     /// What happens most in this history.
@@ -105,6 +107,7 @@ impl Cluster {
             eventful: false,
             thorough: None,
             second_thoughts: None,
+            deaf: None,
             aside: BTreeMap::new(),
             focus: Vec::new(),
             last: BTreeMap::new(),

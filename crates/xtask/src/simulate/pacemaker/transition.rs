@@ -199,7 +199,15 @@ impl Cluster {
             members.iter().copied().filter(|node| self.resources[r].instances[*node].active()).collect();
         let mut begun = Vec::new();
         for node in hears {
-            if self.eventful && self.world().lot.once_in(40) {
+            let lost = match self.deaf {
+                Some((deaf, 0)) if deaf == node => self.deaf.take().is_some(),
+                Some((deaf, number)) if deaf == node => {
+                    self.deaf = Some((deaf, number - 1));
+                    false
+                }
+                _ => self.eventful && self.world().lot.once_in(40),
+            };
+            if lost {
                 self.happened(format!("  {} {} notify is lost", NODES[node], self.resources[r].id));
                 let mut state = self.stage.lock();
                 state.world.disturbed = true;
