@@ -39,8 +39,8 @@ fn refused(findings: &[Finding]) -> Failure {
 
 /// Acts on the driver that the state file names, else on each: the first answer that tells of something is the answer.
 fn of_any_driver(agent: TargetAgent, action: Action, context: &Context) -> Result<Answer, Failure> {
-    let record = Host::new(context, agent.table.name).state_files.read(None);
-    let recorded = record.known().and_then(|record| record.driver);
+    let remembered = Host::new(context, agent.table.name).state_files.read(None);
+    let recorded = remembered.known().and_then(|file| file.driver);
     let drivers = recorded.map_or(Driver::ALL.to_vec(), |driver| vec![driver]);
     let mut answer = Ok(Answer::Done(ExitCode::Success));
     for driver in drivers {

@@ -60,7 +60,7 @@ impl<'r> Convergence<'r> {
         topology: &Topology,
         goal: Goal,
     ) -> Result<Self, Failure> {
-        let params = params.after(ours.record);
+        let params = params.after(ours.remembered);
         let local = run.local_ports(topology, params.missing_ports)?;
         let local = match goal {
             Goal::Started => local,
@@ -83,7 +83,7 @@ impl<'r> Convergence<'r> {
         (params, findings): (Option<Params>, &[Finding]),
     ) -> Result<Option<Self>, Failure> {
         let (Some(params), Some(ports), Some(id)) = (params, ours.recorded(), ours.node_id) else { return Ok(None) };
-        let params = params.after(ours.record);
+        let params = params.after(ours.remembered);
         Self::new(run, ours, (params, findings), id, ports.to_vec().into(), Goal::Reloaded).map(Some)
     }
 
@@ -214,6 +214,6 @@ impl<'r> Convergence<'r> {
     pub(super) fn state_file(&self, node: &Member) -> StateFile {
         let mut groups = group_names(&self.wanted);
         groups.extend(self.ours.groups_of(&self.found));
-        self.ours.remembered(node, &self.local, groups, &self.wanted, &self.found)
+        self.ours.to_remember(node, &self.local, groups, &self.wanted, &self.found)
     }
 }

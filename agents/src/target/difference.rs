@@ -26,8 +26,8 @@ pub fn difference(
     users: bool,
 ) -> Result<Option<Vec<String>>, Failure> {
     let host = &run.host;
-    let record = host.state_files.read(None);
-    let ours = Ours { node_id: Some(topology.local.id), ..Ours::find(run, &record) };
+    let remembered = host.state_files.read(None);
+    let ours = Ours { node_id: Some(topology.local.id), ..Ours::find(run, &remembered) };
     ours.refuse_held(&topology.local.listed())?;
     let up = ours.listed_ports(host.observer(), topology)?;
     if !ours.are_up(&up) {

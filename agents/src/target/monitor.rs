@@ -14,11 +14,11 @@ use crate::missing_ports::MissingPorts;
 
 pub(super) fn monitor(run: &Run<'_>) -> Result<ExitCode, Failure> {
     let host = &run.host;
-    let record = host.state_files.read(None);
-    let ours = Ours::find(run, &record);
+    let remembered = host.state_files.read(None);
+    let ours = Ours::find(run, &remembered);
     let ports = match ours.recorded() {
         Some(ports) => ports.iter().map(|(name, id)| (name.clone(), Some(*id))).collect(),
-        None => unrecorded(run, &record, &ours)?,
+        None => unrecorded(run, &remembered, &ours)?,
     };
     let missing_ports = MissingPorts::of(&host.context.env);
     let mut faults = Vec::new();
@@ -42,13 +42,13 @@ pub(super) fn monitor(run: &Run<'_>) -> Result<ExitCode, Failure> {
     let must_exist = missing_ports == MissingPorts::Fail || absent.len() == ports.len() || run.driver.makes_targets();
     let (mut faults, may_be_missing) =
         if must_exist { ([absent, faults].concat(), Vec::new()) } else { (faults, absent) };
-    name_missing(run, &record, &may_be_missing)?;
+    name_missing(run, &remembered, &may_be_missing)?;
     if let Some(state) = host.observer().open_state(run.driver)?.filter(|state| state != "open") {
         faults.push(format!("the daemon of driver {} is gone: open_state reads {state}", run.driver));
     }
     let Some(fault) = faults.first() else {
-        if let Some(record) = record.known().filter(|record| record.unfinished && host.context.env.interval_ms() > 0)
-            && let Err(failure) = finish_reload(run, &ours, record)
+        if let Some(file) = remembered.known().filter(|file| file.unfinished && host.context.env.interval_ms() > 0)
+            && let Err(failure) = finish_reload(run, &ours, file)
         {
             tracing::warn!("the last reload is still not finished: {failure}");
         }
@@ -74,12 +74,12 @@ fn not_up() -> Failure {
 }
 
 /// Names the ports that may be missing: those that vanished, and those that were not there at start.
-fn name_missing(run: &Run<'_>, record: &Remembered, absent: &[String]) -> Result<(), Failure> {
+fn name_missing(run: &Run<'_>, remembered: &Remembered, absent: &[String]) -> Result<(), Failure> {
     let host = &run.host;
     for sentence in absent {
         tracing::warn!("{sentence}");
     }
-    for (name, _) in record.known().map(|record| &record.missing).into_iter().flatten() {
+    for (name, _) in remembered.known().map(|file| &file.missing).into_iter().flatten() {
         if host.observer().port(run.driver, name)?.is_some() {
             tracing::warn!("port {name} is there again: it comes up when the resource is restarted");
         } else {
@@ -92,7 +92,11 @@ fn name_missing(run: &Run<'_>, record: &Remembered, absent: &[String]) -> Result
 /// The ports of a resource whose state file names none. A recurring monitor asks the cluster once, and remembers; so
 /// does a probe, without remembering, where only numbers and the empty state file of the shell agents say that anything
 /// is ours. What the cluster cannot say, or says wrongly, is no fault of ports that run.
-fn unrecorded(run: &Run<'_>, record: &Remembered, ours: &Ours<'_>) -> Result<Vec<(TargetName, Option<u16>)>, Failure> {
+fn unrecorded(
+    run: &Run<'_>,
+    remembered: &Remembered,
+    ours: &Ours<'_>,
+) -> Result<Vec<(TargetName, Option<u16>)>, Failure> {
     let host = &run.host;
     let candidates = ours.candidates(host.observer())?;
     let likely = ours.names(&candidates, None);
@@ -101,7 +105,7 @@ fn unrecorded(run: &Run<'_>, record: &Remembered, ours: &Ours<'_>) -> Result<Vec
     }
     let recurring = host.context.env.interval_ms() > 0;
     let ask = recurring || candidates.likely.is_empty();
-    let Some(topology) = ask.then(|| run.listed(record)).flatten() else {
+    let Some(topology) = ask.then(|| run.listed(remembered)).flatten() else {
         return Ok(likely.into_iter().map(|name| (name, None)).collect());
     };
     let names = ours.names(&candidates, Some(&topology));

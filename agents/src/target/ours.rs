@@ -29,7 +29,7 @@ pub struct Ours<'a> {
     /// The agent serves other drivers as well.
     pub several_drivers: bool,
     /// The state file.
-    pub record: &'a Remembered,
+    pub remembered: &'a Remembered,
     /// The groups that the configuration names, as far as it can be read.
     pub configured: BTreeSet<InitiatorGroup>,
     /// This node's id, if it is known.
@@ -49,7 +49,7 @@ pub struct Candidates {
 
 impl<'a> Ours<'a> {
     /// What is known from the state file, the configuration and the state files of others.
-    pub fn find(run: &Run<'_>, record: &'a Remembered) -> Self {
+    pub fn find(run: &Run<'_>, remembered: &'a Remembered) -> Self {
         let host = &run.host;
         let configured = Params::for_stop(&host.context.env).into_iter().collect();
         let mut others = host.state_files.others(None);
@@ -60,9 +60,9 @@ impl<'a> Ours<'a> {
         Self {
             driver: run.driver,
             several_drivers: run.agent.driver.is_none(),
-            record,
+            remembered,
             configured,
-            node_id: host.node_id_offline(record),
+            node_id: host.node_id_offline(remembered),
             others,
         }
     }
@@ -73,12 +73,12 @@ impl Ours<'_> {
     /// the empty one of the shell agents, which made every group; without a state file one that the configuration
     /// names. Never one that the state file of another resource names.
     pub fn owns(&self, port: &TargetName, group: &InitiatorGroup) -> bool {
-        let claims = |record: &StateFile| lists(record, port) && record.ini_groups.contains(group);
+        let claims = |file: &StateFile| lists(file, port) && file.ini_groups.contains(group);
         if self.others.iter().filter_map(|(_, found)| found.known()).any(claims) {
             return false;
         }
-        match self.record {
-            Remembered::Known(record) => record.ini_groups.contains(group),
+        match self.remembered {
+            Remembered::Known(file) => file.ini_groups.contains(group),
             Remembered::Unknown => true,
             Remembered::Nothing => self.configured.contains(group),
         }
@@ -95,7 +95,7 @@ impl Ours<'_> {
 
     /// The other resource whose state file names a port.
     pub fn holder(&self, port: &TargetName) -> Option<&str> {
-        let holds = |found: &Remembered| found.known().is_some_and(|record| lists(record, port));
+        let holds = |found: &Remembered| found.known().is_some_and(|file| lists(file, port));
         self.others.iter().find(|(_, found)| holds(found)).map(|(instance, _)| instance.as_str())
     }
 
@@ -109,7 +109,7 @@ impl Ours<'_> {
         held.next().map_or(Ok(()), |(port, holder)| {
             Err(Failure::args(format!("port {port} belongs to resource {holder} on this node")).with_hint(
                 "one resource sets up all ports of a node: put the initiator groups of both into its parameter initiators and \
-                 delete the other; a record of a resource that is not configured any more can be deleted",
+                 delete the other; a state file of a resource that is not configured any more can be deleted",
             ))
         })
     }
@@ -132,26 +132,26 @@ impl Ours<'_> {
     /// The ports that a reload concerns: those that were started. One that came into `targetports`, or into the machine,
     /// since then comes up with the next start, because a reload does not touch `enabled`; a warning says so.
     pub fn known_ports(&self, local: Local) -> Local {
-        let (Some(recorded), Some(record)) = (self.recorded(), self.record.known()) else { return local };
+        let (Some(recorded), Some(file)) = (self.recorded(), self.remembered.known()) else { return local };
         let has = |ports: &[(TargetName, u16)], name: &TargetName| ports.iter().any(|(other, _)| other == name);
         for (name, _) in local.ports.iter().filter(|(name, _)| !has(recorded, name)) {
-            let why = if has(&record.missing, name) { "is there again" } else { "is new in targetports" };
+            let why = if has(&file.missing, name) { "is there again" } else { "is new in targetports" };
             tracing::warn!("port {name} {why}: it comes up when the resource is restarted");
         }
         for (name, _) in recorded.iter().filter(|(name, _)| !has(&local.ports, name) && !has(&local.missing, name)) {
             tracing::warn!("port {name} is no longer in targetports: it goes down when the resource is restarted");
         }
         // What runs is what is recorded, until then.
-        let waits = |(name, _): &&(TargetName, u16)| has(&record.missing, name) && has(&local.ports, name);
+        let waits = |(name, _): &&(TargetName, u16)| has(&file.missing, name) && has(&local.ports, name);
         let mut missing = local.missing;
         missing.retain(|(name, _)| !has(recorded, name));
-        missing.extend(record.missing.iter().filter(waits).cloned());
+        missing.extend(file.missing.iter().filter(waits).cloned());
         Local { ports: recorded.to_vec(), missing }
     }
 
     /// The ports that the state file names, with their relative target port identifiers; `None` when it names none.
     pub fn recorded(&self) -> Option<&[(TargetName, u16)]> {
-        self.record.known().map(|record| record.ports.as_slice()).filter(|ports| !ports.is_empty())
+        self.remembered.known().map(|file| file.ports.as_slice()).filter(|ports| !ports.is_empty())
     }
 
     /// The ports that may be ours, according to the kernel and the state files.
@@ -188,7 +188,7 @@ impl Ours<'_> {
                     |name: &&TargetName| listed.local.ports.iter().any(|port| name.matches(port.name.as_str()));
                 likely.iter().chain(numbered).filter(is_listed).cloned().collect()
             }
-            None if likely.is_empty() && *self.record == Remembered::Unknown => numbered.clone(),
+            None if likely.is_empty() && *self.remembered == Remembered::Unknown => numbered.clone(),
             _ => likely.clone(),
         }
     }
@@ -238,11 +238,11 @@ impl Ours<'_> {
 
     /// Whether the state file says that we made a target.
     pub fn made(&self, port: &TargetName) -> bool {
-        self.record.known().is_some_and(|record| record.made.iter().any(|made| made.matches(port.as_str())))
+        self.remembered.known().is_some_and(|file| file.made.iter().any(|made| made.matches(port.as_str())))
     }
 
     /// The state file of ports that are up: `wanted` and, of those that were made before, what is there.
-    pub fn remembered(
+    pub fn to_remember(
         &self,
         node: &Member,
         local: &Local,
@@ -252,7 +252,7 @@ impl Ours<'_> {
     ) -> StateFile {
         let made =
             wanted.keys().filter(|name| self.driver.makes_targets() && (self.made(name) || !found.contains_key(*name)));
-        let before = self.record.known().map(|record| record.attributes.clone()).unwrap_or_default();
+        let before = self.remembered.known().map(|file| file.attributes.clone()).unwrap_or_default();
         let now = wanted.values().flat_map(|port| port.settings.attributes.keys().copied());
         StateFile {
             driver: self.several_drivers.then_some(self.driver),
@@ -285,8 +285,8 @@ impl Candidates {
 }
 
 /// Whether a state file names a port.
-fn lists(record: &StateFile, port: &TargetName) -> bool {
-    record.ports.iter().chain(&record.missing).any(|(name, _)| name.matches(port.as_str()))
+fn lists(file: &StateFile, port: &TargetName) -> bool {
+    file.ports.iter().chain(&file.missing).any(|(name, _)| name.matches(port.as_str()))
 }
 
 /// The state file of ports that are up.

@@ -82,8 +82,8 @@ impl Params {
 
     /// The same with the defaults of attributes that were configured before and are not any more.
     #[must_use]
-    pub fn after(mut self, record: &Remembered) -> Self {
-        settings::take_back(&mut self.settings, record);
+    pub fn after(mut self, remembered: &Remembered) -> Self {
+        settings::take_back(&mut self.settings, remembered);
         self
     }
 

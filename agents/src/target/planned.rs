@@ -32,8 +32,8 @@ pub fn planned(run: &Run<'_>, topology: &Topology) -> Result<Planned, Failure> {
     refuse_errors(&findings)?;
     let params = params.unwrap_or_default();
     params.check_count()?;
-    let record = host.state_files.read(None);
-    let ours = Ours { node_id: Some(topology.local.id), ..Ours::find(run, &record) };
+    let remembered = host.state_files.read(None);
+    let ours = Ours { node_id: Some(topology.local.id), ..Ours::find(run, &remembered) };
     let running = ours.are_up(&ours.listed_ports(host.observer(), topology)?);
     if !running {
         ours.refuse_held(&topology.local.listed())?;

@@ -20,8 +20,8 @@ use crate::host::{
 pub(super) fn reload(run: &Run<'_>) -> Result<Answer, Failure> {
     let host = &run.host;
     let _lock = host.lock(LOCK)?;
-    let record = host.state_files.read(None);
-    let ours = Ours::find(run, &record);
+    let remembered = host.state_files.read(None);
+    let ours = Ours::find(run, &remembered);
     let likely = ours.names(&ours.candidates(host.observer())?, None);
     let not_running = || Failure::not_running("not running, nothing to reload");
     if !ours.are_up(&ours.ports_to_remove(host.observer(), &likely)?) {
@@ -31,12 +31,12 @@ pub(super) fn reload(run: &Run<'_>) -> Result<Answer, Failure> {
     if let Err(failure) = refuse_errors(&findings) {
         return Ok(reload_refused(failure));
     }
-    let topology = match host.topology(run.driver, &record) {
+    let topology = match host.topology(run.driver, &remembered) {
         Ok(topology) => topology,
-        // The cluster could not be asked: that says nothing about the configuration, and the record knows enough.
-        Err(failure) if failure.kind == Kind::Temporary => match Host::recorded_topology(&record) {
+        // The cluster could not be asked: that says nothing about the configuration, and the state file knows enough.
+        Err(failure) if failure.kind == Kind::Temporary => match Host::recorded_topology(&remembered) {
             Some(topology) => {
-                tracing::error!("ports are taken from the record: {failure}");
+                tracing::error!("ports are taken from the state file: {failure}");
                 topology
             }
             None => return Err(failure),
@@ -52,10 +52,10 @@ pub(super) fn reload(run: &Run<'_>) -> Result<Answer, Failure> {
         Err(failure) => return reload_not_begun(failure),
         Ok(convergence) => convergence,
     };
-    let record = convergence.state_file(&topology.local);
+    let file = convergence.state_file(&topology.local);
     if let Err(error) = convergence.read_settings(&host.deadline().share(1, 2)) {
         // A daemon that hangs is no reason to restart what runs.
-        let noted = host.remember(&StateFile { unfinished: true, ..record });
+        let noted = host.remember(&StateFile { unfinished: true, ..file });
         return reload_incomplete(error.into(), noted);
     }
     let steps = convergence.steps();
@@ -64,7 +64,7 @@ pub(super) fn reload(run: &Run<'_>) -> Result<Answer, Failure> {
     }
     tell(&convergence.params.groups, &steps, &convergence.found);
     foreign::warn(run, &ours, &convergence.found, &convergence.params.groups);
-    host.remember(&record);
+    host.remember(&file);
     let applied = host.apply(&steps, AfterFailure::GoOn);
     if host.dry_run() {
         return Ok(ExitCode::Success.into());
@@ -77,11 +77,11 @@ pub(super) fn reload(run: &Run<'_>) -> Result<Answer, Failure> {
     };
     match left.and_then(|now| nothing_left(&convergence.steps_from(&now)).map(|()| now)) {
         Err(failure) => {
-            let noted = host.remember(&StateFile { unfinished: true, ..record });
+            let noted = host.remember(&StateFile { unfinished: true, ..file });
             reload_incomplete(failure, noted)
         }
         Ok(now) => {
-            host.remember(&StateFile { ini_groups: group_names(&now), ..record });
+            host.remember(&StateFile { ini_groups: group_names(&now), ..file });
             Ok(ExitCode::Success.into())
         }
     }
@@ -107,7 +107,7 @@ fn tell(configured: &Groups, steps: &[Step], found: &Ports) {
 }
 
 /// Goes on with a reload that could not do everything. The ports are those of the state file: the cluster is not asked.
-pub(super) fn finish_reload(run: &Run<'_>, ours: &Ours<'_>, record: &StateFile) -> Result<(), Failure> {
+pub(super) fn finish_reload(run: &Run<'_>, ours: &Ours<'_>, file: &StateFile) -> Result<(), Failure> {
     let host = &run.host;
     // Whoever holds the lock is at work, perhaps at this.
     if host.state_files.locked(LOCK) {
@@ -127,6 +127,6 @@ pub(super) fn finish_reload(run: &Run<'_>, ours: &Ours<'_>, record: &StateFile) 
     if convergence.removes_nothing() {
         groups.extend(ours.groups_of(&convergence.found));
     }
-    host.remember(&StateFile { ini_groups: groups, unfinished: false, ..record.clone() });
+    host.remember(&StateFile { ini_groups: groups, unfinished: false, ..file.clone() });
     Ok(())
 }

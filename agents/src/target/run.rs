@@ -89,9 +89,9 @@ impl<'a> Run<'a> {
 
     /// The list of this node's ports, where only it decides whose a port is. That the cluster does not answer is logged,
     /// and no failure.
-    pub(super) fn listed(&self, record: &Remembered) -> Option<Topology> {
+    pub(super) fn listed(&self, remembered: &Remembered) -> Option<Topology> {
         self.host
-            .topology(self.driver, record)
+            .topology(self.driver, remembered)
             .inspect_err(|failure| tracing::warn!("ports not compared with the cluster: {failure}"))
             .ok()
     }

@@ -113,8 +113,8 @@ fn attributes(driver: Driver, text: &str, settings: &mut Settings, findings: &mu
 }
 
 /// Attributes that the state file names and the configuration does not name any more go back to their defaults.
-pub(super) fn take_back(settings: &mut Settings, record: &Remembered) {
-    for name in record.known().into_iter().flat_map(|record| &record.attributes) {
+pub(super) fn take_back(settings: &mut Settings, remembered: &Remembered) {
+    for name in remembered.known().into_iter().flat_map(|file| &file.attributes) {
         if settings.attributes.contains_key(name) {
             continue;
         }

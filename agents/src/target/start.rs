@@ -20,11 +20,11 @@ pub(super) fn start(run: &Run<'_>) -> Result<ExitCode, Failure> {
     refuse_errors(&findings)?;
     refuse_two_per_node(&host.context.env)?;
     let _lock = host.lock(LOCK)?;
-    let record = host.state_files.read(None);
+    let remembered = host.state_files.read(None);
     let params = params.unwrap_or_default();
-    let topology = host.topology(run.driver, &record)?;
+    let topology = host.topology(run.driver, &remembered)?;
     params.check_count()?;
-    let ours = Ours::find(run, &record);
+    let ours = Ours::find(run, &remembered);
     ours.refuse_held(&topology.local.listed())?;
     host.load_modules(&[Module::scst(), Module::driver(run.driver)])?;
     daemon::open(run, &params.daemon)?;
@@ -62,12 +62,12 @@ pub(super) fn start(run: &Run<'_>) -> Result<ExitCode, Failure> {
             failed.step.asks_daemon() && (failed.is_unanswered() || matches!(failed.error, Error::Cancelled { .. }))
         });
         if clean && settled {
-            host.restore(None, &record);
+            host.restore(None, &remembered);
         }
         return Err(failure);
     }
     let kept: Ports = wanted.clone().into_iter().filter(|(_, port)| !port.deleted).collect();
-    host.remember(&ours.remembered(&topology.local, local, group_names(&kept), &kept, found));
+    host.remember(&ours.to_remember(&topology.local, local, group_names(&kept), &kept, found));
     Ok(ExitCode::Success)
 }
 

@@ -14,12 +14,12 @@ use crate::host::{first_failure, held_by};
 pub(super) fn stop(run: &Run<'_>) -> Result<ExitCode, Failure> {
     let host = &run.host;
     let _lock = host.lock_to_stop(LOCK)?;
-    let record = host.state_files.read(None);
-    let ours = Ours::find(run, &record);
+    let remembered = host.state_files.read(None);
+    let ours = Ours::find(run, &remembered);
     let candidates = ours.candidates(host.observer())?;
     let recorded = ours.recorded().is_some();
     let ask = !recorded && !candidates.is_empty();
-    let names = ours.names(&candidates, ask.then(|| run.listed(&record)).flatten().as_ref());
+    let names = ours.names(&candidates, ask.then(|| run.listed(&remembered)).flatten().as_ref());
     let mut found = ours.ports_to_remove(host.observer(), &names)?;
     let down = |_: &TargetName, port: &Port| recorded || ours.numbered(port);
     let remove = |found: &Ports| plan(run.driver, found, &wanted::stopped(found, down, |name| ours.made(name)));

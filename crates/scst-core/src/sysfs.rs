@@ -10,8 +10,7 @@
 //! * Any operation may sleep in the kernel without an end. Each is begun, and waited for until the deadline, so that
 //!   the run ends in time; one that hangs is left behind.
 //!
-//! Architecture invariant: no other module reaches below the root, and this module knows no name of SCST's tree
-//! but `last_sysfs_mgmt_res`.
+//! Architecture invariant: no other module reaches below the root, and this module knows no name of SCST's tree.
 
 mod wait;
 

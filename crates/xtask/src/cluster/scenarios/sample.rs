@@ -1,6 +1,6 @@
 //! The sample configuration as users have it, by each of the tools with which a cluster is configured; and those of our documents.
 //!
-//! In the sample the ports are no clone: they come up on one node, and the device group beside them in any order. So SCST is loaded at boot here, as its
+//! In `tests/data/cluster/sample.crm` the ports are no clone: they come up on one node, and the device group beside them in any order. So SCST is loaded at boot here, as its
 //! service does it, and the LUNs are sure only after the group has been told to look again, as the sample's text says.
 
 use std::fs;
