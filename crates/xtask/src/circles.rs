@@ -12,8 +12,10 @@ use crate::architecture::{Source, sources};
 type Path = Vec<String>;
 
 /// Directories whose files are parts of one thing and call each other: what each of them is.
-const WHOLES: [(&str, &str); 11] = [
-    ("agents/src/scst_ha", "the output that all commands share stands beside their dispatch"),
+const WHOLES: [(&str, &str); 13] = [
+    ("agents/src/scst_ha/import/conf", "a file of scstadmin and its reader"),
+    ("agents/src/scst_ha/import/proposal", "the proposal and what each kind of object adds to it"),
+    ("agents/src/scst_ha/plan", "the plan of all nodes and its text"),
     ("crates/scst-sim/src/model", "one state machine: every command of the kernel may touch every kind of object"),
     ("crates/scst-sim/src/mount", "a machine as a mounted directory, and the control files below it"),
     ("crates/scst-sim/src/control", "with `mount`"),
@@ -96,7 +98,7 @@ fn paths(source: &Source, me: &[String]) -> Vec<Mention> {
             if behind.starts_with('(') { behind.split_once(')').map_or("", |(_, behind)| behind) } else { behind }
         });
         let Some(tree) = visible.unwrap_or(line.trim_start()).trim_start().strip_prefix("use ") else {
-            rest.push_str(line);
+            rest.push_str(&without_visibility(line));
             rest.push('\n');
             continue;
         };
@@ -129,6 +131,13 @@ fn paths(source: &Source, me: &[String]) -> Vec<Mention> {
         }
     }
     found
+}
+
+/// A line without the paths that say only who may see something: they import nothing.
+fn without_visibility(line: &str) -> String {
+    let mut parts = line.split("pub(in ");
+    let start = parts.next().unwrap_or_default().to_owned();
+    parts.fold(start, |text, part| text + "pub " + part.split_once(')').map_or("", |(_, behind)| behind))
 }
 
 /// The single paths of a tree of imports.
@@ -220,7 +229,7 @@ fn a_circle_is_found_through_a_re_export_and_in_a_path_in_the_code() {
     let me = |path: &str| path.split("::").map(str::to_owned).collect::<Path>();
     let a = source(
         "a.rs",
-        "mod m;\nuse super::{b::{C, d::E as F}, g};\npub(crate) use self::h::I;\nfn f() -> crate::j::K { super::l(m::n()) }",
+        "mod m;\nuse super::{b::{C, d::E as F}, g};\npub(crate) use self::h::I;\npub(in crate::o) fn f() -> crate::j::K { super::l(m::n()) }",
     );
     let found = paths(&a, &me("x::a"));
     let texts: Vec<String> = found.iter().map(|mention| mention.to.join("::")).collect();

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::View;
+use super::view::View;
 use crate::scst_ha::cib::{self, Finding, Level};
-use crate::scst_ha::status::agreement::Told;
+use crate::scst_ha::status::group::Told;
 
 /// Everything about the cluster.
 pub(super) fn findings(view: &View<'_>) -> Vec<Finding> {

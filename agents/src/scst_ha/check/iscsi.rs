@@ -12,7 +12,7 @@ use std::time::Duration;
 use scst_core::scst::iscsi::Portal;
 use scst_core::scst::names::Driver;
 
-use super::View;
+use super::view::View;
 use crate::scst_ha::addresses;
 use crate::scst_ha::cib::{Finding, Level};
 use crate::scst_ha::ports::Port;

@@ -2,7 +2,8 @@
 
 use scst_core::scst::names::Driver;
 
-use super::{View, iscsi};
+use super::iscsi;
+use super::view::View;
 use crate::scst_ha::cib::{Finding, Level};
 
 /// The modules that every node needs.

@@ -5,15 +5,17 @@ mod iscsi;
 mod machine;
 mod places;
 mod storage;
+mod view;
 
 use scst_core::ocf::exit::Failure;
 use serde::Serialize;
 
 use self::places::Places;
+use self::view::View;
 use super::cib::{Cib, Finding, Level};
 use super::node::Node;
 use super::output::{print, print_json};
-use super::status::{Status, look};
+use super::status::look;
 use super::verdict::Verdict;
 use super::{cli, plan};
 
@@ -22,15 +24,6 @@ use super::{cli, plan};
 struct Checked {
     node: Option<String>,
     findings: Vec<Finding>,
-}
-
-/// What is looked at.
-struct View<'a> {
-    node: &'a Node,
-    status: Status,
-    /// The cluster's configuration, if it could be asked.
-    cib: Option<Cib>,
-    places: Places<'a>,
 }
 
 /// Looks at everything and shows it.

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::View;
+use super::view::View;
 use crate::scst_ha::cib::{Finding, Level};
-use crate::scst_ha::status::agreement::Told;
 use crate::scst_ha::status::group::Group;
+use crate::scst_ha::status::group::Told;
 
 /// Everything about stores.
 pub(super) fn findings(view: &View<'_>) -> Vec<Finding> {

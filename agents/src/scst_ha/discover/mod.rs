@@ -1,67 +1,21 @@
 //! `scst-ha discover`: which ports can be targets, and what `targetports` should be.
 
+mod discovery;
 mod proposal;
 mod report;
 
 use scst_core::cluster::{self, Nodes, Refused, TARGETPORTS, Topology};
 use scst_core::ocf::exit::Failure;
 use scst_core::scst::names::{Driver, TargetName};
-use serde::Serialize;
 
+use self::discovery::{Discovery, Number};
 use self::proposal::{Proposal, concerns, propose};
 use super::addresses;
 use super::cli::Discover;
 use super::node::Node;
 use super::output::{Page, print, print_json};
-use super::ports::{self, Host, Port};
+use super::ports::{self, Host};
 use super::verdict::Verdict;
-
-/// What was found.
-#[derive(Debug, Serialize)]
-struct Discovery {
-    /// This node, if its name is known.
-    node: Option<String>,
-    /// The driver asked for.
-    driver: &'static str,
-    /// The driver is loaded; otherwise nobody knows which ports can be targets.
-    loaded: bool,
-    /// When the HBA's driver lets its ports be initiators.
-    qlini_mode: Option<String>,
-    /// The ports that can be targets.
-    ports: Vec<Port>,
-    /// The addresses by which targets of iSCSI can be reached.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    portals: Vec<String>,
-    /// Fibre Channel ports that cannot, as far as is known.
-    not_targets: Vec<Host>,
-    /// What the attribute is; nothing when it is not set, or the cluster could not be asked.
-    is: Option<String>,
-    /// What it should be; nothing when that is not known.
-    should_be: Option<String>,
-    /// The numbers that follow, by place, if this node's id is known.
-    numbers: Vec<Number>,
-    /// Entries of it that keep their place although this machine has no such target port.
-    missing: Vec<String>,
-    /// Why no start would succeed on this node, as far as the attributes tell.
-    refused: Option<String>,
-    /// What it is and what it should be differ.
-    differs: bool,
-    /// It was set to what it should be.
-    set: bool,
-    /// Why the cluster says nothing.
-    cluster: Option<String>,
-    /// What else is to be known.
-    remarks: Vec<String>,
-}
-
-/// One place of the attribute.
-#[derive(Debug, Serialize)]
-struct Number {
-    place: usize,
-    rel_tgt_id: Option<u32>,
-    is: Option<String>,
-    should_be: Option<String>,
-}
 
 /// Shows, and sets if that was asked for.
 pub(super) fn run(node: &Node, options: &Discover) -> Result<Verdict, Failure> {

@@ -2,7 +2,7 @@
 
 use scst_core::cluster::TARGETPORTS;
 
-use super::Discovery;
+use super::discovery::Discovery;
 use crate::scst_ha::output::{Page, Tone};
 use crate::scst_ha::ports::{Host, Port};
 use crate::scst_ha::table::{Table, list};

@@ -67,6 +67,22 @@ fn escaped(value: &str) -> String {
     value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
+/// A number of things.
+#[allow(clippy::cast_precision_loss, reason = "no machine has 2^53 of anything")]
+pub(super) fn count(number: usize) -> f64 {
+    number as f64
+}
+
+/// A number that the kernel counts.
+#[allow(clippy::cast_precision_loss, reason = "Prometheus has no other numbers")]
+pub(super) fn number(number: u64) -> f64 {
+    number as f64
+}
+
+pub(super) fn flag(on: bool) -> f64 {
+    f64::from(u8::from(on))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use scst_core::scst::alua::AluaState;
 
-use super::exposition::Exposition;
-use super::{count, flag, number};
+use super::exposition::{Exposition, count, flag, number};
 use crate::scst_ha::status::Status;
 use crate::scst_ha::status::group::{Group, Role};
 

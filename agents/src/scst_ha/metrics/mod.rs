@@ -8,7 +8,7 @@ mod promotions;
 
 use scst_core::ocf::exit::Failure;
 
-use self::exposition::Exposition;
+use self::exposition::{Exposition, count, flag};
 use super::node::Node;
 use super::output::print;
 use super::status::{Status, look};
@@ -52,20 +52,4 @@ fn general(all: &mut Exposition, status: &Status) {
     all.gauge("scst_loaded", "Whether SCST is loaded.", &[], flag(status.scst.is_some()));
     let help = "Whether the cluster answered; without it nothing is compared with the configuration.";
     all.gauge("scst_cluster_asked", help, &[], flag(status.cluster.is_none()));
-}
-
-/// A number of things.
-#[allow(clippy::cast_precision_loss, reason = "no machine has 2^53 of anything")]
-fn count(number: usize) -> f64 {
-    number as f64
-}
-
-/// A number that the kernel counts.
-#[allow(clippy::cast_precision_loss, reason = "Prometheus has no other numbers")]
-fn number(number: u64) -> f64 {
-    number as f64
-}
-
-fn flag(on: bool) -> f64 {
-    f64::from(u8::from(on))
 }

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use scst_core::scst::names::{Driver, TargetName};
 
 use super::counters::{Counted, of_port, of_session};
-use super::exposition::Exposition;
-use super::{count, flag, number};
+use super::exposition::{Exposition, count, flag, number};
 use crate::scst_ha::node::Node;
 use crate::scst_ha::ports::Port;
 use crate::scst_ha::status::Status;

@@ -3,7 +3,7 @@
 
 use scst_core::cluster::{Promotion, query_promotions};
 
-use super::exposition::Exposition;
+use super::exposition::{Exposition, flag};
 use crate::scst_ha::node::Node;
 use crate::scst_ha::status::Status;
 
@@ -20,6 +20,6 @@ pub(super) fn add(all: &mut Exposition, node: &Node, status: &Status) {
             "How long the promotion on this node took, as long as it is the last operation that the cluster has noted.";
         all.gauge("scst_group_last_promotion_seconds", help, &labels, last.took.as_secs_f64());
         let help = "Whether the promotion on this node succeeded, as long as it is the last operation that the cluster has noted.";
-        all.gauge("scst_group_last_promotion_succeeded", help, &labels, super::flag(last.succeeded));
+        all.gauge("scst_group_last_promotion_succeeded", help, &labels, flag(last.succeeded));
     }
 }

@@ -4,30 +4,12 @@ use std::collections::BTreeMap;
 
 use scst_core::scst::names::NodeName;
 use scst_core::state::Storage;
-use serde::Serialize;
 
-use super::group::Group;
+use super::group::{Group, Told};
 use crate::scst_aluadg::agreement;
 use crate::scst_aluadg::params::Params;
 use crate::scst_ha::output::Page;
 use crate::scst_ha::table::Table;
-
-/// A device as one node has told of it.
-#[derive(Debug, Serialize)]
-pub(in crate::scst_ha) struct Told {
-    pub(in crate::scst_ha) device: String,
-    pub(in crate::scst_ha) node: String,
-    /// In bytes, where it is known.
-    size: Option<u64>,
-    /// In bytes.
-    block_size: u64,
-    /// What hosts tell it by.
-    known_as: String,
-    /// It is the same as on this node, as far as hosts can see.
-    pub(in crate::scst_ha) same: bool,
-    /// The version of the agent that has told it; nothing of an older one.
-    pub(in crate::scst_ha) agent: Option<String>,
-}
 
 /// Adds the comparison to a group that runs here, and what contradicts this node to its faults.
 pub(super) fn compare(

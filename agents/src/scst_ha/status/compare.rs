@@ -8,7 +8,9 @@ use scst_core::ocf::param::{Finding, Severity};
 use scst_core::scst::names::GroupName;
 
 use super::group::{Group, Role};
-use super::{Known, PortResource, Status, agreement, groups};
+use super::known::Known;
+use super::shown::{PortResource, Status};
+use super::{agreement, groups};
 use crate::scst_aluadg;
 use crate::scst_ha::node::Node;
 use crate::target::{self, Run, TargetAgent};

@@ -2,8 +2,6 @@
 
 use serde::Serialize;
 
-use super::agreement::Told;
-
 /// What a device group does on this node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -129,4 +127,21 @@ pub(in crate::scst_ha) struct InFlight {
     pub(in crate::scst_ha) lun: u32,
     pub(in crate::scst_ha) device: String,
     pub(in crate::scst_ha) commands: u32,
+}
+
+/// A device as one node has told of it.
+#[derive(Debug, Serialize)]
+pub(in crate::scst_ha) struct Told {
+    pub(in crate::scst_ha) device: String,
+    pub(in crate::scst_ha) node: String,
+    /// In bytes, where it is known.
+    pub(super) size: Option<u64>,
+    /// In bytes.
+    pub(super) block_size: u64,
+    /// What hosts tell it by.
+    pub(super) known_as: String,
+    /// It is the same as on this node, as far as hosts can see.
+    pub(in crate::scst_ha) same: bool,
+    /// The version of the agent that has told it; nothing of an older one.
+    pub(in crate::scst_ha) agent: Option<String>,
 }

@@ -4,19 +4,22 @@ pub(super) mod agreement;
 mod compare;
 pub(super) mod group;
 mod groups;
+mod known;
 mod peers;
 mod prepare;
 mod report;
+mod shown;
 
 use std::time::Duration;
 
-use scst_core::cluster::{Configuration, Configured, Refused, Topology};
+use scst_core::cluster::Configuration;
 use scst_core::ocf::exit::Failure;
 use scst_core::scst::names::{Driver, GroupName, NodeName, TargetName};
-use serde::Serialize;
+
+pub(super) use self::shown::Status;
 
 use self::compare::{every_group, ports_of};
-use self::group::Group;
+use self::known::Known;
 use self::prepare::prepare;
 use super::cli;
 use super::node::Node;
@@ -25,44 +28,6 @@ use super::plan::State;
 use super::ports::{self, Port};
 use super::verdict::Verdict;
 use crate::{scst_qla2xtgt, scst_target};
-
-/// Everything that is shown.
-#[derive(Debug, Serialize)]
-pub(super) struct Status {
-    /// This node's name in the cluster, if the cluster said it.
-    pub(super) node: Option<String>,
-    /// SCST's release; nothing when it is not loaded.
-    pub(super) scst: Option<String>,
-    /// Why the cluster says nothing.
-    pub(super) cluster: Option<String>,
-    /// All ports that are targets.
-    pub(super) ports: Vec<Port>,
-    /// The resources of the ports' agent.
-    pub(super) port_resources: Vec<PortResource>,
-    /// All device groups that are here or configured.
-    pub(super) groups: Vec<Group>,
-    /// What could not be read.
-    pub(super) unread: Vec<String>,
-    /// What else is to be known.
-    pub(super) remarks: Vec<String>,
-    /// What a plan needs of the node. Only for programs.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    state: Option<State>,
-}
-
-/// A resource that brings ports up.
-#[derive(Debug, Serialize)]
-pub(super) struct PortResource {
-    pub(super) id: String,
-    /// Something of it is here.
-    pub(super) running: bool,
-    /// What a start would do.
-    pub(super) differences: Vec<String>,
-    /// Something that is configured was left out; the remarks name it.
-    pub(super) left_out: bool,
-    /// What else is to be known.
-    pub(super) remarks: Vec<String>,
-}
 
 /// Shows everything there is, once or until it is interrupted.
 pub(super) fn run(node: &Node, options: &cli::Status) -> Result<Verdict, Failure> {
@@ -96,45 +61,6 @@ fn once(node: &Node, options: &cli::Status) -> Result<Verdict, Failure> {
         return Err(Failure::generic(format!("device group {name} is neither here nor configured")));
     }
     Ok(status.verdict())
-}
-
-impl Status {
-    fn verdict(&self) -> Verdict {
-        let wrong = |group: &Group| !group.faults.is_empty() || !group.differences.is_empty() || group.left_out;
-        let differs = |resource: &PortResource| !resource.differences.is_empty() || resource.left_out;
-        if !self.unread.is_empty() {
-            Verdict::Failed
-        } else if self.groups.iter().any(wrong) || self.port_resources.iter().any(differs) {
-            Verdict::Differs
-        } else {
-            Verdict::Right
-        }
-    }
-
-    fn unread(&mut self, what: &str, failure: &Failure) {
-        self.unread.push(format!("{what}: {failure}"));
-    }
-}
-
-/// What the cluster says, as far as it was asked and answered.
-struct Known {
-    local: Option<NodeName>,
-    configuration: Configuration,
-}
-
-impl Known {
-    /// The resources of an agent.
-    fn of_agent<'a>(&'a self, agent: &'a str) -> impl Iterator<Item = &'a Configured> + 'a {
-        self.configuration.resources.iter().filter(move |resource| resource.agent == agent)
-    }
-
-    /// The numbers of all nodes, and what was left out of them.
-    fn topology(&self, driver: Driver) -> Option<(Result<Topology, Failure>, Vec<String>)> {
-        Some(match Topology::build(&self.configuration.nodes, self.local.as_ref()?.as_str(), driver) {
-            Ok((topology, warnings)) => (Ok(topology), warnings),
-            Err(Refused { failure, warnings }) => (Err(failure), warnings),
-        })
-    }
 }
 
 pub(super) fn look(node: &Node, only: Option<&GroupName>) -> Result<Status, Failure> {

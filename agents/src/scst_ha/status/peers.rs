@@ -5,7 +5,7 @@ use std::time::Duration;
 use scst_core::cluster::parse_roles;
 use scst_core::ocf::notify::PeerRole;
 
-use super::Status;
+use super::shown::Status;
 use crate::scst_ha::node::Node;
 
 /// Adds the roles. One question is enough for all groups; a cluster that does not answer it is told.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use scst_core::ocf::exit::Failure;
 use scst_core::scst::names::{Driver, HandlerName, TargetName};
 
-use super::Status;
+use super::shown::Status;
 use crate::scst_ha::node::Node;
 
 /// Looks at it.

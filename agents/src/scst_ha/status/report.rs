@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use scst_core::ocf::exit::one_line;
 use scst_core::scst::names::Driver;
 
+use super::agreement;
 use super::group::{Device, Group, Lun, Role};
-use super::{PortResource, Status, agreement};
+use super::shown::{PortResource, Status};
 use crate::scst_ha::output::{Page, Tone};
 use crate::scst_ha::ports::{Host, Port};
 use crate::scst_ha::table::{Table, list};
