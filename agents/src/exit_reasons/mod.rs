@@ -1,46 +1,21 @@
 //! What every exit reason of the agents means, and what to do about it: one table.
 //!
-//! `scst-ha explain` looks reasons up in it, and the chapters "Exit codes" and "Exit reasons" of `docs/operations.md` and of the manual
-//! page are printed from it. A test compares it with the reasons that the source makes, and every scenario asks for the reason
-//! that it saw: a reason without a row fails it.
+//! The table is the file `reasons.md`, a chapter for each subject; `codes.md` has the exit codes. `scst-ha explain` looks reasons up in
+//! it, and the chapters "Exit codes" and "Exit reasons" of `docs/operations.md` and of the manual page are printed from it. A test
+//! compares it with the reasons that the source makes, and every scenario asks for the reason that it saw: a reason without a row
+//! fails it.
 //!
 //! Cures are written in the small part of Markdown that the document needs: `code`, *emphasis*, [links](#place).
 
-#![allow(clippy::format_push_string, clippy::needless_for_each, reason = "a document is made once")]
+mod tables;
 
-mod cluster;
-mod codes;
-mod devices;
-mod group;
-mod kernel;
-mod node;
-mod parameters;
-mod ports;
-mod row;
-mod running;
-mod targets;
-
-pub use self::codes::{CODES, Code, ERRNOS, Errno};
-pub use self::row::{Chapter, Reason};
+pub use self::tables::{CHAPTERS, CODES, Chapter, Code, ERRNOS, Errno, Reason, codes_markdown, markdown};
 
 /// What stands in a reason for what differs from case to case.
 pub const GAP: char = '…';
 
 /// What follows a reason when hosts or other openers are in the way.
 const HELD_BY: &str = " (held by ";
-
-/// All chapters, in the order of the document.
-pub const CHAPTERS: [&Chapter; 9] = [
-    &cluster::CHAPTER,
-    &node::CHAPTER,
-    &group::CHAPTER,
-    &ports::CHAPTER,
-    &targets::CHAPTER,
-    &kernel::CHAPTER,
-    &running::CHAPTER,
-    &parameters::CHAPTER,
-    &devices::CHAPTER,
-];
 
 impl Reason {
     /// Whether a text is this reason.
@@ -71,7 +46,7 @@ impl Reason {
 
 /// The row of a reason; of several that fit, the one that says most. A reason that was cut off is found by its beginning.
 pub fn find(text: &str) -> Option<&'static Reason> {
-    let rows = || CHAPTERS.iter().flat_map(|chapter| chapter.reasons);
+    let rows = || CHAPTERS.iter().flat_map(|chapter| &chapter.reasons);
     let whole = rows().filter(|reason| reason.fits(text)).max_by_key(|reason| reason.said());
     let cut_off = || {
         let begun = rows().filter_map(|reason| Some((reason.begun(text)?, reason)));
@@ -115,35 +90,6 @@ pub fn plain(markdown: &str) -> String {
         rest = &inside[behind..];
     }
     text + rest
-}
-
-/// The table of exit codes, as the document has it.
-pub fn codes_markdown() -> String {
-    let row = |code: &Code| format!("| {} | {} | {} |\n", code.number, code.name, code.meaning);
-    let rows: String = CODES.iter().filter(|code| code.number != 0).map(row).collect();
-    format!("| code | name | what Pacemaker does |\n| --- | --- | --- |\n{rows}")
-}
-
-/// The chapters, as the document has them.
-pub fn markdown() -> String {
-    let mut text = String::new();
-    for chapter in CHAPTERS {
-        text += &format!("### {}\n\n", chapter.title);
-        if !chapter.opening.is_empty() {
-            text += &format!("{}\n\n", chapter.opening);
-        }
-        text += "| reason | code | what to do |\n| --- | --- | --- |\n";
-        for Reason { text: reason, codes, cure } in chapter.reasons {
-            text += &format!("| `{reason}` | {codes} | {cure} |\n");
-        }
-        text.push('\n');
-        if chapter.title == kernel::CHAPTER.title {
-            text += "| the kernel said | meaning |\n| --- | --- |\n";
-            ERRNOS.iter().for_each(|errno| text += &format!("| {} | {} |\n", errno.names.join(", "), errno.meaning));
-            text.push('\n');
-        }
-    }
-    text.trim_end().to_owned() + "\n"
 }
 
 #[cfg(test)]
@@ -196,7 +142,7 @@ mod tests {
     #[test]
     fn no_two_rows_are_the_same() {
         let mut texts: Vec<&str> =
-            CHAPTERS.iter().flat_map(|chapter| chapter.reasons).map(|reason| reason.text).collect();
+            CHAPTERS.iter().flat_map(|chapter| &chapter.reasons).map(|reason| reason.text).collect();
         let all = texts.len();
         texts.sort_unstable();
         texts.dedup();

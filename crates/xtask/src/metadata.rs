@@ -37,7 +37,7 @@ fn put(path: &str, text: &str) -> Result<(), Box<dyn Error>> {
 /// The document with its tables made anew.
 fn with_tables(document: &str) -> Result<String, String> {
     let document = between(document, DOCUMENT, "exit codes", "metadata", &exit_reasons::codes_markdown())?;
-    between(&document, DOCUMENT, "exit reasons", "metadata", &exit_reasons::markdown())
+    between(&document, DOCUMENT, "exit reasons", "metadata", exit_reasons::markdown())
 }
 
 /// Puts a text between the two marks that carry this name, and the command that makes it.

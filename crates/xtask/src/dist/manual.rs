@@ -97,20 +97,20 @@ pub(super) fn reasons(version: &str) -> String {
          \"scst-ha explain\" finds the entry of a reason, and those of a log.",
     );
     roff.control("SH", ["EXIT CODES"]);
-    for code in &CODES {
+    for code in CODES.iter() {
         entry(&mut roff, &format!("{} {}", code.number, code.ocf), code.meaning);
     }
-    for chapter in CHAPTERS {
+    for chapter in CHAPTERS.iter() {
         roff.control("SH", [chapter.title.to_uppercase().as_str()]);
         if !chapter.opening.is_empty() {
             paragraphs(&mut roff, &plain(chapter.opening));
         }
-        for reason in chapter.reasons {
+        for reason in &chapter.reasons {
             entry(&mut roff, &format!("{} ({})", reason.text, reason.codes), reason.cure);
         }
     }
     roff.control("SH", ["ERRORS OF THE KERNEL"]);
-    for errno in &ERRNOS {
+    for errno in ERRNOS.iter() {
         entry(&mut roff, &errno.names.join(", "), errno.meaning);
     }
     roff.control("SH", ["SEE ALSO"]);
