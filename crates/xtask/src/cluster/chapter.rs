@@ -20,17 +20,13 @@ pub(super) struct Chapter {
     pub(super) scenarios: &'static [Scenario],
 }
 
-/// Something that happens in a cluster at rest, after which it must be at rest again.
-pub(super) struct Scenario {
-    /// A sentence.
-    pub(super) name: &'static str,
-    pub(super) run: fn(&mut Cluster) -> Outcome<()>,
-}
+/// A sentence, and what it says: something that happens in a cluster at rest, after which it must be at rest again.
+pub(super) type Scenario = (&'static str, fn(&mut Cluster) -> Outcome<()>);
 
 impl Chapter {
     /// The scenarios whose name contains a text.
     pub(super) fn chosen(&self, only: &str) -> Vec<&Scenario> {
-        self.scenarios.iter().filter(|scenario| format!("{}: {}", self.name, scenario.name).contains(only)).collect()
+        self.scenarios.iter().filter(|(name, _)| format!("{}: {name}", self.name).contains(only)).collect()
     }
 
     /// Plays the chosen scenarios. After one that failed, the cluster is in no state for the next.
@@ -39,16 +35,16 @@ impl Chapter {
         let mut cluster = (self.begin)()?;
         cluster.settles()?;
         println!("up in {:.1} s", started.elapsed().as_secs_f64());
-        for scenario in self.chosen(only) {
+        for (name, run) in self.chosen(only) {
             let started = Instant::now();
-            let told = (scenario.run)(&mut cluster).and_then(|()| cluster.settles());
+            let told = run(&mut cluster).and_then(|()| cluster.settles());
             let took = started.elapsed().as_secs_f64();
             if let Err(error) = told {
-                println!("{FAILED}{} ({took:.1} s): {error}", scenario.name);
+                println!("{FAILED}{name} ({took:.1} s): {error}");
                 keep_logs(&cluster, self.name);
                 return Ok(ExitCode::FAILURE);
             }
-            println!("{PASSED}{} ({took:.1} s)", scenario.name);
+            println!("{PASSED}{name} ({took:.1} s)");
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -12,7 +12,7 @@ pub(super) struct Machine {
     /// Whether SCST and its target driver are loaded at boot, as its service does it; else the agents load them.
     pub(super) loaded: bool,
     /// What is below its devices, in the simulator's words.
-    pub(super) stores: &'static str,
+    pub(super) stores: String,
 }
 
 impl Machine {
@@ -23,7 +23,7 @@ impl Machine {
             ports: ports.iter().map(|port| (*port).to_owned()).collect(),
             attribute: true,
             loaded: false,
-            stores: "",
+            stores: String::new(),
         }
     }
 

@@ -90,8 +90,8 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
         .collect();
     if options.list {
         for (chapter, _) in &chosen {
-            for scenario in chapter.chosen(&options.only) {
-                println!("{}: {}", chapter.name, scenario.name);
+            for (name, _) in chapter.chosen(&options.only) {
+                println!("{}: {name}", chapter.name);
             }
         }
         return Ok(ExitCode::SUCCESS);

@@ -70,6 +70,11 @@ pub(super) struct Cluster {
 type Nodes = Arc<RwLock<Vec<Arc<Node>>>>;
 
 impl Cluster {
+    /// The sample configuration on two nodes, with shared LUNs.
+    pub(super) fn standard() -> Outcome<Self> {
+        Self::boot(Plan::standard())
+    }
+
     /// Boots all nodes; the cluster forms by and by.
     pub(super) fn boot(plan: Plan) -> Outcome<Self> {
         let nodes: Nodes = Arc::default();

@@ -1,6 +1,6 @@
 //! `cargo xtask demo`: two nodes, a simulated SCST on each, and the real agents called as Pacemaker calls them.
 //!
-//! The scenario (`scenario`) says what happens and, for each call, what both kernels must show afterwards; `machine` is a node
+//! The scenario (`scenario.toml`) says what happens and, for each call, what both kernels must show afterwards; `machine` is a node
 //! with its mounted SCST, `pacemaker` the environment of a call, `kernel` what is read back, `report` what is printed.
 
 mod kernel;
@@ -19,7 +19,7 @@ use scst_sim::stand_in::cib::CibFile;
 
 use self::machine::{Called, Fixture, Machine};
 use self::report::Report;
-use self::scenario::{Act, Call, FIBRE_CHANNEL, Fabric, ISCSI, NODES, STORY, Transition};
+use self::scenario::{Act, Call, FIBRE_CHANNEL, Fabric, ISCSI, NODES, Transition, acts};
 use crate::{mounts, workspace};
 
 /// Builds, becomes root if need be, and plays the scenario.
@@ -51,7 +51,7 @@ fn play(fabric: &'static Fabric) -> Result<ExitCode, Box<dyn Error>> {
     let mut report = Report::new();
     report.opening(fabric);
     let started = Instant::now();
-    for (number, act) in (1..).zip(STORY) {
+    for (number, act) in (1..).zip(&acts()?) {
         play_act(number, act, &mut machines, &mut report)?;
     }
     for machine in &machines {
@@ -70,8 +70,8 @@ fn play_act(
     for (machine, power) in machines.iter_mut().zip(act.power) {
         machine.set_power(power)?;
     }
-    for transition in act.transitions {
-        for call in transition.calls {
+    for transition in &act.transitions {
+        for call in &transition.calls {
             let called = play_call(call, transition, machines)?;
             let seen = [machines[0].kernel().states(), machines[1].kernel().states()];
             report.call(call, &called, &seen);

@@ -34,7 +34,7 @@ pub(super) fn environment(call: &Call, transition: &Transition, fabric: &Fabric,
     for (name, value) in [("clone", "0"), ("clone_max", "2"), ("clone_node_max", "1"), ("globally_unique", "false")] {
         variables.meta(name, value);
     }
-    match call.action {
+    match call.action.as_str() {
         "monitor" => {
             variables.meta("name", "monitor");
             variables.meta("interval", if call.agent == Agent::Ports { "10000" } else { "120000" });
@@ -64,8 +64,8 @@ pub(super) fn environment(call: &Call, transition: &Transition, fabric: &Fabric,
 }
 
 /// The agent's argument for a call.
-pub(super) fn action(call: &Call) -> &'static str {
-    match call.action {
+pub(super) fn action(call: &Call) -> &str {
+    match call.action.as_str() {
         "probe" => "monitor",
         _ if notification(call).is_some() => "notify",
         action => action,
@@ -73,12 +73,12 @@ pub(super) fn action(call: &Call) -> &'static str {
 }
 
 /// Type and operation of a notification.
-fn notification(call: &Call) -> Option<(&'static str, &'static str)> {
+fn notification(call: &Call) -> Option<(&str, &str)> {
     call.action.split_once('-').filter(|(kind, _)| ["pre", "post"].contains(kind))
 }
 
 /// The operation as the cluster's own graph calls it.
-fn key(kind: &str, operation: &'static str, fenced: bool) -> &'static str {
+fn key<'a>(kind: &str, operation: &'a str, fenced: bool) -> &'a str {
     match (kind, operation) {
         ("post", "stop") if fenced => "stonith",
         ("post", "start") => "running",
@@ -120,8 +120,10 @@ impl Variables {
     }
 
     fn lists(&mut self, transition: &Transition) {
+        fn words(text: &str) -> Vec<&str> {
+            text.split(' ').filter(|word| !word.is_empty()).collect()
+        }
         let Transition { active, promoted, start, stop, promote, demote, .. } = transition;
-        let words = |text: &'static str| text.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>();
         for (name, nodes) in
             [("start", start), ("stop", stop), ("promote", promote), ("demote", demote), ("active", active)]
         {
@@ -150,7 +152,7 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
     use std::fs;
 
-    use super::super::scenario::{FIBRE_CHANNEL, STORY};
+    use super::super::scenario::{FIBRE_CHANNEL, acts};
     use super::*;
     use crate::workspace;
 
@@ -181,7 +183,8 @@ mod tests {
 
     /// The environment of the `call`-th call of a transition.
     fn ours(act: usize, transition: usize, call: usize) -> BTreeMap<String, BTreeSet<String>> {
-        let transition = &STORY[act - 1].transitions[transition];
+        let acts = acts().unwrap();
+        let transition = &acts[act - 1].transitions[transition];
         comparable(environment(&transition.calls[call], transition, &FIBRE_CHANNEL, &NODES[0]).into_iter())
     }
 

@@ -46,7 +46,7 @@ impl Report {
         let style = self.style;
         println!();
         println!("{}", style.bold(&format!("{number}. {}", act.title)));
-        println!("   {}", style.dim(act.watch));
+        println!("   {}", style.dim(&act.watch));
         let kernels = NODES.map(|node| format!("{:<28}", format!("{}'s kernel sees", node.name)));
         println!("{}", style.dim(format!("{:INDENT$}{}", "", kernels.concat()).trim_end()));
         let groups = NODES.map(|node| format!("{:<14}", node.name)).concat();

@@ -1,11 +1,6 @@
-//! What happens in the demo, and what must be seen after each call.
-//!
-//! The order of calls and their lists are those of Pacemaker 2.1 and 3.0 for a promotable clone with `notify=true`: an agent
-//! that changes its promotion score ends the transition, so a promote after a start or a stop comes with lists of its own.
-//!
-//! A snapshot such as `"AS TS"` has a word per kernel (alpha's, beta's) and in it a letter per target group (alpha, beta):
-//! **A**ctive, **S**tandby, **T**ransitioning, **U**navailable, `-` for a target group that does not exist. `off` is a kernel
-//! without power.
+//! What happens in the demo, and what must be seen after each call: `scenario.toml`, and what its words mean.
+
+use serde::Deserialize;
 
 /// A node of the sample configuration.
 #[derive(Debug, Clone, Copy)]
@@ -102,7 +97,8 @@ pub(super) const GROUP_PARAMETERS: &[(&str, &str)] = &[
 ];
 
 /// One of the agents.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(super) enum Agent {
     /// `scst_qla2xtgt` or `scst_target`, a plain clone.
     Ports,
@@ -111,9 +107,11 @@ pub(super) enum Agent {
 }
 
 /// What a node's power does before an act.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(super) enum Power {
     /// Stays as it is.
+    #[default]
     Unchanged,
     /// A machine boots, with nothing loaded.
     Boots,
@@ -122,7 +120,8 @@ pub(super) enum Power {
 }
 
 /// How a node's ports must look after an act.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(super) enum Ports {
     /// The machine is off.
     Off,
@@ -161,254 +160,63 @@ impl Ports {
 }
 
 /// One call of an agent, on one node or on both at the same time.
-#[derive(Debug)]
+#[derive(Debug, Deserialize)]
 pub(super) struct Call {
     /// Names of the nodes.
-    pub(super) nodes: &'static str,
+    pub(super) nodes: String,
     /// Whose.
     pub(super) agent: Agent,
     /// An action, `probe`, or for a notification its type and operation.
-    pub(super) action: &'static str,
+    pub(super) action: String,
     /// The exit codes that must come.
-    pub(super) exits: &'static str,
+    pub(super) exits: String,
     /// The snapshot afterwards.
-    pub(super) seen: &'static str,
+    pub(super) seen: String,
     /// There is nothing to do, so the kernel must not be written to.
+    #[serde(default)]
     pub(super) idle: bool,
 }
 
-impl Call {
-    const fn idle(self) -> Self {
-        Self { idle: true, ..self }
-    }
-}
-
-const fn ports(nodes: &'static str, action: &'static str, exits: &'static str, seen: &'static str) -> Call {
-    Call { nodes, agent: Agent::Ports, action, exits, seen, idle: false }
-}
-
-const fn group(nodes: &'static str, action: &'static str, exits: &'static str, seen: &'static str) -> Call {
-    Call { nodes, agent: Agent::Group, action, exits, seen, idle: false }
-}
-
 /// The lists of a transition: who was what before it, and what it does to whom.
-#[derive(Debug)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 pub(super) struct Transition {
-    pub(super) active: &'static str,
-    pub(super) promoted: &'static str,
-    pub(super) start: &'static str,
-    pub(super) stop: &'static str,
-    pub(super) promote: &'static str,
-    pub(super) demote: &'static str,
+    pub(super) active: String,
+    pub(super) promoted: String,
+    pub(super) start: String,
+    pub(super) stop: String,
+    pub(super) promote: String,
+    pub(super) demote: String,
     /// Demote and stop are those of a node that was fenced: nobody is called for them, the others are notified.
     pub(super) fenced: bool,
     /// The calls in their order.
-    pub(super) calls: &'static [Call],
+    pub(super) calls: Vec<Call>,
 }
 
-const NOTHING: Transition =
-    Transition { active: "", promoted: "", start: "", stop: "", promote: "", demote: "", fenced: false, calls: &[] };
-
 /// A part of the scenario.
-#[derive(Debug)]
+#[derive(Debug, Deserialize)]
 pub(super) struct Act {
     /// What happens.
-    pub(super) title: &'static str,
+    pub(super) title: String,
     /// What to watch.
-    pub(super) watch: &'static str,
+    pub(super) watch: String,
     /// What power does to alpha and beta before it.
+    #[serde(default)]
     pub(super) power: [Power; 2],
     /// What the cluster does.
-    pub(super) transitions: &'static [Transition],
+    #[serde(rename = "transition")]
+    pub(super) transitions: Vec<Transition>,
     /// The ports of alpha and beta after it.
     pub(super) ports: [Ports; 2],
 }
 
-const STEADY: [Power; 2] = [Power::Unchanged, Power::Unchanged];
+/// The acts in their order.
+#[derive(Debug, Deserialize)]
+struct Script {
+    act: Vec<Act>,
+}
 
 /// The scenario.
-pub(super) const STORY: &[Act] = &[
-    Act {
-        title: "both nodes boot",
-        watch: "a probe looks and changes nothing: it does not even load a module",
-        power: [Power::Boots, Power::Boots],
-        transitions: &[Transition {
-            calls: &[
-                ports("alpha beta", "probe", "7 7", "-- --").idle(),
-                group("alpha beta", "probe", "7 7", "-- --").idle(),
-            ],
-            ..NOTHING
-        }],
-        ports: [Ports::Bare, Ports::Bare],
-    },
-    Act {
-        title: "the ports come up",
-        watch: "modules are loaded; ids and I/O groups follow from the node's id, so all nodes agree about them",
-        power: STEADY,
-        transitions: &[Transition {
-            calls: &[
-                ports("alpha beta", "start", "0 0", "-- --"),
-                ports("alpha beta", "monitor", "0 0", "-- --").idle(),
-            ],
-            ..NOTHING
-        }],
-        ports: [Ports::Up, Ports::Up],
-    },
-    Act {
-        title: "the device group starts on both nodes",
-        watch: "both nodes' target groups stand as standby before the first LUN appears; a second start writes nothing",
-        power: STEADY,
-        transitions: &[Transition {
-            start: "alpha beta",
-            calls: &[
-                group("alpha beta", "start", "0 0", "SS SS"),
-                group("alpha beta", "post-start", "0 0", "SS SS"),
-                group("alpha beta", "start", "0 0", "SS SS").idle(),
-            ],
-            ..NOTHING
-        }],
-        ports: [Ports::Standby, Ports::Standby],
-    },
-    Act {
-        title: "alpha is promoted",
-        watch: "beta's hosts are told transitioning, then active: by notifications, beta itself asks nobody",
-        power: STEADY,
-        transitions: &[Transition {
-            active: "alpha beta",
-            promote: "alpha",
-            calls: &[
-                group("alpha beta", "pre-promote", "0 0", "SS TS"),
-                group("alpha", "promote", "0", "AS TS"),
-                group("alpha beta", "post-promote", "0 0", "AS AS"),
-                group("alpha beta", "monitor", "8 0", "AS AS").idle(),
-            ],
-            ..NOTHING
-        }],
-        ports: [Ports::Promoted, Ports::Standby],
-    },
-    Act {
-        title: "alpha goes to standby, beta takes over",
-        watch: "alpha drains its devices and tells its hosts to wait before beta steps up: never two active nodes, and no path that fails meanwhile",
-        power: STEADY,
-        transitions: &[
-            Transition {
-                active: "alpha beta",
-                promoted: "alpha",
-                demote: "alpha",
-                stop: "alpha",
-                promote: "beta",
-                calls: &[
-                    group("alpha beta", "pre-demote", "0 0", "AS TS"),
-                    group("alpha", "demote", "0", "TS TS"),
-                    group("alpha beta", "post-demote", "0 0", "TS TS"),
-                    group("alpha beta", "pre-stop", "0 0", "TS TS"),
-                    group("alpha", "stop", "0", "-- TS"),
-                    group("beta", "post-stop", "0", "-- US"),
-                ],
-                ..NOTHING
-            },
-            Transition {
-                active: "beta",
-                promote: "beta",
-                calls: &[
-                    ports("alpha", "stop", "0", "-- US"),
-                    group("beta", "pre-promote", "0", "-- US"),
-                    group("beta", "promote", "0", "-- UA"),
-                    group("beta", "post-promote", "0", "-- UA"),
-                    group("beta", "monitor", "8", "-- UA").idle(),
-                ],
-                ..NOTHING
-            },
-        ],
-        ports: [Ports::Down, Ports::Promoted],
-    },
-    Act {
-        title: "alpha returns",
-        watch: "alpha knows beta as active from the first moment: its hosts never see a dead path",
-        power: STEADY,
-        transitions: &[Transition {
-            active: "beta",
-            promoted: "beta",
-            start: "alpha",
-            calls: &[
-                ports("alpha", "start", "0", "-- UA"),
-                group("beta", "pre-start", "0", "-- UA"),
-                group("alpha", "start", "0", "SA UA"),
-                group("alpha beta", "post-start", "0 0", "SA SA"),
-                group("alpha beta", "monitor", "0 8", "SA SA").idle(),
-            ],
-            ..NOTHING
-        }],
-        ports: [Ports::Standby, Ports::Promoted],
-    },
-    Act {
-        title: "beta loses its power and is fenced, alpha takes over",
-        watch: "demote and stop of the dead node are notified as if it had done them itself",
-        power: [Power::Unchanged, Power::Lost],
-        transitions: &[Transition {
-            active: "alpha beta",
-            promoted: "beta",
-            demote: "beta",
-            stop: "beta",
-            promote: "alpha",
-            fenced: true,
-            calls: &[
-                group("alpha", "pre-demote", "0", "ST off"),
-                group("alpha", "post-demote", "0", "ST off"),
-                group("alpha", "pre-stop", "0", "ST off"),
-                group("alpha", "post-stop", "0", "SU off"),
-                group("alpha", "pre-promote", "0", "SU off"),
-                group("alpha", "promote", "0", "AU off"),
-                group("alpha", "post-promote", "0", "AU off"),
-                group("alpha", "monitor", "8", "AU off").idle(),
-            ],
-            ..NOTHING
-        }],
-        ports: [Ports::Promoted, Ports::Off],
-    },
-    Act {
-        title: "beta boots again",
-        watch: "it starts from nothing and comes back as standby; nothing fails back by itself",
-        power: [Power::Unchanged, Power::Boots],
-        transitions: &[Transition {
-            active: "alpha",
-            promoted: "alpha",
-            start: "beta",
-            calls: &[
-                ports("beta", "probe", "7", "AU --").idle(),
-                group("beta", "probe", "7", "AU --").idle(),
-                ports("beta", "start", "0", "AU --"),
-                group("alpha", "pre-start", "0", "AU --"),
-                group("beta", "start", "0", "AU AS"),
-                group("alpha beta", "post-start", "0 0", "AS AS"),
-                group("alpha beta", "monitor", "8 0", "AS AS").idle(),
-            ],
-            ..NOTHING
-        }],
-        ports: [Ports::Promoted, Ports::Standby],
-    },
-    Act {
-        title: "everything stops",
-        watch: "LUNs first, then devices, then the group; what is ours is gone, and a second stop finds nothing to do",
-        power: STEADY,
-        transitions: &[Transition {
-            active: "alpha beta",
-            promoted: "alpha",
-            demote: "alpha",
-            stop: "alpha beta",
-            calls: &[
-                group("alpha beta", "pre-demote", "0 0", "AS TS"),
-                group("alpha", "demote", "0", "SS TS"),
-                group("alpha beta", "post-demote", "0 0", "SS SS"),
-                group("alpha beta", "pre-stop", "0 0", "ST TS"),
-                group("alpha beta", "stop", "0 0", "-- --"),
-                ports("alpha beta", "stop", "0 0", "-- --"),
-                group("alpha beta", "stop", "0 0", "-- --").idle(),
-                group("alpha beta", "probe", "7 7", "-- --").idle(),
-                ports("alpha beta", "probe", "7 7", "-- --").idle(),
-            ],
-            ..NOTHING
-        }],
-        ports: [Ports::Down, Ports::Down],
-    },
-];
+pub(super) fn acts() -> Result<Vec<Act>, toml::de::Error> {
+    toml::from_str::<Script>(include_str!("scenario.toml")).map(|script| script.act)
+}

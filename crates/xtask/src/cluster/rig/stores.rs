@@ -18,31 +18,21 @@ pub(crate) const ZVOL: &str = "/run/zvol-tank";
 pub(crate) const VOLUME: &str = "/run/lv-hosts";
 
 /// The simulated stores in the simulator's words: DRBD a secondary, the volumes not there.
-pub(crate) const SCENARIO: &str = r#"
-[[file]]
-path = "/run/drbd10"
-kind = "block"
-number = "147:10"
-mknod = true
-size = 1048576
-drbd = "secondary"
+pub(crate) fn scenario() -> String {
+    [
+        block_device(DRBD, "147:10", 1_048_576, "drbd = \"secondary\""),
+        block_device(ZVOL, "230:0", 2_097_152, "present = false"),
+        block_device(VOLUME, "254:0", 4_194_304, "present = false"),
+    ]
+    .concat()
+}
 
-[[file]]
-path = "/run/zvol-tank"
-kind = "block"
-number = "230:0"
-mknod = true
-size = 2097152
-present = false
-
-[[file]]
-path = "/run/lv-hosts"
-kind = "block"
-number = "254:0"
-mknod = true
-size = 4194304
-present = false
-"#;
+/// A block device of the simulator, of so many bytes, with what it is besides.
+pub(crate) fn block_device(path: &str, number: &str, size: u64, besides: &str) -> String {
+    format!(
+        "\n[[file]]\npath = \"{path}\"\nkind = \"block\"\nnumber = \"{number}\"\nmknod = true\nsize = {size}\n{besides}\n"
+    )
+}
 
 /// The agent. Where it is promotable its promotion brings the store, else its start does.
 const AGENT: &str = r#"#!/bin/sh

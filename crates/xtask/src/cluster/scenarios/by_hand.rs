@@ -1,20 +1,20 @@
 //! What an administrator does past the cluster: maintenance, and single actions by `crm_resource` and pcs.
 
-use super::super::chapter::{Chapter, Scenario};
+use super::super::chapter::Chapter;
 use super::super::config::{PORTS, dummy};
-use super::super::running::{Cluster, Outcome, Plan, until};
+use super::super::running::{Cluster, Outcome, until};
 use super::super::view;
-use super::planned::{promoted_and_other, same};
+use super::planned::{done_since, promoted_and_other};
 
 pub(crate) const CHAPTER: Chapter = Chapter {
     name: "by hand",
-    begin: || Cluster::boot(Plan::standard()),
+    begin: Cluster::standard,
     scenarios: &[
-        Scenario { name: "maintenance mode begins and ends without any action", run: maintained },
-        Scenario { name: "check, demote and promote by crm_resource", run: forced_roles },
-        Scenario { name: "stop and start by crm_resource", run: forced_restart },
-        Scenario { name: "start, promote, demote and stop by pcs", run: debugged },
-        Scenario { name: "validate by crm_resource, and what crmsh and pcs say of the agents", run: validated },
+        ("maintenance mode begins and ends without any action", maintained),
+        ("check, demote and promote by crm_resource", forced_roles),
+        ("stop and start by crm_resource", forced_restart),
+        ("start, promote, demote and stop by pcs", debugged),
+        ("validate by crm_resource, and what crmsh and pcs say of the agents", validated),
     ],
 };
 
@@ -46,8 +46,7 @@ fn maintained(cluster: &mut Cluster) -> Outcome<()> {
     let moment = cluster.moment();
     maintenance(cluster, true)?;
     maintenance(cluster, false)?;
-    cluster.settles()?;
-    same("maintenance", cluster.changes_since(&moment)?, &[])
+    done_since(cluster, &moment, "maintenance", &[])
 }
 
 fn forced_roles(cluster: &mut Cluster) -> Outcome<()> {
@@ -66,8 +65,7 @@ fn forced_roles(cluster: &mut Cluster) -> Outcome<()> {
     force(cluster, &promoted, group.resource, "promote", 0)?;
     force(cluster, &promoted, group.resource, "check", 8)?;
     maintenance(cluster, false)?;
-    cluster.settles()?;
-    same("a role taken and given back by hand", cluster.changes_since(&moment)?, &[])
+    done_since(cluster, &moment, "a role taken and given back by hand", &[])
 }
 
 fn forced_restart(cluster: &mut Cluster) -> Outcome<()> {

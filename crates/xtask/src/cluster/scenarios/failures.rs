@@ -1,6 +1,6 @@
 //! What operators see when something is wrong, and configurations and clusters that are in no good state.
 
-use super::super::chapter::{Chapter, Scenario};
+use super::super::chapter::Chapter;
 use super::super::config::{Machine, PORTS, alpha, beta, dummy};
 use super::super::running::{Cluster, Outcome, Plan, until};
 use super::super::view;
@@ -8,23 +8,20 @@ use super::planned::promoted_and_other;
 
 pub(crate) const CHAPTER: Chapter = Chapter {
     name: "failures",
-    begin: || Cluster::boot(Plan::standard()),
+    begin: Cluster::standard,
     scenarios: &[
-        Scenario { name: "the exit reason of a failed monitor in crm_mon and pcs status", run: reason_seen },
-        Scenario { name: "a node without its attribute stays out and says why", run: attribute_missing },
-        Scenario { name: "lines in syslog: resource, action and level", run: logged },
-        Scenario { name: "nothing on standard output but the meta-data", run: silent },
-        Scenario { name: "an unreachable cluster: clear words, and a stop that stops", run: unreachable },
+        ("the exit reason of a failed monitor in crm_mon and pcs status", reason_seen),
+        ("a node without its attribute stays out and says why", attribute_missing),
+        ("lines in syslog: resource, action and level", logged),
+        ("nothing on standard output but the meta-data", silent),
+        ("an unreachable cluster: clear words, and a stop that stops", unreachable),
     ],
 };
 
 pub(crate) const LARGE: Chapter = Chapter {
     name: "large",
     begin: large,
-    scenarios: &[Scenario {
-        name: "64 nodes in a CIB of more than 1 MB: moved, reloaded, stopped and started",
-        run: among_many,
-    }],
+    scenarios: &[("64 nodes in a CIB of more than 1 MB: moved, reloaded, stopped and started", among_many)],
 };
 
 fn reason_seen(cluster: &mut Cluster) -> Outcome<()> {

@@ -4,27 +4,21 @@ use std::fs;
 
 use serde_json::Value;
 
-use super::super::chapter::{Chapter, Scenario};
+use super::super::chapter::Chapter;
 use super::super::config::{Device, dummy};
-use super::super::running::{Cluster, Outcome, Plan};
+use super::super::running::{Cluster, Outcome};
 use super::planned::{promoted_and_other, promoted_on, set};
 use crate::workspace;
 
 pub(crate) const CHAPTER: Chapter = Chapter {
     name: "foreseen",
-    begin: || Cluster::boot(Plan::standard()),
+    begin: Cluster::standard,
     scenarios: &[
-        Scenario { name: "a new device is reloaded step by step as it was planned", run: device_planned },
-        Scenario { name: "a device less is reloaded step by step as it was planned", run: removal_planned },
-        Scenario {
-            name: "a check finds the order that is missing, and is content when it is back",
-            run: order_checked,
-        },
-        Scenario {
-            name: "a check finds that nobody is notified, and is content when they are again",
-            run: notify_checked,
-        },
-        Scenario { name: "metrics know how long the last promotion took", run: promotion_measured },
+        ("a new device is reloaded step by step as it was planned", device_planned),
+        ("a device less is reloaded step by step as it was planned", removal_planned),
+        ("a check finds the order that is missing, and is content when it is back", order_checked),
+        ("a check finds that nobody is notified, and is content when they are again", notify_checked),
+        ("metrics know how long the last promotion took", promotion_measured),
     ],
 };
 

@@ -4,12 +4,13 @@ use std::fs;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::super::chapter::{Chapter, Scenario};
+use super::super::chapter::Chapter;
 use super::super::config::{Config, Device, Group, Machine};
+use super::super::rig::stores::block_device;
 use super::super::running::{Cluster, Outcome, Plan, until};
-use super::super::runs::Starter;
 use super::planned::set;
-use super::sample::{block, by_commands, erased};
+use super::processes::quiet_monitors;
+use super::sample::{block, by_commands, erased, loaded, runs};
 
 /// The resource of the targets.
 const TARGETS: &str = "scst_iscsi";
@@ -20,51 +21,24 @@ pub(crate) const CHAPTER: Chapter = Chapter {
     name: "iscsi",
     begin,
     scenarios: &[
-        Scenario { name: "the sample, verbatim, loaded by crm configure", run: by_crm },
-        Scenario { name: "monitors of the targets and of the group start no process", run: monitors },
-        Scenario { name: "the promoted role moves there and back", run: moved },
-        Scenario {
-            name: "a changed secret, a portal and an attribute reload, and no target is made anew",
-            run: reloaded,
-        },
-        Scenario { name: "the users are kept by cibsecret, outside the CIB", run: kept_secret },
-        Scenario {
-            name: "the daemon is killed, and everything is built anew within seconds of the next monitor",
-            run: daemon_killed,
-        },
-        Scenario { name: "power loss of the promoted node, and its return", run: power_lost },
-        Scenario { name: "the same configuration as plain XML", run: by_xml },
-        Scenario { name: "the same by the commands for pcs, verbatim", run: by_pcs },
+        ("the sample, verbatim, loaded by crm configure", by_crm),
+        ("monitors of the targets and of the group start no process", monitors),
+        ("the promoted role moves there and back", moved),
+        ("a changed secret, a portal and an attribute reload, and no target is made anew", reloaded),
+        ("the users are kept by cibsecret, outside the CIB", kept_secret),
+        ("the daemon is killed, and everything is built anew within seconds of the next monitor", daemon_killed),
+        ("power loss of the promoted node, and its return", power_lost),
+        ("the same configuration as plain XML", by_xml),
+        ("the same by the commands for pcs, verbatim", by_pcs),
     ],
 };
 
-/// The stores, which the documents have as `/dev/drbd10` and on.
-const STORES: &str = r#"
-[[file]]
-path = "/run/drbd10"
-kind = "block"
-number = "147:10"
-mknod = true
-size = 1048576
-
-[[file]]
-path = "/run/drbd11"
-kind = "block"
-number = "147:11"
-mknod = true
-size = 1048576
-
-[[file]]
-path = "/run/drbd12"
-kind = "block"
-number = "147:12"
-mknod = true
-size = 1048576
-"#;
-
+/// A machine with the stores that the documents have as `/dev/drbd10` and on.
 fn machine(name: &str, id: u16) -> Machine {
     let target = target(name);
-    Machine { stores: STORES, ..Machine::new(name, id, &[&target]) }
+    let store = |minor| block_device(&format!("/run/drbd{minor}"), &format!("147:{minor}"), 1_048_576, "");
+    let stores = [10, 11, 12].map(store).concat();
+    Machine { stores, ..Machine::new(name, id, &[&target]) }
 }
 
 fn target(node: &str) -> String {
@@ -92,13 +66,7 @@ fn value(cluster: &Cluster, node: &str, file: &str) -> Option<String> {
 
 /// Waits until both nodes have their target as the sample says, and one serves.
 fn serves(cluster: &Cluster) -> Outcome<()> {
-    let group = group().resource;
-    cluster.status_is("one promoted, one unpromoted, and the targets of both", |status| {
-        status.promoted(group).is_some()
-            && status.with_role(group, "Unpromoted").len() == 1
-            && status.with_role(TARGETS, "Started").len() == 2
-    })?;
-    cluster.settles()?;
+    runs(cluster, group().resource, TARGETS)?;
     for node in ["alpha", "beta"] {
         let number = if node == "alpha" { "101" } else { "201" };
         for (file, wanted) in [
@@ -126,10 +94,7 @@ fn sample(place: usize) -> Outcome<String> {
 }
 
 fn by_crm(cluster: &mut Cluster) -> Outcome<()> {
-    let alpha = cluster.node("alpha");
-    let file = alpha.directory().join("iscsi.crm");
-    fs::write(&file, sample(1)?)?;
-    alpha.run(&["crm", "configure", "load", "update", &file.to_string_lossy()])?;
+    loaded(cluster, &sample(1)?)?;
     serves(cluster)
 }
 
@@ -139,20 +104,10 @@ fn monitors(cluster: &mut Cluster) -> Outcome<()> {
         cluster.run(&["cibadmin", "--modify", "--xml-text", &change])
     };
     every("1s")?;
-    cluster.settles()?;
-    let since = cluster.count_from_here()?;
-    until("several monitors on each node", || {
-        let runs = cluster.runs_since(&since)?;
-        let count = |node: &str| runs.iter().filter(|run| run.node == node && run.by == Starter::Executor).count();
-        // Within 12 s a monitor of the group, which comes every 10 or 11 s, is among those of the targets.
-        Ok((count("alpha") < 12 || count("beta") < 12).then(|| format!("{runs:?}")))
-    })?;
-    let runs = cluster.runs_since(&since)?;
+    // Within 12 s a monitor of the group, which comes every 10 or 11 s, is among those of the targets.
+    quiet_monitors(cluster, 12)?;
     every("10s")?;
-    match runs.iter().find(|run| run.action.is_some() || !run.started.is_empty()) {
-        Some(run) => Err(format!("not a quiet monitor: {run:?}").into()),
-        None => cluster.settles().map(drop),
-    }
+    cluster.settles().map(drop)
 }
 
 fn promoted(cluster: &Cluster) -> Outcome<String> {

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::super::chapter::{Chapter, Scenario};
+use super::super::chapter::Chapter;
 use super::super::config::dummy;
 use super::super::running::{Cluster, Outcome, Plan, until};
 use super::super::view;
@@ -10,12 +10,12 @@ use super::planned::promoted_and_other;
 
 pub(crate) const UNFENCED: Chapter = Chapter {
     name: "unfenced",
-    begin: || Cluster::boot(Plan::standard()),
+    begin: Cluster::standard,
     scenarios: &[
-        Scenario { name: "power loss of the promoted node, and its return", run: promoted_lost },
-        Scenario { name: "power loss of the other node, and its return", run: other_lost },
-        Scenario { name: "power loss in the middle of a promotion", run: lost_while_promoting },
-        Scenario { name: "a partition, in which both are promoted, and its end", run: split },
+        ("power loss of the promoted node, and its return", promoted_lost),
+        ("power loss of the other node, and its return", other_lost),
+        ("power loss in the middle of a promotion", lost_while_promoting),
+        ("a partition, in which both are promoted, and its end", split),
     ],
 };
 
@@ -23,10 +23,10 @@ pub(crate) const FENCED: Chapter = Chapter {
     name: "fenced",
     begin: || Cluster::boot(Plan { fencing: true, ..Plan::standard() }),
     scenarios: &[
-        Scenario { name: "power loss of the promoted node, and its return", run: promoted_lost },
-        Scenario { name: "power loss of the other node, and its return", run: other_lost },
-        Scenario { name: "power loss in the middle of a promotion", run: lost_while_promoting },
-        Scenario { name: "a partition, which one node survives", run: partition },
+        ("power loss of the promoted node, and its return", promoted_lost),
+        ("power loss of the other node, and its return", other_lost),
+        ("power loss in the middle of a promotion", lost_while_promoting),
+        ("a partition, which one node survives", partition),
     ],
 };
 

@@ -1,6 +1,6 @@
 //! Nodes whose names begin alike, and one that joins later.
 
-use super::super::chapter::{Chapter, Scenario};
+use super::super::chapter::Chapter;
 use super::super::config::{Cib, Machine, PORTS, dummy};
 use super::super::rig::{Member, write_members};
 use super::super::running::{Cluster, Outcome, Plan, member};
@@ -9,10 +9,7 @@ use super::planned::{promoted_on, set};
 pub(crate) const CHAPTER: Chapter = Chapter {
     name: "members",
     begin,
-    scenarios: &[
-        Scenario { name: "a name that is the beginning of another's", run: alike },
-        Scenario { name: "a third node joins, and is promoted", run: joined },
-    ],
+    scenarios: &[("a name that is the beginning of another's", alike), ("a third node joins, and is promoted", joined)],
 };
 
 fn begin() -> Outcome<Cluster> {

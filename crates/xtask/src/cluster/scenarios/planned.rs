@@ -1,28 +1,26 @@
 //! What administrators do on purpose: moving roles, changing parameters, and looking again.
 
-use super::super::chapter::{Chapter, Scenario};
+use super::super::chapter::Chapter;
 use super::super::config::{Device, ESX2, PORTS, dummy, group_constraints, group_resource, ssd};
-use super::super::running::{Cluster, Outcome, Plan, until};
+use super::super::history::Moment;
+use super::super::running::{Cluster, Outcome, until};
 use super::super::states::{never_all_standby, never_two_active};
 
 pub(crate) const CHAPTER: Chapter = Chapter {
     name: "planned",
-    begin: || Cluster::boot(Plan::standard()),
+    begin: Cluster::standard,
     scenarios: &[
-        Scenario { name: "standby of the promoted node, and back without a failback", run: standby },
-        Scenario { name: "the promoted role is moved, and stays when the constraint goes", run: moved },
-        Scenario { name: "demoted by target-role, and promoted again", run: target_role },
-        Scenario { name: "stopped and started by target-role", run: stopped },
-        Scenario { name: "a new device and its removal reload, and touch nothing else", run: reloaded },
-        Scenario {
-            name: "a change after a move reaches the demoted node too, once it was refreshed",
-            run: changed_after_move,
-        },
-        Scenario { name: "another group name restarts", run: restarted },
-        Scenario { name: "a new initiator group, and the group told to look again", run: new_initiator_group },
-        Scenario { name: "two groups promoted on different nodes", run: two_groups },
-        Scenario { name: "cleanup, refresh and the probes after it change nothing", run: looked_again },
-        Scenario { name: "a peer that was left between two states is put right by a monitor", run: left_between },
+        ("standby of the promoted node, and back without a failback", standby),
+        ("the promoted role is moved, and stays when the constraint goes", moved),
+        ("demoted by target-role, and promoted again", target_role),
+        ("stopped and started by target-role", stopped),
+        ("a new device and its removal reload, and touch nothing else", reloaded),
+        ("a change after a move reaches the demoted node too, once it was refreshed", changed_after_move),
+        ("another group name restarts", restarted),
+        ("a new initiator group, and the group told to look again", new_initiator_group),
+        ("two groups promoted on different nodes", two_groups),
+        ("cleanup, refresh and the probes after it change nothing", looked_again),
+        ("a peer that was left between two states is put right by a monitor", left_between),
     ],
 };
 
@@ -34,10 +32,10 @@ pub(crate) fn promoted_and_other(cluster: &Cluster) -> Outcome<(String, String)>
     Ok((promoted, other))
 }
 
-/// Fails unless the same was done as wanted, in any order.
-#[track_caller]
-pub(super) fn same(what: &str, mut done: Vec<String>, wanted: &[String]) -> Outcome<()> {
-    let mut wanted = wanted.to_vec();
+/// Waits until the cluster is at rest, and fails unless it has done since then what is wanted, in any order.
+pub(super) fn done_since(cluster: &Cluster, moment: &Moment, what: &str, wanted: &[String]) -> Outcome<()> {
+    cluster.settles()?;
+    let (mut done, mut wanted) = (cluster.changes_since(moment)?, wanted.to_vec());
     wanted.sort();
     done.sort();
     if done == wanted { Ok(()) } else { Err(format!("{what}: done was {done:#?} instead of {wanted:#?}").into()) }
@@ -79,33 +77,27 @@ fn standby(cluster: &mut Cluster) -> Outcome<()> {
     let moment = cluster.moment();
     cluster.run(&["crm_standby", "--node", &promoted, "--delete"])?;
     cluster.status_is("it runs again, unpromoted", |status| status.role(group, &promoted) == Some("Unpromoted"))?;
-    cluster.settles()?;
-    same(
-        "back from standby",
-        cluster.changes_since(&moment)?,
-        &[format!("start {PORTS} {promoted}"), format!("start {group} {promoted}")],
-    )
+    let wanted = [format!("start {PORTS} {promoted}"), format!("start {group} {promoted}")];
+    done_since(cluster, &moment, "back from standby", &wanted)
+}
+
+/// Moves the promoted role to the other node, where it stays when the constraint has gone. Nothing else is done.
+pub(super) fn role_moved(cluster: &Cluster) -> Outcome<()> {
+    let (promoted, other) = promoted_and_other(cluster)?;
+    let group = dummy().resource;
+    let moment = cluster.moment();
+    promoted_on(cluster, &other)?;
+    let wanted = [format!("demote {group} {promoted}"), format!("promote {group} {other}")];
+    done_since(cluster, &moment, "a move and the end of its constraint", &wanted)
 }
 
 fn moved(cluster: &mut Cluster) -> Outcome<()> {
-    let (promoted, other) = promoted_and_other(cluster)?;
-    let (group, clone) = (dummy().resource, dummy().clone_id());
-    let moment = cluster.moment();
     let sampling = cluster.sample(dummy().name)?;
-    cluster.run(&["crm_resource", "--resource", &clone, "--move", "--promoted", "--node", &other])?;
-    let there = cluster.status_is("the other one promoted", |status| status.promoted(group).as_ref() == Some(&other));
-    let settled = there.and_then(|()| cluster.settles());
+    let moved = role_moved(cluster);
     let samples = sampling.end()?;
-    settled?;
+    moved?;
     never_two_active("a move", &samples)?;
-    never_all_standby("a move", &samples)?;
-    cluster.run(&["crm_resource", "--resource", &clone, "--clear"])?;
-    cluster.settles()?;
-    same(
-        "a move and the end of its constraint",
-        cluster.changes_since(&moment)?,
-        &[format!("demote {group} {promoted}"), format!("promote {group} {other}")],
-    )
+    never_all_standby("a move", &samples)
 }
 
 fn target_role(cluster: &mut Cluster) -> Outcome<()> {
@@ -119,11 +111,8 @@ fn target_role(cluster: &mut Cluster) -> Outcome<()> {
     cluster.run(&[&meta[..], &["--delete-parameter", "target-role"]].concat())?;
     cluster.status_is("one promoted", |status| status.promoted(group).is_some())?;
     let now = cluster.settles()?.promoted(group).unwrap_or_default();
-    same(
-        "demoted and promoted",
-        cluster.changes_since(&moment)?,
-        &[format!("demote {group} {promoted}"), format!("promote {group} {now}")],
-    )
+    let wanted = [format!("demote {group} {promoted}"), format!("promote {group} {now}")];
+    done_since(cluster, &moment, "demoted and promoted", &wanted)
 }
 
 fn stopped(cluster: &mut Cluster) -> Outcome<()> {
@@ -142,13 +131,11 @@ fn reloaded(cluster: &mut Cluster) -> Outcome<()> {
     let moment = cluster.moment();
     set(cluster, group, "device7", &device.parameter())?;
     cluster.config.groups[0].devices.push(device);
-    cluster.settles()?;
-    same("a new device", cluster.changes_since(&moment)?, &on_both("reload-agent", group))?;
+    done_since(cluster, &moment, "a new device", &on_both("reload-agent", group))?;
     let moment = cluster.moment();
     cluster.run(&["crm_resource", "--resource", group, "--delete-parameter", "device7"])?;
     cluster.config.groups[0].devices.pop();
-    cluster.settles()?;
-    same("a device less", cluster.changes_since(&moment)?, &on_both("reload-agent", group))
+    done_since(cluster, &moment, "a device less", &on_both("reload-agent", group))
 }
 
 /// Pacemaker remembers the parameters of the last action that was not recurring, and of a demote it remembers none: it does not see that an instance
@@ -203,12 +190,8 @@ fn new_initiator_group(cluster: &mut Cluster) -> Outcome<()> {
     })?;
     cluster.idle()?;
     set(cluster, group, "reload", "1")?;
-    cluster.settles()?;
-    same(
-        "a new initiator group",
-        cluster.changes_since(&moment)?,
-        &[on_both("reload-agent", PORTS), on_both("reload-agent", group)].concat(),
-    )?;
+    let wanted = [on_both("reload-agent", PORTS), on_both("reload-agent", group)].concat();
+    done_since(cluster, &moment, "a new initiator group", &wanted)?;
     cluster.config.hosts.pop();
     set(cluster, PORTS, "initiators", &cluster.config.initiators())
 }
@@ -260,8 +243,7 @@ fn looked_again(cluster: &mut Cluster) -> Outcome<()> {
         cluster.run(words)?;
         cluster.status_is("the same roles as before", |status| status.roles == before.roles)?;
         cluster.idle()?;
-        same(&words.join(" "), cluster.changes_since(&moment)?, &[])?;
-        cluster.settles()?;
+        done_since(cluster, &moment, &words.join(" "), &[])?;
     }
     Ok(())
 }
@@ -290,6 +272,5 @@ fn left_between(cluster: &mut Cluster) -> Outcome<()> {
     if !cluster.wrong_view(&status).is_some_and(|wrong| wrong.contains("transitioning")) {
         return Err("what was announced is not shown".into());
     }
-    cluster.settles()?;
-    same("two views put right", cluster.changes_since(&moment)?, &[])
+    done_since(cluster, &moment, "two views put right", &[])
 }

@@ -1,6 +1,6 @@
 //! How many processes the agents start, counted while the cluster runs them.
 
-use super::super::chapter::{Chapter, Scenario};
+use super::super::chapter::Chapter;
 use super::super::config::{PORTS, dummy};
 use super::super::running::{Cluster, Outcome, Plan, until};
 use super::super::runs::{Run, Since, Starter};
@@ -10,10 +10,10 @@ pub(crate) const CHAPTER: Chapter = Chapter {
     name: "processes",
     begin: || Cluster::boot(Plan { counted: true, ..Plan::standard() }),
     scenarios: &[
-        Scenario { name: "counted from the boot to the promotion", run: first_start },
-        Scenario { name: "counted through a move, a reload, a stop and a start", run: life },
-        Scenario { name: "recurring monitors start none, probes of a running group one", run: monitors },
-        Scenario { name: "by hand one more asks for the name of the node", run: by_hand },
+        ("counted from the boot to the promotion", first_start),
+        ("counted through a move, a reload, a stop and a start", life),
+        ("recurring monitors start none, probes of a running group one", monitors),
+        ("by hand one more asks for the name of the node", by_hand),
     ],
 };
 
@@ -151,6 +151,22 @@ fn life(cluster: &mut Cluster) -> Outcome<()> {
     right(&runs(cluster, &since)?, false, &seen)
 }
 
+/// Waits until so many monitors have run on each of both nodes; they start no process, and nothing else runs.
+pub(super) fn quiet_monitors(cluster: &Cluster, wanted: usize) -> Outcome<()> {
+    cluster.settles()?;
+    let since = cluster.count_from_here()?;
+    until("several monitors on each node", || {
+        let runs = cluster.runs_since(&since)?;
+        let count = |node: &str| runs.iter().filter(|run| run.node == node && run.by == Starter::Executor).count();
+        Ok((count("alpha") < wanted || count("beta") < wanted).then(|| format!("{runs:?}")))
+    })?;
+    let runs = cluster.runs_since(&since)?;
+    match runs.iter().find(|run| run.action.is_some() || !run.started.is_empty()) {
+        Some(run) => Err(format!("not a quiet monitor: {run:?}").into()),
+        None => Ok(()),
+    }
+}
+
 fn monitors(cluster: &mut Cluster) -> Outcome<()> {
     let group = dummy().resource;
     let intervals = [("10s", "1s"), ("11s", "2s")];
@@ -158,18 +174,8 @@ fn monitors(cluster: &mut Cluster) -> Outcome<()> {
         let change = format!("<op id=\"{group}-monitor-{usual}\" interval=\"{short}\"/>");
         cluster.run(&["cibadmin", "--modify", "--xml-text", &change])?;
     }
-    cluster.settles()?;
-    let since = cluster.count_from_here()?;
-    until("several monitors of every instance", || {
-        let runs = cluster.runs_since(&since)?;
-        let count = |node: &str| runs.iter().filter(|run| run.node == node && run.by == Starter::Executor).count();
-        // Those of the ports, which come every 10 s, are among them.
-        Ok((count("alpha") < 5 || count("beta") < 5).then(|| format!("{runs:?}")))
-    })?;
-    let monitors = cluster.runs_since(&since)?;
-    if let Some(run) = monitors.iter().find(|run| run.action.is_some() || !run.started.is_empty()) {
-        return Err(format!("not a quiet monitor: {run:?}").into());
-    }
+    // Those of the ports, which come every 10 s, are among them.
+    quiet_monitors(cluster, 5)?;
     for (usual, short) in intervals {
         let change = format!("<op id=\"{group}-monitor-{usual}\" interval=\"{usual}\"/>");
         let changed = cluster.run(&["cibadmin", "--modify", "--xml-text", &change]);

@@ -3,29 +3,20 @@
 //! Pacemaker notes a reload as a start, so it takes a promoted instance that was reloaded for an unpromoted one until its next monitor has answered. That
 //! monitor belongs to the same transition, which a second change ends: the scheduler then chooses whom to promote as if nobody were.
 
-use super::super::chapter::{Chapter, Scenario};
+use super::super::chapter::Chapter;
 use super::super::config::{Device, dummy};
-use super::super::running::{Cluster, Outcome, Plan, until};
+use super::super::running::{Cluster, Outcome, until};
 use super::super::states::never_two_active;
 use super::planned::{promoted_on, restarted_by_name, set};
 
 pub(crate) const CHAPTER: Chapter = Chapter {
     name: "reloads",
-    begin: || Cluster::boot(Plan::standard()),
+    begin: Cluster::standard,
     scenarios: &[
-        Scenario {
-            name: "a second change before the next monitor, alpha promoted: never two active",
-            run: alpha_promoted,
-        },
-        Scenario {
-            name: "a second change before the next monitor, beta promoted: never two active",
-            run: beta_promoted,
-        },
-        Scenario {
-            name: "the same right after a move, both with the higher score: never two active",
-            run: after_moves,
-        },
-        Scenario { name: "another group name restarts, where Pacemaker does one thing at a time", run: restarted },
+        ("a second change before the next monitor, alpha promoted: never two active", alpha_promoted),
+        ("a second change before the next monitor, beta promoted: never two active", beta_promoted),
+        ("the same right after a move, both with the higher score: never two active", after_moves),
+        ("another group name restarts, where Pacemaker does one thing at a time", restarted),
     ],
 };
 

@@ -3,18 +3,18 @@
 //! `dlm_controld` cannot run in the namespaces of the rig: the simulated kernel has a lock manager of its own on each node, of which the agents see
 //! the same directories.
 
-use super::super::chapter::{Chapter, Scenario};
+use super::super::chapter::Chapter;
 use super::super::config::{Device, dummy};
-use super::super::running::{Cluster, Outcome, Plan, until};
+use super::super::running::{Cluster, Outcome, until};
 use super::planned::{promoted_on, set};
 
 pub(crate) const CHAPTER: Chapter = Chapter {
     name: "reservations",
-    begin: || Cluster::boot(Plan::standard()),
-    scenarios: &[Scenario {
-        name: "shared with a restart, kept over a move, a node without DLM stays out, and local again",
-        run: shared_and_local,
-    }],
+    begin: Cluster::standard,
+    scenarios: &[(
+        "shared with a restart, kept over a move, a node without DLM stays out, and local again",
+        shared_and_local,
+    )],
 };
 
 /// The store of the device, on each node.

@@ -5,7 +5,7 @@
 
 use std::fs;
 
-use super::super::chapter::{Chapter, Scenario};
+use super::super::chapter::Chapter;
 use super::super::config::{Cib, Config, Hosts, Machine, PORTS, alpha, beta, dummy};
 use super::super::running::{Cluster, Outcome, Plan, until};
 use super::super::view;
@@ -15,12 +15,12 @@ pub(crate) const CHAPTER: Chapter = Chapter {
     name: "sample",
     begin,
     scenarios: &[
-        Scenario { name: "the sample, verbatim, loaded by crm configure", run: by_crm },
-        Scenario { name: "the same, built by pcs", run: by_pcs },
-        Scenario { name: "the same as plain XML, with the roles of today", run: by_xml },
-        Scenario { name: "the configuration of README.md, verbatim, by crm configure", run: of_readme },
-        Scenario { name: "the configuration of docs/operations.md, verbatim, by crm configure", run: of_operations },
-        Scenario { name: "the same by the commands for pcs, verbatim", run: of_operations_by_pcs },
+        ("the sample, verbatim, loaded by crm configure", by_crm),
+        ("the same, built by pcs", by_pcs),
+        ("the same as plain XML, with the roles of today", by_xml),
+        ("the configuration of README.md, verbatim, by crm configure", of_readme),
+        ("the configuration of docs/operations.md, verbatim, by crm configure", of_operations),
+        ("the same by the commands for pcs, verbatim", of_operations_by_pcs),
     ],
 };
 
@@ -152,28 +152,32 @@ pub(super) fn block(document: &str, after: &str, place: usize) -> Outcome<String
     Ok(block.split_once('\n').map_or(block, |(_, code)| code).to_owned())
 }
 
-/// Loads a block by crmsh, and waits until everything runs as it says.
-fn loaded(cluster: &mut Cluster, block: &str) -> Outcome<()> {
+/// Loads a block by crmsh.
+pub(super) fn loaded(cluster: &Cluster, block: &str) -> Outcome<()> {
     let alpha = cluster.node("alpha");
     let file = alpha.directory().join("block.crm");
     fs::write(&file, block)?;
-    alpha.run(&["crm", "configure", "load", "update", &file.to_string_lossy()])?;
-    serves(cluster)
+    alpha.run(&["crm", "configure", "load", "update", &file.to_string_lossy()]).map(drop)
+}
+
+/// Waits until a group is promoted on one of two nodes, and until its targets run on both.
+pub(super) fn runs(cluster: &Cluster, group: &str, targets: &str) -> Outcome<()> {
+    cluster.status_is("one promoted, one unpromoted, and the targets of both", |status| {
+        status.promoted(group).is_some()
+            && status.with_role(group, "Unpromoted").len() == 1
+            && status.with_role(targets, "Started").len() == 2
+    })?;
+    cluster.settles().map(drop)
 }
 
 fn serves(cluster: &mut Cluster) -> Outcome<()> {
-    let group = dummy().resource;
-    cluster.status_is("one promoted, one unpromoted, and the ports of both", |status| {
-        status.promoted(group).is_some()
-            && status.with_role(group, "Unpromoted").len() == 1
-            && status.with_role(PORTS, "Started").len() == 2
-    })?;
-    cluster.settles()?;
+    runs(cluster, dummy().resource, PORTS)?;
     erased(cluster)
 }
 
 fn of_readme(cluster: &mut Cluster) -> Outcome<()> {
-    loaded(cluster, &block("README.md", "For crmsh, with your WWPNs", 1)?)
+    loaded(cluster, &block("README.md", "For crmsh, with your WWPNs", 1)?)?;
+    serves(cluster)
 }
 
 /// The hosts of the document.
@@ -184,7 +188,8 @@ pub(super) const DOCUMENTED: [Hosts; 2] = [
 
 fn of_operations(cluster: &mut Cluster) -> Outcome<()> {
     cluster.config.hosts = DOCUMENTED.to_vec();
-    loaded(cluster, &block("docs/operations.md", "For crmsh, `crm configure load update FILE`", 1)?)
+    loaded(cluster, &block("docs/operations.md", "For crmsh, `crm configure load update FILE`", 1)?)?;
+    serves(cluster)
 }
 
 fn of_operations_by_pcs(cluster: &mut Cluster) -> Outcome<()> {

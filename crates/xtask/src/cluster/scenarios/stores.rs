@@ -2,13 +2,13 @@
 
 use std::fs;
 
-use super::super::chapter::{Chapter, Scenario};
+use super::super::chapter::Chapter;
 use super::super::config::dummy;
 use super::super::rig::stores;
 use super::super::running::{Cluster, Outcome, Plan, until};
 use super::super::states::never_two_active;
 use super::super::status::Status;
-use super::sample::{DOCUMENTED, block, by_commands, erased};
+use super::sample::{DOCUMENTED, block, by_commands, erased, loaded};
 
 /// What stands below the group.
 struct Layout {
@@ -56,11 +56,11 @@ pub(crate) const DRBD: Chapter = Chapter {
     name: "drbd",
     begin: || above(&ABOVE_DRBD),
     scenarios: &[
-        Scenario { name: "started on both nodes, promoted where DRBD is", run: serves },
-        Scenario { name: "moved by the name of the DRBD clone, there and back", run: moved_there_and_back },
-        Scenario { name: "a move by the name of the group moves nothing", run: not_moved_by_group },
-        Scenario { name: "power loss of the promoted node, and its return", run: lost },
-        Scenario { name: "the same by the commands for pcs, and moved", run: by_pcs },
+        ("started on both nodes, promoted where DRBD is", serves),
+        ("moved by the name of the DRBD clone, there and back", moved_there_and_back),
+        ("a move by the name of the group moves nothing", not_moved_by_group),
+        ("power loss of the promoted node, and its return", lost),
+        ("the same by the commands for pcs, and moved", by_pcs),
     ],
 };
 
@@ -68,10 +68,10 @@ pub(crate) const LVM: Chapter = Chapter {
     name: "lvm",
     begin: || above(&ABOVE_LVM),
     scenarios: &[
-        Scenario { name: "started on both nodes, the store only where the group is promoted", run: serves },
-        Scenario { name: "moved by the name of the DRBD clone, there and back", run: moved_there_and_back },
-        Scenario { name: "power loss of the promoted node, and its return", run: lost },
-        Scenario { name: "the same by the commands for pcs, and moved", run: by_pcs },
+        ("started on both nodes, the store only where the group is promoted", serves),
+        ("moved by the name of the DRBD clone, there and back", moved_there_and_back),
+        ("power loss of the promoted node, and its return", lost),
+        ("the same by the commands for pcs, and moved", by_pcs),
     ],
 };
 
@@ -79,10 +79,10 @@ pub(crate) const ZFS: Chapter = Chapter {
     name: "zfs",
     begin: || above(&ABOVE_ZFS),
     scenarios: &[
-        Scenario { name: "started on both nodes, the store only where the group is promoted", run: serves },
-        Scenario { name: "moved by the name of the pool, there and back", run: moved_there_and_back },
-        Scenario { name: "power loss of the promoted node, and its return", run: lost },
-        Scenario { name: "the same by the commands for pcs, and moved", run: by_pcs },
+        ("started on both nodes, the store only where the group is promoted", serves),
+        ("moved by the name of the pool, there and back", moved_there_and_back),
+        ("power loss of the promoted node, and its return", lost),
+        ("the same by the commands for pcs, and moved", by_pcs),
     ],
 };
 
@@ -112,15 +112,12 @@ fn configuration(layout: &Layout, words: &str, place: usize) -> Outcome<String> 
 fn above(layout: &Layout) -> Outcome<Cluster> {
     let mut plan = Plan { config: None, fencing: true, ..Plan::standard() };
     for machine in &mut plan.machines {
-        machine.stores = stores::SCENARIO;
+        machine.stores = stores::scenario();
     }
     let mut cluster = Cluster::boot(plan)?;
     cluster.settles()?;
     cluster.config.hosts = DOCUMENTED.to_vec();
-    let alpha = cluster.node("alpha");
-    let file = alpha.directory().join("stores.crm");
-    fs::write(&file, configuration(layout, "For crmsh, `crm configure load update FILE`", 1)?)?;
-    alpha.run(&["crm", "configure", "load", "update", &file.to_string_lossy()])?;
+    loaded(&cluster, &configuration(layout, "For crmsh, `crm configure load update FILE`", 1)?)?;
     cluster.status_is("one promoted", |status| status.promoted(dummy().resource).is_some())?;
     Ok(cluster)
 }

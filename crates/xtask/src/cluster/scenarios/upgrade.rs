@@ -5,22 +5,19 @@
 
 use std::fs;
 
-use super::super::chapter::{Chapter, Scenario};
+use super::super::chapter::Chapter;
 use super::super::config::{Device, PORTS, dummy};
 use super::super::running::{Cluster, Outcome, Plan, install, until};
-use super::planned::{promoted_and_other, same, set};
+use super::planned::{done_since, promoted_and_other, role_moved, set};
 use crate::workspace;
 
 pub(crate) const CHAPTER: Chapter = Chapter {
     name: "upgrade",
     begin,
     scenarios: &[
-        Scenario { name: "the other node's agents are exchanged, and the role moves there", run: first },
-        Scenario { name: "the second node's agents are exchanged", run: second },
-        Scenario {
-            name: "moved, reloaded and failed over by the new agents, with no unasked failback",
-            run: afterwards,
-        },
+        ("the other node's agents are exchanged, and the role moves there", first),
+        ("the second node's agents are exchanged", second),
+        ("moved, reloaded and failed over by the new agents, with no unasked failback", afterwards),
     ],
 };
 
@@ -47,31 +44,13 @@ fn exchanged(cluster: &mut Cluster, node: &str) -> Outcome<()> {
     })?;
     // The property means nothing, and makes the scheduler look at everything.
     cluster.run(&["crm_attribute", "--type", "crm_config", "--name", "exchanged", "--update", node])?;
-    cluster.settles()?;
-    same(&format!("the agents of {node} exchanged"), cluster.changes_since(&moment)?, &[])
-}
-
-/// Moves the role; it stays when the constraint has gone.
-fn moved(cluster: &mut Cluster) -> Outcome<()> {
-    let (promoted, other) = promoted_and_other(cluster)?;
-    let (group, clone) = (dummy().resource, dummy().clone_id());
-    let moment = cluster.moment();
-    cluster.run(&["crm_resource", "--resource", &clone, "--move", "--promoted", "--node", &other])?;
-    cluster.status_is("moved", |status| status.promoted(group).as_ref() == Some(&other))?;
-    cluster.settles()?;
-    cluster.run(&["crm_resource", "--resource", &clone, "--clear"])?;
-    cluster.settles()?;
-    same(
-        "a move",
-        cluster.changes_since(&moment)?,
-        &[format!("demote {group} {promoted}"), format!("promote {group} {other}")],
-    )
+    done_since(cluster, &moment, &format!("the agents of {node} exchanged"), &[])
 }
 
 fn first(cluster: &mut Cluster) -> Outcome<()> {
     let (_, other) = promoted_and_other(cluster)?;
     exchanged(cluster, &other)?;
-    moved(cluster)
+    role_moved(cluster)
 }
 
 fn second(cluster: &mut Cluster) -> Outcome<()> {
@@ -80,7 +59,7 @@ fn second(cluster: &mut Cluster) -> Outcome<()> {
 }
 
 fn afterwards(cluster: &mut Cluster) -> Outcome<()> {
-    moved(cluster)?;
+    role_moved(cluster)?;
     let group = dummy().resource;
     let (promoted, other) = promoted_and_other(cluster)?;
     cluster.node(&promoted).cut_power()?;
