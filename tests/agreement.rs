@@ -6,10 +6,7 @@ use crate::fixture::{Cluster, Lists, Resource};
 
 /// The sample group on a disk of 1 MiB, with these words about it.
 fn disk(cluster: &Cluster, words: &str) -> Resource {
-    let path = cluster.dir().join("d0");
-    if !path.exists() {
-        cluster.disk("d0", 1 << 20);
-    }
+    let path = cluster.disk("d0", 1 << 20);
     group().param("device0", &format!("filename={},virtname=d0,export0=all:0,{words}", path.display()))
 }
 
@@ -25,6 +22,14 @@ fn told(cluster: &Cluster, node: &str) -> Option<String> {
 }
 
 const ID: &str = "naa_id=5000000000000001";
+
+/// The sample group on that disk, promoted on alpha.
+fn serving() -> (Cluster, Resource) {
+    let cluster = sample::with_ports();
+    let resource = disk(&cluster, ID);
+    cluster.transition(&resource).start(&["alpha", "beta"]).promote(&["alpha"]).carry_out();
+    (cluster, resource)
+}
 
 #[test]
 fn a_smaller_store_another_block_size_or_identifier_keeps_a_node_from_standby() {
@@ -62,10 +67,8 @@ fn a_smaller_store_another_block_size_or_identifier_keeps_a_node_from_standby() 
 
 #[test]
 fn what_runs_is_told_by_a_level_10_monitor_and_a_promotion_asks_nobody() {
-    let cluster = sample::with_ports();
+    let (cluster, resource) = serving();
     let [alpha, beta] = ["alpha", "beta"].map(|node| cluster.node(node));
-    let resource = disk(&cluster, ID);
-    cluster.transition(&resource).start(&["alpha", "beta"]).promote(&["alpha"]).carry_out();
     let level_10 = |node: &str| cluster.node(node).call(&resource).recurring().level(10).run("monitor");
     level_10("alpha").exit(8).not_logged("WARNING").ran(&["cibadmin"]);
     level_10("beta").exit(0).not_logged("WARNING").ran(&["cibadmin"]);
@@ -115,10 +118,8 @@ fn a_process_more_where_something_has_changed_and_none_where_nothing_has() {
 
 #[test]
 fn registrations_that_the_next_node_does_not_have_are_named_when_it_is_promoted() {
-    let cluster = sample::with_ports();
+    let (cluster, resource) = serving();
     let [alpha, beta] = ["alpha", "beta"].map(|node| cluster.node(node));
-    let resource = disk(&cluster, ID);
-    cluster.transition(&resource).start(&["alpha", "beta"]).promote(&["alpha"]).carry_out();
     let port = sample::ALPHA[0];
     alpha.control(&format!("login qla2x00t {port} {}", sample::HOST[0]));
     let register = || alpha.control(&format!("pr qla2x00t {port} {} 0 register 0 abc", sample::HOST[0]));

@@ -19,11 +19,10 @@ fn left_out(node: &Node, resource: &Resource, finding: &str) {
 
 #[test]
 fn initiators_that_leave_no_group() {
-    let cluster = sample::nodes().up();
-    let alpha = cluster.node("alpha");
-    refused(alpha, &ports().without("initiators"), "initiators: is required and not set");
-    refused(alpha, &ports().param("initiators", ""), "initiators: is required and not set");
-    refused(alpha, &ports().param("initiators", "  "), "initiators: is required and not set");
+    let alpha = sample::nodes().up().into_node("alpha");
+    refused(&alpha, &ports().without("initiators"), "initiators: is required and not set");
+    refused(&alpha, &ports().param("initiators", ""), "initiators: is required and not set");
+    refused(&alpha, &ports().param("initiators", "  "), "initiators: is required and not set");
     for nothing in ["nonsense", ";", "=50:01:43:80:03:b0:23:34", "a/b=50:01:43:80:03:b0:23:34"] {
         let resource = ports().param("initiators", nothing);
         alpha.run(&resource, "start").exit(6).reason_has("initiators").writes(0);
@@ -34,8 +33,7 @@ fn initiators_that_leave_no_group() {
 
 #[test]
 fn initiators_of_which_some_can_be_used() {
-    let cluster = sample::nodes().up();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::nodes().up().into_node("alpha");
     for (more, named) in [
         ("bad/name=50:01:43:80:03:b0:23:40", "bad/name"),
         ("esx1=50:01:43:80:03:b0:23:40;esx1=50:01:43:80:03:b0:23:41", "esx1"),
@@ -65,8 +63,7 @@ fn initiators_of_which_some_can_be_used() {
 
 #[test]
 fn initiators_are_read_in_every_way_people_write_them() {
-    let cluster = sample::nodes().up();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::nodes().up().into_node("alpha");
     for text in [
         "esx1=50:01:43:80:03:b0:23:34,50:01:43:80:03:b0:23:36;esx2=50:01:43:80:03:b0:23:40",
         "ESX1=50:01:43:80:03:B0:23:34, 50:01:43:80:03:b0:23:36 esx2=50:01:43:80:03:b0:23:40",
@@ -85,8 +82,7 @@ fn initiators_are_read_in_every_way_people_write_them() {
 
 #[test]
 fn a_hundred_initiator_groups_do_not_fit() {
-    let cluster = sample::nodes().up();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::nodes().up().into_node("alpha");
     let groups = |count: u32| {
         let group = |n: u32| format!("g{n}=50:01:43:80:03:b0:{:02x}:{:02x}", n / 256, n % 256);
         ports().param("initiators", &(0..count).map(group).collect::<Vec<_>>().join(";"))
@@ -97,16 +93,15 @@ fn a_hundred_initiator_groups_do_not_fit() {
 
 #[test]
 fn a_device_group_that_cannot_be_named_or_has_no_driver() {
-    let cluster = sample::nodes().up();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::nodes().up().into_node("alpha");
     for text in [None, Some(""), Some(" ")] {
         let with = |name: &str| match text {
             Some(text) => group().param(name, text),
             None => group().without(name),
         };
-        refused(alpha, &with("groupname"), "groupname: is required and not set");
-        refused(alpha, &with("tgtdriver"), "tgtdriver: is required and not set");
-        refused(alpha, &with("device0"), "device0: is required and not set");
+        refused(&alpha, &with("groupname"), "groupname: is required and not set");
+        refused(&alpha, &with("tgtdriver"), "tgtdriver: is required and not set");
+        refused(&alpha, &with("device0"), "device0: is required and not set");
     }
     for name in ["more-than-sixteen", "a_b", "a.b", "a/b", "..", "a b", "a;b", "a=b", "grün"] {
         alpha.run(&group().param("groupname", name), "start").exit(6).reason_has("groupname").writes(0);
@@ -121,8 +116,7 @@ fn a_device_group_that_cannot_be_named_or_has_no_driver() {
 
 #[test]
 fn the_first_device_must_be_right() {
-    let cluster = sample::nodes().up();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::nodes().up().into_node("alpha");
     let ok = "handler=vdisk_nullio,virtname=lu0,export0=all:0";
     for (device, reason) in [
         ("handler=vdisk_nullio,export0=all:0", "device0: virtname: is required and missing"),
@@ -131,7 +125,7 @@ fn the_first_device_must_be_right() {
         ("virtname=lu0,export0=all:0", "device0: filename: is required and missing"),
         ("handler=vdisk_fileio,virtname=lu0,export0=all:0", "device0: filename: is required and missing"),
     ] {
-        refused(alpha, &group().param("device0", device), reason);
+        refused(&alpha, &group().param("device0", device), reason);
     }
     for wrong in [
         "virtname=more-than-thirty-two-characters-x",
@@ -164,56 +158,55 @@ fn the_first_device_must_be_right() {
 
 #[test]
 fn a_bad_device_is_left_out_and_validate_all_fails_on_it() {
-    let cluster = sample::nodes().up();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::nodes().up().into_node("alpha");
     let with = |device: &str| group().param("device1", device);
     left_out(
-        alpha,
+        &alpha,
         &with("handler=vdisk_nullio,export0=all:1"),
         "device1: virtname: is required and missing, device left out",
     );
     left_out(
-        alpha,
+        &alpha,
         &with("handler=tape,filename=/dev/null,virtname=a,export0=all:1"),
         "device1: handler \"tape\": not one of vdisk_blockio, vdisk_fileio, vdisk_nullio, device left out",
     );
     left_out(
-        alpha,
+        &alpha,
         &with("handler=vdisk_nullio,virtname=lu0dummy,export0=all:1"),
         "device1: virtname \"dummy_lu0dummy\": device0 has it as well, device left out",
     );
     left_out(
-        alpha,
+        &alpha,
         &with("handler=vdisk_nullio,virtname=a,export0=all:1,colour=red"),
         "device1: colour \"red\": is no key of a device, ignored",
     );
     left_out(
-        alpha,
+        &alpha,
         &with("handler=vdisk_nullio,virtname=a,export0=all:1,word"),
         "device1: word \"word\": is no key=value, ignored",
     );
     left_out(
-        alpha,
+        &alpha,
         &with("handler=vdisk_nullio,virtname=a,export0=all:1,removable=2"),
         "device1: removable \"2\": is neither 0 nor 1, taken for 0",
     );
     left_out(
-        alpha,
+        &alpha,
         &with("handler=vdisk_nullio,virtname=a,export0=all:1,export1=esx1:x"),
         "device1: export1 \"esx1:x\": the LUN is no number, export left out",
     );
     left_out(
-        alpha,
+        &alpha,
         &with("handler=vdisk_nullio,virtname=a,export0=all:1,export1=esx1:16384"),
         "device1: export1 \"esx1:16384\": the LUN is over 16383, export left out",
     );
     left_out(
-        alpha,
+        &alpha,
         &with("handler=vdisk_nullio,virtname=a,export0=all:010"),
         "device1: export0 \"all:010\": the LUN begins with 0 and is read as octal: 8",
     );
     left_out(
-        alpha,
+        &alpha,
         &with("handler=vdisk_nullio,virtname=a,export0=all:1,t10devid=a.b"),
         "device1: t10devid \"a.b\": holds other characters than letters, digits, - and _; kept",
     );
@@ -227,8 +220,7 @@ fn a_bad_device_is_left_out_and_validate_all_fails_on_it() {
 
 #[test]
 fn a_lun_given_twice_is_refused_before_the_first_write() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::with_ports().into_node("alpha");
     for (first, second) in [("all:3", "all:3"), ("all:3", "esx1:3"), ("ESX1:3", "esx1:3"), ("esx1:8", "esx1:010")] {
         let resource = group()
             .param("device0", &format!("handler=vdisk_nullio,virtname=a,export0={first}"))
@@ -240,9 +232,7 @@ fn a_lun_given_twice_is_refused_before_the_first_write() {
 
 #[test]
 fn a_lun_that_another_group_holds_is_found_before_the_first_write() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
-    alpha.run(&group(), "start").exit(0);
+    let alpha = sample::started();
     let other = group().called("scst_dg_other").param("groupname", "other");
     alpha.run(&other, "start").exit(1).reason_has("LUN 0").reason_has("dummy_lu0dummy").writes(0);
     assert_eq!(alpha.tree().lines("device group"), ["device group dummy"]);
@@ -271,8 +261,7 @@ fn missing_backing_stores_are_all_named_and_are_this_nodes_trouble() {
 
 #[test]
 fn a_port_that_does_not_exist() {
-    let cluster = Fixture::new().node("alpha", 1).port(ALPHA[0]).dead_port(ALPHA[1]).up();
-    let alpha = cluster.node("alpha");
+    let alpha = Fixture::new().node("alpha", 1).port(ALPHA[0]).dead_port(ALPHA[1]).up().into_node("alpha");
     let reason = format!("port does not exist on this node: {}", ALPHA[1]);
     alpha.run(&ports(), "start").exit(5).reason(&reason).writes(0);
     alpha.run(&group(), "start").exit(5).reason(&reason).writes(0);
@@ -291,8 +280,7 @@ fn names_of_ports_are_those_of_their_driver() {
         ("ib_srpt", "fe80:0000:0000:0000:0002:c903:0010:1234", "21:00"),
         ("scst_local", "anything.at-all", ""),
     ] {
-        let cluster = Fixture::new().node("alpha", 1).targetports(&format!("{others},{name}")).up();
-        let alpha = cluster.node("alpha");
+        let alpha = Fixture::new().node("alpha", 1).targetports(&format!("{others},{name}")).up().into_node("alpha");
         for module in ["scst", "scst_vdisk", "scst_disk"] {
             alpha.control(&format!("modprobe {module}"));
         }
@@ -328,8 +316,7 @@ fn a_node_the_cluster_does_not_know() {
 
 #[test]
 fn a_cluster_that_cannot_be_asked() {
-    let cluster = sample::nodes().up();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::nodes().up().into_node("alpha");
     for resource in [ports(), group()] {
         alpha.call(&resource).without_cluster().run("start").exit(1).reason_has("cibadmin").reason_has("102").writes(0);
         alpha
@@ -389,8 +376,7 @@ fn more_than_one_instance_per_node() {
 
 #[test]
 fn validate_all_looks_at_the_parameters_and_at_nothing_else() {
-    let cluster = sample::nodes().up();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::nodes().up().into_node("alpha");
     alpha.mount().reset_counters();
     for resource in [ports(), group(), group().param("device1", "filename=/nowhere,virtname=a,export0=all:1")] {
         alpha.call(&resource).without_cluster().run("validate-all").exit(0).programs(0);
@@ -409,8 +395,7 @@ fn validate_all_looks_at_the_parameters_and_at_nothing_else() {
 
 #[test]
 fn unknown_actions_and_usage() {
-    let cluster = sample::nodes().up();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::nodes().up().into_node("alpha");
     for resource in [ports(), group()] {
         for action in ["", "frobnicate", "migrate_to", "START"] {
             let outcome = alpha.run(&resource, action).exit(3).writes(0).programs(0);
@@ -429,9 +414,7 @@ fn unknown_actions_and_usage() {
 
 #[test]
 fn values_that_mean_something_to_the_kernel_do_not_reach_it() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
-    alpha.run(&group(), "start").exit(0);
+    let alpha = sample::started();
     let before = alpha.tree();
     for value in ["x;add_device y", "x\nadd_device y", "../../x", "x y", "x=y", "\u{1b}[31m"] {
         for action in ["start", "reload", "promote", "demote", "monitor", "notify", "stop", "validate-all"] {

@@ -68,13 +68,12 @@ fn wanted(size: &Size) -> u64 {
 
 /// What is counted in the life of both resources, under a name each.
 fn life(size: &Size) -> Vec<(&'static str, Counts)> {
-    let cluster = size.cluster();
-    let alpha = cluster.node("alpha");
+    let alpha = size.cluster().into_node("alpha");
     let (target, group) = (size.target(), size.group());
     let changed = group.param("device0", "handler=vdisk_nullio,virtname=other,export0=all:0");
     let mut life = Vec::new();
     let mut step = |name, resource: &Resource, action: &str, code| {
-        life.push((name, counted(alpha, || _ = alpha.run(resource, action).exit(code))));
+        life.push((name, counted(&alpha, || _ = alpha.run(resource, action).exit(code))));
     };
     step("ports start", &target, "start", 0);
     step("ports start again", &target, "start", 0);
@@ -116,18 +115,17 @@ fn a_monitor_opens_a_handful_of_files() {
 fn a_start_reads_little_and_writes_the_plan() {
     for (ports, groups, devices) in [(1, 1, 1), (2, 2, 3), (2, 8, 40)] {
         let size = Size { ports, groups, devices };
-        let cluster = size.cluster();
-        let alpha = cluster.node("alpha");
+        let alpha = size.cluster().into_node("alpha");
         alpha.run(&size.target(), "start").exit(0);
         let group = size.group();
         let plan = alpha.call(&group).dry_run().run("start").exit(0).stdout().to_owned();
         // What the dry run says besides steps is done by others than the tree.
         let elsewhere = ["load module ", "create directory ", "set the promotion score "];
         let steps = plan.lines().filter(|line| !elsewhere.iter().any(|words| line.starts_with(words)));
-        let start = counted(alpha, || _ = alpha.run(&group, "start").exit(0));
+        let start = counted(&alpha, || _ = alpha.run(&group, "start").exit(0));
         assert_eq!(start.writes, steps.count() as u64, "{plan}");
         assert!(opened(start) - start.writes <= 2 * wanted(&size), "{} wanted: {start}", wanted(&size));
-        let again = counted(alpha, || _ = alpha.run(&group, "start").exit(0));
+        let again = counted(&alpha, || _ = alpha.run(&group, "start").exit(0));
         assert_eq!(again.writes, 0);
         assert!(opened(again) <= 2 * wanted(&size), "{} wanted: {again}", wanted(&size));
     }

@@ -4,8 +4,7 @@ use crate::fixture::sample::{self, group, ports};
 
 #[test]
 fn a_whole_life_with_nothing_but_parameters() {
-    let cluster = sample::nodes().up();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::nodes().up().into_node("alpha");
     let ports_by_hand = |action: &str| alpha.call(&ports()).by_hand().run(action);
     let by_hand = |action: &str| alpha.call(&group()).by_hand().run(action);
     ports_by_hand("monitor").exit(7);
@@ -45,8 +44,7 @@ fn by_hand_and_by_pacemaker_is_the_same() {
 
 #[test]
 fn without_a_cluster_the_error_says_which_command_failed_and_how() {
-    let cluster = sample::nodes().up();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::nodes().up().into_node("alpha");
     for resource in [ports(), group()] {
         let reason = alpha.call(&resource).by_hand().without_cluster().run("start").exit(1);
         let reason = reason.exit_reason();
@@ -63,8 +61,7 @@ fn without_a_cluster_the_error_says_which_command_failed_and_how() {
 
 #[test]
 fn the_record_tells_the_node_where_nobody_else_does() {
-    let cluster = sample::serving();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::serving().into_node("alpha");
     let call = || alpha.call(&group()).by_hand().env("OCF_RESOURCE_INSTANCE", group().id()).without_cluster();
     call().run("monitor").exit(8);
     call().run("demote").exit(0);
@@ -75,13 +72,12 @@ fn the_record_tells_the_node_where_nobody_else_does() {
 
 #[test]
 fn the_clones_id_finds_what_the_primitive_started() {
-    let cluster = sample::serving();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::serving().into_node("alpha");
     let clone = group().called("ms_scst_dg_dummy");
     let mut force = alpha.call(&clone).by_hand().env("OCF_RESOURCE_INSTANCE", clone.id());
     force = force.meta("id", group().id());
     force.run("monitor").exit(8).writes(0);
-    assert_eq!(cluster.score("alpha", &clone), None, "a score of a resource that does not exist");
+    assert_eq!(alpha.score(&clone), None, "a score of a resource that does not exist");
     let force = |action: &str| {
         let call = alpha.call(&clone).by_hand().env("OCF_RESOURCE_INSTANCE", clone.id());
         call.meta("id", group().id()).run(action)
@@ -90,14 +86,13 @@ fn the_clones_id_finds_what_the_primitive_started() {
     force("stop").exit(0);
     assert_eq!(alpha.tree().lines("device"), [""; 0]);
     assert_eq!(alpha.record(&group()), None);
-    assert_eq!(cluster.score("alpha", &group()), None);
+    assert_eq!(alpha.score(&group()), None);
     alpha.run(&group(), "monitor").exit(7);
 }
 
 #[test]
 fn meta_data_asks_nobody_and_needs_nothing() {
-    let cluster = sample::nodes().up();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::nodes().up().into_node("alpha");
     for resource in [ports(), group()] {
         let mut call = alpha.call(&resource).by_hand().without_cluster();
         for name in ["PATH", "HA_SBIN_DIR", "HA_RSCTMP", "SCST_VAR_LIB", "SCST_SYSFS_ROOT"] {

@@ -132,7 +132,7 @@ fn start_takes_everything_back() {
             assert_eq!(alpha.tree().lines(left), [""; 0], "{} of {}: {outcome:?}", hung.at, hung.of);
         }
         assert_eq!(alpha.record(&quiet()), None, "{outcome:?}");
-        assert_eq!(cluster.score("alpha", &quiet()), None);
+        assert_eq!(alpha.score(&quiet()), None);
     };
     let recovered = |alpha: &Node| {
         alpha.run(&quiet(), "start").exit(0);

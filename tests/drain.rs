@@ -7,7 +7,7 @@ use nix::unistd::Pid;
 use scst_sim::model::ScstVersion;
 use scst_sim::mount::WriteRecord;
 
-use crate::fixture::sample::{self, ALPHA, HOST, group, ports};
+use crate::fixture::sample::{self, ALPHA, HOST, group};
 use crate::fixture::{Cluster, Lists, Node, eventually};
 
 const BLOCK: &str = "devices/dummy_lu0dummy/block";
@@ -18,8 +18,7 @@ fn busy() -> (Cluster, String) {
 }
 
 fn busy_on(version: ScstVersion) -> (Cluster, String) {
-    let cluster = sample::nodes().scst(version).up();
-    cluster.start(&ports(), &["alpha", "beta"]);
+    let cluster = sample::with_ports_of(version);
     cluster.transition(&group()).start(&["alpha", "beta"]).promote(&["alpha"]).carry_out();
     let alpha = cluster.node("alpha");
     alpha.control(&format!("login qla2x00t {} {}", ALPHA[0], HOST[0]));
@@ -56,8 +55,7 @@ fn demote_waits_for_the_commands_in_flight() {
 
 #[test]
 fn a_demote_without_commands_in_flight_does_not_wait() {
-    let cluster = sample::serving();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::serving().into_node("alpha");
     // The best of some runs: this machine may be busy with other tests.
     let demote = || {
         alpha.run(&group(), "promote").exit(0);
@@ -83,7 +81,7 @@ fn a_drain_that_does_not_end_leaves_the_group_active_and_unblocked() {
         .reason_has("dummy_lu0dummy")
         .reason_has(HOST[0]);
     assert_eq!(alpha.state("dummy", "alpha"), "active");
-    assert_eq!(cluster.score("alpha", &group()).as_deref(), Some("10"));
+    assert_eq!(alpha.score(&group()).as_deref(), Some("10"));
     // Unblocking waits in the kernel for the same commands, but has been asked for.
     finish(alpha, &io);
     eventually("the device is unblocked", || alpha.read(BLOCK) == "0 0");
@@ -195,17 +193,22 @@ fn stop_of_an_active_group_demotes_first() {
     assert_eq!(alpha.tree().lines("device"), [""; 0]);
 }
 
+/// A stop with so much time gives up its drain, goes on when the store answers, and leaves no device.
+#[track_caller]
+fn stop_that_gives_up(alpha: &Node, io: &str, limit: Duration) {
+    let stop = alpha.call(&group()).timeout(limit).begin("stop");
+    eventually("the drain is given up", || alpha.state("dummy", "alpha") == "unavailable");
+    finish(alpha, io);
+    stop.wait().exit(0).within(limit);
+    assert_eq!(alpha.tree().lines("device"), [""; 0]);
+}
+
 #[test]
 fn stop_goes_on_without_a_drain_that_takes_more_than_half_of_its_time() {
     let (cluster, io) = busy();
     let alpha = cluster.node("alpha");
-    let limit = Duration::from_secs(4);
-    let stop = alpha.call(&group()).timeout(limit).begin("stop");
-    eventually("the drain is given up", || alpha.state("dummy", "alpha") == "unavailable");
-    finish(alpha, &io);
-    stop.wait().exit(0).within(limit);
-    assert_eq!(alpha.tree().lines("device"), [""; 0]);
-    assert_eq!(cluster.score("alpha", &group()), None);
+    stop_that_gives_up(alpha, &io, Duration::from_secs(4));
+    assert_eq!(alpha.score(&group()), None);
 }
 
 #[test]
@@ -302,12 +305,7 @@ fn a_stop_after_a_demotion_that_gave_up_ends_when_the_store_answers() {
     for version in VERSIONS {
         let (cluster, io) = gave_up(version);
         let alpha = cluster.node("alpha");
-        let limit = Duration::from_secs(8);
-        let stop = alpha.call(&group()).timeout(limit).begin("stop");
-        eventually("the drain is given up", || alpha.state("dummy", "alpha") == "unavailable");
-        finish(alpha, &io);
-        stop.wait().exit(0).within(limit);
-        assert_eq!(alpha.tree().lines("device"), [""; 0]);
+        stop_that_gives_up(alpha, &io, Duration::from_secs(8));
         // And at once, when it answers during the drain.
         let (cluster, io) = gave_up(version);
         let alpha = cluster.node("alpha");

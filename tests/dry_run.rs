@@ -26,11 +26,10 @@ fn planned(node: &Node, resource: &Resource, action: &str) -> String {
 
 #[test]
 fn of_the_ports() {
-    let cluster = sample::nodes().up();
-    let alpha = cluster.node("alpha");
-    plan(alpha, &ports(), "stop", str![[""]]);
+    let alpha = sample::nodes().up().into_node("alpha");
+    plan(&alpha, &ports(), "stop", str![[""]]);
     plan(
-        alpha,
+        &alpha,
         &ports(),
         "start",
         str![[r#"
@@ -54,9 +53,9 @@ enable port 21:00:00:24:ff:60:d0:11
     assert_eq!(alpha.tree().lines(""), ["no SCST"]);
     assert_eq!(alpha.traces(), [""; 0]);
     alpha.run(&ports(), "start").exit(0);
-    plan(alpha, &ports(), "start", str![[""]]);
+    plan(&alpha, &ports(), "start", str![[""]]);
     plan(
-        alpha,
+        &alpha,
         &ports().param("initiators", "other=50:01:43:80:03:b0:23:99"),
         "reload",
         str![[r#"
@@ -74,7 +73,7 @@ delete initiator group vmwtest of port 21:00:00:24:ff:60:d0:11
 "#]],
     );
     plan(
-        alpha,
+        &alpha,
         &ports(),
         "stop",
         str![[r#"
@@ -91,10 +90,9 @@ delete initiator group vmwtest of port 21:00:00:24:ff:60:d0:11
 
 #[test]
 fn of_a_device_group() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::with_ports().into_node("alpha");
     plan(
-        alpha,
+        &alpha,
         &group(),
         "stop",
         str![[r#"
@@ -103,7 +101,7 @@ delete the promotion score of node alpha
 "#]],
     );
     plan(
-        alpha,
+        &alpha,
         &group(),
         "start",
         str![[r#"
@@ -136,19 +134,17 @@ set the promotion score of node alpha to 5
     );
     // A promotion of what does not run starts it first.
     let score = "set the promotion score of node alpha to";
-    let start = planned(alpha, &group(), "start");
+    let start = planned(&alpha, &group(), "start");
     let serve = format!("set state active on target group alpha of device group dummy\n{score} 10\n");
-    assert_eq!(planned(alpha, &group(), "promote"), start.replace(&format!("{score} 5\n"), &serve));
-    assert_eq!(cluster.score("alpha", &group()), None);
+    assert_eq!(planned(&alpha, &group(), "promote"), start.replace(&format!("{score} 5\n"), &serve));
+    assert_eq!(alpha.score(&group()), None);
 }
 
 #[test]
 fn of_a_device_group_that_runs() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
-    alpha.run(&group(), "start").exit(0);
+    let alpha = sample::started();
     plan(
-        alpha,
+        &alpha,
         &group(),
         "promote",
         str![[r#"
@@ -157,10 +153,10 @@ set the promotion score of node alpha to 10
 
 "#]],
     );
-    plan(alpha, &group(), "demote", str![[""]]);
+    plan(&alpha, &group(), "demote", str![[""]]);
     alpha.run(&group(), "promote").exit(0);
     plan(
-        alpha,
+        &alpha,
         &group(),
         "promote",
         str![[r#"
@@ -169,7 +165,7 @@ set the promotion score of node alpha to 10
 "#]],
     );
     plan(
-        alpha,
+        &alpha,
         &group(),
         "demote",
         str![[r#"
@@ -182,7 +178,7 @@ unblock device dummy_lu0dummy
 "#]],
     );
     plan(
-        alpha,
+        &alpha,
         &group().param("device1", "handler=vdisk_nullio,virtname=lu1,export0=all:1"),
         "reload",
         str![[r#"
@@ -195,8 +191,8 @@ set the promotion score of node alpha to 10
 
 "#]],
     );
-    let stop = planned(alpha, &group(), "stop");
-    let rest = stop.strip_prefix(&planned(alpha, &group(), "demote")).expect("a stop begins as a demotion does");
+    let stop = planned(&alpha, &group(), "stop");
+    let rest = stop.strip_prefix(&planned(&alpha, &group(), "demote")).expect("a stop begins as a demotion does");
     Assert::new().action_env(DEFAULT_ACTION_ENV).eq(
         rest.to_owned(),
         str![[r#"
@@ -210,14 +206,13 @@ delete the promotion score of node alpha
 
 "#]],
     );
-    assert_eq!(cluster.score("alpha", &group()).as_deref(), Some("10"));
+    assert_eq!(alpha.score(&group()).as_deref(), Some("10"));
 }
 
 #[test]
 fn on_a_machine_where_no_module_is_loaded() {
-    let cluster = sample::nodes().up();
-    let alpha = cluster.node("alpha");
-    let start = planned(alpha, &group(), "start");
+    let alpha = sample::nodes().up().into_node("alpha");
+    let start = planned(&alpha, &group(), "start");
     let with_ports = planned(sample::with_ports().node("alpha"), &group(), "start");
     // What is on the ports is not known before their driver is loaded.
     let on_ports = |line: &&str| line.starts_with("map ") || line.starts_with("issue ");
@@ -250,8 +245,7 @@ fn the_plan_is_what_is_then_done() {
 
 #[test]
 fn refusals_are_the_same() {
-    let cluster = sample::nodes().up();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::nodes().up().into_node("alpha");
     alpha.call(&ports().without("initiators")).dry_run().run("start").exit(6);
     alpha.call(&group().without("device0")).dry_run().run("start").exit(6);
     alpha.call(&group()).dry_run().without_cluster().run("start").exit(1).reason_has("cibadmin");

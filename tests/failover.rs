@@ -1,12 +1,7 @@
 //! Promotion, switchover, loss of a node and its return: who sees which node in which state at the end of each.
 
-use crate::fixture::sample::{self, ALPHA, group, ports};
-use crate::fixture::{Cluster, Names};
-
-/// The states that a node's hosts are shown: of alpha, of beta.
-fn seen(cluster: &Cluster, node: &str) -> [String; 2] {
-    ["alpha", "beta"].map(|target_group| cluster.node(node).state("dummy", target_group))
-}
+use crate::fixture::Names;
+use crate::fixture::sample::{self, ALPHA, group, ports, seen};
 
 #[test]
 fn one_node_is_promoted_and_both_say_so() {
@@ -14,8 +9,8 @@ fn one_node_is_promoted_and_both_say_so() {
     for node in ["alpha", "beta"] {
         cluster.node(node).tree().is(&sample::tree(node, ["active", "standby"]));
     }
-    assert_eq!(cluster.score("alpha", &group()).as_deref(), Some("10"));
-    assert_eq!(cluster.score("beta", &group()).as_deref(), Some("5"));
+    assert_eq!(cluster.node("alpha").score(&group()).as_deref(), Some("10"));
+    assert_eq!(cluster.node("beta").score(&group()).as_deref(), Some("5"));
     cluster.node("alpha").call(&group()).recurring().run("monitor").exit(8);
     cluster.node("beta").call(&group()).recurring().run("monitor").exit(0);
 }
@@ -25,15 +20,15 @@ fn a_switchover_and_the_way_back() {
     let cluster = sample::serving();
     let group = group();
     cluster.transition(&group).demote(&["alpha"]).stop(&["alpha"]).promote(&["beta"]).carry_out();
-    assert_eq!(seen(&cluster, "beta"), ["unavailable", "active"]);
+    assert_eq!(seen(cluster.node("beta")), ["unavailable", "active"]);
     assert!(!cluster.node("alpha").exists("device_groups/dummy"));
-    assert_eq!(cluster.score("alpha", &group), None);
+    assert_eq!(cluster.node("alpha").score(&group), None);
     cluster.start(&group, &["alpha"]);
-    assert_eq!(seen(&cluster, "alpha"), ["standby", "active"]);
-    assert_eq!(seen(&cluster, "beta"), ["standby", "active"]);
+    assert_eq!(seen(cluster.node("alpha")), ["standby", "active"]);
+    assert_eq!(seen(cluster.node("beta")), ["standby", "active"]);
     cluster.transition(&group).demote(&["beta"]).promote(&["alpha"]).carry_out();
-    assert_eq!(seen(&cluster, "alpha"), ["active", "standby"]);
-    assert_eq!(seen(&cluster, "beta"), ["active", "standby"]);
+    assert_eq!(seen(cluster.node("alpha")), ["active", "standby"]);
+    assert_eq!(seen(cluster.node("beta")), ["active", "standby"]);
     cluster.transition(&group).demote(&["alpha"]).stop(&["alpha", "beta"]).carry_out();
     for node in ["alpha", "beta"] {
         assert_eq!(cluster.node(node).tree().lines("device"), [""; 0]);
@@ -73,11 +68,11 @@ fn a_fenced_node_is_notified_of_and_ends_unavailable() {
         [("pre", "demote"), ("post", "demote"), ("pre", "stop"), ("post", "stop"), ("pre", "promote")]
     {
         beta.call(&group).lists(&lists.clone().event(when, operation)).run("notify").exit(0);
-        states.push(seen(&cluster, "beta")[0].clone());
+        states.push(seen(beta)[0].clone());
     }
     assert_eq!(states, ["transitioning", "transitioning", "transitioning", "unavailable", "unavailable"]);
     beta.call(&group).lists(&lists).run("promote").exit(0);
-    assert_eq!(seen(&cluster, "beta"), ["unavailable", "active"]);
+    assert_eq!(seen(beta), ["unavailable", "active"]);
 }
 
 #[test]
@@ -85,9 +80,9 @@ fn without_fencing_promote_itself_declares_the_dead_peer_unavailable() {
     let cluster = sample::serving();
     let group = group();
     cluster.loses(&group, "alpha");
-    assert_eq!(seen(&cluster, "beta"), ["active", "standby"]);
+    assert_eq!(seen(cluster.node("beta")), ["active", "standby"]);
     cluster.promote(&group, "beta");
-    assert_eq!(seen(&cluster, "beta"), ["unavailable", "active"]);
+    assert_eq!(seen(cluster.node("beta")), ["unavailable", "active"]);
 }
 
 #[test]
@@ -96,29 +91,26 @@ fn promote_leaves_a_peer_that_stays_promoted() {
     let group = group();
     let lists = cluster.transition(&group).promote(&["beta"]).lists();
     cluster.node("beta").call(&group).lists(&lists).run("promote").exit(0);
-    assert_eq!(seen(&cluster, "beta"), ["active", "active"]);
+    assert_eq!(seen(cluster.node("beta")), ["active", "active"]);
 }
 
 #[test]
 fn without_lists_promote_takes_active_peers_out_and_leaves_the_others() {
-    let cluster = sample::serving();
-    let beta = cluster.node("beta");
+    let beta = sample::serving().into_node("beta");
     beta.run(&group(), "promote").exit(0);
-    assert_eq!(seen(&cluster, "beta"), ["standby", "active"]);
+    assert_eq!(seen(&beta), ["standby", "active"]);
     beta.write("device_groups/dummy/target_groups/alpha/state", "unavailable");
     beta.run(&group(), "promote").exit(0);
-    assert_eq!(seen(&cluster, "beta"), ["unavailable", "active"]);
+    assert_eq!(seen(&beta), ["unavailable", "active"]);
 }
 
 #[test]
 fn without_lists_start_creates_peers_unavailable_and_leaves_those_that_are_there() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
-    alpha.run(&group(), "start").exit(0);
-    assert_eq!(seen(&cluster, "alpha"), ["standby", "unavailable"]);
+    let alpha = sample::started();
+    assert_eq!(seen(&alpha), ["standby", "unavailable"]);
     alpha.write("device_groups/dummy/target_groups/beta/state", "active");
     alpha.run(&group(), "start").exit(0);
-    assert_eq!(seen(&cluster, "alpha"), ["standby", "active"]);
+    assert_eq!(seen(&alpha), ["standby", "active"]);
 }
 
 #[test]
@@ -128,7 +120,7 @@ fn a_starting_node_publishes_a_promoted_peer_as_active() {
     cluster.transition(&group).start(&["beta"]).promote(&["beta"]).carry_out();
     let lists = cluster.transition(&group).start(&["alpha"]).lists();
     cluster.node("alpha").call(&group).lists(&lists).run("start").exit(0);
-    assert_eq!(seen(&cluster, "alpha"), ["standby", "active"]);
+    assert_eq!(seen(cluster.node("alpha")), ["standby", "active"]);
 }
 
 #[test]
@@ -138,7 +130,7 @@ fn all_states_are_right_before_the_first_lun_and_no_peer_has_one_before_its_port
     cluster.start(&group, &["beta"]);
     let lists = cluster.transition(&group).start(&["alpha"]).lists();
     let started = cluster.node("alpha").call(&group).lists(&lists).run("start").exit(0);
-    assert_eq!(seen(&cluster, "alpha"), ["standby", "standby"]);
+    assert_eq!(seen(cluster.node("alpha")), ["standby", "standby"]);
     let written = started.written();
     let place = |part: &str| {
         written.iter().position(|write| write.contains(part)).unwrap_or_else(|| panic!("{part}: {written:#?}"))
@@ -155,7 +147,7 @@ fn a_node_that_is_merely_allowed_to_run_it_is_not_published_as_running() {
     let group = group();
     // `available` names both, `start` only alpha.
     cluster.start(&group, &["alpha"]);
-    assert_eq!(seen(&cluster, "alpha"), ["standby", "unavailable"]);
+    assert_eq!(seen(cluster.node("alpha")), ["standby", "unavailable"]);
 }
 
 #[test]
@@ -179,80 +171,65 @@ fn the_cluster_is_not_asked_and_the_score_not_touched_on_the_way() {
     let lists = cluster.transition(&group).demote(&["alpha"]).stop(&["alpha"]).promote(&["beta"]).lists();
     let alpha = cluster.node("alpha");
     alpha.call(&group).lists(&lists).run("demote").exit(0).programs(0);
-    assert_eq!(cluster.score("alpha", &group).as_deref(), Some("10"));
+    assert_eq!(alpha.score(&group).as_deref(), Some("10"));
     alpha.call(&group).lists(&lists).run("stop").exit(0).ran(&["crm_attribute"; 2]);
     cluster.node("beta").call(&group).lists(&lists).run("promote").exit(0).ran(&["crm_attribute"]);
-    assert_eq!(cluster.score("beta", &group).as_deref(), Some("10"));
+    assert_eq!(cluster.node("beta").score(&group).as_deref(), Some("10"));
 }
 
 #[test]
 fn promote_of_a_stopped_instance_starts_it_first() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::with_ports().into_node("alpha");
     alpha.run(&group(), "promote").exit(0);
-    assert_eq!(seen(&cluster, "alpha"), ["active", "unavailable"]);
+    assert_eq!(seen(&alpha), ["active", "unavailable"]);
     alpha.run(&group(), "monitor").exit(8);
 }
 
 #[test]
 fn a_device_that_does_not_open_fails_the_promotion_and_drops_the_score() {
-    let cluster = sample::with_ports();
-    let disk = cluster.drbd("r0", 1 << 20);
-    let device = format!("filename={},virtname=r0,export0=all:1", disk.display());
-    let group = group().param("device1", &device);
-    let alpha = cluster.node("alpha");
+    let (alpha, group, disk) = sample::with_ports().into_node("alpha").with_drbd();
     let role = |role: &str| alpha.control(&format!("store {} drbd={role}", disk.display()));
     role("primary");
     alpha.run(&group, "start").exit(0);
     role("secondary");
     alpha.run(&group, "promote").exit(1).reason("backing store could not be opened: device dummy_r0");
-    assert_eq!(seen(&cluster, "alpha")[0], "standby");
-    assert_eq!(cluster.score("alpha", &group), None);
+    assert_eq!(seen(&alpha)[0], "standby");
+    assert_eq!(alpha.score(&group), None);
     alpha.run(&group, "monitor").exit(0);
     // The same when it opens: nothing of the failed attempt is left in the way.
     role("primary");
     alpha.run(&group, "promote").exit(0);
     assert_eq!(alpha.read("devices/dummy_r0/active"), "1");
-    assert_eq!(cluster.score("alpha", &group).as_deref(), Some("10"));
+    assert_eq!(alpha.score(&group).as_deref(), Some("10"));
 }
 
 #[test]
 fn a_promotion_of_a_serving_instance_that_fails_takes_nothing_from_hosts() {
-    let cluster = sample::with_ports();
-    let disk = cluster.disk("r0", 1 << 20);
-    let device = format!("filename={},virtname=r0,export0=all:1", disk.display());
-    let group = group().param("device1", &device);
-    let alpha = cluster.node("alpha");
+    let (alpha, group, disk) = sample::with_ports().into_node("alpha").with_disk();
     alpha.run(&group, "start").exit(0);
     alpha.run(&group, "promote").exit(0);
     alpha.write("devices/dummy_r0/active", "0");
     alpha.control(&format!("store {} present=false", disk.display()));
     // The cluster has lost sight of the instance, after a reload, and promotes it again.
     alpha.run(&group, "promote").exit(1).reason("backing store could not be opened: device dummy_r0");
-    assert_eq!(seen(&cluster, "alpha")[0], "active");
-    assert_eq!(cluster.score("alpha", &group).as_deref(), Some("10"));
+    assert_eq!(seen(&alpha)[0], "active");
+    assert_eq!(alpha.score(&group).as_deref(), Some("10"));
     alpha.run(&group, "monitor").exit(9);
 }
 
 #[test]
 fn a_promotion_that_cannot_see_whether_it_serves_takes_nothing_from_hosts() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
-    alpha.run(&group(), "start").exit(0);
+    let alpha = sample::started();
     alpha.run(&group(), "promote").exit(0);
     alpha.control("fault op=read path=**/target_groups/alpha/state action=fail errno=EIO");
     alpha.run(&group(), "promote").exit(1).reason_has("EIO reading");
-    assert_eq!(seen(&cluster, "alpha")[0], "active");
+    assert_eq!(seen(&alpha)[0], "active");
     alpha.run(&group(), "promote").exit(0);
 }
 
 #[test]
 fn a_standby_node_adds_a_device_that_cannot_be_opened_there() {
-    let cluster = sample::with_ports();
-    let disk = cluster.disk("r0", 1 << 20);
-    let device = format!("filename={},virtname=r0,export0=all:1", disk.display());
-    let group = group().param("device1", &device);
-    let alpha = cluster.node("alpha");
+    let (alpha, group, disk) = sample::with_ports().into_node("alpha").with_disk();
     alpha.declare(&disk, "kind=block size=1048576 open_error=EMEDIUMTYPE");
     alpha.run(&group, "start").exit(0);
     assert!(alpha.exists("devices/dummy_r0"));
@@ -264,16 +241,12 @@ fn a_standby_node_adds_a_device_that_cannot_be_opened_there() {
 
 #[test]
 fn a_disk_that_somebody_else_holds_is_named_and_nothing_is_left_half_done() {
-    let cluster = sample::with_ports();
-    let disk = cluster.disk("r0", 1 << 20);
-    let device = format!("filename={},virtname=r0,export0=all:1", disk.display());
-    let group = group().param("device1", &device);
-    let alpha = cluster.node("alpha");
+    let (alpha, group, disk) = sample::with_ports().into_node("alpha").with_disk();
     alpha.declare(&disk, "kind=block size=1048576 held=true");
     // A standby opens no store, so nobody is in its way.
     alpha.run(&group, "start").exit(0);
     alpha.run(&group, "promote").exit(1).reason_has("backing store could not be opened: device dummy_r0");
-    assert_eq!(seen(&cluster, "alpha")[0], "standby");
+    assert_eq!(seen(&alpha)[0], "standby");
     assert_eq!(alpha.read("devices/dummy_r0/active"), "0");
     alpha.declare(&disk, "kind=block size=1048576");
     alpha.run(&group, "promote").exit(0);
@@ -282,18 +255,15 @@ fn a_disk_that_somebody_else_holds_is_named_and_nothing_is_left_half_done() {
 
 #[test]
 fn a_demotion_of_what_does_not_run_is_done() {
-    let cluster = sample::nodes().up();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::nodes().up().into_node("alpha");
     alpha.run(&group(), "demote").exit(0).writes(0).programs(0);
     assert_eq!(alpha.tree().lines(""), ["no SCST"]);
-    assert_eq!(cluster.score("alpha", &group()), None);
+    assert_eq!(alpha.score(&group()), None);
 }
 
 #[test]
 fn promote_adopts_a_port_that_was_added_before_it_existed() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
-    alpha.run(&group(), "start").exit(0);
+    let alpha = sample::started();
     alpha.control(&format!("unplug {}", ALPHA[1]));
     alpha.write("device_groups/dummy/target_groups/alpha/mgmt", &format!("add {}", ALPHA[1]));
     alpha.control(&format!("plug wwpn={}", ALPHA[1]));
@@ -301,25 +271,23 @@ fn promote_adopts_a_port_that_was_added_before_it_existed() {
     alpha.run(&group(), "promote").exit(0);
     let local = alpha.tree().lines("local").len();
     assert_eq!(local, 2, "{:?}", alpha.tree());
-    assert_eq!(seen(&cluster, "alpha")[0], "active");
+    assert_eq!(seen(&alpha)[0], "active");
 }
 
 #[test]
 fn start_over_an_active_group_changes_no_state_and_converges_the_rest() {
-    let cluster = sample::serving();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::serving().into_node("alpha");
     let grown = group().param("device1", "handler=vdisk_nullio,virtname=lu1,export0=all:1");
     alpha.run(&grown, "start").exit(0);
-    assert_eq!(seen(&cluster, "alpha"), ["active", "standby"]);
+    assert_eq!(seen(&alpha), ["active", "standby"]);
     assert_eq!(alpha.tree().lines("lun 1").len(), 2);
 }
 
 #[test]
 fn start_over_transitioning_left_by_a_dead_run_ends_in_standby() {
-    let cluster = sample::serving();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::serving().into_node("alpha");
     alpha.write("device_groups/dummy/target_groups/alpha/state", "transitioning");
     alpha.run(&group(), "monitor").exit(1);
     alpha.run(&group(), "start").exit(0);
-    assert_eq!(seen(&cluster, "alpha")[0], "standby");
+    assert_eq!(seen(&alpha)[0], "standby");
 }

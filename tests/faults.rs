@@ -9,8 +9,7 @@ use crate::fixture::{Cluster, Node, Resource, eventually};
 
 #[test]
 fn a_command_that_the_kernel_queued_is_waited_for_and_not_repeated() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::with_ports().into_node("alpha");
     for path in ["**/vdisk_nullio/mgmt", "**/luns/mgmt", "**/alpha/state"] {
         alpha.control(&format!("fault op=write path={path} action=queue after=200ms"));
     }
@@ -23,8 +22,7 @@ fn a_command_that_the_kernel_queued_is_waited_for_and_not_repeated() {
 
 #[test]
 fn an_interrupted_write_is_carried_out_once() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::with_ports().into_node("alpha");
     alpha.control("fault op=write path=**/vdisk_nullio/mgmt action=delay after=500ms");
     let start = alpha.call(&group()).begin("start");
     eventually("the device is being added", || alpha.mount().waiting() == 1);
@@ -39,24 +37,27 @@ fn an_interrupted_write_is_carried_out_once() {
 
 #[test]
 fn a_queued_command_that_fails_is_a_failure() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::with_ports().into_node("alpha");
     alpha.control("fault op=write path=**/vdisk_nullio/mgmt action=queue after=200ms errno=ENOMEM");
     let limit = Duration::from_secs(5);
     alpha.call(&group()).timeout(limit).run("start").exit(1).reason_has("dummy_lu0dummy").within(limit);
     assert_eq!(alpha.tree().lines("device"), [""; 0]);
 }
 
-#[test]
-fn a_lun_that_a_killed_start_has_given_to_the_kernel_goes_with_the_next_stop() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
-    // The first port has its LUN already, so that the stop waits for the device to be unmapped.
-    alpha.control("slow path=*:11/ini_groups/*/luns/mgmt data=add* takes=1500ms holds_mutex=true times=1");
-    let start = alpha.call(&group()).begin("start");
+/// A start that is killed while a slow write, to this path and of this text, waits in the kernel, which carries it out all the same.
+fn killed_start(alpha: &Node, resource: &Resource, write: &str) {
+    alpha.control(&format!("slow path={write} takes=1500ms holds_mutex=true times=1"));
+    let start = alpha.call(resource).begin("start");
     eventually("the start waits in the kernel", || alpha.mount().waiting() == 1);
     start.signal(Signal::SIGKILL);
     assert!(start.wait().was_killed());
+}
+
+#[test]
+fn a_lun_that_a_killed_start_has_given_to_the_kernel_goes_with_the_next_stop() {
+    let alpha = sample::with_ports().into_node("alpha");
+    // The first port has its LUN already, so that the stop waits for the device to be unmapped.
+    killed_start(&alpha, &group(), "*:11/ini_groups/*/luns/mgmt data=add*");
     alpha.run(&group(), "stop").exit(0).within(Duration::from_secs(10));
     let written = alpha.mount().writes();
     let cleared = |port: &str| {
@@ -71,14 +72,9 @@ fn a_lun_that_a_killed_start_has_given_to_the_kernel_goes_with_the_next_stop() {
 
 #[test]
 fn an_initiator_group_that_a_killed_start_has_given_to_the_kernel_goes_with_the_next_stop() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::with_ports().into_node("alpha");
     alpha.run(&ports(), "stop").exit(0);
-    alpha.control("slow path=*:11/ini_groups/mgmt data=create* takes=1500ms holds_mutex=true times=1");
-    let start = alpha.call(&ports()).begin("start");
-    eventually("the start waits in the kernel", || alpha.mount().waiting() == 1);
-    start.signal(Signal::SIGKILL);
-    assert!(start.wait().was_killed());
+    killed_start(&alpha, &ports(), "*:11/ini_groups/mgmt data=create*");
     alpha.run(&ports(), "stop").exit(0).within(Duration::from_secs(10));
     for port in ["10", "11"] {
         let group = format!("targets/qla2x00t/21:00:00:24:ff:60:d0:{port}/ini_groups/vmwtest");
@@ -95,8 +91,7 @@ fn a_write_that_hangs_does_not_make_the_agent_outlive_its_time() {
         ("promote", "**/alpha/state"),
         ("stop", "**/vdisk_nullio/mgmt"),
     ] {
-        let cluster = sample::with_ports();
-        let alpha = cluster.node("alpha");
+        let alpha = sample::with_ports().into_node("alpha");
         if action != "start" {
             alpha.run(&group(), "start").exit(0);
         }
@@ -110,16 +105,14 @@ fn a_write_that_hangs_does_not_make_the_agent_outlive_its_time() {
 
 #[test]
 fn a_delay_that_fits_into_the_time_is_no_failure() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::with_ports().into_node("alpha");
     alpha.control("fault op=write path=** action=delay after=300ms");
     alpha.run(&group(), "start").exit(0);
 }
 
 #[test]
 fn a_read_that_fails_is_reported_with_its_path() {
-    let cluster = sample::serving();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::serving().into_node("alpha");
     alpha.control("fault op=read path=**/alpha/state repeat=true action=fail errno=EIO");
     alpha.call(&group()).recurring().run("monitor").exit(1).reason_has("EIO").reason_has("target_groups/alpha/state");
 }

@@ -75,21 +75,17 @@ fn nothing_happens(node: &Node, resource: &Resource, parameter: &str, value: &[u
 
 #[test]
 fn values_of_64_kib_and_bytes_that_are_no_text_change_nothing() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
-    alpha.run(&group(), "start").exit(0);
+    let alpha = sample::started();
     for value in hostile() {
         for parameter in ["groupname", "tgtdriver", "device0", "device255"] {
-            nothing_happens(alpha, &other(), parameter, &value);
+            nothing_happens(&alpha, &other(), parameter, &value);
         }
     }
 }
 
 #[test]
 fn words_with_a_meaning_of_their_own_are_refused_and_nothing_is_written() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
-    alpha.run(&group(), "start").exit(0);
+    let alpha = sample::started();
     let before = alpha.tree();
     let names = NAMES.iter().flat_map(|value| [("groupname", value), ("tgtdriver", value), ("device0", value)]);
     for (parameter, value) in names.chain(DEVICES.iter().map(|value| ("device0", value))) {
@@ -115,21 +111,19 @@ fn words_with_a_meaning_of_their_own_are_refused_and_nothing_is_written() {
 
 #[test]
 fn the_same_of_the_parameter_of_the_ports() {
-    let cluster = sample::nodes().up();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::nodes().up().into_node("alpha");
     // Once, because ports keep the ids they were given.
     alpha.run(&ports(), "start").exit(0);
     alpha.run(&ports(), "stop").exit(0);
     let named = NAMES.iter().map(|name| format!("{name}=50:01:43:80:03:b0:23:34;x/y={name}").into_bytes());
     for value in hostile().into_iter().chain(named) {
-        nothing_happens(alpha, &ports(), "initiators", &value);
+        nothing_happens(&alpha, &ports(), "initiators", &value);
     }
 }
 
 #[test]
 fn what_pacemaker_never_says_is_survived() {
-    let cluster = sample::serving();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::serving().into_node("alpha");
     let before = alpha.tree();
     let variables = [
         "OCF_RESOURCE_INSTANCE",
@@ -161,8 +155,7 @@ fn what_pacemaker_never_says_is_survived() {
 
 #[test]
 fn what_a_start_takes_away_and_cannot_replace_is_put_back_as_the_kernel_showed_it() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::with_ports().into_node("alpha");
     // The modules stay, and the directory without which the kernel adds no device.
     alpha.run(&other(), "start").exit(0);
     alpha.run(&other(), "stop").exit(0);

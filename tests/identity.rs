@@ -15,8 +15,7 @@ fn named(cluster: &Cluster, name: &str) {
 
 #[test]
 fn strings_and_identifiers_that_hosts_see_are_what_was_said() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::with_ports().into_node("alpha");
     let words = "eui64_id=0011223344556677,prod_id=Virtual%20Disk,vend_specific_id=old:1,prod_rev_lvl=0001,inq_vend_specific=x%2cy";
     let resource = with(words);
     alpha.run(&resource, "validate-all").exit(0).not_logged("known to hosts");
@@ -98,8 +97,7 @@ fn without_the_clusters_name_none_is_made_and_a_promotion_adds_the_same_as_a_sta
 
 #[test]
 fn two_disks_that_are_one_to_hosts_are_refused_in_a_resource_and_on_a_node() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::with_ports().into_node("alpha");
     let null =
         |name: &str, lun: u8, more: &str| format!("handler=vdisk_nullio,virtname={name},export0=all:{lun},{more}");
     let twins = group()

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::fixture::{Call, Cluster, Fixture, Node, Outcome, Resource, eventually};
+use crate::fixture::{Call, Cluster, Fixture, Node, OneNode, Outcome, Resource, eventually};
 
 /// The target of each node.
 const ALPHA: &str = "iqn.2026-01.org.example:alpha";
@@ -48,22 +48,41 @@ fn nodes() -> Cluster {
     Fixture::new().node("alpha", 1).targetports(ALPHA).node("beta", 2).targetports(BETA).up()
 }
 
+/// What alpha's target shows of the sample's parameters: of one that the agent made, and of one that had values of its own before.
+const SHOWN: &str = "IncomingUser=esx *** IncomingUser1=lab *** NopInInterval=10 QueuedCommands=64 allowed_portal=10.0.1.* \
+                     allowed_portal1=10.0.2.*";
+const SHOWN_BESIDES: &str = "IncomingUser1=esx *** IncomingUser2=lab *** NopInInterval=10 QueuedCommands=64 \
+                             allowed_portal1=10.0.1.* allowed_portal2=10.0.2.*";
+
+/// Alpha's target in its tree, with these lines of LUNs in its two groups.
+fn port(shown: &str, esx: &str, lab: &str) -> String {
+    format!(
+        "\
+port iscsi/{ALPHA} enabled=1 rel_tgt_id=101 {shown}
+  group esx1 io_grouping_type=101
+    initiator {ESX}
+{esx}  group lab io_grouping_type=102
+    initiator iqn.1993-08.org.debian:01:*
+{lab}"
+    )
+}
+
 /// An action whose daemon, where it starts one, writes its process id to [`pid_file`].
-fn call<'n>(cluster: &Cluster, node: &'n Node, resource: &Resource) -> Call<'n> {
-    node.call(resource).env("STAND_IN_PID_FILE", pid_file(cluster, node).to_str().expect("a plain path"))
+fn call<'n>(node: &'n Node, resource: &Resource) -> Call<'n> {
+    node.call(resource).env("STAND_IN_PID_FILE", pid_file(node).to_str().expect("a plain path"))
 }
 
-fn run(cluster: &Cluster, node: &Node, resource: &Resource, action: &str) -> Outcome {
-    call(cluster, node, resource).run(action)
+fn run(node: &Node, resource: &Resource, action: &str) -> Outcome {
+    call(node, resource).run(action)
 }
 
-fn pid_file(cluster: &Cluster, node: &Node) -> PathBuf {
-    cluster.dir().join(format!("{}-daemon", node.name()))
+fn pid_file(node: &Node) -> PathBuf {
+    node.dir().join("daemon.pid")
 }
 
 /// Sends the node's daemon a signal, and waits until that shows.
-fn signal(cluster: &Cluster, node: &Node, signal: Signal) {
-    let pid = std::fs::read_to_string(pid_file(cluster, node)).expect("the daemon runs");
+fn signal(node: &Node, signal: Signal) {
+    let pid = std::fs::read_to_string(pid_file(node)).expect("the daemon runs");
     let pid: i32 = pid.trim().parse().expect("a process id");
     kill(Pid::from_raw(pid), signal).expect("the daemon can be signalled");
     let stopped = || std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") T "));
@@ -72,6 +91,28 @@ fn signal(cluster: &Cluster, node: &Node, signal: Signal) {
         Signal::SIGCONT => !stopped(),
         _ => node.read("targets/iscsi/open_state") == "closed",
     });
+}
+
+/// Alpha with its targets up.
+fn started() -> OneNode {
+    let alpha = nodes().into_node("alpha");
+    run(&alpha, &targets(), "start").exit(0);
+    alpha
+}
+
+/// The same, while its daemon answers nobody.
+fn hanging() -> OneNode {
+    let alpha = started();
+    signal(&alpha, Signal::SIGSTOP);
+    alpha
+}
+
+/// The target groups of a device group in alpha's tree, in these states, the second with its only port of this id.
+fn target_groups([alpha, beta]: [&str; 2], id: u32) -> String {
+    format!(
+        "  target group alpha group_id=1 {alpha}\n    local {ALPHA} rel_tgt_id=101\n  \
+         target group beta group_id=2 {beta}\n    remote {BETA} rel_tgt_id={id}\n"
+    )
 }
 
 /// What an initiator gets.

@@ -74,8 +74,7 @@ fn the_ports_that_are_there_serve_and_the_others_are_named() {
 
 #[test]
 fn a_port_that_dies_later_does_not_take_the_others_down() {
-    let cluster = sample::nodes().up();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::nodes().up().into_node("alpha");
     let (ports, group) = (warn(&ports()), warn(&group()));
     alpha.run(&ports, "start").exit(0).not_logged("WARNING");
     alpha.run(&group, "promote").exit(0);

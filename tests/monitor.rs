@@ -14,8 +14,7 @@ fn port(index: usize, attribute: &str) -> String {
 
 #[test]
 fn ports_run_when_every_one_is_enabled_with_its_id() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::with_ports().into_node("alpha");
     let monitor = || alpha.call(&ports()).recurring().run("monitor");
     monitor().exit(0).writes(0).programs(0);
     alpha.run(&ports(), "status").exit(0).writes(0);
@@ -37,8 +36,7 @@ fn ports_run_when_every_one_is_enabled_with_its_id() {
 
 #[test]
 fn a_port_that_somebody_else_enabled_is_not_ours() {
-    let cluster = sample::nodes().up();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::nodes().up().into_node("alpha");
     alpha.control("modprobe qla2x00tgt");
     alpha.write(&port(0, "rel_tgt_id"), "7");
     alpha.write(&port(0, "enabled"), "1");
@@ -50,8 +48,7 @@ fn a_port_that_somebody_else_enabled_is_not_ours() {
 
 #[test]
 fn an_empty_or_missing_record_is_learned_once_by_a_recurring_monitor() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::with_ports().into_node("alpha");
     let known = alpha.record(&ports()).expect("start leaves a record");
     for empty in [true, false] {
         if empty {
@@ -70,8 +67,7 @@ fn an_empty_or_missing_record_is_learned_once_by_a_recurring_monitor() {
 
 #[test]
 fn a_thorough_look_at_the_ports_misses_what_is_gone_and_tells_what_differs() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::with_ports().into_node("alpha");
     let monitor = || alpha.call(&ports()).recurring().level(10).run("monitor");
     let group = port(0, "ini_groups/vmwtest");
     monitor().exit(0).writes(0).not_logged("WARNING");
@@ -89,8 +85,7 @@ fn a_thorough_look_at_the_ports_misses_what_is_gone_and_tells_what_differs() {
 
 #[test]
 fn a_device_group_answers_by_the_state_of_its_own_target_group() {
-    let cluster = sample::serving();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::serving().into_node("alpha");
     let monitor = || alpha.call(&group()).recurring().run("monitor");
     monitor().exit(8).writes(0).programs(0);
     alpha.write(LOCAL, "nonoptimized");
@@ -115,10 +110,7 @@ fn a_device_group_answers_by_the_state_of_its_own_target_group() {
 
 #[test]
 fn an_active_group_with_a_closed_device_is_a_failed_promoted_one() {
-    let cluster = sample::with_ports();
-    let disk = cluster.disk("r0", 1 << 20);
-    let group = group().param("device1", &format!("filename={},virtname=r0,export0=all:1", disk.display()));
-    let alpha = cluster.node("alpha");
+    let (alpha, group, _) = sample::with_ports().into_node("alpha").with_disk();
     alpha.run(&group, "promote").exit(0);
     alpha.run(&group, "monitor").exit(8);
     alpha.write("devices/dummy_r0/active", "0");
@@ -129,8 +121,7 @@ fn an_active_group_with_a_closed_device_is_a_failed_promoted_one() {
 
 #[test]
 fn a_thorough_look_at_a_group_misses_what_is_gone_and_tells_what_differs() {
-    let cluster = sample::serving();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::serving().into_node("alpha");
     let call = || alpha.call(&group()).recurring().level(10);
     call().run("monitor").exit(8).writes(0).ran(&["cibadmin"]).not_logged("WARNING");
     let bigger = group().param("device1", "handler=vdisk_nullio,virtname=lu1,export0=all:1");
@@ -155,7 +146,7 @@ fn a_thorough_look_at_a_group_misses_what_is_gone_and_tells_what_differs() {
 }
 
 /// Alpha with a peer that its hosts see in transition, by a notification that came so long ago.
-fn halfway(seconds_ago: u64) -> Cluster {
+pub(crate) fn halfway(seconds_ago: u64) -> Cluster {
     let cluster = sample::serving();
     let clone = cluster.cib().add_promotable("ms_scst_dg_dummy", group().id(), "ocf:onesty:scst_aluadg");
     clone.expect("the CIB can be changed");
@@ -181,21 +172,19 @@ fn age(node: &Node, seconds: u64) {
 
 #[test]
 fn a_peer_between_two_states_is_given_time() {
-    let cluster = halfway(15);
-    let alpha = cluster.node("alpha");
+    let alpha = halfway(15).into_node("alpha");
     alpha.call(&group()).recurring().run("monitor").exit(8).writes(0).programs(0);
     assert_eq!(alpha.read(PEER), "transitioning");
 }
 
 #[test]
 fn a_peer_that_a_promotion_could_not_write_is_put_right_by_a_monitor() {
-    let cluster = halfway(0);
-    let alpha = cluster.node("alpha");
+    let alpha = halfway(0).into_node("alpha");
     alpha.control("fault op=write path=**/beta/state action=fail errno=EIO");
     let lists = Lists::new().list("active", &["alpha", "beta"]).list("promote", &["alpha"]);
     alpha.call(&group()).lists(&lists).run("promote").exit(0).logged("EIO");
     assert_eq!(alpha.read(PEER), "transitioning");
-    age(alpha, 160);
+    age(&alpha, 160);
     alpha.call(&group()).recurring().run("monitor").exit(8).ran(&["crm_mon"]);
     assert_eq!(alpha.read(PEER), "standby");
 }
@@ -229,8 +218,7 @@ fn a_lost_notification_is_made_good_by_asking_the_cluster_once() {
 fn a_peer_that_a_start_or_reload_finds_between_two_states_is_looked_after_from_then_on() {
     for action in ["start", "reload"] {
         for nothing_known in ["missing", "empty"] {
-            let cluster = halfway(160);
-            let alpha = cluster.node("alpha");
+            let alpha = halfway(160).into_node("alpha");
             match nothing_known {
                 "missing" => std::fs::remove_file(alpha.record_path(&group())).expect("there was a record"),
                 _ => alpha.set_record(&group(), ""),
@@ -239,9 +227,9 @@ fn a_peer_that_a_start_or_reload_finds_between_two_states_is_looked_after_from_t
             assert_eq!(alpha.read(PEER), "transitioning", "{action}, record {nothing_known}");
             alpha.call(&group()).recurring().run("monitor").exit(8).writes(0).programs(0);
             // Said again, it does not begin to wait anew.
-            age(alpha, 10);
+            age(&alpha, 10);
             alpha.call(&group()).run(action).exit(0);
-            age(alpha, 15);
+            age(&alpha, 15);
             alpha.call(&group()).recurring().run("monitor").exit(8);
             assert_eq!(alpha.read(PEER), "standby", "{action}, record {nothing_known}");
         }
@@ -250,8 +238,7 @@ fn a_peer_that_a_start_or_reload_finds_between_two_states_is_looked_after_from_t
 
 #[test]
 fn monitor_during_an_action_of_the_same_group_does_not_see_a_failure() {
-    let cluster = sample::serving();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::serving().into_node("alpha");
     alpha.control("fault op=write path=**/alpha/state at=2 action=hang");
     let demote = alpha.call(&group()).begin("demote");
     eventually("the demotion is half done", || alpha.read(LOCAL) == "transitioning");

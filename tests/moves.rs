@@ -2,13 +2,8 @@
 
 use scst_sim::model::ScstVersion;
 
-use crate::fixture::sample::{self, group, ports};
+use crate::fixture::sample::{self, group, ports, seen};
 use crate::fixture::{Cluster, Lists, Node, Outcome};
-
-/// The states that a node's hosts are shown: of alpha, of beta.
-fn seen(cluster: &Cluster, node: &str) -> [String; 2] {
-    ["alpha", "beta"].map(|target_group| cluster.node(node).state("dummy", target_group))
-}
 
 /// The lists of the transition that moves the group from alpha to beta.
 fn lists() -> Lists {
@@ -61,8 +56,7 @@ fn age(node: &Node, seconds: u64) {
 #[test]
 fn hosts_wait_until_the_other_node_is_promoted() {
     for version in [ScstVersion::V3_11, ScstVersion::V3_7] {
-        let cluster = sample::nodes().scst(version).up();
-        cluster.start(&ports(), &["alpha", "beta"]);
+        let cluster = sample::with_ports_of(version);
         cluster.transition(&group()).start(&["alpha", "beta"]).promote(&["alpha"]).carry_out();
         let (alpha, beta) = (cluster.node("alpha"), cluster.node("beta"));
         notify(&cluster, "pre", "demote", &lists());
@@ -73,17 +67,17 @@ fn hosts_wait_until_the_other_node_is_promoted() {
         ]);
         alpha.call(&group()).lists(&lists()).run("demote").exit(0).writes(0);
         notify(&cluster, "post", "demote", &lists());
-        assert_eq!(seen(&cluster, "alpha"), ["transitioning", "standby"]);
-        assert_eq!(seen(&cluster, "beta"), ["transitioning", "standby"]);
+        assert_eq!(seen(cluster.node("alpha")), ["transitioning", "standby"]);
+        assert_eq!(seen(cluster.node("beta")), ["transitioning", "standby"]);
         // It is no failure, neither in a monitor nor in a probe, and the score is left alone: a change would abort the transition.
         monitor(alpha).exit(0).writes(0).programs(0);
         alpha.call(&group()).run("monitor").exit(0).writes(0);
         notify(&cluster, "pre", "promote", &lists());
-        assert_eq!(seen(&cluster, "alpha"), ["transitioning", "transitioning"]);
+        assert_eq!(seen(cluster.node("alpha")), ["transitioning", "transitioning"]);
         beta.call(&group()).lists(&lists()).run("promote").exit(0);
         notify(&cluster, "post", "promote", &lists());
-        assert_eq!(seen(&cluster, "alpha"), ["standby", "active"]);
-        assert_eq!(seen(&cluster, "beta"), ["standby", "active"]);
+        assert_eq!(seen(cluster.node("alpha")), ["standby", "active"]);
+        assert_eq!(seen(cluster.node("beta")), ["standby", "active"]);
         monitor(alpha).exit(0).ran(&["crm_mon", "crm_attribute"]);
         monitor(alpha).exit(0).writes(0).programs(0);
         monitor(beta).exit(8).writes(0).programs(0);
@@ -96,8 +90,8 @@ fn a_demotion_without_another_promotion_ends_in_standby() {
         let cluster = sample::serving();
         cluster.node("alpha").call(&group()).lists(&lists).run("demote").exit(0);
         notify(&cluster, "post", "demote", &lists);
-        assert_eq!(seen(&cluster, "alpha"), ["standby", "standby"]);
-        assert_eq!(seen(&cluster, "beta"), ["standby", "standby"]);
+        assert_eq!(seen(cluster.node("alpha")), ["standby", "standby"]);
+        assert_eq!(seen(cluster.node("beta")), ["standby", "standby"]);
     }
 }
 
@@ -121,8 +115,7 @@ fn stop_start_and_a_promotion_back_end_the_waiting() {
     for (action, ends) in
         [("stop", None), ("start", Some("standby")), ("promote", Some("active")), ("demote", Some("standby"))]
     {
-        let cluster = halfway();
-        let alpha = cluster.node("alpha");
+        let alpha = halfway().into_node("alpha");
         alpha.run(&group(), action).exit(0);
         match ends {
             None => assert!(!alpha.exists("device_groups/dummy")),
@@ -131,7 +124,7 @@ fn stop_start_and_a_promotion_back_end_the_waiting() {
         // What waited is over: transitioning by another hand is a failure again.
         if ends.is_some() {
             alpha.write("device_groups/dummy/target_groups/alpha/state", "transitioning");
-            monitor(alpha).exit(1).reason_has("transitioning");
+            monitor(&alpha).exit(1).reason_has("transitioning");
         }
     }
 }
@@ -154,8 +147,8 @@ fn a_promotion_that_was_lost_ends_the_waiting_once_nothing_is_under_way() {
     monitor(beta).exit(0).ran(&["crm_mon"]).wrote(&["device_groups/dummy/target_groups/alpha/state < standby"]);
     monitor(alpha).exit(0).ran(&["crm_mon", "crm_attribute"]);
     monitor(alpha).exit(0).writes(0).programs(0);
-    assert_eq!(seen(&cluster, "alpha"), ["standby", "standby"]);
-    assert_eq!(seen(&cluster, "beta"), ["standby", "standby"]);
+    assert_eq!(seen(alpha), ["standby", "standby"]);
+    assert_eq!(seen(cluster.node("beta")), ["standby", "standby"]);
     // A cluster that cannot be asked leaves it as it is, and is no failure of this node.
     let cluster = halfway();
     let alpha = cluster.node("alpha");
@@ -173,7 +166,7 @@ fn hosts_wait_also_for_what_has_to_be_promoted_before_the_group() {
     for node in ["alpha", "beta"] {
         age(cluster.node(node), 25);
         monitor(cluster.node(node)).exit(0).writes(0).ran(&["crm_mon"]);
-        assert_eq!(seen(&cluster, node), ["transitioning", "standby"]);
+        assert_eq!(seen(cluster.node(node)), ["transitioning", "standby"]);
     }
     cib.set_pending("beta", "drbd", None).expect("the CIB can be changed");
     for node in ["alpha", "beta"] {
@@ -194,11 +187,11 @@ fn a_promotion_that_fails_or_is_planned_anew_ends_the_waiting() {
     let cluster = halfway();
     let anew = Lists::new().list("active", &["alpha", "beta"]).list("promote", &["beta"]);
     notify(&cluster, "pre", "promote", &anew);
-    assert_eq!(seen(&cluster, "alpha"), ["transitioning", "transitioning"]);
+    assert_eq!(seen(cluster.node("alpha")), ["transitioning", "transitioning"]);
     cluster.node("beta").call(&group()).lists(&anew).run("promote").exit(0);
     notify(&cluster, "post", "promote", &anew);
-    assert_eq!(seen(&cluster, "alpha"), ["standby", "active"]);
-    assert_eq!(seen(&cluster, "beta"), ["standby", "active"]);
+    assert_eq!(seen(cluster.node("alpha")), ["standby", "active"]);
+    assert_eq!(seen(cluster.node("beta")), ["standby", "active"]);
 }
 
 #[test]
@@ -222,8 +215,7 @@ fn a_third_node_learns_that_a_move_is_over_also_when_its_transition_was_planned_
 #[test]
 fn a_demotion_for_a_move_that_does_not_drain_stays_active_and_one_that_died_recovers() {
     use crate::fixture::sample::{ALPHA, HOST};
-    let cluster = sample::serving();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::serving().into_node("alpha");
     alpha.control(&format!("login qla2x00t {} {}", ALPHA[0], HOST[0]));
     let io = alpha.control(&format!("io start qla2x00t {} {} 0", ALPHA[0], HOST[0]));
     let limit = std::time::Duration::from_millis(1500);
@@ -231,7 +223,7 @@ fn a_demotion_for_a_move_that_does_not_drain_stays_active_and_one_that_died_reco
     assert_eq!(alpha.state("dummy", "alpha"), "active");
     alpha.control(&format!("io finish {io}"));
     crate::fixture::eventually("the device is unblocked", || alpha.read("devices/dummy_lu0dummy/block") == "0 0");
-    monitor(alpha).exit(8);
+    monitor(&alpha).exit(8);
     alpha.call(&group()).lists(&lists()).run("demote").exit(0);
     assert_eq!(alpha.state("dummy", "alpha"), "transitioning");
 }
@@ -240,14 +232,13 @@ fn a_demotion_for_a_move_that_does_not_drain_stays_active_and_one_that_died_reco
 fn a_node_that_stops_in_the_same_transition_ends_unavailable() {
     let cluster = sample::serving();
     cluster.transition(&group()).demote(&["alpha"]).stop(&["alpha"]).promote(&["beta"]).carry_out();
-    assert_eq!(seen(&cluster, "beta"), ["unavailable", "active"]);
+    assert_eq!(seen(cluster.node("beta")), ["unavailable", "active"]);
 }
 
 #[test]
 fn a_node_of_the_shell_version_that_demotes_at_once_is_followed() {
     // It writes standby itself, and hears nothing of ours: what counts is what is published here.
-    let cluster = sample::serving();
-    let beta = cluster.node("beta");
+    let beta = sample::serving().into_node("beta");
     let old = lists().names(crate::fixture::Names::Master);
     let notified = |when, operation| {
         beta.call(&group()).lists(&old.clone().event(when, operation)).run("notify").exit(0);
@@ -257,5 +248,5 @@ fn a_node_of_the_shell_version_that_demotes_at_once_is_followed() {
     assert_eq!(notified("post", "demote"), "transitioning");
     beta.call(&group()).lists(&old).run("promote").exit(0);
     assert_eq!(notified("post", "promote"), "standby");
-    assert_eq!(seen(&cluster, "beta"), ["standby", "active"]);
+    assert_eq!(seen(&beta), ["standby", "active"]);
 }

@@ -102,15 +102,15 @@ fn a_node_does_not_follow_notifications_about_itself() {
 
 #[test]
 fn a_name_within_another_name_is_another_node() {
-    let cluster = Fixture::new()
+    let node1 = Fixture::new()
         .node("node1", 1)
         .port(ALPHA[0])
         .node("node10", 10)
         .port(BETA[0])
         .node("node", 2)
         .port("21:00:00:24:ff:00:00:03")
-        .up();
-    let node1 = cluster.node("node1");
+        .up()
+        .into_node("node1");
     node1.run(&ports(), "start").exit(0);
     let active = Lists::new().list("active", &["node10"]).list("promoted", &["node10"]).list("start", &["node1"]);
     node1.call(&group()).lists(&active).run("start").exit(0);
@@ -145,8 +145,7 @@ fn nodes_without_a_target_group_are_named_and_the_others_followed() {
 
 #[test]
 fn the_state_of_a_group_without_remote_ports_is_never_written() {
-    let cluster = watched();
-    let alpha = cluster.node("alpha");
+    let alpha = watched().into_node("alpha");
     alpha.write("device_groups/dummy/target_groups/beta/mgmt", &format!("del {}", BETA[0]));
     let lists = Lists::new().list("active", &["alpha", "beta"]).list("promote", &["beta"]).event("post", "promote");
     alpha.call(&group()).lists(&lists).run("notify").exit(0).writes(0).logged("no remote port");
@@ -154,8 +153,7 @@ fn the_state_of_a_group_without_remote_ports_is_never_written() {
 
 #[test]
 fn a_stopped_instance_and_nonsense_change_nothing_and_succeed() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::with_ports().into_node("alpha");
     let before = alpha.tree();
     let lists = Lists::new().list("active", &["beta"]).list("promote", &["beta"]).event("post", "promote");
     alpha.call(&group()).lists(&lists).run("notify").exit(0).writes(0).programs(0);

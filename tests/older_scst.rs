@@ -6,9 +6,7 @@ use crate::fixture::sample::{self, group, ports};
 use crate::fixture::{Cluster, Resource};
 
 fn older() -> Cluster {
-    let cluster = sample::nodes().scst(ScstVersion::V3_7).up();
-    cluster.start(&ports(), &["alpha", "beta"]);
-    cluster
+    sample::with_ports_of(ScstVersion::V3_7)
 }
 
 /// One device of each handler.
@@ -80,8 +78,7 @@ fn the_snapshot_is_that_of_the_newer_one_but_for_what_only_it_has() {
 
 #[test]
 fn a_drain_works_as_on_the_newer_one() {
-    let cluster = older();
-    let alpha = cluster.node("alpha");
+    let alpha = older().into_node("alpha");
     alpha.run(&group(), "promote").exit(0);
     alpha.control(&format!("login qla2x00t {} {}", sample::ALPHA[0], sample::HOST[0]));
     let io = alpha.control(&format!("io start qla2x00t {} {} 0", sample::ALPHA[0], sample::HOST[0]));

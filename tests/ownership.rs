@@ -44,8 +44,7 @@ fn a_second_resource_for_the_ports_of_a_node_does_not_start_and_changes_nothing(
 
 #[test]
 fn a_second_resource_without_a_record_or_with_an_empty_one_owns_nothing_of_the_first() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::with_ports().into_node("alpha");
     let before = alpha.tree();
     let two = second();
     for record in [None, Some("")] {
@@ -73,8 +72,7 @@ fn a_second_resource_without_a_record_or_with_an_empty_one_owns_nothing_of_the_f
 
 #[test]
 fn what_was_started_by_hand_is_taken_over_by_one_resource() {
-    let cluster = sample::nodes().up();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::nodes().up().into_node("alpha");
     alpha.call(&ports()).by_hand().run("start").exit(0);
     alpha.run(&ports(), "monitor").exit(0);
     alpha.run(&ports(), "start").exit(0).writes(0);
@@ -88,8 +86,7 @@ fn what_was_started_by_hand_is_taken_over_by_one_resource() {
 
 #[test]
 fn by_the_clones_id_the_ports_are_the_same() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::with_ports().into_node("alpha");
     let force = |action: &str| {
         let call = alpha.call(&ports()).by_hand().env("OCF_RESOURCE_INSTANCE", "cl_scst_qla").meta("id", ports().id());
         call.run(action)
@@ -155,7 +152,10 @@ fn a_resource_that_was_created_anew_under_another_id_goes_on_with_its_group() {
         let before = alpha.tree();
         alpha.run(&anew, "monitor").exit(8).writes(0);
         beta.run(&anew, "monitor").exit(0).writes(0);
-        assert_eq!(["alpha", "beta"].map(|node| cluster.score(node, &anew)), [Some("10".into()), Some("5".into())]);
+        assert_eq!(
+            ["alpha", "beta"].map(|node| cluster.node(node).score(&anew)),
+            [Some("10".into()), Some("5".into())]
+        );
         match leave {
             "stop" => {
                 for node in [alpha, beta] {
@@ -203,8 +203,7 @@ fn with_a_stranger() -> Cluster {
 
 #[test]
 fn a_port_that_is_not_listed_is_not_ours_whatever_its_number_is() {
-    let cluster = with_a_stranger();
-    let alpha = cluster.node("alpha");
+    let alpha = with_a_stranger().into_node("alpha");
     let before = alpha.tree();
     for empty in [false, true] {
         if empty {
@@ -227,8 +226,7 @@ fn a_port_that_is_not_listed_is_not_ours_whatever_its_number_is() {
 #[test]
 fn a_port_that_is_not_listed_keeps_its_groups_also_when_ours_are_called_so() {
     for record in [None, Some("")] {
-        let cluster = with_a_stranger();
-        let alpha = cluster.node("alpha");
+        let alpha = with_a_stranger().into_node("alpha");
         alpha.run(&ports(), "start").exit(0);
         alpha.write(&format!("targets/qla2x00t/{STRANGER}/ini_groups/mgmt"), "create vmwtest");
         std::fs::remove_file(alpha.record_path(&ports())).expect("a running instance has a record");
@@ -245,8 +243,7 @@ fn a_port_that_is_not_listed_keeps_its_groups_also_when_ours_are_called_so() {
 
 #[test]
 fn a_stop_without_a_record_needs_no_cluster() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::with_ports().into_node("alpha");
     std::fs::remove_file(alpha.record_path(&ports())).expect("a running instance has a record");
     alpha.call(&ports()).without_cluster().run("stop").exit(0);
     assert_eq!(alpha.tree().lines("group"), [""; 0]);

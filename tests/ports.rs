@@ -38,8 +38,7 @@ fn modules_are_loaded_once_and_named_when_they_are_missing() {
 
 #[test]
 fn a_port_of_the_32_gb_generation_is_never_enabled_twice() {
-    let cluster = Fixture::new().node("alpha", 1).port_of_32_gb(ALPHA[0]).port_of_32_gb(ALPHA[1]).up();
-    let alpha = cluster.node("alpha");
+    let alpha = Fixture::new().node("alpha", 1).port_of_32_gb(ALPHA[0]).port_of_32_gb(ALPHA[1]).up().into_node("alpha");
     alpha.run(&ports(), "start").exit(0);
     alpha.run(&ports(), "start").exit(0).writes(0);
     alpha.run(&ports(), "reload").exit(0).writes(0);
@@ -52,8 +51,7 @@ fn a_port_of_the_32_gb_generation_is_never_enabled_twice() {
 
 #[test]
 fn a_port_that_is_enabled_with_another_id_is_disabled_renumbered_and_enabled() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::with_ports().into_node("alpha");
     alpha.run(&ports(), "stop").exit(0);
     // Without an id the kernel makes one up.
     alpha.write(&port(0, "rel_tgt_id"), "0");
@@ -76,8 +74,7 @@ fn a_port_that_is_enabled_with_another_id_is_disabled_renumbered_and_enabled() {
 
 #[test]
 fn an_id_that_another_enabled_port_has_is_reported_and_the_start_undone() {
-    let cluster = Fixture::new().node("alpha", 1).port(ALPHA[0]).up();
-    let alpha = cluster.node("alpha");
+    let alpha = Fixture::new().node("alpha", 1).port(ALPHA[0]).up().into_node("alpha");
     alpha.control("modprobe scst_local");
     alpha.write("targets/scst_local/mgmt", "add_target thief");
     alpha.write("targets/scst_local/thief/rel_tgt_id", "101");
@@ -90,8 +87,7 @@ fn an_id_that_another_enabled_port_has_is_reported_and_the_start_undone() {
 
 #[test]
 fn a_start_that_fails_half_way_leaves_nothing_of_its_own() {
-    let cluster = sample::nodes().up();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::nodes().up().into_node("alpha");
     alpha.control("modprobe qla2x00tgt");
     alpha.write(&format!("{}/mgmt", port(0, "ini_groups")), "create foreign");
     let before = alpha.tree();
@@ -109,8 +105,7 @@ fn a_start_that_fails_half_way_leaves_nothing_of_its_own() {
 
 #[test]
 fn ports_are_enabled_side_by_side() {
-    let cluster = sample::nodes().up();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::nodes().up().into_node("alpha");
     alpha.control("modprobe qla2x00tgt");
     alpha.control("fault op=write path=**/enabled at=1 action=hang");
     alpha.control("fault op=write path=**/enabled at=2 action=hang");
@@ -122,8 +117,7 @@ fn ports_are_enabled_side_by_side() {
 
 #[test]
 fn hosts_find_their_group_at_their_first_login() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::with_ports().into_node("alpha");
     for (index, host) in [(0, HOST[0]), (1, HOST[1])] {
         alpha.control(&format!("login qla2x00t {} {host}", ALPHA[index]));
     }
@@ -140,8 +134,7 @@ fn hosts_find_their_group_at_their_first_login() {
 
 #[test]
 fn longer_group_names_with_some_signs_are_ours_to_accept() {
-    let cluster = sample::nodes().up();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::nodes().up().into_node("alpha");
     let resource = ports().param("initiators", &format!("esx-cluster_2.example={}", HOST[0]));
     alpha.run(&resource, "start").exit(0);
     assert_eq!(alpha.tree().lines("group")[0], "group esx-cluster_2.example io_grouping_type=101");
@@ -151,8 +144,7 @@ fn longer_group_names_with_some_signs_are_ours_to_accept() {
 
 #[test]
 fn no_action_of_another_resource_touches_the_ports() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::with_ports().into_node("alpha");
     let before = alpha.tree();
     alpha.run(&Resource::ports("scst_qla2"), "monitor").exit(7);
     alpha.run(&Resource::ports("scst_qla2"), "stop").exit(0).writes(0);

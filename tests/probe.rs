@@ -4,8 +4,7 @@ use crate::fixture::sample::{self, group, ports};
 
 #[test]
 fn a_bare_machine_runs_nothing_and_stays_bare() {
-    let cluster = sample::nodes().up();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::nodes().up().into_node("alpha");
     for resource in [ports(), group()] {
         alpha.run(&resource, "monitor").exit(7).writes(0).programs(0);
         alpha.call(&resource).recurring().run("monitor").exit(7).writes(0).programs(0);
@@ -20,8 +19,7 @@ fn a_bare_machine_runs_nothing_and_stays_bare() {
 
 #[test]
 fn modules_without_anything_of_ours_are_not_a_running_resource() {
-    let cluster = sample::nodes().up();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::nodes().up().into_node("alpha");
     for module in ["qla2x00tgt", "scst_vdisk"] {
         alpha.control(&format!("modprobe {module}"));
     }
@@ -40,7 +38,7 @@ fn a_probe_that_finds_the_group_running_gives_it_its_score_back() {
         cluster.cib().set_status_attribute(node, "master-scst_dg_dummy", None).expect("the CIB can be changed");
         let files = cluster.node(node).traces();
         cluster.node(node).run(&group(), "monitor").exit(code).writes(0).ran(&["crm_attribute"]);
-        assert_eq!(cluster.score(node, &group()).as_deref(), Some(score));
+        assert_eq!(cluster.node(node).score(&group()).as_deref(), Some(score));
         assert_eq!(cluster.node(node).traces(), files);
     }
 }
@@ -73,8 +71,7 @@ fn a_probe_with_a_broken_configuration_says_what_is_there_and_never_6() {
 
 #[test]
 fn a_dead_port_is_no_reason_to_ban_the_resource() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::with_ports().into_node("alpha");
     alpha.control(&format!("unplug {}", sample::ALPHA[0]));
     alpha.control(&format!("unplug {}", sample::ALPHA[1]));
     // Nothing of ours is left: cleanly stopped.

@@ -13,28 +13,23 @@ fn initiators(text: &str) -> Resource {
 
 #[test]
 fn initiator_groups_and_initiators_come_and_go() {
-    let cluster = sample::nodes().up();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::nodes().up().into_node("alpha");
     alpha.run(&initiators(&format!("a={};b={},{THIRD}", HOST[0], HOST[1])), "start").exit(0);
     let changed = initiators(&format!("b={},50:01:43:80:03:b0:23:41;c=50:01:43:80:03:b0:23:42", HOST[1]));
     let reloaded = alpha.run(&changed, "reload").exit(0).ran(&["cibadmin"]);
     assert!(!reloaded.written().iter().any(|write| write.contains("enabled")), "{:#?}", reloaded.written());
-    alpha.tree().eq(str![[r#"
+    let below = "  group b io_grouping_type=101
+    initiator 50:01:43:80:03:b0:23:36
+    initiator 50:01:43:80:03:b0:23:41
+  group c io_grouping_type=102
+    initiator 50:01:43:80:03:b0:23:42
+";
+    alpha.tree().is(&format!(
+        "\
 modules qla2x00tgt qla2xxx_scst scst
-port qla2x00t/21:00:00:24:ff:60:d0:10 enabled=1 rel_tgt_id=101
-  group b io_grouping_type=101
-    initiator 50:01:43:80:03:b0:23:36
-    initiator 50:01:43:80:03:b0:23:41
-  group c io_grouping_type=102
-    initiator 50:01:43:80:03:b0:23:42
-port qla2x00t/21:00:00:24:ff:60:d0:11 enabled=1 rel_tgt_id=102
-  group b io_grouping_type=101
-    initiator 50:01:43:80:03:b0:23:36
-    initiator 50:01:43:80:03:b0:23:41
-  group c io_grouping_type=102
-    initiator 50:01:43:80:03:b0:23:42
-
-"#]]);
+{}",
+        sample::port_lines("alpha", below)
+    ));
     alpha.run(&changed, "reload").exit(0).writes(0);
     alpha.run(&changed, "reload-agent").exit(0).writes(0);
     alpha.run(&changed, "start").exit(0).writes(0);
@@ -45,8 +40,7 @@ port qla2x00t/21:00:00:24:ff:60:d0:11 enabled=1 rel_tgt_id=102
 
 #[test]
 fn io_groups_are_counted_anew_so_that_no_two_hosts_share_one() {
-    let cluster = sample::nodes().up();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::nodes().up().into_node("alpha");
     alpha.run(&initiators(&format!("a={};b={}", HOST[0], HOST[1])), "start").exit(0);
     alpha.run(&initiators(&format!("b={};c={THIRD}", HOST[1])), "reload").exit(0);
     assert_eq!(alpha.tree().lines("group")[..2], ["group b io_grouping_type=101", "group c io_grouping_type=102"]);
@@ -54,8 +48,7 @@ fn io_groups_are_counted_anew_so_that_no_two_hosts_share_one() {
 
 #[test]
 fn an_initiator_that_changes_its_group_takes_its_session_along() {
-    let cluster = sample::nodes().up();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::nodes().up().into_node("alpha");
     alpha.run(&initiators(&format!("a={};b={}", HOST[0], HOST[1])), "start").exit(0);
     alpha.control(&format!("login qla2x00t {} {}", ALPHA[0], HOST[0]));
     alpha.run(&initiators(&format!("b={},{}", HOST[1], HOST[0])), "reload").exit(0);
@@ -65,8 +58,7 @@ fn an_initiator_that_changes_its_group_takes_its_session_along() {
 
 #[test]
 fn a_reload_of_what_does_not_run_changes_nothing() {
-    let cluster = sample::nodes().up();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::nodes().up().into_node("alpha");
     for resource in [ports(), group()] {
         for action in ["reload", "reload-agent"] {
             alpha.run(&resource, action).exit(7).writes(0).programs(0);
@@ -74,7 +66,7 @@ fn a_reload_of_what_does_not_run_changes_nothing() {
         }
     }
     assert_eq!(alpha.tree().lines(""), ["no SCST"]);
-    assert_eq!(cluster.score("alpha", &group()), None);
+    assert_eq!(alpha.score(&group()), None);
 }
 
 #[test]
@@ -107,8 +99,7 @@ fn a_configuration_that_start_would_refuse_keeps_everything_running() {
 
 #[test]
 fn a_dead_port_does_not_make_a_reload_fail() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::with_ports().into_node("alpha");
     alpha.control(&format!("unplug {}", ALPHA[1]));
     alpha.run(&initiators(&format!("other={}", HOST[0])), "reload").kept().reason_has(ALPHA[1]);
 }
@@ -126,8 +117,7 @@ fn hosts() -> Resource {
 
 #[test]
 fn devices_and_luns_come_and_go_and_others_are_not_touched() {
-    let cluster = sample::nodes().up();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::nodes().up().into_node("alpha");
     alpha.run(&hosts(), "start").exit(0);
     alpha.run(&storage(), "promote").exit(0);
     let exported = alpha.tree().lines("lun 0 dummy_lu0dummy").len();
@@ -158,45 +148,31 @@ fn devices_and_luns_come_and_go_and_others_are_not_touched() {
     written.sort();
     expected.sort();
     assert_eq!(written, expected);
-    alpha.tree().eq(str![[r#"
+    let below = "  group esx io_grouping_type=101
+    initiator 50:01:43:80:03:b0:23:34
+    lun 0 dummy_lu0dummy
+    lun 1 dummy_one
+    lun 9 dummy_three
+  group linux io_grouping_type=102
+    initiator 50:01:43:80:03:b0:23:36
+    lun 0 dummy_lu0dummy
+    lun 9 dummy_three
+    lun 12 dummy_one
+";
+    alpha.tree().is(&format!(
+        "\
 modules qla2x00tgt qla2xxx_scst scst scst_disk scst_vdisk
-port qla2x00t/21:00:00:24:ff:60:d0:10 enabled=1 rel_tgt_id=101
-  group esx io_grouping_type=101
-    initiator 50:01:43:80:03:b0:23:34
-    lun 0 dummy_lu0dummy
-    lun 1 dummy_one
-    lun 9 dummy_three
-  group linux io_grouping_type=102
-    initiator 50:01:43:80:03:b0:23:36
-    lun 0 dummy_lu0dummy
-    lun 9 dummy_three
-    lun 12 dummy_one
-port qla2x00t/21:00:00:24:ff:60:d0:11 enabled=1 rel_tgt_id=102
-  group esx io_grouping_type=101
-    initiator 50:01:43:80:03:b0:23:34
-    lun 0 dummy_lu0dummy
-    lun 1 dummy_one
-    lun 9 dummy_three
-  group linux io_grouping_type=102
-    initiator 50:01:43:80:03:b0:23:36
-    lun 0 dummy_lu0dummy
-    lun 9 dummy_three
-    lun 12 dummy_one
-device dummy_lu0dummy vdisk_nullio dummy=1 prod_id=SCST
+{}device dummy_lu0dummy vdisk_nullio dummy=1 prod_id=SCST
 device dummy_one vdisk_nullio prod_id=SCST
 device dummy_three vdisk_nullio prod_id=SCST
 device group dummy
   device dummy_lu0dummy
   device dummy_one
   device dummy_three
-  target group alpha group_id=1 active
-    local 21:00:00:24:ff:60:d0:10 rel_tgt_id=101
-    local 21:00:00:24:ff:60:d0:11 rel_tgt_id=102
-  target group beta group_id=2 unavailable
-    remote 21:00:00:1b:32:0b:52:75 rel_tgt_id=201
-    remote 21:01:00:1b:32:2b:52:75 rel_tgt_id=202
-
-"#]]);
+{}",
+        sample::port_lines("alpha", below),
+        sample::target_groups("alpha", ["active", "unavailable"])
+    ));
     assert_eq!(alpha.tree().lines("lun 0 dummy_lu0dummy").len(), exported);
     alpha.run(&changed, "reload").exit(0).writes(0);
     alpha.call(&changed).recurring().level(10).run("monitor").exit(8).not_logged("WARNING");
@@ -204,8 +180,7 @@ device group dummy
 
 #[test]
 fn a_lun_that_gets_another_device_is_deleted_and_added_never_replaced() {
-    let cluster = sample::nodes().up();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::nodes().up().into_node("alpha");
     alpha.run(&hosts(), "start").exit(0);
     alpha.run(&storage(), "start").exit(0);
     let swapped = storage()
@@ -219,8 +194,7 @@ fn a_lun_that_gets_another_device_is_deleted_and_added_never_replaced() {
 
 #[test]
 fn an_initiator_group_that_comes_later_is_mapped_by_a_reload() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::with_ports().into_node("alpha");
     let storage = group().param("device1", "handler=vdisk_nullio,virtname=one,export0=LATE:1");
     alpha.run(&storage, "start").exit(0).logged("late");
     assert_eq!(alpha.tree().lines("lun 1"), [""; 0]);
@@ -233,8 +207,7 @@ fn an_initiator_group_that_comes_later_is_mapped_by_a_reload() {
 
 #[test]
 fn a_setting_that_needs_a_new_device_is_named_and_stays_visible() {
-    let cluster = sample::serving();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::serving().into_node("alpha");
     let changed = group().param("device0", "handler=vdisk_nullio,virtname=lu0dummy,dummy=1,removable=1,export0=all:0");
     alpha.run(&changed, "reload").exit(0).writes(0).logged("device dummy_lu0dummy: removable is 0, configured is 1");
     alpha.call(&changed).recurring().level(10).run("monitor").exit(8).logged("device dummy_lu0dummy: removable");
@@ -296,7 +269,7 @@ fn reload_gives_the_score_back() {
     let cluster = sample::serving();
     cluster.cib().set_status_attribute("alpha", "master-scst_dg_dummy", None).expect("the CIB can be changed");
     cluster.node("alpha").run(&group(), "reload").exit(0).writes(0);
-    assert_eq!(cluster.score("alpha", &group()).as_deref(), Some("10"));
+    assert_eq!(cluster.node("alpha").score(&group()).as_deref(), Some("10"));
 }
 
 #[test]
@@ -307,8 +280,7 @@ fn the_dummy_parameter_reload_means_nothing() {
 
 #[test]
 fn a_device_that_keeps_a_lun_and_its_old_setting_is_no_failure() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::with_ports().into_node("alpha");
     // A number with a leading zero is odd, so nothing of that device is taken from hosts.
     let device = "handler=vdisk_nullio,virtname=lu,export0=all:010";
     alpha.run(&group().param("device0", &format!("{device},read_only=0,export1=vmwtest:3")), "start").exit(0);

@@ -7,10 +7,7 @@ use crate::fixture::{Cluster, Node, Resource};
 
 /// The sample group on a disk, with this value of the parameter.
 fn on_disk(cluster: &Cluster, reservations: &str) -> Resource {
-    let path = cluster.dir().join("d0");
-    if !path.exists() {
-        cluster.disk("d0", 1 << 20);
-    }
+    let path = cluster.disk("d0", 1 << 20);
     let device = format!("filename={},virtname=d0,naa_id=5000000000000001,export0=all:0", path.display());
     group().param("device0", &device).param("reservations", reservations)
 }

@@ -7,8 +7,8 @@ use crate::fixture::{Cluster, Lists, Node, Outcome, eventually};
 
 const BLOCK: &str = "devices/dummy_lu0dummy/block";
 
-fn score(cluster: &Cluster, node: &str) -> Option<String> {
-    cluster.score(node, &group())
+fn score(node: &Node) -> Option<String> {
+    node.score(&group())
 }
 
 fn lose_score(cluster: &Cluster, node: &str) {
@@ -28,23 +28,22 @@ fn the_instance_that_serves_has_the_higher_score_after_every_action_that_sets_on
         for (node, earned) in [("alpha", "10"), ("beta", "5")] {
             lose_score(&cluster, node);
             cluster.node(node).run(resource, action).code_is(0);
-            assert_eq!(score(&cluster, node).as_deref(), Some(earned), "{action} on {node}");
+            assert_eq!(score(cluster.node(node)).as_deref(), Some(earned), "{action} on {node}");
         }
     }
 }
 
 #[test]
 fn a_recurring_monitor_lowers_the_score_of_a_demoted_instance_once() {
-    let cluster = sample::serving();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::serving().into_node("alpha");
     alpha.run(&group(), "demote").exit(0).programs(0);
-    assert_eq!(score(&cluster, "alpha").as_deref(), Some("10"));
-    monitor(alpha).exit(0).writes(0).ran(&["crm_mon", "crm_attribute"]);
-    assert_eq!(score(&cluster, "alpha").as_deref(), Some("5"));
-    monitor(alpha).exit(0).writes(0).programs(0);
+    assert_eq!(score(&alpha).as_deref(), Some("10"));
+    monitor(&alpha).exit(0).writes(0).ran(&["crm_mon", "crm_attribute"]);
+    assert_eq!(score(&alpha).as_deref(), Some("5"));
+    monitor(&alpha).exit(0).writes(0).programs(0);
     alpha.run(&group(), "promote").exit(0);
-    assert_eq!(score(&cluster, "alpha").as_deref(), Some("10"));
-    monitor(alpha).exit(8).writes(0).programs(0);
+    assert_eq!(score(&alpha).as_deref(), Some("10"));
+    monitor(&alpha).exit(8).writes(0).programs(0);
 }
 
 #[test]
@@ -58,10 +57,10 @@ fn the_score_is_not_lowered_while_anything_is_pending_or_the_cluster_cannot_be_a
     alpha.run(&group(), "demote").exit(0);
     monitor(alpha).exit(0).ran(&["crm_mon"]);
     alpha.call(&group()).recurring().env("STAND_IN_FAIL", "crm_mon:1").run("monitor").exit(0).logged("not lowered yet");
-    assert_eq!(score(&cluster, "alpha").as_deref(), Some("10"));
+    assert_eq!(score(alpha).as_deref(), Some("10"));
     cib.set_pending("beta", "drbd", None).expect("the CIB can be changed");
     monitor(alpha).exit(0).ran(&["crm_mon", "crm_attribute"]);
-    assert_eq!(score(&cluster, "alpha").as_deref(), Some("5"));
+    assert_eq!(score(alpha).as_deref(), Some("5"));
 }
 
 #[test]
@@ -72,34 +71,31 @@ fn an_instance_of_an_older_version_gets_the_higher_score_from_its_next_monitor()
     alpha.set_record(&group(), &record.replace("score 10\n", ""));
     cluster.cib().set_status_attribute("alpha", "master-scst_dg_dummy", Some("5")).expect("the CIB can be changed");
     monitor(alpha).exit(8).ran(&["crm_attribute"]);
-    assert_eq!(score(&cluster, "alpha").as_deref(), Some("10"));
+    assert_eq!(score(alpha).as_deref(), Some("10"));
 }
 
 #[test]
 fn a_score_that_cannot_be_set_fails_nothing_and_the_next_monitor_sets_it() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::with_ports().into_node("alpha");
     let busy = || alpha.call(&group()).env("STAND_IN_FAIL", "crm_attribute:124");
     busy().run("start").exit(0).logged("promotion score not set");
-    assert_eq!((score(&cluster, "alpha"), alpha.state("dummy", "alpha").as_str()), (None, "standby"));
+    assert_eq!((score(&alpha), alpha.state("dummy", "alpha").as_str()), (None, "standby"));
     busy().recurring().run("monitor").exit(0).logged("promotion score not set");
-    monitor(alpha).exit(0).ran(&["crm_attribute"]);
-    assert_eq!(score(&cluster, "alpha").as_deref(), Some("5"));
+    monitor(&alpha).exit(0).ran(&["crm_attribute"]);
+    assert_eq!(score(&alpha).as_deref(), Some("5"));
     busy().run("promote").exit(0).logged("promotion score not set");
-    monitor(alpha).exit(8).ran(&["crm_attribute"]);
-    assert_eq!(score(&cluster, "alpha").as_deref(), Some("10"));
-    monitor(alpha).exit(8).programs(0);
+    monitor(&alpha).exit(8).ran(&["crm_attribute"]);
+    assert_eq!(score(&alpha).as_deref(), Some("10"));
+    monitor(&alpha).exit(8).programs(0);
 }
 
 #[test]
 fn a_monitor_does_not_give_back_the_score_that_a_failed_promotion_took() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
-    alpha.run(&group(), "start").exit(0);
+    let alpha = sample::started();
     alpha.control("fault op=write path=**/target_groups/alpha/state action=fail errno=EIO");
     alpha.run(&group(), "promote").exit(1).reason_has("EIO");
-    monitor(alpha).exit(0).programs(0);
-    assert_eq!(score(&cluster, "alpha"), None);
+    monitor(&alpha).exit(0).programs(0);
+    assert_eq!(score(&alpha), None);
 }
 
 /// The promotion of beta in a cluster that does not know that alpha serves: a change of its configuration was noted as a start.
@@ -110,8 +106,7 @@ fn over_alpha() -> Lists {
 #[test]
 fn a_node_that_serves_gives_way_when_another_one_is_promoted_over_it() {
     for event in ["pre", "post"] {
-        let cluster = sample::serving();
-        let alpha = cluster.node("alpha");
+        let alpha = sample::serving().into_node("alpha");
         let lists = over_alpha().event(event, "promote");
         let notified = alpha.call(&group()).lists(&lists).run("notify").exit(0).programs(0);
         assert_eq!(
@@ -125,8 +120,8 @@ fn a_node_that_serves_gives_way_when_another_one_is_promoted_over_it() {
             "{event}"
         );
         assert_eq!((alpha.state("dummy", "alpha").as_str(), alpha.read(BLOCK).as_str()), ("standby", "0 0"));
-        monitor(alpha).exit(0).ran(&["crm_mon", "crm_attribute"]);
-        assert_eq!(score(&cluster, "alpha").as_deref(), Some("5"));
+        monitor(&alpha).exit(0).ran(&["crm_mon", "crm_attribute"]);
+        assert_eq!(score(&alpha).as_deref(), Some("5"));
     }
 }
 
@@ -166,8 +161,7 @@ fn a_node_gives_way_also_when_something_cannot_be_looked_at() {
         ("target_groups/beta/state", "fail errno=EIO"),
     ];
     for (path, action) in faults {
-        let cluster = sample::serving();
-        let alpha = cluster.node("alpha");
+        let alpha = sample::serving().into_node("alpha");
         alpha.control(&format!("fault op=read path=**/{path} repeat=true action={action}"));
         let limit = Duration::from_secs(4);
         let lists = over_alpha().event("pre", "promote");
@@ -181,10 +175,7 @@ fn a_node_gives_way_also_when_something_cannot_be_looked_at() {
 
 #[test]
 fn a_failed_promotion_steps_back_also_when_something_cannot_be_looked_at() {
-    let cluster = sample::with_ports();
-    let disk = cluster.disk("r0", 1 << 20);
-    let group = group().param("device1", &format!("filename={},virtname=r0,export0=all:1", disk.display()));
-    let alpha = cluster.node("alpha");
+    let (alpha, group, disk) = sample::with_ports().into_node("alpha").with_disk();
     alpha.run(&group, "start").exit(0);
     alpha.declare(&disk, "kind=block size=1048576 open_error=EIO");
     alpha.control(&format!("fault op=read path=**/{BLOCK} repeat=true action=fail errno=EIO"));
@@ -194,8 +185,7 @@ fn a_failed_promotion_steps_back_also_when_something_cannot_be_looked_at() {
 
 #[test]
 fn a_node_that_is_meant_to_serve_on_or_to_go_by_itself_does_not_give_way() {
-    let cluster = sample::serving();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::serving().into_node("alpha");
     let promote = || over_alpha().event("pre", "promote");
     let calls = [
         alpha.call(&group()).lists(&promote().list("demote", &["alpha"])),
@@ -212,8 +202,7 @@ fn a_node_that_is_meant_to_serve_on_or_to_go_by_itself_does_not_give_way() {
 
 #[test]
 fn a_notification_waits_two_seconds_for_a_hung_action_and_a_stop_a_quarter_of_its_time() {
-    let cluster = sample::serving();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::serving().into_node("alpha");
     let grown = group().param("device1", "handler=vdisk_nullio,virtname=lu1,export0=all:1");
     alpha.control("fault op=write path=**/devices/dummy_lu1/prod_id action=hang");
     let reload = alpha.call(&grown).begin("reload");
@@ -232,10 +221,7 @@ fn a_notification_waits_two_seconds_for_a_hung_action_and_a_stop_a_quarter_of_it
 
 #[test]
 fn a_failed_promotion_drains_before_it_steps_back() {
-    let cluster = sample::with_ports();
-    let disk = cluster.disk("r0", 1 << 20);
-    let group = group().param("device1", &format!("filename={},virtname=r0,export0=all:1", disk.display()));
-    let alpha = cluster.node("alpha");
+    let (alpha, group, disk) = sample::with_ports().into_node("alpha").with_disk();
     alpha.run(&group, "start").exit(0);
     alpha.declare(&disk, "kind=block size=1048576 open_error=EIO");
     let written = alpha.run(&group, "promote").exit(1).reason_has("dummy_r0").written();
@@ -255,19 +241,19 @@ fn a_stop_whose_transition_starts_the_instance_again_leaves_the_score_alone() {
     let alpha = cluster.node("alpha");
     let lists = restart().list("start", &["alpha", "beta"]);
     alpha.call(&group()).lists(&lists).run("stop").exit(0).programs(0);
-    assert_eq!(score(&cluster, "alpha").as_deref(), Some("10"));
+    assert_eq!(score(alpha).as_deref(), Some("10"));
     alpha.call(&group()).lists(&lists).run("start").exit(0);
-    assert_eq!(score(&cluster, "alpha").as_deref(), Some("5"));
+    assert_eq!(score(alpha).as_deref(), Some("5"));
     // It serves again in the same transition, which a lower score in between would end.
     let cluster = sample::serving();
     let alpha = cluster.node("alpha");
     let lists = lists.list("demote", &["alpha"]).list("promote", &["alpha"]);
     alpha.call(&group()).lists(&lists).run("stop").exit(0).programs(0);
     alpha.call(&group()).lists(&lists).run("start").exit(0).ran(&["cibadmin"]);
-    assert_eq!(score(&cluster, "alpha").as_deref(), Some("10"));
+    assert_eq!(score(alpha).as_deref(), Some("10"));
     alpha.call(&group()).lists(&lists).run("promote").exit(0);
-    assert_eq!(score(&cluster, "alpha").as_deref(), Some("10"));
+    assert_eq!(score(alpha).as_deref(), Some("10"));
     // Started elsewhere only.
     alpha.call(&group()).lists(&restart().list("start", &["beta"])).run("stop").exit(0).ran(&["crm_attribute"; 2]);
-    assert_eq!(score(&cluster, "alpha"), None);
+    assert_eq!(score(alpha), None);
 }

@@ -83,8 +83,7 @@ fn clear(node: &Node, resource: &Resource) {
 
 #[test]
 fn every_action_survives_every_damage_of_its_record() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::with_ports().into_node("alpha");
     alpha.run(&group(), "promote").exit(0);
     let text = alpha.record(&group()).expect("a record");
     for damage in damages(&text) {
@@ -101,14 +100,14 @@ fn every_action_survives_every_damage_of_its_record() {
             ("monitor", 7),
             ("promote", 0),
         ] {
-            let what = damage.inflict(alpha, &group());
+            let what = damage.inflict(&alpha, &group());
             let run = alpha.run(&group(), action);
             assert_eq!(run.code(), Some(code), "{action} with {what:?}: {run:?}");
             assert!(!run.log().contains("internal error"), "{action} with {what:?}: {}", run.log());
             if action == "stop" {
                 assert_eq!(alpha.tree().lines("device"), [""; 0], "{what:?}");
             }
-            clear(alpha, &group());
+            clear(&alpha, &group());
         }
         let run = alpha.run(&group(), "reload");
         assert_eq!(run.code(), Some(0), "{run:?}");
@@ -120,19 +119,18 @@ fn every_action_survives_every_damage_of_its_record() {
 
 #[test]
 fn so_do_the_actions_of_the_ports() {
-    let cluster = sample::nodes().up();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::nodes().up().into_node("alpha");
     alpha.run(&ports(), "start").exit(0);
     let text = alpha.record(&ports()).expect("a record");
     for damage in damages(&text) {
         for (action, code) in [("monitor", 0), ("reload", 0), ("start", 0), ("stop", 0), ("monitor", 7), ("start", 0)] {
-            let what = damage.inflict(alpha, &ports());
+            let what = damage.inflict(&alpha, &ports());
             let run = alpha.run(&ports(), action);
             assert_eq!(run.code(), Some(code), "{action} with {what:?}: {run:?}");
             if action == "stop" {
                 assert_eq!(alpha.tree().lines("group"), [""; 0], "{what:?}");
             }
-            clear(alpha, &ports());
+            clear(&alpha, &ports());
         }
     }
 }
@@ -207,8 +205,7 @@ fn nothing_is_written_into_a_directory_that_is_a_link() {
 
 #[test]
 fn an_instance_with_a_name_of_any_length_has_a_record() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::with_ports().into_node("alpha");
     for length in [160, 161, 230, 240, 255, 4096, 64 << 10] {
         let instance = group().called(&"i".repeat(length));
         for (action, code) in [("start", 0), ("promote", 0), ("monitor", 8), ("demote", 0), ("monitor", 0), ("stop", 0)]

@@ -30,7 +30,7 @@ fn a_device_group_goes_with_nonsense_in_every_parameter() {
         let alpha = cluster.node("alpha");
         alpha.run(&resource, "stop").exit(0);
         group_is_gone(&cluster);
-        assert_eq!(cluster.score("alpha", &group()), None);
+        assert_eq!(alpha.score(&group()), None);
         alpha.run(&resource, "stop").exit(0).writes(0);
     }
     // A valid name of another group: the record says which one this resource has started.
@@ -42,8 +42,7 @@ fn a_device_group_goes_with_nonsense_in_every_parameter() {
 #[test]
 fn ports_go_down_with_nonsense_in_every_parameter() {
     for text in [Some("!\"§$%&/()=?; ../../x \n\u{7f}"), Some(""), Some("other=50:01:43:80:03:b0:23:99"), None] {
-        let cluster = sample::with_ports();
-        let alpha = cluster.node("alpha");
+        let alpha = sample::with_ports().into_node("alpha");
         let resource = match text {
             Some(text) => ports().param("initiators", text),
             None => ports().without("initiators"),
@@ -64,8 +63,7 @@ fn ports_go_down_with_nonsense_in_every_parameter() {
 
 #[test]
 fn a_cluster_that_cannot_be_asked_does_not_keep_anything_up() {
-    let cluster = sample::serving();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::serving().into_node("alpha");
     for (resource, by_hand) in [(group(), false), (ports(), true)] {
         let call = alpha.call(&resource).without_cluster();
         let call = if by_hand { call.by_hand().env("OCF_RESOURCE_INSTANCE", resource.id()) } else { call };
@@ -99,8 +97,7 @@ fn a_cluster_command_that_hangs_does_not_make_stop_fail() {
 
 #[test]
 fn a_vanished_port_does_not_keep_the_others_up() {
-    let cluster = sample::serving();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::serving().into_node("alpha");
     alpha.control(&format!("unplug {}", ALPHA[0]));
     alpha.run(&group(), "stop").exit(0);
     alpha.run(&ports(), "stop").exit(0);
@@ -110,8 +107,7 @@ fn a_vanished_port_does_not_keep_the_others_up() {
 
 #[test]
 fn modules_that_were_unloaded_leave_nothing_to_stop() {
-    let cluster = sample::serving();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::serving().into_node("alpha");
     alpha.control("rmmod scst_vdisk");
     alpha.run(&group(), "stop").exit(0);
     assert_eq!(alpha.tree().lines("device group"), [""; 0]);
@@ -137,8 +133,7 @@ fn hosts_that_are_logged_in_do_not_keep_a_group() {
 
 #[test]
 fn initiator_groups_and_luns_of_others_stay() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::with_ports().into_node("alpha");
     let port = format!("targets/qla2x00t/{}", ALPHA[0]);
     alpha.write(&format!("{port}/ini_groups/mgmt"), "create foreign");
     alpha.write(&format!("{port}/ini_groups/foreign/initiators/mgmt"), "add 50:01:43:80:03:b0:23:77");
@@ -148,8 +143,7 @@ fn initiator_groups_and_luns_of_others_stay() {
 
 #[test]
 fn without_a_record_only_what_the_configuration_names_goes() {
-    let cluster = sample::serving();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::serving().into_node("alpha");
     let port = format!("targets/qla2x00t/{}", ALPHA[0]);
     alpha.write(&format!("{port}/ini_groups/mgmt"), "create foreign");
     alpha.write("handlers/vdisk_nullio/mgmt", "add_device dummy_else");
@@ -165,8 +159,7 @@ fn without_a_record_only_what_the_configuration_names_goes() {
 
 #[test]
 fn a_member_that_is_not_ours_is_taken_out_and_kept() {
-    let cluster = sample::serving();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::serving().into_node("alpha");
     alpha.write("handlers/vdisk_nullio/mgmt", "add_device stranger");
     alpha.write("device_groups/dummy/devices/mgmt", "add stranger");
     alpha.run(&group(), "stop").exit(0);
@@ -183,7 +176,7 @@ fn what_cannot_go_makes_stop_fail_and_the_group_is_not_deleted() {
     assert_eq!(alpha.state("dummy", "alpha"), "unavailable");
     assert!(alpha.exists("device_groups/dummy/devices/dummy_lu0dummy"));
     assert!(alpha.record(&group()).is_some());
-    assert_eq!(cluster.score("alpha", &group()).as_deref(), Some("10"), "the score is deleted last");
+    assert_eq!(alpha.score(&group()).as_deref(), Some("10"), "the score is deleted last");
     alpha.run(&group(), "monitor").exit(0);
     alpha.control("disarm");
     alpha.run(&group(), "stop").exit(0);

@@ -102,9 +102,7 @@ fn an_existing_device_is_compared_not_believed() {
 
 #[test]
 fn a_leftover_group_without_a_lun_is_completed() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
-    alpha.run(&group(), "start").exit(0);
+    let alpha = sample::started();
     let whole = alpha.tree();
     for port in ALPHA {
         alpha.write(&format!("targets/qla2x00t/{port}/ini_groups/vmwtest/luns/mgmt"), "clear");
@@ -116,9 +114,7 @@ fn a_leftover_group_without_a_lun_is_completed() {
 
 #[test]
 fn a_foreign_member_leaves_the_group_and_stays_a_device() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
-    alpha.run(&group(), "start").exit(0);
+    let alpha = sample::started();
     alpha.write("handlers/vdisk_nullio/mgmt", "add_device stranger");
     alpha.write("device_groups/dummy/devices/mgmt", "add stranger");
     alpha.run(&group(), "reload").exit(0);
@@ -128,9 +124,7 @@ fn a_foreign_member_leaves_the_group_and_stays_a_device() {
 
 #[test]
 fn a_lun_mapped_by_hand_elsewhere_is_left_alone() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
-    alpha.run(&group(), "start").exit(0);
+    let alpha = sample::started();
     alpha.write("handlers/vdisk_nullio/mgmt", "add_device stranger");
     alpha.write(&format!("targets/qla2x00t/{}/ini_groups/vmwtest/luns/mgmt", ALPHA[0]), "add stranger 77");
     alpha.run(&group(), "reload").exit(0).writes(0);
@@ -140,8 +134,7 @@ fn a_lun_mapped_by_hand_elsewhere_is_left_alone() {
 
 #[test]
 fn a_local_port_without_an_id_gets_one_and_another_id_is_warned_about() {
-    let cluster = sample::nodes().up();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::nodes().up().into_node("alpha");
     alpha.control("modprobe qla2x00tgt");
     let id = |index: usize| format!("targets/qla2x00t/{}/rel_tgt_id", ALPHA[index]);
     alpha.write(&id(1), "77");
@@ -156,8 +149,7 @@ fn a_local_port_without_an_id_gets_one_and_another_id_is_warned_about() {
 #[test]
 fn a_loop_initialisation_comes_once_per_port_and_only_after_a_change() {
     let lips = |written: &[String]| written.iter().filter(|write| write.contains("issue_lip")).count();
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::with_ports().into_node("alpha");
     let bigger = group().param("device1", "handler=vdisk_nullio,virtname=one,export0=all:1");
     let started = alpha.run(&bigger, "start").exit(0).written();
     assert_eq!(lips(&started), 2, "{started:#?}");
@@ -176,8 +168,7 @@ fn a_loop_initialisation_comes_once_per_port_and_only_after_a_change() {
 
 #[test]
 fn a_start_that_fails_above_half_of_one_does_not_leave_the_node_serving() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::with_ports().into_node("alpha");
     // The kernel gives a new target group the state active.
     alpha.control("fault op=write path=**/target_groups/alpha/state action=kill when=before at=1");
     assert!(alpha.run(&group(), "start").was_killed());
@@ -193,8 +184,7 @@ fn a_start_that_fails_above_half_of_one_does_not_leave_the_node_serving() {
 
 #[test]
 fn a_start_that_fails_undoes_its_own_steps() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::with_ports().into_node("alpha");
     for module in ["scst_disk", "scst_vdisk"] {
         alpha.control(&format!("modprobe {module}"));
     }
@@ -208,15 +198,20 @@ fn a_start_that_fails_undoes_its_own_steps() {
         alpha.control("disarm");
         assert_eq!(alpha.tree(), before, "{fault}");
         assert_eq!(alpha.record(&group()), None, "{fault}");
-        assert_eq!(cluster.score("alpha", &group()), None, "{fault}");
+        assert_eq!(alpha.score(&group()), None, "{fault}");
     }
     alpha.run(&group(), "start").exit(0);
 }
 
 #[test]
 fn a_target_driver_whose_ports_are_made_by_hand() {
-    let cluster = Fixture::new().node("alpha", 1).targetports("local1").node("beta", 2).targetports("local2").up();
-    let alpha = cluster.node("alpha");
+    let alpha = Fixture::new()
+        .node("alpha", 1)
+        .targetports("local1")
+        .node("beta", 2)
+        .targetports("local2")
+        .up()
+        .into_node("alpha");
     alpha.control("modprobe scst_local");
     alpha.write("targets/scst_local/mgmt", "add_target local1");
     alpha.write("targets/scst_local/local1/ini_groups/mgmt", "create hosts");
@@ -245,8 +240,7 @@ device group dummy
 
 #[test]
 fn many_devices_are_as_quick_to_ask_about_as_one() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::with_ports().into_node("alpha");
     let many = (1..64).fold(group(), |group, n| {
         group.param(&format!("device{n}"), &format!("handler=vdisk_nullio,virtname=d{n},export0=all:{n}"))
     });

@@ -2,14 +2,8 @@
 
 use std::path::Path;
 
-use crate::fixture::sample::{self, group};
+use crate::fixture::sample::{self, above, group};
 use crate::fixture::{Node, Resource};
-
-/// The sample group with a disk at LUN 1.
-fn above(disk: &Path) -> Resource {
-    let device = format!("filename={},virtname=r0,export0=all:1", disk.display());
-    group().param("device1", &device)
-}
 
 /// Something happens to a disk on a node.
 #[track_caller]
@@ -19,10 +13,7 @@ fn store(node: &Node, disk: &Path, words: &str) {
 
 #[test]
 fn a_group_above_a_drbd_secondary_starts_and_is_promoted_with_it() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
-    let disk = cluster.drbd("r0", 1 << 20);
-    let group = above(&disk);
+    let (alpha, group, disk) = sample::with_ports().into_node("alpha").with_drbd();
     alpha.run(&group, "start").exit(0);
     assert_eq!(alpha.read("devices/dummy_r0/active"), "0");
     // A host that logs in now sees the true capacity.
@@ -30,22 +21,19 @@ fn a_group_above_a_drbd_secondary_starts_and_is_promoted_with_it() {
     alpha.run(&group, "start").exit(0).writes(0);
     alpha.run(&group, "reload").exit(0).writes(0);
     alpha.call(&group).recurring().level(10).run("monitor").exit(0).not_logged("WARNING");
-    store(alpha, &disk, "drbd=primary");
+    store(&alpha, &disk, "drbd=primary");
     alpha.run(&group, "promote").exit(0);
     assert_eq!(alpha.read("devices/dummy_r0/active"), "1");
     alpha.run(&group, "demote").exit(0);
     assert_eq!(alpha.read("devices/dummy_r0/active"), "0");
-    store(alpha, &disk, "drbd=secondary");
+    store(&alpha, &disk, "drbd=secondary");
     alpha.run(&group, "stop").exit(0);
     assert_eq!(alpha.tree().lines("device"), [""; 0]);
 }
 
 #[test]
 fn a_device_is_added_to_a_standby_without_opening_its_store() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
-    let disk = cluster.drbd("r0", 1 << 20);
-    let more = above(&disk);
+    let (alpha, more, _) = sample::with_ports().into_node("alpha").with_drbd();
     alpha.run(&group(), "start").exit(0);
     alpha.run(&more, "reload").exit(0);
     assert_eq!(alpha.tree().lines("lun 1"), ["lun 1 dummy_r0"; 2]);
@@ -58,10 +46,7 @@ fn a_device_is_added_to_a_standby_without_opening_its_store() {
 
 #[test]
 fn a_device_is_added_to_a_serving_group_open_and_only_then_mapped() {
-    let cluster = sample::serving();
-    let alpha = cluster.node("alpha");
-    let disk = cluster.disk("r0", 1 << 20);
-    let more = above(&disk);
+    let (alpha, more, _) = sample::serving().into_node("alpha").with_disk();
     let written = alpha.run(&more, "reload").exit(0).written();
     let at = |what: &str| {
         written.iter().position(|write| write.contains(what)).unwrap_or_else(|| panic!("{what}: {written:#?}"))
@@ -71,14 +56,14 @@ fn a_device_is_added_to_a_serving_group_open_and_only_then_mapped() {
     assert_eq!(alpha.read("devices/dummy_r0/active"), "1");
     alpha.run(&more, "reload").exit(0).writes(0);
     // One that cannot be opened is mapped nowhere, and is no member that would make the group fail.
-    let other = cluster.drbd("r1", 1 << 20);
+    let other = alpha.cluster().drbd("r1", 1 << 20);
     let most = more.param("device2", &format!("filename={},virtname=r1,export0=all:2", other.display()));
     alpha.run(&most, "reload").unfinished().reason_has("device dummy_r1: open failed: EROFS");
     assert_eq!(alpha.tree().lines("lun 2"), [""; 0]);
     assert!(!alpha.exists("device_groups/dummy/devices/dummy_r1"));
     alpha.call(&most).recurring().run("monitor").exit(8);
     // The next monitor finishes, or the next reload.
-    store(alpha, &other, "drbd=primary");
+    store(&alpha, &other, "drbd=primary");
     alpha.call(&most).recurring().run("monitor").exit(8).programs(0);
     alpha.run(&most, "reload").exit(0).writes(0);
     assert_eq!(alpha.tree().lines("lun 2"), ["lun 2 dummy_r1"; 2]);
@@ -86,10 +71,7 @@ fn a_device_is_added_to_a_serving_group_open_and_only_then_mapped() {
 
 #[test]
 fn what_is_found_open_stays_open() {
-    let cluster = sample::serving();
-    let alpha = cluster.node("alpha");
-    let disk = cluster.disk("r0", 1 << 20);
-    let more = above(&disk);
+    let (alpha, more, disk) = sample::serving().into_node("alpha").with_disk();
     // As the shell agents add it.
     alpha.write("handlers/vdisk_blockio/mgmt", &format!("add_device dummy_r0 filename={}", disk.display()));
     alpha.write("devices/dummy_r0/prod_id", "SCST");
@@ -101,13 +83,10 @@ fn what_is_found_open_stays_open() {
 
 #[test]
 fn an_older_scst_adds_disks_closed_as_well() {
-    let cluster = sample::nodes().scst(scst_sim::model::ScstVersion::V3_7).up();
-    for node in ["alpha", "beta"] {
-        cluster.node(node).run(&sample::ports(), "start").exit(0);
-    }
+    let cluster = sample::with_ports_of(scst_sim::model::ScstVersion::V3_7);
     let alpha = cluster.node("alpha");
     let disk = cluster.drbd("r0", 1 << 20);
-    let group = above(&disk);
+    let group = above(&disk, "");
     alpha.run(&group, "start").exit(0);
     assert_eq!(
         (alpha.read("devices/dummy_r0/active"), alpha.read("devices/dummy_r0/size")),
@@ -120,15 +99,12 @@ fn an_older_scst_adds_disks_closed_as_well() {
 
 #[test]
 fn a_store_that_grew_is_served_with_its_size_after_a_failover_and_after_a_reload() {
-    let cluster = sample::serving();
-    let alpha = cluster.node("alpha");
-    let disk = cluster.drbd("r0", 1 << 20);
-    let group = above(&disk);
+    let (alpha, group, disk) = sample::serving().into_node("alpha").with_drbd();
     let size = || alpha.read("devices/dummy_r0/size");
-    store(alpha, &disk, "drbd=primary");
+    store(&alpha, &disk, "drbd=primary");
     alpha.run(&group, "reload").exit(0);
     // Open, and grown: hosts are told by a reload.
-    store(alpha, &disk, "size=2097152");
+    store(&alpha, &disk, "size=2097152");
     alpha.call(&group).recurring().run("monitor").exit(8);
     alpha
         .call(&group)
@@ -144,10 +120,10 @@ fn a_store_that_grew_is_served_with_its_size_after_a_failover_and_after_a_reload
     alpha.call(&group).recurring().level(10).run("monitor").exit(8);
     // Grown while this node was standby, and nobody reloaded.
     alpha.run(&group, "demote").exit(0);
-    store(alpha, &disk, "drbd=secondary");
-    store(alpha, &disk, "size=3145728");
+    store(&alpha, &disk, "drbd=secondary");
+    store(&alpha, &disk, "size=3145728");
     alpha.call(&group).recurring().level(10).run("monitor").exit(1).reason_has("3145728");
-    store(alpha, &disk, "drbd=primary");
+    store(&alpha, &disk, "drbd=primary");
     // Hosts send at once what they held back, so they are told before the group opens.
     let written = alpha.run(&group, "promote").exit(0).written();
     let at = |what: &str| written.iter().position(|write| write.ends_with(what));
@@ -158,12 +134,12 @@ fn a_store_that_grew_is_served_with_its_size_after_a_failover_and_after_a_reload
     assert_eq!(size(), "3145728");
     // Grown and reloaded in standby: a host that looks sees it before the failover.
     alpha.run(&group, "demote").exit(0);
-    store(alpha, &disk, "drbd=secondary");
-    store(alpha, &disk, "size=4194304");
+    store(&alpha, &disk, "drbd=secondary");
+    store(&alpha, &disk, "size=4194304");
     let written = alpha.run(&group, "reload").exit(0).written();
     assert_eq!(written, ["devices/dummy_r0/size < 4194304"]);
     alpha.call(&group).recurring().level(10).run("monitor").exit(0).not_logged("WARNING");
-    store(alpha, &disk, "drbd=primary");
+    store(&alpha, &disk, "drbd=primary");
     alpha.run(&group, "promote").exit(0);
     assert_eq!(size(), "4194304");
     alpha.run(&group, "promote").exit(0).writes(0);
@@ -174,7 +150,7 @@ fn a_store_never_becomes_smaller_without_a_word() {
     let cluster = sample::with_ports();
     let alpha = cluster.node("alpha");
     let disk = cluster.disk("r0", 2 << 20);
-    let group = above(&disk);
+    let group = above(&disk, "");
     cluster.configure(&[&group, &sample::ports()]);
     alpha.run(&group, "start").exit(0);
     store(alpha, &disk, "size=1048576");
@@ -194,13 +170,9 @@ fn a_store_never_becomes_smaller_without_a_word() {
 
 #[test]
 fn a_file_that_grew_is_looked_at_again() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
-    let file = cluster.file("f0", 1 << 20);
-    let device = format!("handler=vdisk_fileio,filename={},virtname=r0,export0=all:1", file.display());
-    let group = group().param("device1", &device);
+    let (alpha, group, _) = sample::with_ports().into_node("alpha").with_file();
     alpha.run(&group, "start").exit(0);
-    cluster.file("f0", 2 << 20);
+    alpha.cluster().file("f0", 2 << 20);
     // The size of a closed file cannot be written.
     alpha.run(&group, "reload").exit(0).writes(0).logged("hosts are told 1048576 bytes, its store has 2097152");
     alpha.run(&group, "promote").exit(0);
@@ -209,10 +181,7 @@ fn a_file_that_grew_is_looked_at_again() {
 
 #[test]
 fn a_demotion_leaves_no_store_open() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
-    let disk = cluster.disk("r0", 1 << 20);
-    let group = above(&disk);
+    let (alpha, group, _) = sample::with_ports().into_node("alpha").with_disk();
     alpha.run(&group, "start").exit(0);
     alpha.run(&group, "promote").exit(0);
     // The states of the group do not touch it.
@@ -259,13 +228,10 @@ fn a_demotion_on_an_older_scst_does_not_miss_what_files_do_not_have() {
 
 #[test]
 fn a_disk_that_vanished_is_seen_at_level_10() {
-    let cluster = sample::serving();
-    let alpha = cluster.node("alpha");
-    let disk = cluster.disk("r0", 1 << 20);
-    let group = above(&disk);
-    cluster.configure(&[&group, &sample::ports()]);
+    let (alpha, group, disk) = sample::serving().into_node("alpha").with_disk();
+    alpha.cluster().configure(&[&group, &sample::ports()]);
     alpha.run(&group, "reload").exit(0);
-    store(alpha, &disk, "present=false");
+    store(&alpha, &disk, "present=false");
     let gone = "device dummy_r0: its store";
     // It costs what it did; only the thorough one looks below.
     alpha.call(&group).recurring().run("monitor").exit(8);
@@ -276,35 +242,25 @@ fn a_disk_that_vanished_is_seen_at_level_10() {
     alpha.call(&group).recurring().level(10).run("monitor").exit(1).reason_has(gone);
     alpha.run(&group, "promote").exit(1).reason_has("backing store could not be opened: device dummy_r0");
     assert_eq!(alpha.state("dummy", "alpha"), "standby");
-    store(alpha, &disk, "present=true");
+    store(&alpha, &disk, "present=true");
     alpha.run(&group, "promote").exit(0);
 }
 
 #[test]
 fn a_file_that_cannot_be_opened_fails_the_promotion_before_the_state_is_written() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
-    let file = cluster.file("f0", 1 << 20);
-    let device = format!("handler=vdisk_fileio,filename={},virtname=r0,export0=all:1", file.display());
-    let group = group().param("device1", &device);
+    let (alpha, group, file) = sample::with_ports().into_node("alpha").with_file();
     alpha.run(&group, "start").exit(0);
     // As a directory it is there, and no file.
     std::fs::remove_file(&file).unwrap();
     std::fs::create_dir(&file).unwrap();
-    let promote = alpha.run(&group, "promote").exit(1).reason_has("backing store could not be opened: device dummy_r0");
-    assert!(
-        promote.written().iter().all(|write| !write.contains("target_groups/alpha/state")),
-        "{:?}",
-        promote.written()
-    );
+    let fails = |reason: &str| {
+        let written = alpha.run(&group, "promote").exit(1).reason_has(reason).written();
+        assert!(written.iter().all(|write| !write.contains("target_groups/alpha/state")), "{written:?}");
+    };
+    fails("backing store could not be opened: device dummy_r0");
     std::fs::remove_dir(&file).unwrap();
-    let promote = alpha.run(&group, "promote").exit(1).reason_has("device dummy_r0");
-    assert!(
-        promote.written().iter().all(|write| !write.contains("target_groups/alpha/state")),
-        "{:?}",
-        promote.written()
-    );
-    cluster.file("f0", 1 << 20);
+    fails("device dummy_r0");
+    alpha.cluster().file("f0", 1 << 20);
     alpha.run(&group, "promote").exit(0);
     assert_eq!(alpha.read("devices/dummy_r0/active"), "1");
 }
@@ -356,7 +312,7 @@ fn a_promotion_adds_what_this_node_missed_and_names_what_it_leaves_out() {
     let alpha = cluster.node("alpha");
     let (disk, other) = (cluster.drbd("r0", 1 << 20), cluster.drbd("r1", 1 << 20));
     alpha.run(&group(), "start").exit(0);
-    let more = above(&disk)
+    let more = above(&disk, "")
         .param("device2", &format!("filename={},virtname=r1,export0=all:2", other.display()))
         .param("device3", "handler=vdisk_nullio,virtname=much.too-long,export0=all:3")
         .param("device4", "handler=vdisk_nullio,virtname=n,export0=all:4,export1=nobody:9");
@@ -376,7 +332,7 @@ fn a_promotion_adds_what_this_node_missed_and_names_what_it_leaves_out() {
     alpha.call(&more).recurring().run("monitor").exit(8);
     alpha.call(&more).recurring().level(10).run("monitor").exit(1);
     // A LUN alone.
-    let right = above(&disk);
+    let right = above(&disk, "");
     alpha.run(&right, "reload").exit(0);
     alpha.run(&right, "demote").exit(0);
     alpha.write(&format!("targets/qla2x00t/{}/ini_groups/vmwtest/luns/mgmt", sample::ALPHA[1]), "del 1");
@@ -398,18 +354,15 @@ fn left_behind(node: &Node, more: &Resource) {
 
 #[test]
 fn a_device_that_a_reload_could_not_open_does_not_make_the_next_promotion_fail() {
-    let cluster = sample::serving();
-    let alpha = cluster.node("alpha");
-    let disk = cluster.drbd("r0", 1 << 20);
-    let more = above(&disk);
-    left_behind(alpha, &more);
+    let (alpha, more, disk) = sample::serving().into_node("alpha").with_drbd();
+    left_behind(&alpha, &more);
     alpha.run(&more, "demote").exit(0);
     alpha.run(&more, "promote").exit(0).logged("not served: device dummy_r0: open failed");
     assert_eq!(alpha.state("dummy", "alpha"), "active");
     assert!(!alpha.exists("device_groups/dummy/devices/dummy_r0"));
     assert_eq!(alpha.tree().lines("lun 1"), [""; 0]);
     alpha.run(&more, "demote").exit(0);
-    store(alpha, &disk, "drbd=primary");
+    store(&alpha, &disk, "drbd=primary");
     alpha.run(&more, "promote").exit(0);
     assert_eq!(alpha.read("devices/dummy_r0/active"), "1");
     assert_eq!(alpha.tree().lines("lun 1"), ["lun 1 dummy_r0"; 2]);
@@ -422,10 +375,10 @@ fn a_device_left_behind_on_a_wrong_store_is_added_again_on_the_right_one() {
         let cluster = sample::serving();
         let alpha = cluster.node("alpha");
         let (wrong, right) = (cluster.drbd("r0", 1 << 20), cluster.disk("r1", 2 << 20));
-        left_behind(alpha, &above(&wrong));
+        left_behind(alpha, &above(&wrong, ""));
         // By now it could be opened.
         store(alpha, &wrong, "drbd=primary");
-        let corrected = above(&right);
+        let corrected = above(&right, "");
         if action == "promote" {
             alpha.run(&corrected, "demote").exit(0);
         }
@@ -439,11 +392,7 @@ fn a_device_left_behind_on_a_wrong_store_is_added_again_on_the_right_one() {
 
 #[test]
 fn a_file_that_was_left_closed_is_opened_before_a_promotion_maps_it() {
-    let cluster = sample::serving();
-    let alpha = cluster.node("alpha");
-    let file = cluster.file("f0", 1 << 20);
-    let device = format!("handler=vdisk_fileio,filename={},virtname=r0,export0=all:1", file.display());
-    let more = group().param("device1", &device);
+    let (alpha, more, _) = sample::serving().into_node("alpha").with_file();
     alpha.run(&group(), "demote").exit(0);
     alpha.run(&more, "reload").exit(0);
     for port in sample::ALPHA {
@@ -462,13 +411,9 @@ fn a_file_that_was_left_closed_is_opened_before_a_promotion_maps_it() {
 
 #[test]
 fn a_promotion_that_serves_is_not_undone_because_sizes_could_not_be_read() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
-    let file = cluster.file("f0", 1 << 20);
-    let device = format!("handler=vdisk_fileio,filename={},virtname=r0,export0=all:1", file.display());
-    let group = group().param("device1", &device);
+    let (alpha, group, _) = sample::with_ports().into_node("alpha").with_file();
     alpha.run(&group, "start").exit(0);
-    cluster.file("f0", 2 << 20);
+    alpha.cluster().file("f0", 2 << 20);
     // The first look comes before the state is written.
     alpha.control("fault op=read path=**/dummy_r0/size action=fail errno=EIO at=2");
     alpha.run(&group, "promote").exit(0).logged("device dummy_r0: whether hosts are told its size is not known");
@@ -477,8 +422,7 @@ fn a_promotion_that_serves_is_not_undone_because_sizes_could_not_be_read() {
 
 #[test]
 fn what_was_left_out_for_a_mistake_is_missing() {
-    let cluster = sample::serving();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::serving().into_node("alpha");
     let level_10 = |group: &Resource| alpha.call(group).recurring().level(10).run("monitor");
     let with = |text: &str| group().param("device1", text);
     level_10(&with("handler=vdisk_nullio,virtname=much.too-long,export0=all:1")).exit(1).reason_has("device left out");

@@ -42,7 +42,7 @@ fn what_they_started_is_seen_running() {
     alpha.run(&ports, "monitor").exit(0).programs(0);
     alpha.run(&group, "monitor").exit(0).ran(&["crm_attribute"]);
     assert_eq!((alpha.record(&ports).as_deref(), alpha.record(&group).as_deref()), (Some(""), Some("")));
-    assert_eq!(cluster.score("alpha", &group).as_deref(), Some("5"));
+    assert_eq!(alpha.score(&group).as_deref(), Some("5"));
     alpha.call(&ports).recurring().run("monitor").exit(0).ran(&["cibadmin"]);
     // What the shell agents did about the score is not known.
     alpha.call(&group).recurring().run("monitor").exit(0).ran(&["crm_attribute"]);

@@ -66,15 +66,15 @@ device group dummy
 #[test]
 fn a_name_that_fits_no_driver_keeps_its_place_in_the_numbering() {
     let listed = format!(" {} ,nonsense, {},", ALPHA[0].to_uppercase(), ALPHA[1]);
-    let cluster = Fixture::new()
+    let alpha = Fixture::new()
         .node("alpha", 1)
         .port(ALPHA[0])
         .port(ALPHA[1])
         .targetports(&listed)
         .node("beta", 2)
         .targetports(&format!("iqn.2020-01.org.example:disk,{}", BETA[0]))
-        .up();
-    let alpha = cluster.node("alpha");
+        .up()
+        .into_node("alpha");
     alpha.run(&ports(), "start").exit(0).logged("nonsense");
     assert_eq!(
         alpha.tree().lines("port"),

@@ -54,19 +54,18 @@ fn states(node: &Node, groups: &[Resource]) -> Vec<String> {
 
 #[test]
 fn ten_groups_live_their_lives_at_once() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::with_ports().into_node("alpha");
     let before = alpha.tree();
     let groups = ten();
     let all = |action: &'static str| groups.iter().map(|group| (group, action)).collect::<Vec<_>>();
-    at_once(alpha, &all("start"));
-    assert_eq!(states(alpha, &groups), ["standby"; 10]);
+    at_once(&alpha, &all("start"));
+    assert_eq!(states(&alpha, &groups), ["standby"; 10]);
     assert_eq!(alpha.tree().lines("lun").len(), 2 * 10);
-    at_once(alpha, &all("promote"));
-    assert_eq!(states(alpha, &groups), ["active"; 10]);
+    at_once(&alpha, &all("promote"));
+    assert_eq!(states(&alpha, &groups), ["active"; 10]);
     let second = |n: usize| format!("handler=vdisk_nullio,virtname=disk2,export0=all:{}", n + 100);
     let more: Vec<Resource> = groups.iter().enumerate().map(|(n, group)| group.param("device1", &second(n))).collect();
-    at_once(alpha, &more.iter().map(|group| (group, "reload")).collect::<Vec<_>>());
+    at_once(&alpha, &more.iter().map(|group| (group, "reload")).collect::<Vec<_>>());
     assert_eq!(alpha.tree().lines("lun").len(), 2 * 20);
     // All kinds of actions side by side: what runs goes away, stops serving, changes or stays as it is.
     let mix = ["stop", "demote", "reload", "promote", "start", "stop", "demote", "reload", "monitor", "notify"];
@@ -77,10 +76,10 @@ fn ten_groups_live_their_lives_at_once() {
     assert_eq!(alpha.tree().lines("device group").len(), 8);
     let left: Vec<Resource> = groups.iter().enumerate().filter(|(n, _)| n % 5 != 0).map(|(_, g)| g.clone()).collect();
     assert_eq!(
-        states(alpha, &left),
+        states(&alpha, &left),
         ["standby", "active", "active", "active", "standby", "active", "active", "active"]
     );
-    at_once(alpha, &all("stop"));
+    at_once(&alpha, &all("stop"));
     assert_eq!(alpha.tree().lines("port"), before.lines("port"));
     assert_eq!(alpha.tree().lines("device"), [""; 0]);
     assert_eq!(alpha.tree().lines("lun"), [""; 0]);
@@ -188,10 +187,9 @@ fn hung_start<'c>(node: &'c Node, group: &Resource) -> Running<'c> {
 
 #[test]
 fn what_somebody_runs_by_hand_waits_for_pacemakers_action_to_the_deadline() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::with_ports().into_node("alpha");
     let group = named("one", 1);
-    let start = hung_start(alpha, &group);
+    let start = hung_start(&alpha, &group);
     let limit = Duration::from_secs(1);
     // A stop does not wait as long: see the scenario of a stop beside a hung action.
     let by_hand: Vec<_> = ["start", "promote", "demote", "reload"]
@@ -212,10 +210,9 @@ fn what_somebody_runs_by_hand_waits_for_pacemakers_action_to_the_deadline() {
 
 #[test]
 fn what_has_waited_goes_on_with_what_the_other_left() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::with_ports().into_node("alpha");
     let group = named("one", 1);
-    let start = hung_start(alpha, &group);
+    let start = hung_start(&alpha, &group);
     let promote = alpha.call(&group).by_hand().env("OCF_RESOURCE_INSTANCE", group.id()).begin("promote");
     alpha.control("release");
     let started = start.wait().exit(0).written();
@@ -227,8 +224,7 @@ fn what_has_waited_goes_on_with_what_the_other_left() {
 
 #[test]
 fn two_actions_on_the_ports_wait_for_each_other_as_well() {
-    let cluster = sample::nodes().up();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::nodes().up().into_node("alpha");
     alpha.control("modprobe qla2x00tgt");
     alpha.control("fault op=write path=**/ini_groups/mgmt action=hang");
     let start = alpha.call(&ports()).begin("start");

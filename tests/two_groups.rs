@@ -1,7 +1,5 @@
 //! Two device groups promoted on different nodes, on the same ports.
 
-use snapbox::str;
-
 use crate::fixture::sample;
 use crate::fixture::{Resource, eventually};
 
@@ -19,40 +17,20 @@ fn each_is_promoted_where_it_should_be_and_neither_disturbs_the_other() {
     let (ssd, sata) = (group("ssd", 1), group("sata", 2));
     cluster.transition(&ssd).start(&["alpha", "beta"]).promote(&["alpha"]).carry_out();
     cluster.transition(&sata).start(&["alpha", "beta"]).promote(&["beta"]).carry_out();
-    cluster.node("alpha").tree().eq(str![[r#"
+    cluster.node("alpha").tree().is(&format!(
+        "\
 modules qla2x00tgt qla2xxx_scst scst scst_disk scst_vdisk
-port qla2x00t/21:00:00:24:ff:60:d0:10 enabled=1 rel_tgt_id=101
-  group vmwtest io_grouping_type=101
-    initiator 50:01:43:80:03:b0:23:34
-    initiator 50:01:43:80:03:b0:23:36
-    lun 1 ssd_disk
-    lun 2 sata_disk
-port qla2x00t/21:00:00:24:ff:60:d0:11 enabled=1 rel_tgt_id=102
-  group vmwtest io_grouping_type=101
-    initiator 50:01:43:80:03:b0:23:34
-    initiator 50:01:43:80:03:b0:23:36
-    lun 1 ssd_disk
-    lun 2 sata_disk
-device sata_disk vdisk_nullio prod_id=SCST
+{}device sata_disk vdisk_nullio prod_id=SCST
 device ssd_disk vdisk_nullio prod_id=SCST
 device group sata
   device sata_disk
-  target group alpha group_id=1 standby
-    local 21:00:00:24:ff:60:d0:10 rel_tgt_id=101
-    local 21:00:00:24:ff:60:d0:11 rel_tgt_id=102
-  target group beta group_id=2 active
-    remote 21:00:00:1b:32:0b:52:75 rel_tgt_id=201
-    remote 21:01:00:1b:32:2b:52:75 rel_tgt_id=202
-device group ssd
+{}device group ssd
   device ssd_disk
-  target group alpha group_id=1 active
-    local 21:00:00:24:ff:60:d0:10 rel_tgt_id=101
-    local 21:00:00:24:ff:60:d0:11 rel_tgt_id=102
-  target group beta group_id=2 standby
-    remote 21:00:00:1b:32:0b:52:75 rel_tgt_id=201
-    remote 21:01:00:1b:32:2b:52:75 rel_tgt_id=202
-
-"#]]);
+{}",
+        sample::port_lines("alpha", &sample::initiator_group("alpha", "    lun 1 ssd_disk\n    lun 2 sata_disk\n")),
+        sample::target_groups("alpha", ["standby", "active"]),
+        sample::target_groups("alpha", ["active", "standby"])
+    ));
     let states = |node: &str| {
         let node = cluster.node(node);
         [("ssd", "alpha"), ("ssd", "beta"), ("sata", "alpha"), ("sata", "beta")]
@@ -79,8 +57,7 @@ device group ssd
 
 #[test]
 fn two_groups_start_at_the_same_moment() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::with_ports().into_node("alpha");
     let groups: Vec<Resource> = (1..5).map(|n| group(&format!("g{n}"), n)).collect();
     let running: Vec<_> = groups.iter().map(|group| alpha.call(group).begin("start")).collect();
     for start in running {
@@ -94,8 +71,7 @@ fn two_groups_start_at_the_same_moment() {
 
 #[test]
 fn a_slow_device_of_one_group_does_not_hold_up_the_promotion_of_another() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::with_ports().into_node("alpha");
     let (slow, other) = (group("slow", 1), group("other", 2));
     alpha.run(&other, "start").exit(0);
     alpha.control("fault op=write path=**/devices/slow_disk/prod_id action=hang");
@@ -108,8 +84,7 @@ fn a_slow_device_of_one_group_does_not_hold_up_the_promotion_of_another() {
 
 #[test]
 fn actions_on_one_group_wait_for_each_other() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::with_ports().into_node("alpha");
     let one = group("one", 1);
     alpha.control("fault op=write path=**/devices/one_disk/prod_id action=hang");
     let start = alpha.call(&one).begin("start");

@@ -10,8 +10,7 @@ const LUNS: &str = "**/ini_groups/vmwtest/luns/mgmt";
 #[test]
 fn a_device_that_cannot_be_mapped_is_mapped_by_the_next_monitor_or_reload() {
     for finisher in ["monitor", "reload"] {
-        let cluster = sample::serving();
-        let alpha = cluster.node("alpha");
+        let alpha = sample::serving().into_node("alpha");
         let grown = group().param("device1", "handler=vdisk_nullio,virtname=lu1,export0=all:1");
         alpha.control(&format!("fault op=write path={LUNS} repeat=true action=fail errno=EIO"));
         alpha.run(&grown, "reload").unfinished().reason_has("LUN 1").reason_has("EIO");
@@ -29,15 +28,14 @@ fn a_device_that_cannot_be_mapped_is_mapped_by_the_next_monitor_or_reload() {
         // The device that has come is told to the other nodes by the next monitor that asks them.
         let told = ["cibadmin", "crm_attribute"];
         alpha.call(&grown).recurring().level(10).run("monitor").exit(8).writes(0).ran(&told);
-        assert_eq!(cluster.score("alpha", &group()).as_deref(), Some("10"));
+        assert_eq!(alpha.score(&group()).as_deref(), Some("10"));
     }
 }
 
 /// The next monitor knows from the state file that there is something to finish. Where that cannot be written, nobody would.
 #[test]
 fn a_reload_that_nobody_would_finish_fails() {
-    let cluster = sample::serving();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::serving().into_node("alpha");
     let grown = group().param("device1", "handler=vdisk_nullio,virtname=lu1,export0=all:1");
     let more = ports().param("initiators", &format!("vmwtest={};other={}", HOST[0], HOST[1]));
     let full = alpha.fill_rsctmp();
@@ -54,19 +52,15 @@ fn a_reload_that_nobody_would_finish_fails() {
 /// An error that does not say that nothing is there says nothing about the configuration.
 #[test]
 fn a_reload_that_meets_a_failing_store_is_finished_when_the_store_answers() {
-    let cluster = sample::serving();
-    let alpha = cluster.node("alpha");
-    let file = cluster.file("f0", 1 << 20);
-    let device = format!("handler=vdisk_fileio,filename={},virtname=f0,export0=all:1", file.display());
-    let grown = group().param("device1", &device);
+    let (alpha, grown, file) = sample::serving().into_node("alpha").with_file();
     std::fs::remove_file(&file).expect("the file can be removed");
     symlink(&file, &file).expect("a link to itself can be made");
     alpha.run(&grown, "reload").unfinished().writes(0).reason_has("ELOOP");
     alpha.call(&grown).recurring().run("monitor").exit(8).writes(0).logged("not finished");
     std::fs::remove_file(&file).expect("the link can be removed");
-    cluster.file("f0", 1 << 20);
+    alpha.cluster().file("f0", 1 << 20);
     alpha.call(&grown).recurring().run("monitor").exit(8).programs(0).not_logged("ERROR");
-    assert_eq!(alpha.tree().lines("lun 1 dummy_f0").len(), 2);
+    assert_eq!(alpha.tree().lines("lun 1 dummy_r0").len(), 2);
 }
 
 /// A link of udev's is away for a moment while its rules run again, and a volume may be made after the configuration that names it.
@@ -93,8 +87,7 @@ fn a_reload_that_misses_a_store_is_finished_when_the_store_is_there() {
 
 #[test]
 fn a_reload_that_took_something_from_hosts_fails() {
-    let cluster = sample::serving();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::serving().into_node("alpha");
     // LUN 0 is another device from now on; the old one is unmapped, the new one cannot be mapped.
     let replaced = group().param("device0", "handler=vdisk_nullio,virtname=other,export0=all:0");
     alpha.control(&format!("fault op=write path={LUNS} at=3 repeat=true action=fail errno=EIO"));
@@ -108,8 +101,7 @@ fn a_reload_that_took_something_from_hosts_fails() {
 
 #[test]
 fn a_monitor_that_takes_something_from_hosts_while_it_finishes_a_reload_fails() {
-    let cluster = sample::serving();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::serving().into_node("alpha");
     let grown = group().param("device1", "handler=vdisk_nullio,virtname=lu1,export0=all:1");
     alpha.control(&format!("fault op=write path={LUNS} repeat=true action=fail errno=EIO"));
     alpha.run(&grown, "reload").unfinished();
@@ -126,8 +118,7 @@ fn a_monitor_that_takes_something_from_hosts_while_it_finishes_a_reload_fails() 
 #[test]
 fn an_initiator_group_that_is_held_is_deleted_when_it_is_free() {
     for finisher in ["monitor", "reload"] {
-        let cluster = sample::with_ports();
-        let alpha = cluster.node("alpha");
+        let alpha = sample::with_ports().into_node("alpha");
         let both = ports().param("initiators", &format!("vmwtest={};other={}", HOST[0], HOST[1]));
         let one = ports().param("initiators", &format!("vmwtest={}", HOST[0]));
         alpha.run(&both, "reload").exit(0);

@@ -12,8 +12,7 @@ fn null(name: &str, words: &str) -> String {
 
 #[test]
 fn c1_c2_c3_no_bad_value_reaches_the_kernel() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::with_ports().into_node("alpha");
     let before = alpha.tree();
     for name in ["more-than-sixteen-is-too-long-and-32-also", "a.b", "a/b", "..", "a;b", "a=b"] {
         alpha.run(&group().param("groupname", name), "start").exit(6).reason_has("groupname").writes(0);
@@ -43,8 +42,7 @@ fn c1_c2_c3_no_bad_value_reaches_the_kernel() {
 
 #[test]
 fn c4_an_export_to_all_does_not_keep_the_others_luns() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::with_ports().into_node("alpha");
     let with = |lun: u32| group().param("device1", &null("a", &format!("export0=vmwtest:{lun}")));
     alpha.run(&with(1), "start").exit(0);
     alpha.run(&with(2), "reload").exit(0);
@@ -73,8 +71,7 @@ fn c8_a_value_may_hold_an_equals_sign_and_a_file_name_that_does_is_refused() {
 
 #[test]
 fn c9_an_export_finds_its_group_in_whatever_case() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::with_ports().into_node("alpha");
     alpha.write(&format!("targets/qla2x00t/{}/ini_groups/mgmt", ALPHA[0]), "create Linux");
     let resource = group().param("device0", &null("a", "export0=VMwTest:0,export1=linux:3"));
     alpha.run(&resource, "start").exit(0);
@@ -84,8 +81,7 @@ fn c9_an_export_finds_its_group_in_whatever_case() {
 
 #[test]
 fn c10_a_blank_after_a_comma_loses_nothing() {
-    let cluster = sample::nodes().up();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::nodes().up().into_node("alpha");
     let resource = ports().param("initiators", &format!("a={}, {}; b={THIRD}", HOST[0], HOST[1]));
     alpha.run(&resource, "validate-all").exit(0);
     alpha.run(&resource, "start").exit(0);
@@ -104,8 +100,13 @@ fn c11_every_drivers_names_are_names() {
         ("ib_srpt", "0002:c903:000f:1366"),
         ("ib_srpt", "fe80:0000:0000:0000:0002:c903:000f:1366"),
     ] {
-        let cluster = Fixture::new().node("alpha", 1).targetports(port).node("beta", 2).without_targetports().up();
-        let alpha = cluster.node("alpha");
+        let alpha = Fixture::new()
+            .node("alpha", 1)
+            .targetports(port)
+            .node("beta", 2)
+            .without_targetports()
+            .up()
+            .into_node("alpha");
         if driver == "iscsi" {
             alpha.control("modprobe iscsi-scst");
             alpha.control("iscsi-daemon start");
@@ -123,9 +124,7 @@ fn c11_every_drivers_names_are_names() {
 
 #[test]
 fn c12_a_reload_does_what_it_says() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
-    alpha.run(&group(), "start").exit(0);
+    let alpha = sample::started();
     let hosts = ports().param("initiators", &format!("vmwtest={};more={THIRD}", HOST[0]));
     alpha.run(&hosts, "reload").exit(0);
     assert_eq!(alpha.tree().lines("group more").len(), 2);
@@ -138,8 +137,7 @@ fn c12_a_reload_does_what_it_says() {
 
 #[test]
 fn c13_what_a_reload_cannot_change_is_named_and_stays_visible() {
-    let cluster = sample::serving();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::serving().into_node("alpha");
     let changed = group().param("device0", &null("lu0dummy", "dummy=1,removable=1,export0=all:0"));
     let named = "device dummy_lu0dummy: removable is 0, configured is 1";
     alpha.run(&changed, "reload").exit(0).writes(0).logged(named);
@@ -148,8 +146,7 @@ fn c13_what_a_reload_cannot_change_is_named_and_stays_visible() {
 
 #[test]
 fn c18_c19_c20_every_action_answers_and_every_failure_says_why() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::with_ports().into_node("alpha");
     for resource in [ports(), group()] {
         let unknown = alpha.run(&resource, "frobnicate").exit(3);
         assert!(unknown.stderr().contains("usage: scst_"), "{}", unknown.stderr());
@@ -168,8 +165,7 @@ fn c18_c19_c20_every_action_answers_and_every_failure_says_why() {
 
 #[test]
 fn c21_a_monitor_is_one_process() {
-    let cluster = sample::serving();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::serving().into_node("alpha");
     alpha.mount().reset_counters();
     for (resource, code) in [(ports(), 0), (group(), 8)] {
         for level in [0, 10] {
@@ -191,8 +187,6 @@ fn other(name: &str) -> Resource {
 
 #[test]
 fn c7_a_lun_that_another_group_has_is_found_before_the_first_write() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
-    alpha.run(&group(), "start").exit(0);
+    let alpha = sample::started();
     alpha.run(&other("other"), "start").exit(1).reason_has("LUN 0").reason_has("dummy_lu0dummy").writes(0);
 }

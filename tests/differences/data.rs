@@ -3,8 +3,8 @@
 use std::fs;
 use std::time::Duration;
 
-use super::{BLOCK, SHORT, busy, place, seen, send, times, with_disk, with_file};
-use crate::fixture::sample::{self, HOST, group, ports};
+use super::{BLOCK, SHORT, busy, place, send, times};
+use crate::fixture::sample::{self, HOST, group, ports, seen};
 use crate::fixture::{Lists, eventually};
 
 #[test]
@@ -54,46 +54,40 @@ fn d3_the_state_changes_when_the_commands_in_flight_have_ended() {
 
 #[test]
 fn d4_a_writable_file_is_write_through_unless_it_is_switched_off() {
-    for (words, value) in [("", "1"), ("write_through=0", "0"), ("read_only=1", "0")] {
-        let cluster = sample::with_ports();
-        let alpha = cluster.node("alpha");
-        alpha.run(&with_file(&cluster, words), "start").exit(0);
-        assert_eq!(alpha.read("devices/dummy_f0/write_through"), value, "{words}");
+    for (words, value) in [("", "1"), (",write_through=0", "0"), (",read_only=1", "0")] {
+        let (alpha, _, file) = sample::with_ports().into_node("alpha").with_file();
+        let group = sample::above(&file, &format!("handler=vdisk_fileio{words}"));
+        alpha.run(&group, "start").exit(0);
+        assert_eq!(alpha.read("devices/dummy_r0/write_through"), value, "{words}");
     }
 }
 
 #[test]
 fn d5_a_file_is_open_only_while_its_node_serves() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
-    let group = with_file(&cluster, "");
+    let (alpha, group, _) = sample::with_ports().into_node("alpha").with_file();
     alpha.run(&group, "start").exit(0);
-    assert_eq!(alpha.read("devices/dummy_f0/active"), "0");
+    assert_eq!(alpha.read("devices/dummy_r0/active"), "0");
     alpha.run(&group, "promote").exit(0);
-    assert_eq!(alpha.read("devices/dummy_f0/active"), "1");
+    assert_eq!(alpha.read("devices/dummy_r0/active"), "1");
     alpha.run(&group, "demote").exit(0);
-    assert_eq!(alpha.read("devices/dummy_f0/active"), "0");
+    assert_eq!(alpha.read("devices/dummy_r0/active"), "0");
 }
 
 #[test]
 fn d5_a_file_that_the_shell_agent_opened_is_named_and_stays_as_it_is() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
-    let group = with_file(&cluster, "");
+    let (alpha, group, file) = sample::with_ports().into_node("alpha").with_file();
     alpha.control("modprobe scst_vdisk");
     fs::create_dir_all(alpha.var_lib().join("pr")).expect("a directory can be made");
-    let file = cluster.dir().join("f0");
-    alpha.write("handlers/vdisk_fileio/mgmt", &format!("add_device dummy_f0 filename={}", file.display()));
+    alpha.write("handlers/vdisk_fileio/mgmt", &format!("add_device dummy_r0 filename={}", file.display()));
     alpha.set_record(&group, "");
-    let started = alpha.run(&group, "start").exit(0).logged("device dummy_f0: bind_alua_state is 0, configured is 1");
+    let started = alpha.run(&group, "start").exit(0).logged("device dummy_r0: bind_alua_state is 0, configured is 1");
     assert_eq!(times(&started.written(), "del_device"), 0, "{:#?}", started.written());
-    assert_eq!(alpha.read("devices/dummy_f0/bind_alua_state"), "0");
+    assert_eq!(alpha.read("devices/dummy_r0/bind_alua_state"), "0");
 }
 
 #[test]
 fn d6_a_device_that_is_still_exported_is_not_deleted() {
-    let cluster = sample::serving();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::serving().into_node("alpha");
     alpha.control("fault op=write path=**/luns/mgmt repeat=true action=fail errno=EBUSY");
     let stopped = alpha.call(&group()).timeout(SHORT).run("stop").exit(1).reason_has("LUN 0").reason_has("EBUSY");
     assert_eq!(times(&stopped.written(), "del_device"), 0, "{:#?}", stopped.written());
@@ -108,8 +102,7 @@ fn d6_a_device_that_is_still_exported_is_not_deleted() {
 
 #[test]
 fn d7_two_disks_that_hosts_would_take_for_one_are_named_and_can_be_told_apart() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::with_ports().into_node("alpha");
     let twin = |name: &str, lun: u32, more: &str| {
         format!("handler=vdisk_nullio,virtname={name},export0=all:{lun},t10devid=identical{lun}{more}")
     };
@@ -130,30 +123,26 @@ fn d7_two_disks_that_hosts_would_take_for_one_are_named_and_can_be_told_apart() 
 
 #[test]
 fn d8_a_promotion_with_a_disk_that_does_not_open_fails() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
-    let (group, disk) = with_disk(&cluster);
+    let (alpha, group, disk) = sample::with_ports().into_node("alpha").with_disk();
     alpha.run(&group, "start").exit(0);
     alpha.declare(&disk, "kind=block size=1048576 open_error=EMEDIUMTYPE");
     alpha.run(&group, "promote").exit(1).reason("backing store could not be opened: device dummy_r0");
     assert_eq!(alpha.state("dummy", "alpha"), "standby");
-    assert_eq!(cluster.score("alpha", &group), None);
+    assert_eq!(alpha.score(&group), None);
 }
 
 #[test]
 fn s1_promote_puts_a_peer_right_that_nobody_notifies_of() {
     let cluster = sample::serving();
     cluster.loses(&group(), "alpha");
-    assert_eq!(seen(&cluster, "beta"), ["active", "standby"]);
+    assert_eq!(seen(cluster.node("beta")), ["active", "standby"]);
     cluster.promote(&group(), "beta");
-    assert_eq!(seen(&cluster, "beta"), ["unavailable", "active"]);
+    assert_eq!(seen(cluster.node("beta")), ["unavailable", "active"]);
 }
 
 #[test]
 fn d9_a_standby_opens_no_store_and_knows_its_size() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
-    let (group, disk) = with_disk(&cluster);
+    let (alpha, group, disk) = sample::with_ports().into_node("alpha").with_disk();
     // What a DRBD secondary answers to an open for writing.
     alpha.declare(&disk, "kind=block size=1048576 open_error=EROFS");
     alpha.run(&group, "start").exit(0);
@@ -163,9 +152,7 @@ fn d9_a_standby_opens_no_store_and_knows_its_size() {
 
 #[test]
 fn d10_a_store_that_grew_is_served_with_its_size() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
-    let (group, disk) = with_disk(&cluster);
+    let (alpha, group, disk) = sample::with_ports().into_node("alpha").with_disk();
     for action in ["start", "promote", "demote"] {
         alpha.run(&group, action).exit(0);
     }
@@ -178,33 +165,25 @@ fn d10_a_store_that_grew_is_served_with_its_size() {
 
 #[test]
 fn d10_a_file_that_grew_is_looked_at_again() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
-    let file = cluster.file("f0", 1 << 20);
-    let device = format!("handler=vdisk_fileio,filename={},virtname=f0,export0=all:1", file.display());
-    let group = group().param("device1", &device);
+    let (alpha, group, _) = sample::with_ports().into_node("alpha").with_file();
     alpha.run(&group, "start").exit(0);
-    cluster.file("f0", 2 << 20);
+    alpha.cluster().file("f0", 2 << 20);
     alpha.run(&group, "promote").exit(0);
-    assert_eq!(alpha.read("devices/dummy_f0/size"), "2097152");
+    assert_eq!(alpha.read("devices/dummy_r0/size"), "2097152");
 }
 
 #[test]
 fn d10_a_store_that_shrank_is_not_served() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
-    let (group, disk) = with_disk(&cluster);
+    let (alpha, group, disk) = sample::with_ports().into_node("alpha").with_disk();
     alpha.run(&group, "start").exit(0);
     alpha.control(&format!("store {} size=524288", disk.display()));
     alpha.run(&group, "promote").exit(1).reason_has("its store has 524288 bytes, hosts were told 1048576");
-    assert_eq!(seen(&cluster, "alpha")[0], "standby");
+    assert_eq!(seen(&alpha)[0], "standby");
 }
 
 #[test]
 fn d11_a_demotion_leaves_no_store_open() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
-    let (group, _) = with_disk(&cluster);
+    let (alpha, group, _) = sample::with_ports().into_node("alpha").with_disk();
     for action in ["start", "promote"] {
         alpha.run(&group, action).exit(0);
     }
@@ -215,34 +194,26 @@ fn d11_a_demotion_leaves_no_store_open() {
 
 #[test]
 fn d12_a_file_that_cannot_be_opened_is_not_promoted() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
-    let file = cluster.file("f0", 1 << 20);
-    let device = format!("handler=vdisk_fileio,filename={},virtname=f0,export0=all:1", file.display());
-    let group = group().param("device1", &device);
+    let (alpha, group, file) = sample::with_ports().into_node("alpha").with_file();
     alpha.run(&group, "start").exit(0);
     fs::remove_file(&file).expect("the file can be removed");
     fs::create_dir(&file).expect("a directory can be made");
-    let promote = alpha.run(&group, "promote").exit(1).reason_has("device dummy_f0");
+    let promote = alpha.run(&group, "promote").exit(1).reason_has("device dummy_r0");
     let written = promote.written();
     assert!(written.iter().all(|write| !write.contains("target_groups/alpha/state")), "{written:#?}");
 }
 
 #[test]
 fn d13_what_a_node_missed_is_added_before_it_serves() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
+    let (alpha, more, _) = sample::with_ports().into_node("alpha").with_disk();
     alpha.run(&group(), "start").exit(0);
-    let (more, _) = with_disk(&cluster);
     alpha.run(&more, "promote").exit(0).logged("was missing");
     assert_eq!(alpha.tree().lines("lun 1"), ["lun 1 dummy_r0"; 2]);
 }
 
 #[test]
 fn d13_a_disk_that_vanished_is_noticed() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
-    let (group, disk) = with_disk(&cluster);
+    let (alpha, group, disk) = sample::with_ports().into_node("alpha").with_disk();
     for action in ["start", "promote"] {
         alpha.run(&group, action).exit(0);
     }
@@ -252,20 +223,16 @@ fn d13_a_disk_that_vanished_is_noticed() {
 
 #[test]
 fn s2_a_failed_promotion_takes_its_score_back() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
-    alpha.run(&group(), "start").exit(0);
-    assert_eq!(cluster.score("alpha", &group()).as_deref(), Some("5"));
+    let alpha = sample::started();
+    assert_eq!(alpha.score(&group()).as_deref(), Some("5"));
     alpha.control("fault op=write path=**/target_groups/alpha/state action=fail errno=EIO");
     alpha.run(&group(), "promote").exit(1).reason_has("EIO");
-    assert_eq!(cluster.score("alpha", &group()), None);
+    assert_eq!(alpha.score(&group()), None);
 }
 
 #[test]
 fn s2_after_a_restart_a_promotion_that_failed_is_held_back() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
-    alpha.run(&group(), "start").exit(0);
+    let alpha = sample::started();
     alpha.control("fault op=write path=**/target_groups/alpha/state action=fail errno=EIO");
     alpha.run(&group(), "promote").exit(1).reason_has("EIO");
     // What Pacemaker does about it.
@@ -291,11 +258,10 @@ fn s2_after_a_restart_a_promotion_that_failed_is_held_back() {
 
 #[test]
 fn s3_the_score_does_not_change_in_demote() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::with_ports().into_node("alpha");
     for (action, score) in [("start", "5"), ("promote", "10"), ("demote", "10"), ("promote", "10"), ("reload", "10")] {
         let ran = alpha.run(&group(), action).exit(0);
-        assert_eq!(cluster.score("alpha", &group()).as_deref(), Some(score), "{action}");
+        assert_eq!(alpha.score(&group()).as_deref(), Some(score), "{action}");
         if action == "demote" {
             ran.programs(0);
         }
@@ -304,24 +270,20 @@ fn s3_the_score_does_not_change_in_demote() {
 
 #[test]
 fn s6_a_node_that_is_being_demoted_is_not_published_as_active_again() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
-    alpha.run(&group(), "start").exit(0);
+    let alpha = sample::started();
     let lists = Lists::new().list("active", &["beta"]).list("promoted", &["beta"]).list("start", &["alpha"]);
     let lists = lists.list("demote", &["beta"]).event("post", "start");
     alpha.call(&group()).lists(&lists).run("notify").exit(0);
-    assert_eq!(seen(&cluster, "alpha"), ["standby", "standby"]);
+    assert_eq!(seen(&alpha), ["standby", "standby"]);
     // The same in the start itself.
     alpha.run(&group(), "stop").exit(0);
     alpha.call(&group()).lists(&lists).run("start").exit(0);
-    assert_eq!(seen(&cluster, "alpha"), ["standby", "standby"]);
+    assert_eq!(seen(&alpha), ["standby", "standby"]);
 }
 
 #[test]
 fn k7_a_disk_that_did_not_open_is_opened_by_the_next_promotion() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
-    let (group, disk) = with_disk(&cluster);
+    let (alpha, group, disk) = sample::with_ports().into_node("alpha").with_disk();
     alpha.run(&group, "start").exit(0);
     alpha.declare(&disk, "kind=block size=1048576 open_error=EMEDIUMTYPE");
     alpha.run(&group, "promote").exit(1);
@@ -329,6 +291,6 @@ fn k7_a_disk_that_did_not_open_is_opened_by_the_next_promotion() {
     alpha.run(&group, "promote").exit(0);
     assert_eq!(alpha.read("devices/dummy_r0/active"), "1");
     // Hosts can use it.
-    let io = send(alpha, "1ms");
+    let io = send(&alpha, "1ms");
     eventually("a command ends", || alpha.control(&format!("io done {io}")) == "yes");
 }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::{place, seen, times};
-use crate::fixture::sample::{self, ALPHA, BETA, HOST, group, ports};
-use crate::fixture::{Cluster, Fixture, Lists, Resource};
+use super::{place, times};
+use crate::fixture::sample::{self, ALPHA, BETA, HOST, group, ports, seen};
+use crate::fixture::{Fixture, Resource};
+use crate::monitor::halfway;
 
 const PEER: &str = "device_groups/dummy/target_groups/beta/state";
 
@@ -18,8 +19,7 @@ fn p1_no_lun_appears_before_the_group_is_standby() {
 
 #[test]
 fn p2_a_loop_is_initialised_once_and_only_for_luns_that_changed() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::with_ports().into_node("alpha");
     let lips = || ["1", "2"].map(|host| alpha.control(&format!("lips {host}")));
     alpha.run(&group(), "start").exit(0);
     assert_eq!(lips(), ["1", "1"]);
@@ -38,14 +38,14 @@ fn p3_a_start_publishes_its_peers_as_they_are() {
     cluster.transition(&group).start(&["beta"]).promote(&["beta"]).carry_out();
     let lists = cluster.transition(&group).start(&["alpha"]).lists();
     let started = cluster.node("alpha").call(&group).lists(&lists).run("start").exit(0).written();
-    assert_eq!(seen(&cluster, "alpha"), ["standby", "active"]);
+    assert_eq!(seen(cluster.node("alpha")), ["standby", "active"]);
     // A fresh target group is active as it is: nothing else is ever published.
     assert_eq!(times(&started, "target_groups/beta/state"), 0, "{started:#?}");
     cluster.node("alpha").run(&group, "stop").exit(0);
     cluster.transition(&group).demote(&["beta"]).carry_out();
     let lists = cluster.transition(&group).start(&["alpha"]).lists();
     let started = cluster.node("alpha").call(&group).lists(&lists).run("start").exit(0).written();
-    assert_eq!(seen(&cluster, "alpha"), ["standby", "standby"]);
+    assert_eq!(seen(cluster.node("alpha")), ["standby", "standby"]);
     assert!(place(&started, "beta/state < standby") < place(&started, "luns/mgmt < add"), "{started:#?}");
 }
 
@@ -54,24 +54,7 @@ fn p4_a_node_that_may_run_the_group_is_not_one_that_does() {
     let cluster = sample::with_ports();
     // Both are available, one starts.
     cluster.start(&group(), &["alpha"]);
-    assert_eq!(seen(&cluster, "alpha"), ["standby", "unavailable"]);
-}
-
-/// Alpha serving, with a peer that stands in transition since a notification so many seconds ago.
-fn halfway(ago: u64) -> Cluster {
-    let cluster = sample::serving();
-    let clone = cluster.cib().add_promotable("ms_dummy", group().id(), "ocf:onesty:scst_aluadg");
-    clone.expect("the CIB can be changed");
-    let alpha = cluster.node("alpha");
-    let lists = Lists::new().list("active", &["alpha", "beta"]).list("stop", &["beta"]).event("pre", "stop");
-    alpha.call(&group()).lists(&lists).run("notify").exit(0);
-    assert_eq!(alpha.read(PEER), "transitioning");
-    let record = alpha.record(&group()).expect("a running instance has a record");
-    let line = record.lines().find(|line| line.starts_with("peer beta ")).expect("the peer is remembered");
-    let (said, at) = line.rsplit_once(' ').expect("a stamp");
-    let at = at.parse::<u64>().expect("seconds").saturating_sub(ago);
-    alpha.set_record(&group(), &record.replace(line, &format!("{said} {at}")));
-    cluster
+    assert_eq!(seen(cluster.node("alpha")), ["standby", "unavailable"]);
 }
 
 #[test]
@@ -88,8 +71,7 @@ fn p5_a_lost_notification_is_made_good_and_one_that_may_still_come_is_waited_for
 
 #[test]
 fn p6_nothing_sleeps() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::with_ports().into_node("alpha");
     // A sleep would be in each of them; a busy machine slows down some.
     let fastest = |action: &str, back: &str| {
         let took = (0..4).map(|_| {
@@ -112,8 +94,7 @@ fn p6_nothing_sleeps() {
 
 #[test]
 fn p7_a_port_without_a_number_gets_one_and_another_number_is_named() {
-    let cluster = sample::nodes().up();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::nodes().up().into_node("alpha");
     let id = |port: usize| format!("targets/qla2x00t/{}/rel_tgt_id", ALPHA[port]);
     alpha.control("modprobe qla2x00tgt");
     alpha.write(&id(1), "7");
@@ -140,13 +121,12 @@ fn p8_a_reload_takes_up_new_nodes_and_ports() {
     cluster.set_targetports("beta", Some(&BETA.join(",")));
     alpha.run(&group(), "reload").exit(0);
     assert_eq!(alpha.tree().lines("remote").len(), 2);
-    assert_eq!(seen(&cluster, "alpha"), ["standby", "unavailable"]);
+    assert_eq!(seen(alpha), ["standby", "unavailable"]);
 }
 
 #[test]
 fn p10_a_thorough_monitor_misses_what_got_lost() {
-    let cluster = sample::serving();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::serving().into_node("alpha");
     let group_folder = format!("targets/qla2x00t/{}/ini_groups/vmwtest", ALPHA[0]);
     let look = |resource: Resource| alpha.call(&resource).recurring().level(10).run("monitor");
     look(group()).exit(8);
@@ -162,8 +142,7 @@ fn p10_a_thorough_monitor_misses_what_got_lost() {
 
 #[test]
 fn c14_no_two_hosts_share_an_io_group_after_an_edit() {
-    let cluster = sample::nodes().up();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::nodes().up().into_node("alpha");
     let hosts = |text: String| ports().param("initiators", &text);
     alpha.run(&hosts(format!("a={};b={}", HOST[0], HOST[1])), "start").exit(0);
     for action in ["reload", "start"] {

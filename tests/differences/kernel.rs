@@ -1,6 +1,6 @@
 //! Rows of "Kernel": where SCST does something else than its words suggest.
 
-use super::{place, times, with_disk};
+use super::{place, times};
 use crate::fixture::sample::{self, ALPHA, BETA, group, ports};
 use crate::fixture::{Fixture, Lists, eventually};
 
@@ -8,7 +8,7 @@ use crate::fixture::{Fixture, Lists, eventually};
 fn k1_a_peers_group_has_its_ports_before_its_state_and_our_disks_stay_open() {
     let cluster = Fixture::new().node("alpha", 1).port(ALPHA[0]).node("beta", 2).without_targetports().up();
     let alpha = cluster.node("alpha");
-    let (group, _disk) = with_disk(&cluster);
+    let group = sample::above(&cluster.disk("r0", 1 << 20), "");
     alpha.run(&ports(), "start").exit(0);
     alpha.run(&group, "promote").exit(0);
     // A peer comes into the cluster while we serve.
@@ -25,8 +25,7 @@ fn k1_a_peers_group_has_its_ports_before_its_state_and_our_disks_stay_open() {
 
 #[test]
 fn k2_an_interrupted_command_is_waited_for_and_not_repeated() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::with_ports().into_node("alpha");
     let devices = "device_groups/dummy/devices";
     alpha.control(&format!("fault op=write path=**/{devices}/mgmt action=fail errno=EINTR"));
     let mut start = alpha.call(&group()).begin("start");
@@ -46,10 +45,8 @@ fn k2_an_interrupted_command_is_waited_for_and_not_repeated() {
 
 #[test]
 fn k3_what_is_there_already_is_compared() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
-    let (group, disk) = with_disk(&cluster);
-    let other = cluster.disk("other", 1 << 20);
+    let (alpha, group, disk) = sample::with_ports().into_node("alpha").with_disk();
+    let other = alpha.cluster().disk("other", 1 << 20);
     alpha.run(&group, "start").exit(0);
     alpha.run(&group, "stop").exit(0);
     // Left over: our device on another disk, and our LUN with another device of ours.
@@ -70,8 +67,7 @@ fn k3_what_is_there_already_is_compared() {
 
 #[test]
 fn k4_a_port_that_is_enabled_is_not_enabled_again() {
-    let cluster = Fixture::new().node("alpha", 1).port_of_32_gb(ALPHA[0]).port_of_32_gb(ALPHA[1]).up();
-    let alpha = cluster.node("alpha");
+    let alpha = Fixture::new().node("alpha", 1).port_of_32_gb(ALPHA[0]).port_of_32_gb(ALPHA[1]).up().into_node("alpha");
     alpha.run(&ports(), "start").exit(0);
     alpha.run(&ports(), "start").exit(0).writes(0);
     alpha.write(&format!("targets/qla2x00t/{}/enabled", ALPHA[0]), "0");

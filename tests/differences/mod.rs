@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::fixture::sample::{self, ALPHA, HOST, group};
-use crate::fixture::{Cluster, Node, Resource, eventually};
+use crate::fixture::{Cluster, Node, eventually};
 
 mod configuration;
 mod data;
@@ -53,21 +53,6 @@ fn killed(others: u32) -> Cluster {
     cluster
 }
 
-/// The sample group with a disk at LUN 1, and where the disk is.
-#[track_caller]
-fn with_disk(cluster: &Cluster) -> (Resource, std::path::PathBuf) {
-    let disk = cluster.disk("r0", 1 << 20);
-    (group().param("device1", &format!("filename={},virtname=r0,export0=all:1", disk.display())), disk)
-}
-
-/// The sample group with a file at LUN 1, and with these words about it.
-#[track_caller]
-fn with_file(cluster: &Cluster, words: &str) -> Resource {
-    let file = cluster.file("f0", 1 << 20);
-    let device = format!("handler=vdisk_fileio,filename={},virtname=f0,export0=all:1,{words}", file.display());
-    group().param("device1", &device)
-}
-
 /// The place of the first write that holds `part`.
 #[track_caller]
 fn place(written: &[String], part: &str) -> usize {
@@ -77,9 +62,4 @@ fn place(written: &[String], part: &str) -> usize {
 /// How often something was written.
 fn times(written: &[String], part: &str) -> usize {
     written.iter().filter(|write| write.contains(part)).count()
-}
-
-/// The states that a node's hosts are shown: of alpha, of beta.
-fn seen(cluster: &Cluster, node: &str) -> [String; 2] {
-    ["alpha", "beta"].map(|target_group| cluster.node(node).state("dummy", target_group))
 }

@@ -28,8 +28,7 @@ fn f2_a_dead_port_is_this_nodes_trouble_and_a_probe_says_what_is_there() {
 
 #[test]
 fn f3_a_probe_loads_no_module_and_makes_no_file() {
-    let cluster = sample::nodes().up();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::nodes().up().into_node("alpha");
     for resource in [ports(), group()] {
         alpha.run(&resource, "monitor").exit(7).writes(0).programs(0);
         alpha.call(&resource).recurring().run("monitor").exit(7).writes(0).programs(0);
@@ -52,8 +51,7 @@ fn f4_a_clone_may_have_any_number_of_nodes_and_one_instance_on_each() {
 
 #[test]
 fn f5_a_node_whose_name_is_part_of_anothers_is_not_taken_for_it() {
-    let cluster = Fixture::new().node("node10", 10).port(BETA[0]).node("node1", 1).port(ALPHA[0]).up();
-    let node = cluster.node("node1");
+    let node = Fixture::new().node("node10", 10).port(BETA[0]).node("node1", 1).port(ALPHA[0]).up().into_node("node1");
     node.run(&ports(), "start").exit(0);
     node.run(&group(), "start").exit(0);
     assert_eq!(node.tree().lines("port"), [format!("port qla2x00t/{} enabled=1 rel_tgt_id=101", ALPHA[0])]);
@@ -64,8 +62,7 @@ fn f5_a_node_whose_name_is_part_of_anothers_is_not_taken_for_it() {
 
 #[test]
 fn f12_a_start_that_fails_undoes_its_steps() {
-    let cluster = sample::nodes().up();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::nodes().up().into_node("alpha");
     alpha.control("modprobe qla2x00tgt");
     let before = alpha.tree();
     alpha.control(&format!("fault op=write path=**/{}/enabled action=fail errno=EIO", ALPHA[1]));
@@ -83,8 +80,7 @@ fn f12_a_start_that_fails_undoes_its_steps() {
 
 #[test]
 fn f13_what_a_killed_start_left_is_seen_by_probe_and_stop() {
-    let cluster = sample::nodes().up();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::nodes().up().into_node("alpha");
     alpha.control(&format!("fault op=write path=**/{}/enabled action=kill when=before", ALPHA[0]));
     drop(alpha.call(&ports()).begin("start").end());
     assert!(!alpha.tree().lines("group").is_empty());
@@ -103,8 +99,7 @@ fn f13_what_a_killed_start_left_is_seen_by_probe_and_stop() {
 
 #[test]
 fn f14_a_group_without_a_lun_is_brought_to_what_it_should_be() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::with_ports().into_node("alpha");
     alpha.write("device_groups/mgmt", "create dummy");
     alpha.run(&group(), "monitor").exit(1).reason_has("half there");
     alpha.run(&group(), "start").exit(0);
@@ -113,8 +108,7 @@ fn f14_a_group_without_a_lun_is_brought_to_what_it_should_be() {
 
 #[test]
 fn f14_a_start_whose_work_was_undone_meanwhile_does_not_succeed() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::with_ports().into_node("alpha");
     alpha.control(&format!("fault op=write path=**/{}/**/luns/mgmt action=hang", ALPHA[1]));
     let start = alpha.call(&group()).begin("start");
     eventually("the last step waits", || alpha.mount().waiting() == 1);
@@ -125,8 +119,7 @@ fn f14_a_start_whose_work_was_undone_meanwhile_does_not_succeed() {
 
 #[test]
 fn f15_a_port_that_does_not_come_up_is_named_with_the_kernels_answer() {
-    let cluster = sample::nodes().up();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::nodes().up().into_node("alpha");
     for port in ALPHA {
         alpha.control(&format!("fault op=write path=**/{port}/enabled at=1 repeat=true action=fail errno=EIO"));
     }
@@ -136,8 +129,7 @@ fn f15_a_port_that_does_not_come_up_is_named_with_the_kernels_answer() {
 
 #[test]
 fn f16_a_command_that_the_kernel_queued_is_waited_for() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::with_ports().into_node("alpha");
     alpha.control("fault op=write path=**/vdisk_nullio/mgmt action=queue after=300ms");
     let started = alpha.run(&group(), "start").exit(0).written();
     assert_eq!(times(&started, "add_device"), 1, "{started:#?}");
@@ -196,8 +188,7 @@ fn s4_anybody_gets_the_description_from_an_agent_alone() {
 
 #[test]
 fn s5_a_reload_does_not_start_what_is_stopped() {
-    let cluster = sample::nodes().up();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::nodes().up().into_node("alpha");
     alpha.run(&ports(), "reload").exit(7).writes(0).programs(0);
     alpha.run(&ports(), "start").exit(0);
     alpha.run(&group(), "reload").exit(7).writes(0).programs(0);
@@ -206,8 +197,7 @@ fn s5_a_reload_does_not_start_what_is_stopped() {
 
 #[test]
 fn s7_a_typing_mistake_in_a_reload_keeps_what_runs() {
-    let cluster = sample::serving();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::serving().into_node("alpha");
     let before = alpha.tree();
     for resource in [ports().param("initiators", "nonsense"), group().param("device0", "nonsense")] {
         alpha.run(&resource, "reload").kept();
@@ -232,8 +222,7 @@ fn f7_a_demote_that_is_terminated_gives_back_what_it_blocked() {
 
 #[test]
 fn c22_a_port_that_cannot_be_a_target_is_refused_by_name() {
-    let cluster = Fixture::new().node("alpha", 1).port(ALPHA[0]).dead_port(HOST[0]).up();
-    let alpha = cluster.node("alpha");
+    let alpha = Fixture::new().node("alpha", 1).port(ALPHA[0]).dead_port(HOST[0]).up().into_node("alpha");
     alpha.control(&format!("plug wwpn={} target_capable=false", HOST[0]));
     alpha.run(&ports(), "start").exit(5).writes(0).reason_has("does not exist").reason_has(HOST[0]);
 }

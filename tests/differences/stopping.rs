@@ -1,6 +1,6 @@
 //! Rows of "Stopping, starting and fencing" that are about stops, blocks and scores: what would get a node fenced.
 
-use super::{BLOCK, SHORT, busy, killed, place, send, with_disk};
+use super::{BLOCK, SHORT, busy, killed, place, send};
 use crate::fixture::sample::{self, ALPHA, group, ports};
 use crate::fixture::{Lists, Resource, eventually};
 
@@ -9,8 +9,7 @@ fn f1_stop_does_not_look_at_parameters() {
     let nonsense = "!\"§$%&/()=?; ../x\n";
     let group = |name: &str| group().param(name, nonsense);
     for stopped in [group("device0"), group("tgtdriver"), group("groupname"), Resource::group("scst_dg_dummy")] {
-        let cluster = sample::serving();
-        let alpha = cluster.node("alpha");
+        let alpha = sample::serving().into_node("alpha");
         alpha.run(&stopped, "stop").exit(0);
         assert_eq!((alpha.tree().lines("device"), alpha.tree().lines("lun")), (vec![], vec![]));
         alpha.run(&ports().param("initiators", nonsense), "stop").exit(0);
@@ -35,8 +34,7 @@ fn f6_a_write_that_never_ends_does_not_outlive_the_time_out() {
 #[test]
 fn f7_what_a_killed_demote_left_blocked_is_given_back_by_the_next_action() {
     for action in ["promote", "demote", "start", "reload"] {
-        let cluster = killed(0);
-        let alpha = cluster.node("alpha");
+        let alpha = killed(0).into_node("alpha");
         alpha.run(&group(), "monitor").exit(9).reason_has("dummy_lu0dummy");
         alpha.run(&group(), action).exit(0);
         assert_eq!(alpha.read(BLOCK), "0 0", "{action}");
@@ -61,32 +59,29 @@ fn f8_what_others_blocked_stays_blocked() {
 
 #[test]
 fn f10_a_stopped_node_has_no_score_and_one_that_could_not_stop_keeps_it() {
-    let cluster = sample::serving();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::serving().into_node("alpha");
     alpha.control("fault op=write path=**/vdisk_nullio/mgmt action=fail errno=EBUSY");
     alpha.run(&group(), "stop").exit(1);
-    assert_eq!(cluster.score("alpha", &group()).as_deref(), Some("10"));
+    assert_eq!(alpha.score(&group()).as_deref(), Some("10"));
     alpha.run(&group(), "stop").exit(0);
-    assert_eq!(cluster.score("alpha", &group()), None);
+    assert_eq!(alpha.score(&group()), None);
 }
 
 #[test]
 fn f11_what_happens_in_a_transition_leaves_the_score_alone() {
-    let cluster = sample::serving();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::serving().into_node("alpha");
     alpha.call(&group()).recurring().run("monitor").exit(8).programs(0);
     let lists = Lists::new().list("active", &["alpha", "beta"]).list("stop", &["beta"]);
     for when in ["pre", "post"] {
         alpha.call(&group()).lists(&lists.clone().event(when, "stop")).run("notify").exit(0).programs(0);
     }
     alpha.run(&group(), "demote").exit(0).programs(0);
-    assert_eq!(cluster.score("alpha", &group()).as_deref(), Some("10"));
+    assert_eq!(alpha.score(&group()).as_deref(), Some("10"));
 }
 
 #[test]
 fn f18_groups_of_others_stay_and_ours_are_deleted_as_soon_as_they_can_be() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
+    let alpha = sample::with_ports().into_node("alpha");
     let groups = format!("targets/qla2x00t/{}/ini_groups", ALPHA[0]);
     alpha.write(&format!("{groups}/mgmt"), "create foreign");
     for k in 1..4 {
@@ -102,10 +97,9 @@ fn f18_groups_of_others_stay_and_ours_are_deleted_as_soon_as_they_can_be() {
 
 #[test]
 fn k5_our_block_is_given_back_before_the_device_is_deleted() {
-    let cluster = killed(0);
-    let alpha = cluster.node("alpha");
+    let alpha = killed(0).into_node("alpha");
     // A command that waits behind the block: deleted now, the device would hang the kernel.
-    send(alpha, "20ms");
+    send(&alpha, "20ms");
     let stopped = alpha.call(&group()).timeout(2 * SHORT).run("stop").exit(0).written();
     assert_eq!(place(&stopped, "block < 0"), 0, "{stopped:#?}");
     assert_eq!(alpha.tree().lines("device"), [""; 0]);
@@ -114,9 +108,7 @@ fn k5_our_block_is_given_back_before_the_device_is_deleted() {
 
 #[test]
 fn k6_a_passive_group_is_deleted_when_nothing_is_left_in_it() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
-    let (group, _disk) = with_disk(&cluster);
+    let (alpha, group, _disk) = sample::with_ports().into_node("alpha").with_disk();
     alpha.run(&group, "start").exit(0);
     let stopped = alpha.run(&group, "stop").exit(0).written();
     let order = ["luns/mgmt < clear", "vdisk_blockio/mgmt < del_device dummy_r0", "device_groups/mgmt < del dummy"];

@@ -5,36 +5,34 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use scst_sim::model::ScstVersion;
 
-use super::{ALPHA, ESX, SECRET, call, group, login, nodes, run, signal, targets};
+use super::{ALPHA, ESX, SECRET, call, group, hanging, login, nodes, run, signal, started, targets};
 use crate::fixture::{Fixture, Resource};
 
 #[test]
 fn the_end_of_the_daemon_is_seen_at_once_and_the_restart_builds_everything_anew() {
-    let cluster = nodes();
-    let alpha = cluster.node("alpha");
-    run(&cluster, alpha, &targets(), "start").exit(0);
+    let alpha = started();
     let up = alpha.tree();
     for end in [Signal::SIGTERM, Signal::SIGKILL] {
-        signal(&cluster, alpha, end);
-        call(&cluster, alpha, &targets()).recurring().run("monitor").exit(7).programs(0);
-        run(&cluster, alpha, &targets(), "reload").exit(7);
-        run(&cluster, alpha, &targets(), "stop").exit(0).writes(0);
-        run(&cluster, alpha, &targets(), "start").exit(0);
+        signal(&alpha, end);
+        call(&alpha, &targets()).recurring().run("monitor").exit(7).programs(0);
+        run(&alpha, &targets(), "reload").exit(7);
+        run(&alpha, &targets(), "stop").exit(0).writes(0);
+        run(&alpha, &targets(), "start").exit(0);
         assert_eq!(alpha.tree(), up);
     }
-    run(&cluster, alpha, &targets(), "stop").exit(0);
+    run(&alpha, &targets(), "stop").exit(0);
 }
 
 #[test]
 fn hosts_come_back_after_the_daemon_was_restarted() {
     let cluster = nodes();
     let alpha = cluster.node("alpha");
-    run(&cluster, alpha, &targets(), "start").exit(0);
+    run(alpha, &targets(), "start").exit(0);
     cluster.transition(&group()).start(&["alpha"]).promote(&["alpha"]).carry_out();
     login(alpha, &format!("{ALPHA} {ESX} portal=10.0.1.1 user=esx secret={SECRET}")).unwrap();
-    signal(&cluster, alpha, Signal::SIGKILL);
-    run(&cluster, alpha, &targets(), "stop").exit(0);
-    run(&cluster, alpha, &targets(), "start").exit(0);
+    signal(alpha, Signal::SIGKILL);
+    run(alpha, &targets(), "stop").exit(0);
+    run(alpha, &targets(), "start").exit(0);
     // What the device group had exported went with the target; its reload brings the LUNs back.
     alpha.run(&group(), "reload").exit(0);
     assert!(alpha.exists(&format!("targets/iscsi/{ALPHA}/ini_groups/esx1/luns/0")));
@@ -42,63 +40,52 @@ fn hosts_come_back_after_the_daemon_was_restarted() {
 
 #[test]
 fn a_hanging_daemon_holds_up_neither_monitor_nor_stop() {
-    let cluster = nodes();
-    let alpha = cluster.node("alpha");
-    run(&cluster, alpha, &targets(), "start").exit(0);
-    signal(&cluster, alpha, Signal::SIGSTOP);
+    let alpha = hanging();
     let short = Duration::from_secs(1);
-    call(&cluster, alpha, &targets()).recurring().run("monitor").exit(0).programs(0).within(short);
-    let deep = call(&cluster, alpha, &targets()).timeout(Duration::from_secs(4)).level(10).recurring();
+    call(&alpha, &targets()).recurring().run("monitor").exit(0).programs(0).within(short);
+    let deep = call(&alpha, &targets()).timeout(Duration::from_secs(4)).level(10).recurring();
     deep.run("monitor").exit(1).reason_has("no answer within").within(Duration::from_secs(2));
-    let stop = call(&cluster, alpha, &targets()).timeout(Duration::from_secs(8)).run("stop");
+    let stop = call(&alpha, &targets()).timeout(Duration::from_secs(8)).run("stop");
     stop.exit(1)
         .reason_has("disable failed: no answer within")
         .logged("does not answer")
         .within(Duration::from_secs(8));
     // What needs no daemon is done: nobody is in a group any more.
     assert!(alpha.tree().lines("group").is_empty());
-    signal(&cluster, alpha, Signal::SIGCONT);
-    run(&cluster, alpha, &targets(), "stop").exit(0);
+    signal(&alpha, Signal::SIGCONT);
+    run(&alpha, &targets(), "stop").exit(0);
     assert!(alpha.tree().lines("port").is_empty());
 }
 
 #[test]
 fn a_reload_that_meets_a_hanging_daemon_is_finished_by_a_monitor() {
-    let cluster = nodes();
-    let alpha = cluster.node("alpha");
-    run(&cluster, alpha, &targets(), "start").exit(0);
-    signal(&cluster, alpha, Signal::SIGSTOP);
+    let alpha = hanging();
     let changed = targets().param("attributes", "QueuedCommands=16");
-    call(&cluster, alpha, &changed).timeout(Duration::from_secs(4)).run("reload").unfinished();
-    signal(&cluster, alpha, Signal::SIGCONT);
-    call(&cluster, alpha, &changed).recurring().run("monitor").exit(0);
+    call(&alpha, &changed).timeout(Duration::from_secs(4)).run("reload").unfinished();
+    signal(&alpha, Signal::SIGCONT);
+    call(&alpha, &changed).recurring().run("monitor").exit(0);
     assert_eq!(alpha.read(&format!("targets/iscsi/{ALPHA}/QueuedCommands")), "16");
-    run(&cluster, alpha, &changed, "reload").exit(0).writes(0);
-    run(&cluster, alpha, &changed, "stop").exit(0);
+    run(&alpha, &changed, "reload").exit(0).writes(0);
+    run(&alpha, &changed, "stop").exit(0);
 }
 
 #[test]
 fn a_start_that_meets_a_hanging_daemon_fails_in_time_and_stop_knows_what_it_left() {
-    let cluster = nodes();
-    let alpha = cluster.node("alpha");
-    run(&cluster, alpha, &targets(), "start").exit(0);
-    run(&cluster, alpha, &targets(), "stop").exit(0);
-    signal(&cluster, alpha, Signal::SIGSTOP);
-    let start = call(&cluster, alpha, &targets()).timeout(Duration::from_secs(6)).run("start");
+    let alpha = started();
+    run(&alpha, &targets(), "stop").exit(0);
+    signal(&alpha, Signal::SIGSTOP);
+    let start = call(&alpha, &targets()).timeout(Duration::from_secs(6)).run("start");
     start.exit(1).reason_has("no answer within").within(Duration::from_secs(6));
     // The daemon takes what it was asked, also when nobody waits for the answer any more.
-    signal(&cluster, alpha, Signal::SIGCONT);
-    run(&cluster, alpha, &targets(), "stop").exit(0);
+    signal(&alpha, Signal::SIGCONT);
+    run(&alpha, &targets(), "stop").exit(0);
     assert!(alpha.tree().lines("port").is_empty());
 }
 
 #[test]
 fn an_agent_that_is_killed_leaves_no_killed_waiter() {
-    let cluster = nodes();
-    let alpha = cluster.node("alpha");
-    run(&cluster, alpha, &targets(), "start").exit(0);
-    signal(&cluster, alpha, Signal::SIGSTOP);
-    let running = call(&cluster, alpha, &targets()).begin("stop");
+    let alpha = hanging();
+    let running = call(&alpha, &targets()).begin("stop");
     let waiting = || {
         let writes = alpha.mount().writes();
         writes.iter().rev().find(|write| write.path.ends_with(b"/enabled") && write.data == b"0\n").cloned()
@@ -110,15 +97,14 @@ fn an_agent_that_is_killed_leaves_no_killed_waiter() {
     assert_eq!(helper.name, "exe");
     let status = std::fs::read_to_string(format!("/proc/{}/status", helper.pid)).expect("the one that waits goes on");
     assert!(status.contains("SigBlk:\tfffffffe7ffbfeff") || status.contains("SigBlk:\tffffffff"), "{status}");
-    signal(&cluster, alpha, Signal::SIGCONT);
-    run(&cluster, alpha, &targets(), "stop").exit(0);
+    signal(&alpha, Signal::SIGCONT);
+    run(&alpha, &targets(), "stop").exit(0);
     assert!(alpha.tree().lines("port").is_empty());
 }
 
 #[test]
 fn a_daemon_that_somebody_else_starts_is_waited_for_by_nobody() {
-    let cluster = nodes();
-    let alpha = cluster.node("alpha");
+    let alpha = nodes().into_node("alpha");
     let elsewhere = targets().param("daemon", "none");
     alpha.run(&elsewhere, "start").exit(1).reason("the daemon of driver iscsi does not run");
     alpha.control("iscsi-daemon start");
@@ -131,16 +117,14 @@ fn a_daemon_that_somebody_else_starts_is_waited_for_by_nobody() {
 
 #[test]
 fn a_driver_that_nobody_can_log_in_to_is_seen_by_a_thorough_monitor() {
-    let cluster = nodes();
-    let alpha = cluster.node("alpha");
-    run(&cluster, alpha, &targets(), "start").exit(0);
+    let alpha = started();
     alpha.write("targets/iscsi/enabled", "0");
     // It is asked of the daemon, so the usual monitor does not look.
-    call(&cluster, alpha, &targets()).recurring().run("monitor").exit(0);
-    let deep = call(&cluster, alpha, &targets()).recurring().level(10).run("monitor");
+    call(&alpha, &targets()).recurring().run("monitor").exit(0);
+    let deep = call(&alpha, &targets()).recurring().level(10).run("monitor");
     deep.exit(1).reason("driver iscsi is not enabled: no host can log in");
-    run(&cluster, alpha, &targets(), "start").exit(0);
-    call(&cluster, alpha, &targets()).recurring().level(10).run("monitor").exit(0);
+    run(&alpha, &targets(), "start").exit(0);
+    call(&alpha, &targets()).recurring().level(10).run("monitor").exit(0);
 }
 
 #[test]
@@ -156,7 +140,7 @@ fn a_kernel_that_does_not_say_whether_the_daemon_runs_is_taken_at_its_targets() 
     std::fs::create_dir_all(cluster.dir().join("plain/module")).unwrap();
     let plain = |resource: &_| {
         let root = cluster.dir().join("plain");
-        call(&cluster, alpha, resource).env("SCST_SYSFS_ROOT", root.to_str().expect("a plain path"))
+        call(alpha, resource).env("SCST_SYSFS_ROOT", root.to_str().expect("a plain path"))
     };
     plain(&targets()).recurring().run("monitor").exit(0);
     plain(&targets().without("attributes")).run("start").exit(1).logged("driver iscsi shows no open_state");
@@ -165,8 +149,7 @@ fn a_kernel_that_does_not_say_whether_the_daemon_runs_is_taken_at_its_targets() 
 #[test]
 fn an_attribute_that_this_kernel_does_not_have_is_refused_by_name() {
     let port = "fe80:0000:0000:0000:0002:c903:000f:2a1b";
-    let cluster = Fixture::new().scst(ScstVersion::V3_7).node("alpha", 1).targetports(port).up();
-    let alpha = cluster.node("alpha");
+    let alpha = Fixture::new().scst(ScstVersion::V3_7).node("alpha", 1).targetports(port).up().into_node("alpha");
     for command in ["modprobe ib_srpt", &format!("plug-target ib_srpt {port}")] {
         alpha.control(command);
     }

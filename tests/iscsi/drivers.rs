@@ -131,8 +131,7 @@ fn hardware_that_is_not_there_is_named_by_every_driver_that_needs_it() {
         ("ib_srpt", GID, "0002:c903:000f:2a1c", format!("host={GUID}")),
         ("fcst", "fcoe1", "fcoe2", "host=a".to_owned()),
     ] {
-        let cluster = node(&format!("{target},{other}"), driver, &[other]);
-        let alpha = cluster.node("alpha");
+        let alpha = node(&format!("{target},{other}"), driver, &[other]).into_node("alpha");
         let resource = Resource::targets("hw", driver).param("initiators", &initiators);
         alpha.call(&resource).level(10).run("validate-all").exit(5).reason_has(target);
         alpha.run(&resource, "start").exit(5).reason_has(target).writes(0);

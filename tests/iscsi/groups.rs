@@ -5,15 +5,14 @@ use crate::fixture::{Fixture, Resource};
 
 #[test]
 fn the_first_group_that_matches_is_the_one_that_was_configured_first() {
-    let cluster = nodes();
-    let alpha = cluster.node("alpha");
+    let alpha = nodes().into_node("alpha");
     // By the alphabet `all` would come first.
     let ordered =
         targets().without("incoming_users").without("portals").param("initiators", &format!("zesx={ESX};all=*"));
-    run(&cluster, alpha, &ordered, "validate-all")
+    run(&alpha, &ordered, "validate-all")
         .exit(0)
         .logged("group all, initiator \"*\": can match initiators of group zesx as well");
-    run(&cluster, alpha, &ordered, "start").exit(0);
+    run(&alpha, &ordered, "start").exit(0);
     alpha.control("modprobe scst_vdisk");
     std::fs::create_dir_all(alpha.var_lib().join("pr")).unwrap();
     for group in ["zesx", "all"] {
@@ -23,21 +22,20 @@ fn the_first_group_that_matches_is_the_one_that_was_configured_first() {
     alpha.control(&format!("login iscsi {ALPHA} {ESX}"));
     assert!(alpha.tree().lines("session")[0].contains("zesx"), "{:?}", alpha.tree());
     let more = ordered.param("initiators", &format!("new=iqn.1998-01.com.vmware:*;zesx={ESX};all=*"));
-    let reloaded = run(&cluster, alpha, &more, "reload").exit(0);
+    let reloaded = run(&alpha, &more, "reload").exit(0);
     reloaded.logged("initiator group new of port iqn.2026-01.org.example:alpha comes after all, which counts");
-    run(&cluster, alpha, &more, "stop").exit(0);
+    run(&alpha, &more, "stop").exit(0);
 }
 
 #[test]
 fn two_resources_serve_two_drivers_of_one_list() {
     let wwpn = "21:00:00:24:ff:60:d0:10";
     let fixture = Fixture::new().node("alpha", 1).port(wwpn).targetports(&format!("{wwpn},{ALPHA},local1"));
-    let cluster = fixture.up();
-    let alpha = cluster.node("alpha");
+    let alpha = fixture.up().into_node("alpha");
     let fc = Resource::ports("scst_qla").param("initiators", "esx1=50:01:43:80:03:b0:23:34");
     let local = Resource::targets("scst_local", "scst_local").param("initiators", "host=*");
     for resource in [&fc, &targets(), &local] {
-        run(&cluster, alpha, resource, "start").exit(0);
+        run(&alpha, resource, "start").exit(0);
     }
     for (target, id) in
         [(format!("qla2x00t/{wwpn}"), "101"), (format!("iscsi/{ALPHA}"), "102"), ("scst_local/local1".into(), "103")]
@@ -46,14 +44,14 @@ fn two_resources_serve_two_drivers_of_one_list() {
     }
     assert_eq!(alpha.tree().lines("port").len(), 3);
     for resource in [&fc, &targets(), &local] {
-        run(&cluster, alpha, resource, "monitor").exit(0);
-        run(&cluster, alpha, resource, "start").exit(0).writes(0);
+        run(&alpha, resource, "monitor").exit(0);
+        run(&alpha, resource, "start").exit(0).writes(0);
     }
-    run(&cluster, alpha, &targets(), "stop").exit(0);
-    run(&cluster, alpha, &fc, "monitor").exit(0);
-    run(&cluster, alpha, &local, "stop").exit(0);
-    run(&cluster, alpha, &local, "monitor").exit(7);
-    run(&cluster, alpha, &fc, "stop").exit(0);
+    run(&alpha, &targets(), "stop").exit(0);
+    run(&alpha, &fc, "monitor").exit(0);
+    run(&alpha, &local, "stop").exit(0);
+    run(&alpha, &local, "monitor").exit(7);
+    run(&alpha, &fc, "stop").exit(0);
     assert_eq!(alpha.tree().lines("port"), [format!("port qla2x00t/{wwpn} enabled=0 rel_tgt_id=101")]);
 }
 
@@ -62,7 +60,7 @@ fn one_name_on_two_nodes_is_refused_on_both() {
     let cluster =
         Fixture::new().node("alpha", 1).targetports(ALPHA).node("beta", 2).targetports(&ALPHA.to_uppercase()).up();
     for node in ["alpha", "beta"] {
-        run(&cluster, cluster.node(node), &targets(), "start")
+        run(cluster.node(node), &targets(), "start")
             .exit(2)
             .reason_has("is listed in targetports of node alpha and of node beta");
     }
@@ -70,8 +68,7 @@ fn one_name_on_two_nodes_is_refused_on_both() {
 
 #[test]
 fn what_a_driver_does_not_have_is_refused_by_name() {
-    let cluster = Fixture::new().node("alpha", 1).targetports("local1").up();
-    let alpha = cluster.node("alpha");
+    let alpha = Fixture::new().node("alpha", 1).targetports("local1").up().into_node("alpha");
     let local = Resource::targets("scst_local", "scst_local").param("initiators", "host=*");
     for (name, value) in [
         ("portals", "10.0.0.1"),
@@ -80,15 +77,15 @@ fn what_a_driver_does_not_have_is_refused_by_name() {
         ("daemon", "none"),
         ("attributes", "MaxSessions=1"),
     ] {
-        run(&cluster, alpha, &local.param(name, value), "validate-all").exit(6).reason_has(name);
-        run(&cluster, alpha, &local.param(name, value), "start").exit(6).reason_has(name).writes(0);
+        run(&alpha, &local.param(name, value), "validate-all").exit(6).reason_has(name);
+        run(&alpha, &local.param(name, value), "start").exit(6).reason_has(name).writes(0);
     }
-    run(&cluster, alpha, &local.param("tgtdriver", "srp"), "start").exit(6).reason_has("tgtdriver \"srp\": not one of");
-    run(&cluster, alpha, &local.param("attributes", "comment=lab"), "start").exit(0);
+    run(&alpha, &local.param("tgtdriver", "srp"), "start").exit(6).reason_has("tgtdriver \"srp\": not one of");
+    run(&alpha, &local.param("attributes", "comment=lab"), "start").exit(0);
     // Whatever the parameter says now, what runs is where it was started.
-    run(&cluster, alpha, &local.param("tgtdriver", "srp"), "monitor").exit(0);
-    run(&cluster, alpha, &local.param("tgtdriver", "srp"), "reload").kept();
-    run(&cluster, alpha, &local.param("tgtdriver", "srp"), "stop").exit(0);
+    run(&alpha, &local.param("tgtdriver", "srp"), "monitor").exit(0);
+    run(&alpha, &local.param("tgtdriver", "srp"), "reload").kept();
+    run(&alpha, &local.param("tgtdriver", "srp"), "stop").exit(0);
     assert!(alpha.tree().lines("port").is_empty());
 }
 
@@ -96,29 +93,28 @@ fn what_a_driver_does_not_have_is_refused_by_name() {
 fn a_target_that_is_not_listed_any_more_goes_with_the_next_start() {
     let cluster = Fixture::new().node("alpha", 1).targetports(&format!("{ALPHA},{BETA}")).up();
     let alpha = cluster.node("alpha");
-    run(&cluster, alpha, &targets(), "start").exit(0);
+    run(alpha, &targets(), "start").exit(0);
     cluster.set_targetports("alpha", Some(ALPHA));
-    run(&cluster, alpha, &targets(), "reload").exit(0).logged("is no longer in targetports").writes(0);
-    run(&cluster, alpha, &targets(), "start").exit(0);
+    run(alpha, &targets(), "reload").exit(0).logged("is no longer in targetports").writes(0);
+    run(alpha, &targets(), "start").exit(0);
     assert!(!alpha.exists(&format!("targets/iscsi/{BETA}")));
     assert!(alpha.exists(&format!("targets/iscsi/{ALPHA}")));
-    run(&cluster, alpha, &targets(), "stop").exit(0);
+    run(alpha, &targets(), "stop").exit(0);
 }
 
 #[test]
 fn a_port_that_one_agent_has_is_refused_to_the_other() {
     let wwpn = "21:00:00:24:ff:60:d0:10";
-    let cluster = Fixture::new().node("alpha", 1).port(wwpn).up();
-    let alpha = cluster.node("alpha");
+    let alpha = Fixture::new().node("alpha", 1).port(wwpn).up().into_node("alpha");
     let host = "esx1=50:01:43:80:03:b0:23:34";
     let old = Resource::ports("scst_qla").param("initiators", host);
     let new = Resource::targets("scst_fc", "qla2x00t").param("initiators", host);
     for (first, second) in [(&old, &new), (&new, &old)] {
-        run(&cluster, alpha, first, "start").exit(0);
-        let refused = run(&cluster, alpha, second, "start").exit(2).writes(0);
+        run(&alpha, first, "start").exit(0);
+        let refused = run(&alpha, second, "start").exit(2).writes(0);
         refused.reason(&format!("port {wwpn} belongs to resource {} on this node", first.id()));
-        run(&cluster, alpha, second, "stop").exit(0).writes(0);
-        run(&cluster, alpha, first, "monitor").exit(0);
-        run(&cluster, alpha, first, "stop").exit(0);
+        run(&alpha, second, "stop").exit(0).writes(0);
+        run(&alpha, first, "monitor").exit(0);
+        run(&alpha, first, "stop").exit(0);
     }
 }

@@ -4,26 +4,25 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use super::{ALPHA, call, group, nodes, run, signal, targets};
-use crate::fixture::{Cluster, Outcome, Resource, eventually};
+use super::{ALPHA, call, group, hanging, run, signal, started, targets};
+use crate::fixture::{Node, Outcome, Resource, eventually};
 
 /// The time that Pacemaker gives such an action.
 const TIME: Duration = Duration::from_secs(4);
 
 /// Runs an action; at its `at`-th operation of this kind below the driver the daemon gets a signal, and then the operation goes on. `None`
 /// when the action has fewer.
-fn struck(cluster: &Cluster, resource: &Resource, action: &str, op: &str, at: u32, sent: Signal) -> Option<Outcome> {
-    let alpha = cluster.node("alpha");
+fn struck(alpha: &Node, resource: &Resource, action: &str, op: &str, at: u32, sent: Signal) -> Option<Outcome> {
     alpha.control(&format!("fault op={op} path=**/targets/iscsi/** at={at} action=hang"));
     let level = if action == "start" { 0 } else { 10 };
-    let mut running = call(cluster, alpha, resource).timeout(TIME).level(level).recurring().begin(action);
+    let mut running = call(alpha, resource).timeout(TIME).level(level).recurring().begin(action);
     let mut held = false;
     eventually("the operation, or the end of the run", || {
         held = alpha.mount().waiting() == 1;
         held || !running.is_running()
     });
     if held {
-        signal(cluster, alpha, sent);
+        signal(alpha, sent);
     }
     alpha.control("disarm");
     alpha.control("release");
@@ -32,19 +31,16 @@ fn struck(cluster: &Cluster, resource: &Resource, action: &str, op: &str, at: u3
 }
 
 /// Brings the resource down and up again, whatever was left.
-fn recovers(cluster: &Cluster, whole: &crate::fixture::Tree, what: &str) {
-    let alpha = cluster.node("alpha");
-    run(cluster, alpha, &targets(), "stop").exit(0);
+fn recovers(alpha: &Node, whole: &crate::fixture::Tree, what: &str) {
+    run(alpha, &targets(), "stop").exit(0);
     assert_eq!(alpha.tree().lines("port"), [""; 0], "{what}");
-    run(cluster, alpha, &targets(), "start").exit(0);
+    run(alpha, &targets(), "start").exit(0);
     assert_eq!(alpha.tree(), *whole, "{what}");
 }
 
 #[test]
 fn a_daemon_that_dies_at_any_write_of_a_start_or_a_reload_is_recovered_from() {
-    let cluster = nodes();
-    let alpha = cluster.node("alpha");
-    run(&cluster, alpha, &targets(), "start").exit(0);
+    let alpha = &started();
     let whole = alpha.tree();
     let changed = targets()
         .param("portals", "10.0.3.*")
@@ -55,51 +51,47 @@ fn a_daemon_that_dies_at_any_write_of_a_start_or_a_reload_is_recovered_from() {
         loop {
             at += 1;
             if action == "start" {
-                run(&cluster, alpha, &targets(), "stop").exit(0);
+                run(alpha, &targets(), "stop").exit(0);
             }
-            let Some(outcome) = struck(&cluster, &resource, action, "write", at, Signal::SIGKILL) else { break };
+            let Some(outcome) = struck(alpha, &resource, action, "write", at, Signal::SIGKILL) else { break };
             // A start has not done what it was to do; a reload may leave the rest to the monitor.
             let possible: &[i32] = if action == "start" { &[1] } else { &[0, 1] };
             assert!(outcome.code().is_some_and(|code| possible.contains(&code)), "{action} {at}: {outcome:?}");
-            call(&cluster, alpha, &resource).recurring().run("monitor").exit(7);
-            recovers(&cluster, &whole, &format!("{action} killed at write {at}"));
+            call(alpha, &resource).recurring().run("monitor").exit(7);
+            recovers(alpha, &whole, &format!("{action} killed at write {at}"));
         }
         assert!(at > least, "{action} has {at} writes only");
-        run(&cluster, alpha, &targets(), "reload").exit(0);
+        run(alpha, &targets(), "reload").exit(0);
     }
-    run(&cluster, alpha, &targets(), "stop").exit(0);
+    run(alpha, &targets(), "stop").exit(0);
 }
 
 #[test]
 fn a_daemon_that_dies_under_a_stop_or_a_look_takes_everything_along() {
-    let cluster = nodes();
-    let alpha = cluster.node("alpha");
-    run(&cluster, alpha, &targets(), "start").exit(0);
+    let alpha = &started();
     let whole = alpha.tree();
     for at in 1.. {
-        let Some(outcome) = struck(&cluster, &targets(), "stop", "write", at, Signal::SIGKILL) else {
+        let Some(outcome) = struck(alpha, &targets(), "stop", "write", at, Signal::SIGKILL) else {
             assert!(at > 4, "a stop has {at} writes only");
             break;
         };
         outcome.exit(0);
-        recovers(&cluster, &whole, &format!("stop, killed at write {at}"));
+        recovers(alpha, &whole, &format!("stop, killed at write {at}"));
     }
-    run(&cluster, alpha, &targets(), "start").exit(0);
+    run(alpha, &targets(), "start").exit(0);
     for (action, reads) in [("monitor", 4), ("validate-all", 1)] {
         for at in 1..=reads {
-            let outcome = struck(&cluster, &targets(), action, "read", at, Signal::SIGKILL).expect("it reads more");
+            let outcome = struck(alpha, &targets(), action, "read", at, Signal::SIGKILL).expect("it reads more");
             assert!(outcome.code().is_some_and(|code| [0, 1, 7].contains(&code)), "{outcome:?}");
-            call(&cluster, alpha, &targets()).recurring().run("monitor").exit(7);
-            recovers(&cluster, &whole, &format!("{action}, killed at read {at}"));
+            call(alpha, &targets()).recurring().run("monitor").exit(7);
+            recovers(alpha, &whole, &format!("{action}, killed at read {at}"));
         }
     }
 }
 
 #[test]
 fn a_daemon_that_is_stopped_in_an_action_makes_none_outlive_its_time() {
-    let cluster = nodes();
-    let alpha = cluster.node("alpha");
-    run(&cluster, alpha, &targets(), "start").exit(0);
+    let alpha = &started();
     let whole = alpha.tree();
     let changed =
         targets().param("attributes", "QueuedCommands=16").param("initiators", "esx1=iqn.1998-01.com.vmware:*");
@@ -116,26 +108,23 @@ fn a_daemon_that_is_stopped_in_an_action_makes_none_outlive_its_time() {
     ] {
         let op = if ["monitor", "validate-all"].contains(&action) { "read" } else { "write" };
         if action == "start" {
-            run(&cluster, alpha, &targets(), "stop").exit(0);
+            run(alpha, &targets(), "stop").exit(0);
         }
-        let outcome = struck(&cluster, &resource, action, op, at, Signal::SIGSTOP);
+        let outcome = struck(alpha, &resource, action, op, at, Signal::SIGSTOP);
         let outcome = outcome.unwrap_or_else(|| panic!("{action} has no operation {at}"));
         let what = format!("{action}, stopped at {op} {at}: {outcome:?}");
         assert!(outcome.code().is_some_and(|code| [0, 1].contains(&code)), "{what}");
         // Also a monitor that would finish the reload waits for a tenth of its time only.
-        call(&cluster, alpha, &resource).recurring().run("monitor").within(Duration::from_secs(3));
-        signal(&cluster, alpha, Signal::SIGCONT);
-        recovers(&cluster, &whole, &what);
+        call(alpha, &resource).recurring().run("monitor").within(Duration::from_secs(3));
+        signal(alpha, Signal::SIGCONT);
+        recovers(alpha, &whole, &what);
     }
-    run(&cluster, alpha, &targets(), "stop").exit(0);
+    run(alpha, &targets(), "stop").exit(0);
 }
 
 #[test]
 fn a_device_group_needs_no_daemon() {
-    let cluster = nodes();
-    let alpha = cluster.node("alpha");
-    run(&cluster, alpha, &targets(), "start").exit(0);
-    signal(&cluster, alpha, Signal::SIGSTOP);
+    let alpha = hanging();
     let soon = Duration::from_secs(2);
     for (action, code) in
         [("start", 0), ("promote", 0), ("monitor", 8), ("reload", 0), ("demote", 0), ("monitor", 0), ("stop", 0)]
@@ -144,7 +133,7 @@ fn a_device_group_needs_no_daemon() {
     }
     alpha.run(&group(), "promote").exit(0).within(soon);
     // Its targets go with the daemon, and with them all that it had exported; what is left it removes.
-    signal(&cluster, alpha, Signal::SIGKILL);
+    signal(&alpha, Signal::SIGKILL);
     assert!(!alpha.exists(&format!("targets/iscsi/{ALPHA}")));
     alpha.run(&group(), "demote").exit(0).within(soon);
     alpha.run(&group(), "stop").exit(0).within(soon);

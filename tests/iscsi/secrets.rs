@@ -1,6 +1,6 @@
 //! Secrets stand in no log, no reason, no plan, no argument and no status.
 
-use super::{ALPHA, SECRET, call, nodes, run, targets};
+use super::{ALPHA, SECRET, call, nodes, run, started, targets};
 use crate::fixture::Outcome;
 
 const OUTGOING: &str = "mutualsecret12";
@@ -17,10 +17,9 @@ fn silent(outcome: &Outcome) {
 
 #[test]
 fn no_action_shows_a_secret_whatever_becomes_of_it() {
-    let cluster = nodes();
-    let alpha = cluster.node("alpha");
+    let alpha = nodes().into_node("alpha");
     let resource = targets().param("outgoing_user", &format!("alpha {OUTGOING}"));
-    let debug = |resource: &_| call(&cluster, alpha, resource).env("HA_debug", "1").env("OCF_TRACE_RA", "1");
+    let debug = |resource: &_| call(&alpha, resource).env("HA_debug", "1").env("OCF_TRACE_RA", "1");
     silent(&debug(&resource).dry_run().run("start").exit(0));
     silent(&debug(&resource).run("start").exit(0));
     silent(&debug(&resource).level(10).run("monitor").exit(0));
@@ -29,45 +28,40 @@ fn no_action_shows_a_secret_whatever_becomes_of_it() {
         alpha.control(&format!("fault op=write path=**/iscsi/mgmt action=fail errno={errno}"));
         silent(&debug(&resource.param("incoming_users", &format!("new {SECRET}"))).run("reload"));
     }
-    silent(&run(&cluster, alpha, &resource, "stop").exit(0));
+    silent(&run(&alpha, &resource, "stop").exit(0));
 }
 
 #[test]
 fn a_command_that_the_kernel_queues_and_then_refuses_shows_none_either() {
-    let cluster = nodes();
-    let alpha = cluster.node("alpha");
-    run(&cluster, alpha, &targets(), "start").exit(0);
+    let alpha = started();
     alpha.control("fault op=write path=**/iscsi/mgmt action=queue after=200ms errno=ENOMEM");
-    let reload = run(&cluster, alpha, &targets().param("incoming_users", &format!("new {SECRET}")), "reload");
+    let reload = run(&alpha, &targets().param("incoming_users", &format!("new {SECRET}")), "reload");
     silent(&reload.unfinished().reason_has("ENOMEM").reason_has("IncomingUser new ***"));
-    run(&cluster, alpha, &targets(), "stop").exit(0);
+    run(&alpha, &targets(), "stop").exit(0);
 }
 
 #[test]
 fn a_target_is_never_opened_to_everybody_by_a_user_or_a_portal_that_could_not_be_added() {
-    let cluster = nodes();
-    let alpha = cluster.node("alpha");
-    run(&cluster, alpha, &targets(), "start").exit(0);
+    let alpha = started();
     for at in [1, 2] {
         alpha.control(&format!("fault op=write path=**/iscsi/mgmt at={at} action=fail errno=EINVAL"));
     }
     let changed = targets().param("incoming_users", "new newsecret12345").param("portals", "10.0.3.*");
-    run(&cluster, alpha, &changed, "reload").unfinished();
+    run(&alpha, &changed, "reload").unfinished();
     let port = alpha.tree().lines("port").join("");
     for kept in ["IncomingUser=esx", "IncomingUser1=lab", "allowed_portal=10.0.1.*", "allowed_portal1=10.0.2.*"] {
         assert!(port.contains(kept), "{kept}: {port}");
     }
     alpha.control("disarm");
-    run(&cluster, alpha, &changed, "reload").exit(0);
+    run(&alpha, &changed, "reload").exit(0);
     let port = alpha.tree().lines("port").join("");
     assert!(!port.contains("esx") && !port.contains("10.0.1.*"), "{port}");
-    run(&cluster, alpha, &changed, "stop").exit(0);
+    run(&alpha, &changed, "stop").exit(0);
 }
 
 #[test]
 fn a_mistake_is_told_by_parameter_and_place() {
-    let cluster = nodes();
-    let alpha = cluster.node("alpha");
+    let alpha = nodes().into_node("alpha");
     for (name, value, reason) in [
         (
             "incoming_users",
@@ -81,12 +75,11 @@ fn a_mistake_is_told_by_parameter_and_place() {
         ),
         ("outgoing_user", format!("{SECRET}=1 x"), "outgoing_user: a bad name, or the secret stands before it"),
     ] {
-        let outcome = run(&cluster, alpha, &targets().param(name, &value), "start").exit(6).reason(reason).writes(0);
+        let outcome = run(&alpha, &targets().param(name, &value), "start").exit(6).reason(reason).writes(0);
         silent(&outcome);
     }
     // A parameter whose name has a typing mistake is told without its value.
-    let outcome =
-        run(&cluster, alpha, &targets().param("incoming_user", &format!("esx {SECRET}")), "validate-all").exit(6);
+    let outcome = run(&alpha, &targets().param("incoming_user", &format!("esx {SECRET}")), "validate-all").exit(6);
     silent(&outcome);
 }
 
@@ -96,7 +89,7 @@ fn the_operators_tool_shows_users_by_name_only() {
     let alpha = cluster.node("alpha");
     let resource = targets().param("outgoing_user", &format!("alpha {OUTGOING}"));
     cluster.configure(&[&resource]);
-    run(&cluster, alpha, &resource, "start").exit(0);
+    run(alpha, &resource, "start").exit(0);
     cluster.configure(&[&resource.param("incoming_users", "esx changedsecret1;lab othersecret567")]);
     for arguments in ["status", "status --json"] {
         let outcome = alpha.tool(arguments).go().code_is(3);

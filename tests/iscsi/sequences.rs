@@ -8,7 +8,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use super::{ALPHA, ESX, LAB, SECRET, call, group, login, nodes, pid_file, run, signal, targets};
-use crate::fixture::{Cluster, Node, Outcome, Resource};
+use crate::fixture::{Node, Outcome, Resource};
 
 /// What Pacemaker gives an action here: one that meets a hanging daemon uses much of it.
 const TIME: Duration = Duration::from_secs(3);
@@ -34,7 +34,6 @@ enum Daemon {
 }
 
 struct Sequence<'c> {
-    cluster: &'c Cluster,
     alpha: &'c Node,
     resource: Resource,
     daemon: Daemon,
@@ -45,7 +44,7 @@ impl Sequence<'_> {
     /// Runs an action, which ends in its time, says no secret, and answers one of these codes.
     fn act(&mut self, action: &str, level: u32, codes: &[i32]) -> Outcome {
         self.events.push(format!("{action} with the daemon {:?}", self.daemon));
-        let call = call(self.cluster, self.alpha, &self.resource).timeout(TIME).level(level);
+        let call = call(self.alpha, &self.resource).timeout(TIME).level(level);
         let call = if action == "monitor" { call.recurring() } else { call };
         let outcome = call.run(action).within(TIME);
         let code = outcome.code().unwrap_or(-1);
@@ -99,11 +98,11 @@ impl Sequence<'_> {
             Signal::SIGCONT => (Daemon::Hangs, Daemon::Runs),
             _ => (self.daemon, Daemon::Gone),
         };
-        if self.daemon == Daemon::Gone || self.daemon != from || !pid_file(self.cluster, self.alpha).exists() {
+        if self.daemon == Daemon::Gone || self.daemon != from || !pid_file(self.alpha).exists() {
             return;
         }
         self.events.push(format!("{sent}"));
-        signal(self.cluster, self.alpha, sent);
+        signal(self.alpha, sent);
         self.daemon = to;
         if to == Daemon::Gone {
             assert!(!self.alpha.exists(&format!("targets/iscsi/{ALPHA}")), "{:#?}", self.events);
@@ -116,12 +115,12 @@ fn whatever_becomes_of_the_daemon_and_of_hosts_everything_comes_up_whole_and_goe
     for seed in [1, 2, 3] {
         let cluster = nodes();
         let alpha = cluster.node("alpha");
-        run(&cluster, alpha, &targets(), "start").exit(0);
+        run(alpha, &targets(), "start").exit(0);
         let whole = alpha.tree().lines("port").join("\n");
         cluster.transition(&group()).start(&["alpha"]).promote(&["alpha"]).carry_out();
         let mut dice = Dice(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed));
         let resource = targets();
-        let mut sequence = Sequence { cluster: &cluster, alpha, resource, daemon: Daemon::Runs, events: Vec::new() };
+        let mut sequence = Sequence { alpha, resource, daemon: Daemon::Runs, events: Vec::new() };
         for _ in 0..25 {
             sequence.event(&mut dice);
         }

@@ -1,8 +1,6 @@
 //! Device groups on targets of iSCSI, and what initiators get at each moment.
 
-use snapbox::str;
-
-use super::{ALPHA, BETA, ESX, LAB, SECRET, group, login, nodes, run, targets};
+use super::{ALPHA, BETA, ESX, LAB, SECRET, SHOWN, group, login, nodes, port, run, started, target_groups, targets};
 use crate::fixture::{Fixture, Resource};
 
 #[test]
@@ -17,36 +15,25 @@ fn one_name_on_two_nodes_is_refused_by_the_device_group_too() {
 
 #[test]
 fn exports_name_groups_with_patterns_and_all_of_them() {
-    let cluster = nodes();
-    let alpha = cluster.node("alpha");
-    run(&cluster, alpha, &targets(), "start").exit(0);
+    let alpha = started();
     let all = group()
         .param("device0", "handler=vdisk_nullio,virtname=root,dummy=1,export0=all:0")
         .param("device1", "handler=vdisk_nullio,virtname=lab,dummy=1,export0=LAB:5");
     alpha.run(&all, "start").exit(0);
-    alpha.tree().eq(str![[r#"
+    alpha.tree().is(&format!(
+        "\
 modules iscsi_scst scst scst_disk scst_vdisk
-port iscsi/iqn.2026-01.org.example:alpha enabled=1 rel_tgt_id=101 IncomingUser=esx *** IncomingUser1=lab *** NopInInterval=10 QueuedCommands=64 allowed_portal=10.0.1.* allowed_portal1=10.0.2.*
-  group esx1 io_grouping_type=101
-    initiator iqn.1998-01.com.vmware:esx1-4c5d
-    lun 0 vm_root
-  group lab io_grouping_type=102
-    initiator iqn.1993-08.org.debian:01:*
-    lun 0 vm_root
-    lun 5 vm_lab
-device vm_lab vdisk_nullio dummy=1 prod_id=SCST
+{}device vm_lab vdisk_nullio dummy=1 prod_id=SCST
 device vm_root vdisk_nullio dummy=1 prod_id=SCST
 device group vm
   device vm_lab
   device vm_root
-  target group alpha group_id=1 standby
-    local iqn.2026-01.org.example:alpha rel_tgt_id=101
-  target group beta group_id=2 unavailable
-    remote iqn.2026-01.org.example:beta rel_tgt_id=201
-
-"#]]);
+{}",
+        port(SHOWN, "    lun 0 vm_root\n", "    lun 0 vm_root\n    lun 5 vm_lab\n"),
+        target_groups(["standby", "unavailable"], 201)
+    ));
     alpha.run(&all, "start").exit(0).writes(0);
-    login(alpha, &format!("{ALPHA} {LAB} portal=10.0.2.1 user=lab secret=othersecret567")).unwrap();
+    login(&alpha, &format!("{ALPHA} {LAB} portal=10.0.2.1 user=lab secret=othersecret567")).unwrap();
     assert!(alpha.tree().lines("session")[0].contains("lab"), "{:?}", alpha.tree());
     alpha.run(&all, "stop").exit(0);
 }
@@ -58,8 +45,8 @@ fn a_node_serves_one_group_by_fibre_channel_and_another_by_iscsi() {
     let cluster = fixture.node("beta", 2).port(there).targetports(&format!("{there},{BETA}")).up();
     let fc = Resource::targets("scst_fc", "qla2x00t").param("initiators", "esx1=50:01:43:80:03:b0:23:34");
     for node in ["alpha", "beta"] {
-        run(&cluster, cluster.node(node), &fc, "start").exit(0);
-        run(&cluster, cluster.node(node), &targets(), "start").exit(0);
+        run(cluster.node(node), &fc, "start").exit(0);
+        run(cluster.node(node), &targets(), "start").exit(0);
     }
     let by_fc = Resource::group("scst_dg_fc")
         .param("groupname", "fc")
@@ -67,16 +54,10 @@ fn a_node_serves_one_group_by_fibre_channel_and_another_by_iscsi() {
         .param("device0", "handler=vdisk_nullio,virtname=root,dummy=1,export0=esx1:0");
     cluster.transition(&group()).start(&["alpha", "beta"]).promote(&["alpha"]).carry_out();
     cluster.transition(&by_fc).start(&["alpha", "beta"]).promote(&["beta"]).carry_out();
-    cluster.node("alpha").tree().eq(str![[r#"
+    cluster.node("alpha").tree().is(&format!(
+        "\
 modules iscsi_scst qla2x00tgt qla2xxx_scst scst scst_disk scst_vdisk
-port iscsi/iqn.2026-01.org.example:alpha enabled=1 rel_tgt_id=101 IncomingUser=esx *** IncomingUser1=lab *** NopInInterval=10 QueuedCommands=64 allowed_portal=10.0.1.* allowed_portal1=10.0.2.*
-  group esx1 io_grouping_type=101
-    initiator iqn.1998-01.com.vmware:esx1-4c5d
-    lun 0 vm_root
-  group lab io_grouping_type=102
-    initiator iqn.1993-08.org.debian:01:*
-    lun 0 vm_root
-port qla2x00t/21:00:00:24:ff:60:d0:10 enabled=1 rel_tgt_id=102
+{}port qla2x00t/21:00:00:24:ff:60:d0:10 enabled=1 rel_tgt_id=102
   group esx1 io_grouping_type=101
     initiator 50:01:43:80:03:b0:23:34
     lun 0 fc_root
@@ -90,16 +71,14 @@ device group fc
     remote 21:00:00:24:ff:60:d0:20 rel_tgt_id=201
 device group vm
   device vm_root
-  target group alpha group_id=1 active
-    local iqn.2026-01.org.example:alpha rel_tgt_id=101
-  target group beta group_id=2 standby
-    remote iqn.2026-01.org.example:beta rel_tgt_id=202
-
-"#]]);
+{}",
+        port(SHOWN, "    lun 0 vm_root\n", "    lun 0 vm_root\n"),
+        target_groups(["active", "standby"], 202)
+    ));
     // What happens to one driver leaves the other alone.
     let alpha = cluster.node("alpha");
     alpha.run(&group(), "stop").exit(0);
-    run(&cluster, alpha, &targets(), "stop").exit(0);
+    run(alpha, &targets(), "stop").exit(0);
     alpha.run(&by_fc, "start").exit(0).writes(0);
     alpha.run(&fc, "monitor").exit(0);
     alpha.run(&by_fc, "monitor").exit(0);
@@ -117,7 +96,7 @@ fn what_an_initiator_gets_follows_from_the_state_of_the_target() {
     };
     // No daemon: nobody listens.
     assert_eq!(code(&proved), "exit 8");
-    run(&cluster, alpha, &targets(), "start").exit(0);
+    run(alpha, &targets(), "start").exit(0);
     // No LUN for this initiator yet: not found.
     assert_eq!(code(&proved), "exit 19");
     cluster.transition(&group()).start(&["alpha"]).promote(&["alpha"]).carry_out();
@@ -126,23 +105,21 @@ fn what_an_initiator_gets_follows_from_the_state_of_the_target() {
     // Disabled: no answer, so it tries again.
     alpha.write(&format!("targets/iscsi/{ALPHA}/enabled"), "0");
     assert_eq!(code(&proved), "exit 11");
-    run(&cluster, alpha, &targets(), "monitor").exit(1).reason_has("is not enabled");
-    run(&cluster, alpha, &targets(), "start").exit(0);
+    run(alpha, &targets(), "monitor").exit(1).reason_has("is not enabled");
+    run(alpha, &targets(), "start").exit(0);
     assert_eq!(code(&proved), "ok");
     alpha.run(&group(), "stop").exit(0);
-    run(&cluster, alpha, &targets(), "stop").exit(0);
+    run(alpha, &targets(), "stop").exit(0);
     assert_eq!(code(&proved), "exit 19");
     assert!(alpha.mount().unknowns().is_empty());
 }
 
 #[test]
 fn a_second_resource_of_the_driver_is_refused() {
-    let cluster = nodes();
-    let alpha = cluster.node("alpha");
-    run(&cluster, alpha, &targets(), "start").exit(0);
+    let alpha = started();
     let second = targets().called("scst_iscsi2").param("initiators", "other=*");
-    run(&cluster, alpha, &second, "start").exit(2).writes(0).reason_has("belongs to resource scst_iscsi on this node");
-    run(&cluster, alpha, &second, "monitor").exit(7);
-    run(&cluster, alpha, &second, "stop").exit(0).writes(0);
-    run(&cluster, alpha, &targets(), "monitor").exit(0);
+    run(&alpha, &second, "start").exit(2).writes(0).reason_has("belongs to resource scst_iscsi on this node");
+    run(&alpha, &second, "monitor").exit(7);
+    run(&alpha, &second, "stop").exit(0).writes(0);
+    run(&alpha, &targets(), "monitor").exit(0);
 }

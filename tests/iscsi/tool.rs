@@ -8,8 +8,8 @@ use crate::scst_ha::import;
 
 #[test]
 fn a_name_is_proposed_under_the_authority_and_set() {
-    let cluster = Fixture::new().node("Alpha", 1).without_targetports().node("beta", 2).targetports("x").up();
-    let alpha = cluster.node("Alpha");
+    let alpha =
+        Fixture::new().node("Alpha", 1).without_targetports().node("beta", 2).targetports("x").up().into_node("Alpha");
     let discover = "discover --driver iscsi --authority iqn.2026-01.org.example";
     alpha.tool("discover --driver iscsi --set").go().code_is(1);
     let shown = alpha.tool(discover).go().code_is(3);
@@ -18,7 +18,7 @@ fn a_name_is_proposed_under_the_authority_and_set() {
     // What is listed keeps its name, whatever the authority.
     let again = alpha.tool("discover --driver iscsi --authority iqn.2000-01.org.other").go().code_is(0);
     assert!(again.stdout().contains(&format!("is         \"{ALPHA}\"")), "{again:?}");
-    run(&cluster, alpha, &targets(), "start").exit(0);
+    run(&alpha, &targets(), "start").exit(0);
     let shown = alpha.tool("discover --driver iscsi --json").go().code_is(0);
     assert!(shown.stdout().contains("\"portals\": [\n        \"10.0.1.*\""), "{shown:?}");
 }
@@ -29,7 +29,7 @@ fn status_shows_portals_users_and_where_sessions_come_from() {
     let alpha = cluster.node("alpha");
     let resource = targets().param("outgoing_user", "alpha mutualsecret12");
     cluster.configure(&[&resource]);
-    run(&cluster, alpha, &resource, "start").exit(0);
+    run(alpha, &resource, "start").exit(0);
     cluster.transition(&group()).start(&["alpha"]).promote(&["alpha"]).carry_out();
     let from = format!("{ALPHA} {ESX} portal=10.0.1.1 from=10.0.1.50 user=esx secret={SECRET}");
     login(alpha, &from).unwrap();
@@ -50,13 +50,13 @@ fn status_shows_portals_users_and_where_sessions_come_from() {
         shown.stdout().contains("incoming_users is kept by cibsecret")
             && !shown.stdout().contains("remove incoming user")
     );
-    signal(&cluster, alpha, Signal::SIGSTOP);
+    signal(alpha, Signal::SIGSTOP);
     let shown = alpha.tool("status --timeout 4").go().code_is(1);
     assert!(
         shown.stdout().contains("users and portals of target") && shown.stdout().contains("device group vm"),
         "{shown:?}"
     );
-    signal(&cluster, alpha, Signal::SIGCONT);
+    signal(alpha, Signal::SIGCONT);
 }
 
 /// What `check` says of one thing: its level.
@@ -79,7 +79,7 @@ fn check_tries_the_portals_from_here_and_names_the_users() {
     let _listens = std::net::TcpListener::bind("127.83.67.1:3260").unwrap();
     let resource = targets().param("portals", "127.83.67.1,127.83.67.2");
     cluster.configure(&[&resource]);
-    run(&cluster, alpha, &resource, "start").exit(0);
+    run(alpha, &resource, "start").exit(0);
     assert_eq!(checked(&cluster, "iscsi-scstd", "runs"), "fine");
     assert_eq!(checked(&cluster, "portals", "127.83.67.1:3260 can be reached"), "fine");
     assert_eq!(checked(&cluster, "portals", "127.83.67.2:3260, an address of this node, does not answer"), "wrong");
@@ -88,16 +88,16 @@ fn check_tries_the_portals_from_here_and_names_the_users() {
     // An address that the documentation of networks gives to nobody, and patterns that no address of this machine fits.
     let resource = resource.param("portals", "192.0.2.1").without("incoming_users");
     cluster.configure(&[&resource]);
-    run(&cluster, alpha, &resource, "reload").exit(0);
+    run(alpha, &resource, "reload").exit(0);
     assert_eq!(checked(&cluster, "portals", "192.0.2.1:3260 cannot be reached from here"), "attention");
     assert_eq!(checked(&cluster, "portals", "no address of this node is one of 192.0.2.1"), "wrong");
     assert_eq!(checked(&cluster, &port, "has no user"), "attention");
     let resource = resource.param("portals", "198.51.100.*");
-    run(&cluster, alpha, &resource, "reload").exit(0);
+    run(alpha, &resource, "reload").exit(0);
     assert_eq!(checked(&cluster, "portals", "the addresses of other nodes are configured nowhere"), "unknown");
-    signal(&cluster, alpha, Signal::SIGSTOP);
+    signal(alpha, Signal::SIGSTOP);
     assert_eq!(checked(&cluster, &port, "its users and portals are not known"), "unknown");
-    signal(&cluster, alpha, Signal::SIGCONT);
+    signal(alpha, Signal::SIGCONT);
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn what_runs_is_imported_with_users_whose_secrets_stand_in_a_file_of_their_own()
     let cluster = nodes();
     let alpha = cluster.node("alpha");
     let configured = targets().param("outgoing_user", "alpha mutualsecret12").param("alias", "store of alpha");
-    run(&cluster, alpha, &configured, "start").exit(0);
+    run(alpha, &configured, "start").exit(0);
     cluster.transition(&group()).start(&["alpha"]).promote(&["alpha"]).carry_out();
     let path = cluster.dir().join("secrets");
     let imported = alpha.tool(&format!("import --format xml --secrets {}", path.display())).go().code_is(0).writes(0);
@@ -131,23 +131,23 @@ fn what_runs_is_imported_with_users_whose_secrets_stand_in_a_file_of_their_own()
     alpha.tool("status").go().code_is(0);
     for resource in &with_secrets {
         let id = if resource.promotable() { "scst_dg_vm" } else { "scst_iscsi" };
-        run(&cluster, alpha, &resource.called(id), "reload").exit(0).writes(0);
+        run(alpha, &resource.called(id), "reload").exit(0).writes(0);
     }
     for format in ["crm", "pcs"] {
         let text = alpha.tool(&format!("import --format {format}")).go().code_is(0);
         assert!(text.stdout().contains("ocf:onesty:scst_target") && text.stdout().contains("esx SECRET"), "{text:?}");
     }
     // Its daemon does not answer: that is said, and nothing hangs.
-    signal(&cluster, alpha, Signal::SIGSTOP);
+    signal(alpha, Signal::SIGSTOP);
     alpha.tool("import --timeout 4").go().code_is(1).within(std::time::Duration::from_secs(4));
-    signal(&cluster, alpha, Signal::SIGCONT);
+    signal(alpha, Signal::SIGCONT);
 }
 
 #[test]
 fn the_plan_of_a_start_is_what_its_dry_run_prints() {
     let cluster = nodes();
     let alpha = cluster.node("alpha");
-    run(&cluster, alpha, &targets(), "start").exit(0);
+    run(alpha, &targets(), "start").exit(0);
     // Disabled as a whole, and below a name that is not listed any more.
     alpha.write("targets/iscsi/enabled", "0");
     alpha.write(&format!("targets/iscsi/{ALPHA}/enabled"), "0");
@@ -162,7 +162,7 @@ fn the_plan_of_a_start_is_what_its_dry_run_prints() {
     let plan: serde_json::Value = serde_json::from_str(plan.stdout()).unwrap();
     let resource = &plan["nodes"][0]["resources"][0];
     let steps: Vec<&str> = resource["steps"].as_array().unwrap().iter().map(|step| step.as_str().unwrap()).collect();
-    let dry = call(&cluster, alpha, &targets()).dry_run().run("start").exit(0);
+    let dry = call(alpha, &targets()).dry_run().run("start").exit(0);
     assert_eq!(steps, dry.stdout().lines().collect::<Vec<_>>());
     assert!(steps.contains(&"enable driver iscsi"), "{steps:#?}");
 }

@@ -130,7 +130,7 @@ fn a_target_of_scst_conf_is_converged_and_its_hosts_stay() {
     for host in [ESX, LAB] {
         login(alpha, &format!("{ALPHA} {host} {by}")).unwrap();
     }
-    let started = call(&cluster, alpha, &targets()).run("start").exit(0);
+    let started = call(alpha, &targets()).run("start").exit(0);
     // A group that the configuration does not name is not ours, and a host of both stays in it.
     started.logged("initiator group vmware of port iqn.2026-01.org.example:alpha, which is not of this resource, matches initiators of esx1");
     alpha.tree().eq(str![[r#"
@@ -149,7 +149,7 @@ port iscsi/iqn.2026-01.org.example:alpha enabled=1 rel_tgt_id=101 IncomingUser=e
 device disk vdisk_nullio dummy=1
 
 "#]]);
-    call(&cluster, alpha, &targets()).run("start").exit(0).writes(0);
+    call(alpha, &targets()).run("start").exit(0).writes(0);
     // Once the other group is gone, the host is where it is meant to be, without a new login.
     let initiators = format!("targets/iscsi/{ALPHA}/ini_groups/vmware/initiators/mgmt");
     alpha.write(&initiators, "clear");
@@ -157,7 +157,7 @@ device disk vdisk_nullio dummy=1
     let tree = alpha.tree();
     let session = |line: &&str| line.contains(ESX) && line.contains("esx1");
     assert!(tree.lines("session").iter().any(session), "{tree:?}");
-    let again = call(&cluster, alpha, &targets()).run("reload").exit(0).writes(0);
+    let again = call(alpha, &targets()).run("reload").exit(0).writes(0);
     again.not_logged("is not of this resource");
     // From now on a login needs what the configuration says.
     let refused = login(alpha, &format!("{ALPHA} {LAB} {by}")).unwrap_err();

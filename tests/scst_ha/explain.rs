@@ -9,8 +9,7 @@ use crate::fixture::sample::{group, nodes, ports, serving};
 
 #[test]
 fn a_reason_and_a_code_are_explained() {
-    let cluster = nodes().up();
-    let alpha = cluster.node("alpha");
+    let alpha = nodes().up().into_node("alpha");
     let reason = "backing store could not be opened: device dg_vm1";
     let told = alpha.tool("explain").argument(reason).go().code_is(0).programs(0);
     assert!(
@@ -47,8 +46,7 @@ fn what_an_agent_said_is_found_in_its_log_and_in_what_the_cluster_shows() {
 
 #[test]
 fn what_is_not_of_these_agents_is_said_so() {
-    let cluster = nodes().up();
-    let alpha = cluster.node("alpha");
+    let alpha = nodes().up().into_node("alpha");
     let asked = alpha.tool("explain").argument("the moon is full").go().code_is(1);
     assert_eq!(asked.stderr(), "scst-ha: no reason of these agents: the moon is full\n");
     let asked = alpha.tool("explain").input("nothing\n").go().code_is(1);

@@ -205,8 +205,7 @@ fn what_a_file_says_is_what_the_agents_make_of_it() {
 
 #[test]
 fn every_kind_of_file_is_read_without_scst_and_without_a_cluster() {
-    let cluster = nodes().up();
-    let alpha = cluster.node("alpha");
+    let alpha = nodes().up().into_node("alpha");
     for name in ["fc-groups", "default-luns", "alua", "iscsi", "empty-blocks", "nonkey", "windows"] {
         let path = file(&format!("{name}.conf"));
         // Hosts of a file that was made for two controllers notice nothing.

@@ -131,17 +131,16 @@ fn without_scst_and_without_a_cluster_that_is_what_is_told() {
 
 #[test]
 fn many_sessions_do_not_make_many_series() {
-    let cluster = serving();
-    let alpha = cluster.node("alpha");
+    let alpha = serving().into_node("alpha");
     for number in 0..60 {
         alpha.control(&format!("login qla2x00t {} 50:01:43:80:03:b0:00:{number:02x}", ALPHA[0]));
     }
     let count =
         |samples: &[Sample]| samples.iter().filter(|sample| sample.name == "scst_session_commands_in_flight").count();
-    let samples = read(show(alpha, "metrics --sessions 50").code_is(0).stdout());
+    let samples = read(show(&alpha, "metrics --sessions 50").code_is(0).stdout());
     assert_eq!((count(&samples), value(&samples, "scst_session_series_left_out", &[])), (50, 10.0));
     assert_eq!(value(&samples, "scst_port_sessions", &[("port", ALPHA[0])]), 60.0);
-    assert_eq!(count(&metrics(alpha)), 60);
+    assert_eq!(count(&metrics(&alpha)), 60);
 }
 
 /// Makes one thing wrong, by the name of the alert that is to fire.
@@ -237,10 +236,9 @@ fn rules_and_dashboard_ask_for_metrics_that_there_are() {
 
 #[test]
 fn a_kernel_that_does_not_answer_does_not_hold_the_collector_up() {
-    let cluster = serving();
-    let alpha = cluster.node("alpha");
+    let alpha = serving().into_node("alpha");
     alpha.control("fault op=read action=hang path=kernel/scst_tgt/devices/dummy_lu0dummy/block repeat=true");
-    let told = show(alpha, "metrics --timeout 2").code_is(1).within(Duration::from_secs(2));
+    let told = show(&alpha, "metrics --timeout 2").code_is(1).within(Duration::from_secs(2));
     assert!(value(&read(told.stdout()), "scst_unread", &[]) >= 1.0);
     alpha.control("release");
 }

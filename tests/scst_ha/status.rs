@@ -9,6 +9,46 @@ use snapbox::str;
 use super::{INITIATOR, data, serving, show};
 use crate::fixture::sample::{self, ALPHA, HOST, group, ports};
 
+/// The ports of alpha, without a session.
+const PORTS: &str = "\
+port                     driver    id   enabled  link             sessions
+21:00:00:24:ff:60:d0:10  qla2x00t  101  yes      Online, 16 Gbit  0
+21:00:00:24:ff:60:d0:11  qla2x00t  102  yes      Online, 16 Gbit  0
+
+";
+/// The initiators of alpha, of which none is logged in.
+const INITIATORS: &str = "\
+initiator                group    I/O group  logged in on  in flight
+50:01:43:80:03:b0:23:34  vmwtest  101        -             -
+50:01:43:80:03:b0:23:36  vmwtest  101        -             -
+
+";
+/// The group on alpha: it is promoted, and beta is not.
+const PROMOTED: &str = "\
+device group dummy: promoted, resource scst_dg_dummy
+  target group  id  state    cluster     ports
+  alpha (here)  1   active   promoted    21:00:00:24:ff:60:d0:10 101, 21:00:00:24:ff:60:d0:11 102
+  beta          2   standby  unpromoted  21:00:00:1b:32:0b:52:75 201, 21:01:00:1b:32:2b:52:75 202
+
+";
+/// Its device.
+const DEVICE: &str = "  device          handler       filename  store  blocked
+  dummy_lu0dummy  vdisk_nullio  -         -      no
+
+  device          known as              product  serial    reservations
+  dummy_lu0dummy  eui.3737303736616564  SCST     77076aed  local
+
+";
+/// Its LUNs.
+const LUNS: &str = "  LUN  vmwtest
+  0    dummy_lu0dummy
+";
+/// What the nodes have told of its device.
+const TOLD: &str = "  as told by  device          size  blocks  known as              same as here
+  alpha       dummy_lu0dummy  -     512     eui.3737303736616564  yes
+  beta        dummy_lu0dummy  -     512     eui.3737303736616564  yes
+";
+
 #[test]
 fn a_serving_node_and_its_peer() {
     let cluster = serving();
@@ -16,7 +56,8 @@ fn a_serving_node_and_its_peer() {
     let session = alpha.control(&format!("login qla2x00t {} {}", ALPHA[0], HOST[0]));
     alpha.control(&format!("login qla2x00t {} {INITIATOR}", ALPHA[1]));
     let io = alpha.control(&format!("io start qla2x00t {} {} 0", ALPHA[0], session.trim()));
-    show(alpha, "status").code_is(0).ran(&["cibadmin", "crm_node", "crm_mon"]).printed(str![[r#"
+    show(alpha, "status").code_is(0).ran(&["cibadmin", "crm_node", "crm_mon"]).shown(&format!(
+        "\
 node alpha: SCST 3.11.0-pre
 
 port                     driver    id   enabled  link             sessions
@@ -30,29 +71,14 @@ initiator                group      I/O group  logged in on  in flight
 
 ports of resource scst_qla: running
 
-device group dummy: promoted, resource scst_dg_dummy
-  target group  id  state    cluster     ports
-  alpha (here)  1   active   promoted    21:00:00:24:ff:60:d0:10 101, 21:00:00:24:ff:60:d0:11 102
-  beta          2   standby  unpromoted  21:00:00:1b:32:0b:52:75 201, 21:01:00:1b:32:2b:52:75 202
-
-  device          handler       filename  store  blocked
-  dummy_lu0dummy  vdisk_nullio  -         -      no
-
-  device          known as              product  serial    reservations
-  dummy_lu0dummy  eui.3737303736616564  SCST     77076aed  local
-
-  LUN  vmwtest
-  0    dummy_lu0dummy
-
+{PROMOTED}{DEVICE}{LUNS}
   in flight from           on        LUN  device          commands
   50:01:43:80:03:b0:23:34  port 101  0    dummy_lu0dummy  1
 
-  as told by  device          size  blocks  known as              same as here
-  alpha       dummy_lu0dummy  -     512     eui.3737303736616564  yes
-  beta        dummy_lu0dummy  -     512     eui.3737303736616564  yes
-
-"#]]);
-    show(cluster.node("beta"), "status --group dummy").code_is(0).printed(str![[r#"
+{TOLD}"
+    ));
+    show(cluster.node("beta"), "status --group dummy").code_is(0).shown(&format!(
+        "\
 node beta: SCST 3.11.0-pre
 
 port                     driver    id   enabled  link             sessions
@@ -68,20 +94,9 @@ device group dummy: unpromoted, resource scst_dg_dummy
   alpha         1   active   promoted    21:00:00:24:ff:60:d0:10 101, 21:00:00:24:ff:60:d0:11 102
   beta (here)   2   standby  unpromoted  21:00:00:1b:32:0b:52:75 201, 21:01:00:1b:32:2b:52:75 202
 
-  device          handler       filename  store  blocked
-  dummy_lu0dummy  vdisk_nullio  -         -      no
-
-  device          known as              product  serial    reservations
-  dummy_lu0dummy  eui.3737303736616564  SCST     77076aed  local
-
-  LUN  vmwtest
-  0    dummy_lu0dummy
-
-  as told by  device          size  blocks  known as              same as here
-  alpha       dummy_lu0dummy  -     512     eui.3737303736616564  yes
-  beta        dummy_lu0dummy  -     512     eui.3737303736616564  yes
-
-"#]]);
+{DEVICE}{LUNS}
+{TOLD}"
+    ));
     alpha.control(&format!("io finish {io}"));
 }
 
@@ -94,40 +109,19 @@ fn what_differs_is_the_plan_of_a_reload() {
     cluster.configure(&[&more.param("device0", "handler=vdisk_nullio,virtname=lu0dummy,export0=all:0")]);
     cluster.configure(&[&ports().param("initiators", &format!("vmwtest={}", HOST[0]))]);
     alpha.write(&format!("targets/qla2x00t/{}/ini_groups/vmwtest/luns/mgmt", ALPHA[1]), "del 0");
-    show(alpha, "status").code_is(3).printed(str![[r#"
+    show(alpha, "status").code_is(3).shown(&format!(
+        "\
 node alpha: SCST 3.11.0-pre
 
-port                     driver    id   enabled  link             sessions
-21:00:00:24:ff:60:d0:10  qla2x00t  101  yes      Online, 16 Gbit  0
-21:00:00:24:ff:60:d0:11  qla2x00t  102  yes      Online, 16 Gbit  0
-
-initiator                group    I/O group  logged in on  in flight
-50:01:43:80:03:b0:23:34  vmwtest  101        -             -
-50:01:43:80:03:b0:23:36  vmwtest  101        -             -
-
-ports of resource scst_qla: running
+{PORTS}{INITIATORS}ports of resource scst_qla: running
   differs from the configuration
     remove initiator 50:01:43:80:03:b0:23:36 from initiator group vmwtest of port 21:00:00:24:ff:60:d0:10
     remove initiator 50:01:43:80:03:b0:23:36 from initiator group vmwtest of port 21:00:00:24:ff:60:d0:11
 
-device group dummy: promoted, resource scst_dg_dummy
-  target group  id  state    cluster     ports
-  alpha (here)  1   active   promoted    21:00:00:24:ff:60:d0:10 101, 21:00:00:24:ff:60:d0:11 102
-  beta          2   standby  unpromoted  21:00:00:1b:32:0b:52:75 201, 21:01:00:1b:32:2b:52:75 202
-
-  device          handler       filename  store  blocked
-  dummy_lu0dummy  vdisk_nullio  -         -      no
-
-  device          known as              product  serial    reservations
-  dummy_lu0dummy  eui.3737303736616564  SCST     77076aed  local
-
-  LUN  vmwtest
+{PROMOTED}{DEVICE}  LUN  vmwtest
   0    dummy_lu0dummy on port 101
 
-  as told by  device          size  blocks  known as              same as here
-  alpha       dummy_lu0dummy  -     512     eui.3737303736616564  yes
-  beta        dummy_lu0dummy  -     512     eui.3737303736616564  yes
-
+{TOLD}
   differs from the configuration
     device dummy_new: no initiator group for export nobody:2 on the local ports
     add device dummy_new through vdisk_nullio
@@ -139,9 +133,9 @@ device group dummy: promoted, resource scst_dg_dummy
     device dummy_lu0dummy: dummy is 1, configured is 0: it takes effect when the device is removed and added, or the resource restarted
 
   to be known
-    device2: virtname "too.longname": character '.' is not possible here, device left out
-
-"#]]);
+    device2: virtname \"too.longname\": character '.' is not possible here, device left out
+"
+    ));
 }
 
 #[test]
@@ -163,20 +157,20 @@ fn a_store_that_fails_is_told_with_its_error_and_not_as_one_that_is_gone() {
 
 #[test]
 fn a_group_that_is_held_up_says_by_whom() {
-    let cluster = serving();
-    let alpha = cluster.node("alpha");
+    let alpha = serving().into_node("alpha");
     let session = alpha.control(&format!("login qla2x00t {} {}", ALPHA[0], HOST[0]));
     let io = alpha.control(&format!("io start qla2x00t {} {} 0", ALPHA[0], session.trim()));
     let demote = alpha.call(&group()).begin("demote");
     crate::fixture::eventually("it is blocked", || alpha.read("devices/dummy_lu0dummy/block") == "1 1");
     // While the action is at it, nothing is wrong.
-    let found = data(&show(alpha, "status --json").code_is(0));
+    let found = data(&show(&alpha, "status --json").code_is(0));
     let shown = &found["groups"][0];
     assert_eq!((&shown["devices"][0]["blocked"], &shown["devices"][0]["pending"]), (&1.into(), &true.into()));
     assert_eq!(shown["in_flight"][0]["initiator"], HOST[0]);
     demote.signal(nix::sys::signal::Signal::SIGKILL);
     drop(demote.end());
-    show(alpha, "status --group dummy").code_is(3).printed(str![[r#"
+    show(&alpha, "status --group dummy").code_is(3).shown(&format!(
+        "\
 node alpha: SCST 3.11.0-pre
 
 port                     driver    id   enabled  link             sessions
@@ -187,31 +181,21 @@ initiator                group    I/O group  logged in on  in flight
 50:01:43:80:03:b0:23:34  vmwtest  101        port 101      1
 50:01:43:80:03:b0:23:36  vmwtest  101        -             -
 
-device group dummy: promoted, resource scst_dg_dummy
-  target group  id  state    cluster     ports
-  alpha (here)  1   active   promoted    21:00:00:24:ff:60:d0:10 101, 21:00:00:24:ff:60:d0:11 102
-  beta          2   standby  unpromoted  21:00:00:1b:32:0b:52:75 201, 21:01:00:1b:32:2b:52:75 202
-
-  device          handler       filename  store  blocked
+{PROMOTED}  device          handler       filename  store  blocked
   dummy_lu0dummy  vdisk_nullio  -         -      once, waits for commands
 
   device          known as              product  serial    reservations
   dummy_lu0dummy  eui.3737303736616564  SCST     77076aed  local
 
-  LUN  vmwtest
-  0    dummy_lu0dummy
-
+{LUNS}
   in flight from           on        LUN  device          commands
   50:01:43:80:03:b0:23:34  port 101  0    dummy_lu0dummy  1
 
-  as told by  device          size  blocks  known as              same as here
-  alpha       dummy_lu0dummy  -     512     eui.3737303736616564  yes
-  beta        dummy_lu0dummy  -     512     eui.3737303736616564  yes
-
+{TOLD}
   not as it must be
     device dummy_lu0dummy: left blocked by an action that died
-
-"#]]);
+"
+    ));
     alpha.control(&format!("io finish {io}"));
 }
 
@@ -225,14 +209,11 @@ fn what_others_made_is_shown_and_said_to_be_nobodys() {
     alpha.write(&format!("targets/qla2x00t/{}/ini_groups/mgmt", ALPHA[0]), "create others");
     alpha.write(&format!("targets/qla2x00t/{}/ini_groups/others/luns/mgmt", ALPHA[0]), "add foreign 7");
     alpha.write(&format!("targets/qla2x00t/{}/luns/mgmt", ALPHA[0]), "add dummy_lu0dummy 9");
-    show(alpha, "status").code_is(3).printed(str![[r#"
+    show(alpha, "status").code_is(3).shown(&format!(
+        "\
 node alpha: SCST 3.11.0-pre
 
-port                     driver    id   enabled  link             sessions
-21:00:00:24:ff:60:d0:10  qla2x00t  101  yes      Online, 16 Gbit  0
-21:00:00:24:ff:60:d0:11  qla2x00t  102  yes      Online, 16 Gbit  0
-
-initiator                group    I/O group  logged in on  in flight
+{PORTS}initiator                group    I/O group  logged in on  in flight
 -                        others   auto       -             -
 50:01:43:80:03:b0:23:34  vmwtest  101        -             -
 50:01:43:80:03:b0:23:36  vmwtest  101        -             -
@@ -253,29 +234,15 @@ device group a-foreign-group: half there
     no resource of the cluster configures it
     there is no target group of this node
 
-device group dummy: promoted, resource scst_dg_dummy
-  target group  id  state    cluster     ports
-  alpha (here)  1   active   promoted    21:00:00:24:ff:60:d0:10 101, 21:00:00:24:ff:60:d0:11 102
-  beta          2   standby  unpromoted  21:00:00:1b:32:0b:52:75 201, 21:01:00:1b:32:2b:52:75 202
-
-  device          handler       filename  store  blocked
-  dummy_lu0dummy  vdisk_nullio  -         -      no
-
-  device          known as              product  serial    reservations
-  dummy_lu0dummy  eui.3737303736616564  SCST     77076aed  local
-
-  LUN  (default)                   vmwtest
+{PROMOTED}{DEVICE}  LUN  (default)                   vmwtest
   0    -                           dummy_lu0dummy
   9    dummy_lu0dummy on port 101  -
 
-  as told by  device          size  blocks  known as              same as here
-  alpha       dummy_lu0dummy  -     512     eui.3737303736616564  yes
-  beta        dummy_lu0dummy  -     512     eui.3737303736616564  yes
-
+{TOLD}
   differs from the configuration
     map device dummy_lu0dummy as LUN 0 of initiator group others of port 21:00:00:24:ff:60:d0:10
-
-"#]]);
+"
+    ));
 }
 
 #[test]
@@ -314,33 +281,18 @@ device group dummy: stopped, resource scst_dg_dummy
 fn without_a_cluster_the_kernel_and_the_record_tell() {
     let cluster = serving();
     let alpha = cluster.node("alpha");
-    alpha.tool("status").without_cluster().go().writes(0).code_is(0).printed(str![[r#"
+    alpha.tool("status").without_cluster().go().writes(0).code_is(0).shown(&format!(
+        "\
 this node: SCST 3.11.0-pre
 cluster could not be asked: cibadmin ended with exit code 102: Could not connect to the CIB: Transport endpoint is not connected Init failed, could not perform requested operations
 
-port                     driver    id   enabled  link             sessions
-21:00:00:24:ff:60:d0:10  qla2x00t  101  yes      Online, 16 Gbit  0
-21:00:00:24:ff:60:d0:11  qla2x00t  102  yes      Online, 16 Gbit  0
-
-initiator                group    I/O group  logged in on  in flight
-50:01:43:80:03:b0:23:34  vmwtest  101        -             -
-50:01:43:80:03:b0:23:36  vmwtest  101        -             -
-
-device group dummy: promoted
+{PORTS}{INITIATORS}device group dummy: promoted
   target group  id  state    cluster  ports
   alpha (here)  1   active   -        21:00:00:24:ff:60:d0:10 101, 21:00:00:24:ff:60:d0:11 102
   beta          2   standby  -        21:00:00:1b:32:0b:52:75 201, 21:01:00:1b:32:2b:52:75 202
 
-  device          handler       filename  store  blocked
-  dummy_lu0dummy  vdisk_nullio  -         -      no
-
-  device          known as              product  serial    reservations
-  dummy_lu0dummy  eui.3737303736616564  SCST     77076aed  local
-
-  LUN  vmwtest
-  0    dummy_lu0dummy
-
-"#]]);
+{DEVICE}{LUNS}"
+    ));
     // Without a record the ports tell which node this is.
     std::fs::remove_dir_all(alpha.rsctmp()).unwrap();
     let found = data(&alpha.tool("status --json").without_cluster().go().code_is(0));
@@ -349,8 +301,7 @@ device group dummy: promoted
 
 #[test]
 fn a_cluster_that_does_not_answer_costs_its_share_of_the_time_and_no_more() {
-    let cluster = serving();
-    let alpha = cluster.node("alpha");
+    let alpha = serving().into_node("alpha");
     for command in ["cibadmin", "crm_node"] {
         let asked = alpha.tool("status --timeout 2").env("STAND_IN_FAIL", &format!("{command}:hang")).go();
         let asked = asked.writes(0).code_is(0).within(Duration::from_secs(2));
@@ -390,8 +341,7 @@ fn a_large_cluster_is_no_hurdle() {
 
 #[test]
 fn an_older_scst_is_shown_alike() {
-    let cluster = sample::nodes().scst(scst_sim::model::ScstVersion::V3_7).up();
-    cluster.start(&ports(), &["alpha", "beta"]);
+    let cluster = sample::with_ports_of(scst_sim::model::ScstVersion::V3_7);
     let file = cluster.file("file", 1 << 20);
     let device = format!("handler=vdisk_fileio,filename={},virtname=file,export0=all:1", file.display());
     let group = group().param("device1", &device);
@@ -406,10 +356,9 @@ fn an_older_scst_is_shown_alike() {
 
 #[test]
 fn a_kernel_that_does_not_answer_is_told_and_the_rest_is_shown() {
-    let cluster = serving();
-    let alpha = cluster.node("alpha");
+    let alpha = serving().into_node("alpha");
     alpha.control("fault op=read action=hang path=kernel/scst_tgt/devices/dummy_lu0dummy/block repeat=true");
-    let outcome = show(alpha, "status --timeout 2").code_is(1).within(Duration::from_secs(2));
+    let outcome = show(&alpha, "status --timeout 2").code_is(1).within(Duration::from_secs(2));
     assert!(outcome.stdout().contains("could not be read\n  device group dummy: no answer within"), "{outcome:?}");
     assert!(outcome.stdout().contains(HOST[0]), "{outcome:?}");
     alpha.control("release");
@@ -417,8 +366,7 @@ fn a_kernel_that_does_not_answer_is_told_and_the_rest_is_shown() {
 
 #[test]
 fn a_watch_shows_it_again_until_it_is_interrupted() {
-    let cluster = serving();
-    let alpha = cluster.node("alpha");
+    let alpha = serving().into_node("alpha");
     let watch = alpha.tool("status --watch 1").begin("");
     // Several looks on a machine that is busy with other tests.
     std::thread::sleep(Duration::from_secs(8));
