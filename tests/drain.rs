@@ -8,22 +8,22 @@ use scst_sim::model::ScstVersion;
 use scst_sim::mount::WriteRecord;
 
 use crate::fixture::sample::{self, ALPHA, HOST, group};
-use crate::fixture::{Cluster, Lists, Node, eventually};
+use crate::fixture::{Lists, Node, OneNode, eventually};
 
 const BLOCK: &str = "devices/dummy_lu0dummy/block";
 
 /// A serving pair; a host has sent alpha a command that does not end by itself. Answers its number.
-fn busy() -> (Cluster, String) {
+fn busy() -> (OneNode, String) {
     busy_on(ScstVersion::V3_11)
 }
 
-fn busy_on(version: ScstVersion) -> (Cluster, String) {
+fn busy_on(version: ScstVersion) -> (OneNode, String) {
     let cluster = sample::with_ports_of(version);
     cluster.transition(&group()).start(&["alpha", "beta"]).promote(&["alpha"]).carry_out();
-    let alpha = cluster.node("alpha");
+    let alpha = cluster.into_node("alpha");
     alpha.control(&format!("login qla2x00t {} {}", ALPHA[0], HOST[0]));
-    let io = send(alpha);
-    (cluster, io)
+    let io = send(&alpha);
+    (alpha, io)
 }
 
 fn send(node: &Node) -> String {
@@ -36,13 +36,12 @@ fn finish(node: &Node, io: &str) {
 
 #[test]
 fn demote_waits_for_the_commands_in_flight() {
-    let (cluster, io) = busy();
-    let alpha = cluster.node("alpha");
+    let (alpha, io) = busy();
     let mut demote = alpha.call(&group()).begin("demote");
     eventually("the device is blocked", || alpha.read(BLOCK) == "1 1");
     assert_eq!(alpha.state("dummy", "alpha"), "active");
     assert!(demote.is_running());
-    finish(alpha, &io);
+    finish(&alpha, &io);
     demote.wait().exit(0).programs(0).wrote(&[
         "devices/dummy_lu0dummy/block < 11",
         "device_groups/dummy/target_groups/alpha/state < transitioning",
@@ -69,8 +68,7 @@ fn a_demote_without_commands_in_flight_does_not_wait() {
 
 #[test]
 fn a_drain_that_does_not_end_leaves_the_group_active_and_unblocked() {
-    let (cluster, io) = busy();
-    let alpha = cluster.node("alpha");
+    let (alpha, io) = busy();
     let limit = Duration::from_millis(1500);
     alpha
         .call(&group())
@@ -83,7 +81,7 @@ fn a_drain_that_does_not_end_leaves_the_group_active_and_unblocked() {
     assert_eq!(alpha.state("dummy", "alpha"), "active");
     assert_eq!(alpha.score(&group()).as_deref(), Some("10"));
     // Unblocking waits in the kernel for the same commands, but has been asked for.
-    finish(alpha, &io);
+    finish(&alpha, &io);
     eventually("the device is unblocked", || alpha.read(BLOCK) == "0 0");
     alpha.run(&group(), "monitor").exit(8);
     alpha.run(&group(), "demote").exit(0);
@@ -91,21 +89,19 @@ fn a_drain_that_does_not_end_leaves_the_group_active_and_unblocked() {
 
 #[test]
 fn a_terminated_demote_unblocks() {
-    let (cluster, io) = busy();
-    let alpha = cluster.node("alpha");
+    let (alpha, io) = busy();
     let demote = alpha.call(&group()).begin("demote");
     eventually("the device is blocked", || alpha.read(BLOCK) == "1 1");
     demote.signal(Signal::SIGTERM);
     demote.wait().exit(1).within(Duration::from_secs(5));
-    finish(alpha, &io);
+    finish(&alpha, &io);
     eventually("the device is unblocked", || alpha.read(BLOCK) == "0 0");
     assert_eq!(alpha.state("dummy", "alpha"), "active");
 }
 
 /// Alpha with a demote that was killed while it held the device blocked; what others blocked stands beside it.
-fn killed(others: u32) -> (Cluster, String) {
-    let (cluster, io) = busy();
-    let alpha = cluster.node("alpha");
+fn killed(others: u32) -> (OneNode, String) {
+    let (alpha, io) = busy();
     for _ in 0..others {
         alpha.write(BLOCK, "11");
     }
@@ -114,21 +110,19 @@ fn killed(others: u32) -> (Cluster, String) {
     demote.signal(Signal::SIGKILL);
     drop(demote.end());
     assert!(alpha.read(BLOCK).starts_with(&format!("{} ", others + 1)));
-    (cluster, io)
+    (alpha, io)
 }
 
 #[test]
 fn what_a_killed_demote_left_blocked_is_seen_and_released_by_the_next_action() {
-    let (cluster, io) = killed(0);
-    let alpha = cluster.node("alpha");
+    let (alpha, io) = killed(0);
     alpha.run(&group(), "monitor").exit(9).reason_has("dummy_lu0dummy");
-    finish(alpha, &io);
+    finish(&alpha, &io);
     alpha.run(&group(), "demote").exit(0);
     assert_eq!((alpha.read(BLOCK).as_str(), alpha.state("dummy", "alpha").as_str()), ("0 0", "standby"));
     for action in ["promote", "start", "reload", "stop"] {
-        let (cluster, io) = killed(0);
-        let alpha = cluster.node("alpha");
-        finish(alpha, &io);
+        let (alpha, io) = killed(0);
+        finish(&alpha, &io);
         let written = alpha.run(&group(), action).exit(0).written();
         assert_eq!(
             written.first().map(String::as_str),
@@ -144,15 +138,14 @@ fn what_a_killed_demote_left_blocked_is_seen_and_released_by_the_next_action() {
 
 #[test]
 fn a_notification_gives_a_block_back_only_where_that_takes_no_other_process() {
-    let (cluster, io) = killed(0);
-    let alpha = cluster.node("alpha");
+    let (alpha, io) = killed(0);
     let notify = |when| {
         let lists = Lists::new().list("active", &["alpha", "beta"]).list("stop", &["beta"]).event(when, "stop");
         alpha.call(&group()).lists(&lists).run("notify").exit(0)
     };
     notify("pre").wrote(&["device_groups/dummy/target_groups/beta/state < transitioning"]);
     assert!(alpha.mount().writes().iter().all(|write| write.process.name != "exe"));
-    finish(alpha, &io);
+    finish(&alpha, &io);
     let given = ["devices/dummy_lu0dummy/block < 0", "device_groups/dummy/target_groups/beta/state < unavailable"];
     notify("post").wrote(&given);
     assert_eq!(alpha.read(BLOCK), "0 0");
@@ -160,9 +153,8 @@ fn a_notification_gives_a_block_back_only_where_that_takes_no_other_process() {
 
 #[test]
 fn blocks_of_others_are_counted_and_left() {
-    let (cluster, io) = killed(1);
-    let alpha = cluster.node("alpha");
-    finish(alpha, &io);
+    let (alpha, io) = killed(1);
+    finish(&alpha, &io);
     alpha.run(&group(), "promote").exit(0);
     assert_eq!(alpha.read(BLOCK), "1 0");
     alpha.run(&group(), "demote").exit(0);
@@ -171,11 +163,10 @@ fn blocks_of_others_are_counted_and_left() {
 
 #[test]
 fn stop_of_an_active_group_demotes_first() {
-    let (cluster, io) = busy();
-    let alpha = cluster.node("alpha");
+    let (alpha, io) = busy();
     let stop = alpha.call(&group()).begin("stop");
     eventually("the device is blocked", || alpha.read(BLOCK) == "1 1");
-    finish(alpha, &io);
+    finish(&alpha, &io);
     let written = stop.wait().exit(0).written();
     let place = |part: &str| {
         written.iter().position(|write| write.contains(part)).unwrap_or_else(|| panic!("{part}: {written:#?}"))
@@ -205,23 +196,21 @@ fn stop_that_gives_up(alpha: &Node, io: &str, limit: Duration) {
 
 #[test]
 fn stop_goes_on_without_a_drain_that_takes_more_than_half_of_its_time() {
-    let (cluster, io) = busy();
-    let alpha = cluster.node("alpha");
-    stop_that_gives_up(alpha, &io, Duration::from_secs(4));
+    let (alpha, io) = busy();
+    stop_that_gives_up(&alpha, &io, Duration::from_secs(4));
     assert_eq!(alpha.score(&group()), None);
 }
 
 #[test]
 fn stop_with_a_command_that_never_ends_says_who_holds_what_and_leaves_nothing_open() {
-    let (cluster, io) = busy();
-    let alpha = cluster.node("alpha");
+    let (alpha, io) = busy();
     let limit = Duration::from_secs(3);
     let stopped = alpha.call(&group()).timeout(limit).run("stop").exit(1).within(limit);
     let text = format!("{}\n{}", stopped.exit_reason(), stopped.log());
     assert!(text.contains("dummy_lu0dummy") && text.contains(HOST[0]), "{text}");
     // The group is there still: deleting it would make what is left reachable.
     assert_eq!(alpha.state("dummy", "alpha"), "unavailable");
-    finish(alpha, &io);
+    finish(&alpha, &io);
     eventually("the kernel carries on", || alpha.mount().waiting() == 0);
     alpha.run(&group(), "stop").exit(0);
     assert_eq!(alpha.tree().lines("device"), [""; 0]);
@@ -250,13 +239,12 @@ fn a_demotion_does_not_overlook_a_device_whose_deletion_waits_for_a_command() {
 }
 
 /// Alpha with a demotion that gave up: the device is blocked, and a process waits in the kernel to give that back.
-fn gave_up(version: ScstVersion) -> (Cluster, String) {
-    let (cluster, io) = busy_on(version);
-    let alpha = cluster.node("alpha");
+fn gave_up(version: ScstVersion) -> (OneNode, String) {
+    let (alpha, io) = busy_on(version);
     alpha.call(&group()).timeout(Duration::from_millis(1500)).run("demote").exit(1);
     eventually("somebody waits", || alpha.mount().waiting() == 1);
     assert_eq!(alpha.read(BLOCK), "1 1");
-    (cluster, io)
+    (alpha, io)
 }
 
 /// What hosts can do in the end: the device is not blocked, and a command ends.
@@ -272,26 +260,24 @@ const VERSIONS: [ScstVersion; 2] = [ScstVersion::V3_11, ScstVersion::V3_7];
 fn a_second_demotion_does_not_take_the_block_of_the_first_for_somebody_elses() {
     for version in VERSIONS {
         // The commands end while the second one waits for them.
-        let (cluster, io) = gave_up(version);
-        let alpha = cluster.node("alpha");
+        let (alpha, io) = gave_up(version);
         let demote = alpha.call(&group()).begin("demote");
         eventually("the second block", || alpha.read(BLOCK) == "2 1");
-        finish(alpha, &io);
+        finish(&alpha, &io);
         demote.wait().exit(0);
         assert_eq!(alpha.state("dummy", "alpha"), "standby");
-        goes_on(alpha);
+        goes_on(&alpha);
         alpha.run(&group(), "promote").exit(0);
         alpha.call(&group()).recurring().run("monitor").exit(8);
 
         // The second one gives up as well, and a third one is never made.
-        let (cluster, io) = gave_up(version);
-        let alpha = cluster.node("alpha");
+        let (alpha, io) = gave_up(version);
         alpha.call(&group()).timeout(Duration::from_millis(1500)).run("demote").exit(1);
         assert_eq!(alpha.read(BLOCK), "1 1");
         assert_eq!(alpha.mount().waiting(), 1, "one process that waits is enough");
         alpha.call(&group()).recurring().run("monitor").exit(9).reason_has("still blocked");
-        finish(alpha, &io);
-        goes_on(alpha);
+        finish(&alpha, &io);
+        goes_on(&alpha);
         alpha.call(&group()).recurring().run("monitor").exit(8);
         // It is forgotten with that: what blocks the device from now on is somebody else's.
         alpha.write(BLOCK, "11");
@@ -303,15 +289,13 @@ fn a_second_demotion_does_not_take_the_block_of_the_first_for_somebody_elses() {
 #[test]
 fn a_stop_after_a_demotion_that_gave_up_ends_when_the_store_answers() {
     for version in VERSIONS {
-        let (cluster, io) = gave_up(version);
-        let alpha = cluster.node("alpha");
-        stop_that_gives_up(alpha, &io, Duration::from_secs(8));
+        let (alpha, io) = gave_up(version);
+        stop_that_gives_up(&alpha, &io, Duration::from_secs(8));
         // And at once, when it answers during the drain.
-        let (cluster, io) = gave_up(version);
-        let alpha = cluster.node("alpha");
+        let (alpha, io) = gave_up(version);
         let stop = alpha.call(&group()).begin("stop");
         eventually("the second block", || alpha.read(BLOCK) == "2 1");
-        finish(alpha, &io);
+        finish(&alpha, &io);
         stop.wait().exit(0).within(Duration::from_secs(5));
         assert_eq!(alpha.tree().lines("device"), [""; 0]);
     }
@@ -320,10 +304,9 @@ fn a_stop_after_a_demotion_that_gave_up_ends_when_the_store_answers() {
 #[test]
 fn a_block_whose_return_was_lost_is_seen_and_given_back_by_the_next_action() {
     for action in ["demote", "stop", "promote", "start", "reload"] {
-        let (cluster, io) = gave_up(ScstVersion::V3_11);
-        let alpha = cluster.node("alpha");
-        kill_writer(alpha);
-        finish(alpha, &io);
+        let (alpha, io) = gave_up(ScstVersion::V3_11);
+        kill_writer(&alpha);
+        finish(&alpha, &io);
         eventually("the kernel has lost the 0", || alpha.read(BLOCK) == "1 0");
         alpha.call(&group()).recurring().run("monitor").exit(9).reason_has("left blocked");
         alpha.run(&group(), action).exit(0);
@@ -334,12 +317,11 @@ fn a_block_whose_return_was_lost_is_seen_and_given_back_by_the_next_action() {
         }
     }
     // During the next drain: both blocks are there then, and both are given back.
-    let (cluster, io) = gave_up(ScstVersion::V3_11);
-    let alpha = cluster.node("alpha");
-    kill_writer(alpha);
+    let (alpha, io) = gave_up(ScstVersion::V3_11);
+    kill_writer(&alpha);
     let demote = alpha.call(&group()).begin("demote");
     eventually("the second block", || alpha.read(BLOCK) == "2 1");
-    finish(alpha, &io);
+    finish(&alpha, &io);
     demote.wait().exit(0);
     assert_eq!(alpha.read(BLOCK), "0 0");
 }
@@ -356,8 +338,7 @@ fn kill_writer(alpha: &Node) {
 
 #[test]
 fn a_signal_to_the_process_group_of_the_action_does_not_meet_who_waits() {
-    let (cluster, io) = gave_up(ScstVersion::V3_11);
-    let alpha = cluster.node("alpha");
+    let (alpha, io) = gave_up(ScstVersion::V3_11);
     let writes = alpha.mount().writes();
     let waiting = writes.iter().find(|write| write.result.is_none()).expect("somebody waits");
     let pid = Pid::from_raw(waiting.process.pid.cast_signed());
@@ -365,6 +346,6 @@ fn a_signal_to_the_process_group_of_the_action_does_not_meet_who_waits() {
     for signal in [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGINT] {
         kill(pid, signal).expect("it is there");
     }
-    finish(alpha, &io);
-    goes_on(alpha);
+    finish(&alpha, &io);
+    goes_on(&alpha);
 }

@@ -1,7 +1,7 @@
 //! Promotion, switchover, loss of a node and its return: who sees which node in which state at the end of each.
 
 use crate::fixture::Names;
-use crate::fixture::sample::{self, ALPHA, group, ports, seen};
+use crate::fixture::sample::{self, ALPHA, Store, group, ports, seen};
 
 #[test]
 fn one_node_is_promoted_and_both_say_so() {
@@ -115,10 +115,7 @@ fn without_lists_start_creates_peers_unavailable_and_leaves_those_that_are_there
 
 #[test]
 fn a_starting_node_publishes_a_promoted_peer_as_active() {
-    let cluster = sample::with_ports();
-    let group = group();
-    cluster.transition(&group).start(&["beta"]).promote(&["beta"]).carry_out();
-    let lists = cluster.transition(&group).start(&["alpha"]).lists();
+    let ((cluster, lists), group) = (sample::serving_on_beta(), group());
     cluster.node("alpha").call(&group).lists(&lists).run("start").exit(0);
     assert_eq!(seen(cluster.node("alpha")), ["standby", "active"]);
 }
@@ -187,7 +184,7 @@ fn promote_of_a_stopped_instance_starts_it_first() {
 
 #[test]
 fn a_device_that_does_not_open_fails_the_promotion_and_drops_the_score() {
-    let (alpha, group, disk) = sample::with_ports().into_node("alpha").with_drbd();
+    let (alpha, group, disk) = sample::with_ports().into_node("alpha").with(&Store::Drbd);
     let role = |role: &str| alpha.control(&format!("store {} drbd={role}", disk.display()));
     role("primary");
     alpha.run(&group, "start").exit(0);
@@ -205,8 +202,7 @@ fn a_device_that_does_not_open_fails_the_promotion_and_drops_the_score() {
 
 #[test]
 fn a_promotion_of_a_serving_instance_that_fails_takes_nothing_from_hosts() {
-    let (alpha, group, disk) = sample::with_ports().into_node("alpha").with_disk();
-    alpha.run(&group, "start").exit(0);
+    let (alpha, group, disk) = sample::started_above(&Store::Disk);
     alpha.run(&group, "promote").exit(0);
     alpha.write("devices/dummy_r0/active", "0");
     alpha.control(&format!("store {} present=false", disk.display()));
@@ -229,7 +225,7 @@ fn a_promotion_that_cannot_see_whether_it_serves_takes_nothing_from_hosts() {
 
 #[test]
 fn a_standby_node_adds_a_device_that_cannot_be_opened_there() {
-    let (alpha, group, disk) = sample::with_ports().into_node("alpha").with_disk();
+    let (alpha, group, disk) = sample::with_ports().into_node("alpha").with(&Store::Disk);
     alpha.declare(&disk, "kind=block size=1048576 open_error=EMEDIUMTYPE");
     alpha.run(&group, "start").exit(0);
     assert!(alpha.exists("devices/dummy_r0"));
@@ -241,7 +237,7 @@ fn a_standby_node_adds_a_device_that_cannot_be_opened_there() {
 
 #[test]
 fn a_disk_that_somebody_else_holds_is_named_and_nothing_is_left_half_done() {
-    let (alpha, group, disk) = sample::with_ports().into_node("alpha").with_disk();
+    let (alpha, group, disk) = sample::with_ports().into_node("alpha").with(&Store::Disk);
     alpha.declare(&disk, "kind=block size=1048576 held=true");
     // A standby opens no store, so nobody is in its way.
     alpha.run(&group, "start").exit(0);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::fixture::sample::{self, ALPHA, HOST, group, ports};
+use crate::fixture::sample::{self, ALPHA, HOST, Store, group, ports};
 use crate::fixture::{Cluster, Lists, Node, eventually};
 
 const LOCAL: &str = "device_groups/dummy/target_groups/alpha/state";
@@ -110,7 +110,7 @@ fn a_device_group_answers_by_the_state_of_its_own_target_group() {
 
 #[test]
 fn an_active_group_with_a_closed_device_is_a_failed_promoted_one() {
-    let (alpha, group, _) = sample::with_ports().into_node("alpha").with_disk();
+    let (alpha, group, _) = sample::with_ports().into_node("alpha").with(&Store::Disk);
     alpha.run(&group, "promote").exit(0);
     alpha.run(&group, "monitor").exit(8);
     alpha.write("devices/dummy_r0/active", "0");

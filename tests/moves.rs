@@ -5,6 +5,11 @@ use scst_sim::model::ScstVersion;
 use crate::fixture::sample::{self, group, ports, seen};
 use crate::fixture::{Cluster, Lists, Node, Outcome};
 
+/// What the hosts of alpha and of beta are shown.
+fn views(cluster: &Cluster) -> [[String; 2]; 2] {
+    ["alpha", "beta"].map(|node| seen(cluster.node(node)))
+}
+
 /// The lists of the transition that moves the group from alpha to beta.
 fn lists() -> Lists {
     Lists::new()
@@ -67,8 +72,7 @@ fn hosts_wait_until_the_other_node_is_promoted() {
         ]);
         alpha.call(&group()).lists(&lists()).run("demote").exit(0).writes(0);
         notify(&cluster, "post", "demote", &lists());
-        assert_eq!(seen(cluster.node("alpha")), ["transitioning", "standby"]);
-        assert_eq!(seen(cluster.node("beta")), ["transitioning", "standby"]);
+        assert_eq!(views(&cluster), [["transitioning", "standby"]; 2]);
         // It is no failure, neither in a monitor nor in a probe, and the score is left alone: a change would abort the transition.
         monitor(alpha).exit(0).writes(0).programs(0);
         alpha.call(&group()).run("monitor").exit(0).writes(0);
@@ -76,8 +80,7 @@ fn hosts_wait_until_the_other_node_is_promoted() {
         assert_eq!(seen(cluster.node("alpha")), ["transitioning", "transitioning"]);
         beta.call(&group()).lists(&lists()).run("promote").exit(0);
         notify(&cluster, "post", "promote", &lists());
-        assert_eq!(seen(cluster.node("alpha")), ["standby", "active"]);
-        assert_eq!(seen(cluster.node("beta")), ["standby", "active"]);
+        assert_eq!(views(&cluster), [["standby", "active"]; 2]);
         monitor(alpha).exit(0).ran(&["crm_mon", "crm_attribute"]);
         monitor(alpha).exit(0).writes(0).programs(0);
         monitor(beta).exit(8).writes(0).programs(0);
@@ -90,8 +93,7 @@ fn a_demotion_without_another_promotion_ends_in_standby() {
         let cluster = sample::serving();
         cluster.node("alpha").call(&group()).lists(&lists).run("demote").exit(0);
         notify(&cluster, "post", "demote", &lists);
-        assert_eq!(seen(cluster.node("alpha")), ["standby", "standby"]);
-        assert_eq!(seen(cluster.node("beta")), ["standby", "standby"]);
+        assert_eq!(views(&cluster), [["standby", "standby"]; 2]);
     }
 }
 
@@ -147,8 +149,7 @@ fn a_promotion_that_was_lost_ends_the_waiting_once_nothing_is_under_way() {
     monitor(beta).exit(0).ran(&["crm_mon"]).wrote(&["device_groups/dummy/target_groups/alpha/state < standby"]);
     monitor(alpha).exit(0).ran(&["crm_mon", "crm_attribute"]);
     monitor(alpha).exit(0).writes(0).programs(0);
-    assert_eq!(seen(alpha), ["standby", "standby"]);
-    assert_eq!(seen(cluster.node("beta")), ["standby", "standby"]);
+    assert_eq!(views(&cluster), [["standby", "standby"]; 2]);
     // A cluster that cannot be asked leaves it as it is, and is no failure of this node.
     let cluster = halfway();
     let alpha = cluster.node("alpha");
@@ -190,8 +191,7 @@ fn a_promotion_that_fails_or_is_planned_anew_ends_the_waiting() {
     assert_eq!(seen(cluster.node("alpha")), ["transitioning", "transitioning"]);
     cluster.node("beta").call(&group()).lists(&anew).run("promote").exit(0);
     notify(&cluster, "post", "promote", &anew);
-    assert_eq!(seen(cluster.node("alpha")), ["standby", "active"]);
-    assert_eq!(seen(cluster.node("beta")), ["standby", "active"]);
+    assert_eq!(views(&cluster), [["standby", "active"]; 2]);
 }
 
 #[test]

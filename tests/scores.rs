@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::fixture::sample::{self, ALPHA, HOST, group};
+use crate::fixture::sample::{self, ALPHA, HOST, Store, group};
 use crate::fixture::{Cluster, Lists, Node, Outcome, eventually};
 
 const BLOCK: &str = "devices/dummy_lu0dummy/block";
@@ -175,8 +175,7 @@ fn a_node_gives_way_also_when_something_cannot_be_looked_at() {
 
 #[test]
 fn a_failed_promotion_steps_back_also_when_something_cannot_be_looked_at() {
-    let (alpha, group, disk) = sample::with_ports().into_node("alpha").with_disk();
-    alpha.run(&group, "start").exit(0);
+    let (alpha, group, disk) = sample::started_above(&Store::Disk);
     alpha.declare(&disk, "kind=block size=1048576 open_error=EIO");
     alpha.control(&format!("fault op=read path=**/{BLOCK} repeat=true action=fail errno=EIO"));
     alpha.run(&group, "promote").exit(1).reason_has("dummy_r0").logged("without a drain");
@@ -221,8 +220,7 @@ fn a_notification_waits_two_seconds_for_a_hung_action_and_a_stop_a_quarter_of_it
 
 #[test]
 fn a_failed_promotion_drains_before_it_steps_back() {
-    let (alpha, group, disk) = sample::with_ports().into_node("alpha").with_disk();
-    alpha.run(&group, "start").exit(0);
+    let (alpha, group, disk) = sample::started_above(&Store::Disk);
     alpha.declare(&disk, "kind=block size=1048576 open_error=EIO");
     let written = alpha.run(&group, "promote").exit(1).reason_has("dummy_r0").written();
     let place = |part: &str| {

@@ -171,13 +171,11 @@ fn a_record_is_for_root_alone_and_never_written_through_a_link() {
 
 #[test]
 fn a_lock_is_never_taken_through_a_link() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
-    alpha.run(&group(), "start").exit(0);
+    let alpha = sample::started();
     let lock = alpha.rsctmp().join("scst_aluadg-dummy.lock");
     assert_eq!(mode(&lock), 0o600);
     fs::remove_file(&lock).expect("a lock can be removed");
-    let (link, theirs) = linked(&cluster, "scst_aluadg-dummy.lock");
+    let (link, theirs) = linked(alpha.cluster(), "scst_aluadg-dummy.lock");
     assert_eq!(link, lock);
     alpha.run(&group(), "promote").exit(1).reason_has("scst_aluadg-dummy.lock").writes(0);
     // A stop leaves nothing behind, whatever is in its way.
@@ -188,10 +186,8 @@ fn a_lock_is_never_taken_through_a_link() {
 
 #[test]
 fn nothing_is_written_into_a_directory_that_is_a_link() {
-    let cluster = sample::with_ports();
-    let alpha = cluster.node("alpha");
-    alpha.run(&group(), "start").exit(0);
-    let theirs = cluster.dir().join("theirs");
+    let alpha = sample::started();
+    let theirs = alpha.cluster().dir().join("theirs");
     fs::create_dir(&theirs).expect("a directory can be made");
     fs::remove_dir_all(alpha.rsctmp()).expect("the directory can be removed");
     symlink(&theirs, alpha.rsctmp()).expect("a link can be made");

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::fixture::sample::{self, above, group};
+use crate::fixture::sample::{self, Store, above, group};
 use crate::fixture::{Node, Resource};
 
 /// Something happens to a disk on a node.
@@ -13,8 +13,7 @@ fn store(node: &Node, disk: &Path, words: &str) {
 
 #[test]
 fn a_group_above_a_drbd_secondary_starts_and_is_promoted_with_it() {
-    let (alpha, group, disk) = sample::with_ports().into_node("alpha").with_drbd();
-    alpha.run(&group, "start").exit(0);
+    let (alpha, group, disk) = sample::started_above(&Store::Drbd);
     assert_eq!(alpha.read("devices/dummy_r0/active"), "0");
     // A host that logs in now sees the true capacity.
     assert_eq!(alpha.read("devices/dummy_r0/size"), "1048576");
@@ -33,7 +32,7 @@ fn a_group_above_a_drbd_secondary_starts_and_is_promoted_with_it() {
 
 #[test]
 fn a_device_is_added_to_a_standby_without_opening_its_store() {
-    let (alpha, more, _) = sample::with_ports().into_node("alpha").with_drbd();
+    let (alpha, more, _) = sample::with_ports().into_node("alpha").with(&Store::Drbd);
     alpha.run(&group(), "start").exit(0);
     alpha.run(&more, "reload").exit(0);
     assert_eq!(alpha.tree().lines("lun 1"), ["lun 1 dummy_r0"; 2]);
@@ -46,7 +45,7 @@ fn a_device_is_added_to_a_standby_without_opening_its_store() {
 
 #[test]
 fn a_device_is_added_to_a_serving_group_open_and_only_then_mapped() {
-    let (alpha, more, _) = sample::serving().into_node("alpha").with_disk();
+    let (alpha, more, _) = sample::serving().into_node("alpha").with(&Store::Disk);
     let written = alpha.run(&more, "reload").exit(0).written();
     let at = |what: &str| {
         written.iter().position(|write| write.contains(what)).unwrap_or_else(|| panic!("{what}: {written:#?}"))
@@ -71,7 +70,7 @@ fn a_device_is_added_to_a_serving_group_open_and_only_then_mapped() {
 
 #[test]
 fn what_is_found_open_stays_open() {
-    let (alpha, more, disk) = sample::serving().into_node("alpha").with_disk();
+    let (alpha, more, disk) = sample::serving().into_node("alpha").with(&Store::Disk);
     // As the shell agents add it.
     alpha.write("handlers/vdisk_blockio/mgmt", &format!("add_device dummy_r0 filename={}", disk.display()));
     alpha.write("devices/dummy_r0/prod_id", "SCST");
@@ -99,7 +98,7 @@ fn an_older_scst_adds_disks_closed_as_well() {
 
 #[test]
 fn a_store_that_grew_is_served_with_its_size_after_a_failover_and_after_a_reload() {
-    let (alpha, group, disk) = sample::serving().into_node("alpha").with_drbd();
+    let (alpha, group, disk) = sample::serving().into_node("alpha").with(&Store::Drbd);
     let size = || alpha.read("devices/dummy_r0/size");
     store(&alpha, &disk, "drbd=primary");
     alpha.run(&group, "reload").exit(0);
@@ -170,8 +169,7 @@ fn a_store_never_becomes_smaller_without_a_word() {
 
 #[test]
 fn a_file_that_grew_is_looked_at_again() {
-    let (alpha, group, _) = sample::with_ports().into_node("alpha").with_file();
-    alpha.run(&group, "start").exit(0);
+    let (alpha, group, _) = sample::started_above(&Store::File);
     alpha.cluster().file("f0", 2 << 20);
     // The size of a closed file cannot be written.
     alpha.run(&group, "reload").exit(0).writes(0).logged("hosts are told 1048576 bytes, its store has 2097152");
@@ -181,8 +179,7 @@ fn a_file_that_grew_is_looked_at_again() {
 
 #[test]
 fn a_demotion_leaves_no_store_open() {
-    let (alpha, group, _) = sample::with_ports().into_node("alpha").with_disk();
-    alpha.run(&group, "start").exit(0);
+    let (alpha, group, _) = sample::started_above(&Store::Disk);
     alpha.run(&group, "promote").exit(0);
     // The states of the group do not touch it.
     alpha.write("devices/dummy_r0/bind_alua_state", "0");
@@ -228,7 +225,7 @@ fn a_demotion_on_an_older_scst_does_not_miss_what_files_do_not_have() {
 
 #[test]
 fn a_disk_that_vanished_is_seen_at_level_10() {
-    let (alpha, group, disk) = sample::serving().into_node("alpha").with_disk();
+    let (alpha, group, disk) = sample::serving().into_node("alpha").with(&Store::Disk);
     alpha.cluster().configure(&[&group, &sample::ports()]);
     alpha.run(&group, "reload").exit(0);
     store(&alpha, &disk, "present=false");
@@ -248,8 +245,7 @@ fn a_disk_that_vanished_is_seen_at_level_10() {
 
 #[test]
 fn a_file_that_cannot_be_opened_fails_the_promotion_before_the_state_is_written() {
-    let (alpha, group, file) = sample::with_ports().into_node("alpha").with_file();
-    alpha.run(&group, "start").exit(0);
+    let (alpha, group, file) = sample::started_above(&Store::File);
     // As a directory it is there, and no file.
     std::fs::remove_file(&file).unwrap();
     std::fs::create_dir(&file).unwrap();
@@ -354,7 +350,7 @@ fn left_behind(node: &Node, more: &Resource) {
 
 #[test]
 fn a_device_that_a_reload_could_not_open_does_not_make_the_next_promotion_fail() {
-    let (alpha, more, disk) = sample::serving().into_node("alpha").with_drbd();
+    let (alpha, more, disk) = sample::serving().into_node("alpha").with(&Store::Drbd);
     left_behind(&alpha, &more);
     alpha.run(&more, "demote").exit(0);
     alpha.run(&more, "promote").exit(0).logged("not served: device dummy_r0: open failed");
@@ -392,7 +388,7 @@ fn a_device_left_behind_on_a_wrong_store_is_added_again_on_the_right_one() {
 
 #[test]
 fn a_file_that_was_left_closed_is_opened_before_a_promotion_maps_it() {
-    let (alpha, more, _) = sample::serving().into_node("alpha").with_file();
+    let (alpha, more, _) = sample::serving().into_node("alpha").with(&Store::File);
     alpha.run(&group(), "demote").exit(0);
     alpha.run(&more, "reload").exit(0);
     for port in sample::ALPHA {
@@ -411,8 +407,7 @@ fn a_file_that_was_left_closed_is_opened_before_a_promotion_maps_it() {
 
 #[test]
 fn a_promotion_that_serves_is_not_undone_because_sizes_could_not_be_read() {
-    let (alpha, group, _) = sample::with_ports().into_node("alpha").with_file();
-    alpha.run(&group, "start").exit(0);
+    let (alpha, group, _) = sample::started_above(&Store::File);
     alpha.cluster().file("f0", 2 << 20);
     // The first look comes before the state is written.
     alpha.control("fault op=read path=**/dummy_r0/size action=fail errno=EIO at=2");

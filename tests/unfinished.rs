@@ -3,7 +3,7 @@
 use std::os::unix::fs::symlink;
 use std::time::Duration;
 
-use crate::fixture::sample::{self, ALPHA, HOST, group, ports};
+use crate::fixture::sample::{self, ALPHA, HOST, Store, group, ports};
 
 const LUNS: &str = "**/ini_groups/vmwtest/luns/mgmt";
 
@@ -52,7 +52,7 @@ fn a_reload_that_nobody_would_finish_fails() {
 /// An error that does not say that nothing is there says nothing about the configuration.
 #[test]
 fn a_reload_that_meets_a_failing_store_is_finished_when_the_store_answers() {
-    let (alpha, grown, file) = sample::serving().into_node("alpha").with_file();
+    let (alpha, grown, file) = sample::serving().into_node("alpha").with(&Store::File);
     std::fs::remove_file(&file).expect("the file can be removed");
     symlink(&file, &file).expect("a link to itself can be made");
     alpha.run(&grown, "reload").unfinished().writes(0).reason_has("ELOOP");

@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use super::{BLOCK, SHORT, busy, place, send, times};
-use crate::fixture::sample::{self, HOST, group, ports, seen};
+use crate::fixture::sample::{self, HOST, Store, group, ports, seen};
 use crate::fixture::{Lists, eventually};
 
 #[test]
@@ -55,7 +55,7 @@ fn d3_the_state_changes_when_the_commands_in_flight_have_ended() {
 #[test]
 fn d4_a_writable_file_is_write_through_unless_it_is_switched_off() {
     for (words, value) in [("", "1"), (",write_through=0", "0"), (",read_only=1", "0")] {
-        let (alpha, _, file) = sample::with_ports().into_node("alpha").with_file();
+        let (alpha, _, file) = sample::with_ports().into_node("alpha").with(&Store::File);
         let group = sample::above(&file, &format!("handler=vdisk_fileio{words}"));
         alpha.run(&group, "start").exit(0);
         assert_eq!(alpha.read("devices/dummy_r0/write_through"), value, "{words}");
@@ -64,8 +64,7 @@ fn d4_a_writable_file_is_write_through_unless_it_is_switched_off() {
 
 #[test]
 fn d5_a_file_is_open_only_while_its_node_serves() {
-    let (alpha, group, _) = sample::with_ports().into_node("alpha").with_file();
-    alpha.run(&group, "start").exit(0);
+    let (alpha, group, _) = sample::started_above(&Store::File);
     assert_eq!(alpha.read("devices/dummy_r0/active"), "0");
     alpha.run(&group, "promote").exit(0);
     assert_eq!(alpha.read("devices/dummy_r0/active"), "1");
@@ -75,7 +74,7 @@ fn d5_a_file_is_open_only_while_its_node_serves() {
 
 #[test]
 fn d5_a_file_that_the_shell_agent_opened_is_named_and_stays_as_it_is() {
-    let (alpha, group, file) = sample::with_ports().into_node("alpha").with_file();
+    let (alpha, group, file) = sample::with_ports().into_node("alpha").with(&Store::File);
     alpha.control("modprobe scst_vdisk");
     fs::create_dir_all(alpha.var_lib().join("pr")).expect("a directory can be made");
     alpha.write("handlers/vdisk_fileio/mgmt", &format!("add_device dummy_r0 filename={}", file.display()));
@@ -123,8 +122,7 @@ fn d7_two_disks_that_hosts_would_take_for_one_are_named_and_can_be_told_apart() 
 
 #[test]
 fn d8_a_promotion_with_a_disk_that_does_not_open_fails() {
-    let (alpha, group, disk) = sample::with_ports().into_node("alpha").with_disk();
-    alpha.run(&group, "start").exit(0);
+    let (alpha, group, disk) = sample::started_above(&Store::Disk);
     alpha.declare(&disk, "kind=block size=1048576 open_error=EMEDIUMTYPE");
     alpha.run(&group, "promote").exit(1).reason("backing store could not be opened: device dummy_r0");
     assert_eq!(alpha.state("dummy", "alpha"), "standby");
@@ -142,7 +140,7 @@ fn s1_promote_puts_a_peer_right_that_nobody_notifies_of() {
 
 #[test]
 fn d9_a_standby_opens_no_store_and_knows_its_size() {
-    let (alpha, group, disk) = sample::with_ports().into_node("alpha").with_disk();
+    let (alpha, group, disk) = sample::with_ports().into_node("alpha").with(&Store::Disk);
     // What a DRBD secondary answers to an open for writing.
     alpha.declare(&disk, "kind=block size=1048576 open_error=EROFS");
     alpha.run(&group, "start").exit(0);
@@ -152,7 +150,7 @@ fn d9_a_standby_opens_no_store_and_knows_its_size() {
 
 #[test]
 fn d10_a_store_that_grew_is_served_with_its_size() {
-    let (alpha, group, disk) = sample::with_ports().into_node("alpha").with_disk();
+    let (alpha, group, disk) = sample::with_ports().into_node("alpha").with(&Store::Disk);
     for action in ["start", "promote", "demote"] {
         alpha.run(&group, action).exit(0);
     }
@@ -165,8 +163,7 @@ fn d10_a_store_that_grew_is_served_with_its_size() {
 
 #[test]
 fn d10_a_file_that_grew_is_looked_at_again() {
-    let (alpha, group, _) = sample::with_ports().into_node("alpha").with_file();
-    alpha.run(&group, "start").exit(0);
+    let (alpha, group, _) = sample::started_above(&Store::File);
     alpha.cluster().file("f0", 2 << 20);
     alpha.run(&group, "promote").exit(0);
     assert_eq!(alpha.read("devices/dummy_r0/size"), "2097152");
@@ -174,8 +171,7 @@ fn d10_a_file_that_grew_is_looked_at_again() {
 
 #[test]
 fn d10_a_store_that_shrank_is_not_served() {
-    let (alpha, group, disk) = sample::with_ports().into_node("alpha").with_disk();
-    alpha.run(&group, "start").exit(0);
+    let (alpha, group, disk) = sample::started_above(&Store::Disk);
     alpha.control(&format!("store {} size=524288", disk.display()));
     alpha.run(&group, "promote").exit(1).reason_has("its store has 524288 bytes, hosts were told 1048576");
     assert_eq!(seen(&alpha)[0], "standby");
@@ -183,7 +179,7 @@ fn d10_a_store_that_shrank_is_not_served() {
 
 #[test]
 fn d11_a_demotion_leaves_no_store_open() {
-    let (alpha, group, _) = sample::with_ports().into_node("alpha").with_disk();
+    let (alpha, group, _) = sample::with_ports().into_node("alpha").with(&Store::Disk);
     for action in ["start", "promote"] {
         alpha.run(&group, action).exit(0);
     }
@@ -194,8 +190,7 @@ fn d11_a_demotion_leaves_no_store_open() {
 
 #[test]
 fn d12_a_file_that_cannot_be_opened_is_not_promoted() {
-    let (alpha, group, file) = sample::with_ports().into_node("alpha").with_file();
-    alpha.run(&group, "start").exit(0);
+    let (alpha, group, file) = sample::started_above(&Store::File);
     fs::remove_file(&file).expect("the file can be removed");
     fs::create_dir(&file).expect("a directory can be made");
     let promote = alpha.run(&group, "promote").exit(1).reason_has("device dummy_r0");
@@ -205,7 +200,7 @@ fn d12_a_file_that_cannot_be_opened_is_not_promoted() {
 
 #[test]
 fn d13_what_a_node_missed_is_added_before_it_serves() {
-    let (alpha, more, _) = sample::with_ports().into_node("alpha").with_disk();
+    let (alpha, more, _) = sample::with_ports().into_node("alpha").with(&Store::Disk);
     alpha.run(&group(), "start").exit(0);
     alpha.run(&more, "promote").exit(0).logged("was missing");
     assert_eq!(alpha.tree().lines("lun 1"), ["lun 1 dummy_r0"; 2]);
@@ -213,7 +208,7 @@ fn d13_what_a_node_missed_is_added_before_it_serves() {
 
 #[test]
 fn d13_a_disk_that_vanished_is_noticed() {
-    let (alpha, group, disk) = sample::with_ports().into_node("alpha").with_disk();
+    let (alpha, group, disk) = sample::with_ports().into_node("alpha").with(&Store::Disk);
     for action in ["start", "promote"] {
         alpha.run(&group, action).exit(0);
     }
@@ -283,8 +278,7 @@ fn s6_a_node_that_is_being_demoted_is_not_published_as_active_again() {
 
 #[test]
 fn k7_a_disk_that_did_not_open_is_opened_by_the_next_promotion() {
-    let (alpha, group, disk) = sample::with_ports().into_node("alpha").with_disk();
-    alpha.run(&group, "start").exit(0);
+    let (alpha, group, disk) = sample::started_above(&Store::Disk);
     alpha.declare(&disk, "kind=block size=1048576 open_error=EMEDIUMTYPE");
     alpha.run(&group, "promote").exit(1);
     alpha.declare(&disk, "kind=block size=1048576");

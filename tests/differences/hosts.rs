@@ -33,10 +33,7 @@ fn p2_a_loop_is_initialised_once_and_only_for_luns_that_changed() {
 
 #[test]
 fn p3_a_start_publishes_its_peers_as_they_are() {
-    let cluster = sample::with_ports();
-    let group = group();
-    cluster.transition(&group).start(&["beta"]).promote(&["beta"]).carry_out();
-    let lists = cluster.transition(&group).start(&["alpha"]).lists();
+    let ((cluster, lists), group) = (sample::serving_on_beta(), group());
     let started = cluster.node("alpha").call(&group).lists(&lists).run("start").exit(0).written();
     assert_eq!(seen(cluster.node("alpha")), ["standby", "active"]);
     // A fresh target group is active as it is: nothing else is ever published.

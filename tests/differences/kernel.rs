@@ -1,7 +1,7 @@
 //! Rows of "Kernel": where SCST does something else than its words suggest.
 
 use super::{place, times};
-use crate::fixture::sample::{self, ALPHA, BETA, group, ports};
+use crate::fixture::sample::{self, ALPHA, BETA, Store, group, ports};
 use crate::fixture::{Fixture, Lists, eventually};
 
 #[test]
@@ -45,7 +45,7 @@ fn k2_an_interrupted_command_is_waited_for_and_not_repeated() {
 
 #[test]
 fn k3_what_is_there_already_is_compared() {
-    let (alpha, group, disk) = sample::with_ports().into_node("alpha").with_disk();
+    let (alpha, group, disk) = sample::with_ports().into_node("alpha").with(&Store::Disk);
     let other = alpha.cluster().disk("other", 1 << 20);
     alpha.run(&group, "start").exit(0);
     alpha.run(&group, "stop").exit(0);

@@ -1,7 +1,7 @@
 //! Rows of "Stopping, starting and fencing" that are about stops, blocks and scores: what would get a node fenced.
 
 use super::{BLOCK, SHORT, busy, killed, place, send};
-use crate::fixture::sample::{self, ALPHA, group, ports};
+use crate::fixture::sample::{self, ALPHA, Store, group, ports};
 use crate::fixture::{Lists, Resource, eventually};
 
 #[test]
@@ -108,8 +108,7 @@ fn k5_our_block_is_given_back_before_the_device_is_deleted() {
 
 #[test]
 fn k6_a_passive_group_is_deleted_when_nothing_is_left_in_it() {
-    let (alpha, group, _disk) = sample::with_ports().into_node("alpha").with_disk();
-    alpha.run(&group, "start").exit(0);
+    let (alpha, group, _disk) = sample::started_above(&Store::Disk);
     let stopped = alpha.run(&group, "stop").exit(0).written();
     let order = ["luns/mgmt < clear", "vdisk_blockio/mgmt < del_device dummy_r0", "device_groups/mgmt < del dummy"];
     assert!(order.windows(2).all(|pair| place(&stopped, pair[0]) < place(&stopped, pair[1])), "{stopped:#?}");
