@@ -10,19 +10,8 @@ const MGMT: &str = "mgmt";
 
 /// A machine with the daemon and a target `t` that has a LUN; everything is enabled.
 fn machine() -> Machine {
-    let text = r#"
-        modules = ["scst", "scst_vdisk", "iscsi_scst"]
-        iscsi_daemon = true
-        target = [{ driver = "iscsi", name = "t" }]
-        file = [{ path = "/var/lib/scst/pr", kind = "dir" }]
-        write = [
-          { path = "kernel/scst_tgt/handlers/vdisk_nullio/mgmt", data = "add_device d1" },
-          { path = "kernel/scst_tgt/targets/iscsi/t/luns/mgmt", data = "add d1 0" },
-          { path = "kernel/scst_tgt/targets/iscsi/t/enabled", data = "1" },
-          { path = "kernel/scst_tgt/targets/iscsi/enabled", data = "1" },
-        ]
-    "#;
-    Scenario::parse(Path::new("test.toml"), text).expect("a scenario").build().expect("a machine").machine
+    let text = include_str!("data/iscsi-target.toml").replace("NAME", "t");
+    Scenario::parse(Path::new("test.toml"), &text).expect("a scenario").build().expect("a machine").machine
 }
 
 fn below(file: &str) -> Vec<u8> {

@@ -16,34 +16,23 @@ pub(super) trait Happens {
 }
 
 /// A scenario file.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub(super) struct Entries {
     pub(super) scst: Option<Spanned<String>>,
-    #[serde(default)]
     pub(super) modules: Vec<Spanned<String>>,
     pub(super) loadable: Option<Vec<String>>,
     pub(super) var_lib: Option<PathBuf>,
-    #[serde(default)]
     pub(super) disks: Vec<String>,
     pub(super) iscsi_daemon: Option<Spanned<DaemonEntry>>,
-    #[serde(default)]
     pub(super) dlm: bool,
-    #[serde(default)]
     pub(super) port: Vec<Spanned<PortEntry>>,
-    #[serde(default)]
     pub(super) target: Vec<Spanned<TargetEntry>>,
-    #[serde(default)]
     pub(super) file: Vec<Spanned<FileEntry>>,
-    #[serde(default)]
     pub(super) write: Vec<Spanned<WriteEntry>>,
-    #[serde(default)]
     pub(super) session: Vec<Spanned<SessionEntry>>,
-    #[serde(default)]
     pub(super) io: Vec<Spanned<IoEntry>>,
-    #[serde(default)]
     pub(super) slow: Vec<Spanned<SlowEntry>>,
-    #[serde(default)]
     pub(super) fault: Vec<Fault>,
 }
 

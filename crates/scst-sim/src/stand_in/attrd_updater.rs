@@ -3,23 +3,23 @@
 //! One difference: the real daemon remembers a deleted attribute with an empty value, here it is gone.
 
 use super::Call;
-use super::options::{Given, Known, Value};
+use super::options::Given;
 use super::output::{self, Answer};
 use super::xml::Element;
 
-const OPTIONS: &[Known] = &[
-    Known { name: "name", spellings: &["n", "name"], value: Value::Needed },
-    Known { name: "update", spellings: &["U", "v", "update"], value: Value::Needed },
-    Known { name: "delete", spellings: &["D", "delete"], value: Value::None },
-    Known { name: "query", spellings: &["Q", "query"], value: Value::None },
-    Known { name: "query-all", spellings: &["A", "all"], value: Value::None },
-    Known { name: "node", spellings: &["N", "node"], value: Value::Needed },
-    Known { name: "delay", spellings: &["d", "delay"], value: Value::Needed },
-    Known { name: "set", spellings: &["s", "set"], value: Value::Needed },
-    Known { name: "private", spellings: &["p", "private"], value: Value::None },
-    Known { name: "quiet", spellings: &["q", "quiet"], value: Value::None },
-    Known { name: "output-as", spellings: &["output-as"], value: Value::Needed },
-    Known { name: "verbose", spellings: &["V", "verbose"], value: Value::None },
+const OPTIONS: &[&str] = &[
+    "n name:",
+    "U v update:",
+    "D delete",
+    "Q query",
+    "A all",
+    "N node:",
+    "d delay:",
+    "s set:",
+    "p private",
+    "q quiet",
+    "output-as:",
+    "V verbose",
 ];
 
 pub(super) fn answer(call: &Call<'_>) -> Answer {

@@ -1,21 +1,21 @@
 //! `cibadmin --query`: the CIB or a part of it, by scope or by path. Changes are not stood in for.
 
 use super::Call;
-use super::options::{Given, Known, Value};
+use super::options::Given;
 use super::output::{self, Answer};
 use super::xml::Element;
 use super::xpath;
 
-const OPTIONS: &[Known] = &[
-    Known { name: "query", spellings: &["Q", "query"], value: Value::None },
-    Known { name: "xpath", spellings: &["A", "xpath"], value: Value::Needed },
-    Known { name: "scope", spellings: &["o", "scope"], value: Value::Needed },
-    Known { name: "no-children", spellings: &["n", "no-children"], value: Value::None },
-    Known { name: "node-path", spellings: &["e", "node-path"], value: Value::None },
-    Known { name: "local", spellings: &["l", "local"], value: Value::None },
-    Known { name: "sync-call", spellings: &["s", "sync-call"], value: Value::None },
-    Known { name: "timeout", spellings: &["t", "timeout"], value: Value::Needed },
-    Known { name: "verbose", spellings: &["V", "verbose"], value: Value::None },
+const OPTIONS: &[&str] = &[
+    "Q query",
+    "A xpath:",
+    "o scope:",
+    "n no-children",
+    "e node-path",
+    "l local",
+    "s sync-call",
+    "t timeout:",
+    "V verbose",
 ];
 
 /// Scopes that are not the name of a child of `<configuration>`.

@@ -2,23 +2,23 @@
 
 use super::Call;
 use super::cib::Cib;
-use super::options::{Given, Known, Value};
+use super::options::Given;
 use super::output::{self, Answer};
 use super::xml::Element;
 
-const OPTIONS: &[Known] = &[
-    Known { name: "name", spellings: &["n", "name", "attr-name"], value: Value::Needed },
-    Known { name: "node", spellings: &["N", "U", "node", "uname"], value: Value::Needed },
-    Known { name: "type", spellings: &["t", "type"], value: Value::Needed },
-    Known { name: "lifetime", spellings: &["l", "lifetime"], value: Value::Needed },
-    Known { name: "promotion", spellings: &["p", "promotion"], value: Value::Optional },
-    Known { name: "query", spellings: &["G", "query", "get-value"], value: Value::None },
-    Known { name: "update", spellings: &["v", "update", "attr-value"], value: Value::Needed },
-    Known { name: "delete", spellings: &["D", "delete", "delete-attr"], value: Value::None },
-    Known { name: "default", spellings: &["d", "default"], value: Value::Needed },
-    Known { name: "quiet", spellings: &["q", "Q", "quiet"], value: Value::None },
-    Known { name: "output-as", spellings: &["output-as"], value: Value::Needed },
-    Known { name: "verbose", spellings: &["V", "verbose"], value: Value::None },
+const OPTIONS: &[&str] = &[
+    "n name attr-name:",
+    "N U node uname:",
+    "t type:",
+    "l lifetime:",
+    "p promotion::",
+    "G query get-value",
+    "v update attr-value:",
+    "D delete delete-attr",
+    "d default:",
+    "q Q quiet",
+    "output-as:",
+    "V verbose",
 ];
 
 /// Where an attribute lives.

@@ -4,21 +4,14 @@
 
 use super::Call;
 use super::cib::{Cib, Node};
-use super::options::{Given, Known, Value};
+use super::options::Given;
 use super::output::{self, Answer};
 use super::resources::{Resource, resources};
 use super::role::Role;
 use super::xml::Element;
 use jiff::Timestamp;
 
-const OPTIONS: &[Known] = &[
-    Known { name: "one-shot", spellings: &["1", "one-shot"], value: Value::None },
-    Known { name: "output-as", spellings: &["output-as"], value: Value::Needed },
-    Known { name: "as-xml", spellings: &["X", "as-xml"], value: Value::None },
-    Known { name: "inactive", spellings: &["r", "inactive"], value: Value::None },
-    Known { name: "show-node-attributes", spellings: &["A", "show-node-attributes"], value: Value::None },
-    Known { name: "verbose", spellings: &["V", "verbose"], value: Value::None },
-];
+const OPTIONS: &[&str] = &["1 one-shot", "output-as:", "X as-xml", "r inactive", "A show-node-attributes", "V verbose"];
 
 /// The release that the format is taken from.
 const VERSION: &str = "2.1.5";

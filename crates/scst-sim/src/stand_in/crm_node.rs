@@ -2,26 +2,18 @@
 
 use super::Call;
 use super::cib::{Cib, Node};
-use super::options::{Given, Known, Value};
+use super::options::Given;
 use super::output::{self, Answer};
 
-const OPTIONS: &[Known] = &[
-    Known { name: "name", spellings: &["n", "name"], value: Value::None },
-    Known { name: "id", spellings: &["i", "cluster-id"], value: Value::None },
-    Known { name: "list", spellings: &["l", "list"], value: Value::None },
-    Known { name: "partition", spellings: &["p", "partition"], value: Value::None },
-    Known { name: "quorum", spellings: &["q", "quorum"], value: Value::None },
-    Known { name: "name-for-id", spellings: &["N", "name-for-id"], value: Value::Needed },
-    Known { name: "quiet", spellings: &["Q", "quiet"], value: Value::None },
-    Known { name: "verbose", spellings: &["V", "verbose"], value: Value::None },
-];
+const OPTIONS: &[&str] =
+    &["n name", "i cluster-id", "l list", "p partition", "q quorum", "N name-for-id:", "Q quiet", "V verbose"];
 
 pub(super) fn answer(call: &Call<'_>) -> Answer {
     let given = match Given::parse(call.args, OPTIONS) {
         Ok(given) => given,
         Err(word) => return Answer::error(output::USAGE, format!("crm_node: Unknown option {word}")),
     };
-    let commands = ["name", "id", "list", "partition", "quorum", "name-for-id"];
+    let commands = ["name", "cluster-id", "list", "partition", "quorum", "name-for-id"];
     if !commands.iter().any(|command| given.has(command)) {
         return Answer::error(output::USAGE, "Usage:\n  crm_node [OPTION…]");
     }
@@ -36,7 +28,7 @@ fn known(call: &Call<'_>, cib: &Cib, given: &Given) -> Option<Answer> {
     let nodes = cib.nodes();
     let out = if given.has("name") {
         format!("{}\n", call.environment.node)
-    } else if given.has("id") {
+    } else if given.has("cluster-id") {
         format!("{}\n", cib.node(&call.environment.node)?.id)
     } else if let Some(id) = given.value("name-for-id") {
         format!("{}\n", nodes.iter().find(|node| node.id == id)?.name)

@@ -16,23 +16,14 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 use super::Environment;
-use super::options::{Given, Known, Value};
+use super::options::Given;
 use super::output::Answer;
 
 /// The command's name.
 pub(super) const NAME: &str = "iscsi-scstd";
 
-const OPTIONS: &[Known] = &[
-    Known { name: "config", spellings: &["c", "config"], value: Value::Needed },
-    Known { name: "foreground", spellings: &["f", "foreground"], value: Value::None },
-    Known { name: "debug", spellings: &["d", "debug"], value: Value::Needed },
-    Known { name: "uid", spellings: &["u", "uid"], value: Value::Needed },
-    Known { name: "gid", spellings: &["g", "gid"], value: Value::Needed },
-    Known { name: "address", spellings: &["a", "address"], value: Value::Needed },
-    Known { name: "port", spellings: &["p", "port"], value: Value::Needed },
-    Known { name: "version", spellings: &["v", "version"], value: Value::None },
-    Known { name: "help", spellings: &["h", "help"], value: Value::None },
-];
+const OPTIONS: &[&str] =
+    &["c config:", "f foreground", "d debug:", "u uid:", "g gid:", "a address:", "p port:", "v version", "h help"];
 
 /// What `exit(-1)` is to whoever waits.
 const FAILED: u8 = 255;

@@ -4,17 +4,10 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 
 use super::Call;
-use super::options::{Given, Known, Value};
+use super::options::Given;
 use super::output::Answer;
 
-const OPTIONS: &[Known] = &[
-    Known { name: "remove", spellings: &["r", "remove"], value: Value::None },
-    Known { name: "quiet", spellings: &["q", "quiet"], value: Value::None },
-    Known { name: "all", spellings: &["a", "all"], value: Value::None },
-    Known { name: "dry-run", spellings: &["n", "dry-run", "show"], value: Value::None },
-    Known { name: "use-blacklist", spellings: &["b", "use-blacklist"], value: Value::None },
-    Known { name: "verbose", spellings: &["v", "verbose"], value: Value::None },
-];
+const OPTIONS: &[&str] = &["r remove", "q quiet", "a all", "n dry-run show", "b use-blacklist", "v verbose"];
 
 pub(super) fn answer(call: &Call<'_>) -> Answer {
     let given = match Given::parse(call.args, OPTIONS) {

@@ -1,19 +1,11 @@
 //! Command lines as the cluster tools read them: long options with `=` or a following word, short ones in clusters.
-
-/// An option a tool knows.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Known {
-    /// The name it is kept under.
-    pub(super) name: &'static str,
-    /// Its spellings without dashes: one letter or a long name.
-    pub(super) spellings: &'static [&'static str],
-    /// Whether it takes a value.
-    pub(super) value: Value,
-}
+//!
+//! An option is a text, in the words of getopt(3): its letters and long names without dashes, of which the first long one is the name it
+//! is kept under; a colon behind them says that it takes a value, two colons that it takes one only behind `=`.
 
 /// Whether an option takes a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Value {
+enum Value {
     /// Never.
     None,
     /// Always, behind `=` or in the next word.
@@ -30,24 +22,26 @@ pub(super) struct Given {
 
 impl Given {
     /// Reads a command line; an error is the word that is not understood.
-    pub(super) fn parse(args: &[String], known: &[Known]) -> Result<Self, String> {
+    pub(super) fn parse(args: &[String], known: &[&'static str]) -> Result<Self, String> {
         let mut given = Self::default();
         let mut words = args.iter();
         while let Some(word) = words.next() {
             if let Some(long) = word.strip_prefix("--") {
                 let (name, value) = long.split_once('=').map_or((long, None), |(name, value)| (name, Some(value)));
-                let option = find(known, name).filter(|_| name.len() > 1).ok_or_else(|| word.clone())?;
-                let value = match (option.value, value) {
+                let (option, takes) = find(known, name).filter(|_| name.len() > 1).ok_or_else(|| word.clone())?;
+                let value = match (takes, value) {
                     (Value::None, Some(_)) => return Err(word.clone()),
                     (Value::Needed, None) => Some(words.next().ok_or_else(|| word.clone())?.clone()),
                     (_, value) => value.map(str::to_owned),
                 };
-                given.options.push((option.name, value));
+                given.options.push((option, value));
             } else if let Some(short) = word.strip_prefix('-').filter(|short| !short.is_empty()) {
                 for (at, letter) in short.char_indices() {
-                    let option = find(known, letter.encode_utf8(&mut [0; 4])).ok_or_else(|| format!("-{letter}"))?;
-                    if option.value != Value::Needed {
-                        given.options.push((option.name, None));
+                    let letters = &mut [0; 4];
+                    let (option, takes) =
+                        find(known, letter.encode_utf8(letters)).ok_or_else(|| format!("-{letter}"))?;
+                    if takes != Value::Needed {
+                        given.options.push((option, None));
                         continue;
                     }
                     let behind = &short[at + letter.len_utf8()..];
@@ -56,7 +50,7 @@ impl Given {
                     } else {
                         behind.to_owned()
                     };
-                    given.options.push((option.name, Some(value)));
+                    given.options.push((option, Some(value)));
                     break;
                 }
             }
@@ -75,19 +69,22 @@ impl Given {
     }
 }
 
-fn find<'a>(known: &'a [Known], spelling: &str) -> Option<&'a Known> {
-    known.iter().find(|option| option.spellings.contains(&spelling))
+/// The name of the option with this spelling, and whether it takes a value.
+fn find(known: &[&'static str], spelling: &str) -> Option<(&'static str, Value)> {
+    let option = known.iter().find(|option| option.trim_end_matches(':').split(' ').any(|word| word == spelling))?;
+    let takes = match option.bytes().filter(|byte| *byte == b':').count() {
+        0 => Value::None,
+        1 => Value::Needed,
+        _ => Value::Optional,
+    };
+    Some((option.trim_end_matches(':').split(' ').find(|word| word.len() > 1)?, takes))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const KNOWN: &[Known] = &[
-        Known { name: "query", spellings: &["G", "query"], value: Value::None },
-        Known { name: "update", spellings: &["v", "update"], value: Value::Needed },
-        Known { name: "promotion", spellings: &["p", "promotion"], value: Value::Optional },
-    ];
+    const KNOWN: &[&str] = &["G query", "v update:", "p promotion::"];
 
     fn parse(line: &str) -> Result<Given, String> {
         Given::parse(&line.split(' ').map(str::to_owned).collect::<Vec<_>>(), KNOWN)

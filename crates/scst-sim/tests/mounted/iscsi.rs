@@ -9,24 +9,17 @@ use nix::unistd::Pid;
 
 use crate::fixture::{Fixture, errno, said};
 
-const MACHINE: &str = r#"
-modules = ["scst", "scst_vdisk", "iscsi_scst"]
-iscsi_daemon = true
-target = [{ driver = "iscsi", name = "iqn.2026-11.org.example:disk" }]
-file = [{ path = "/var/lib/scst/pr", kind = "dir" }]
-write = [
-  { path = "kernel/scst_tgt/handlers/vdisk_nullio/mgmt", data = "add_device d1" },
-  { path = "kernel/scst_tgt/targets/iscsi/iqn.2026-11.org.example:disk/luns/mgmt", data = "add d1 0" },
-  { path = "kernel/scst_tgt/targets/iscsi/iqn.2026-11.org.example:disk/enabled", data = "1" },
-  { path = "kernel/scst_tgt/targets/iscsi/enabled", data = "1" },
-]
-"#;
 const DISK: &str = "iqn.2026-11.org.example:disk";
 const MGMT: &str = "targets/iscsi/mgmt";
 const HOST: &str = "iqn.2026-11.org.example:host";
 
+/// A machine with the daemon and the target, which has a LUN.
+fn machine() -> String {
+    include_str!("../data/iscsi-target.toml").replace("NAME", DISK)
+}
+
 fn fixture() -> Fixture {
-    Fixture::of(MACHINE)
+    Fixture::of(&machine())
 }
 
 /// A file of the target.
@@ -231,7 +224,7 @@ fn a_second_outgoing_user_breaks_the_first() {
 
 #[test]
 fn a_scenario_has_sessions_by_portal_and_a_daemon_that_hangs() {
-    let scenario = MACHINE.replace("iscsi_daemon = true", "iscsi_daemon = \"hanging\"")
+    let scenario = machine().replace("iscsi_daemon = true", "iscsi_daemon = \"hanging\"")
         + &format!(
             "[[session]]\ndriver = \"iscsi\"\ntarget = \"{DISK}\"\ninitiator = \"{HOST}\"\nportal = \"192.0.2.7\"\n"
         );

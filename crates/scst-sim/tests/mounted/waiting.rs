@@ -1,5 +1,6 @@
 //! Writers that wait in the kernel: signals, and everybody else meanwhile.
 
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -11,8 +12,16 @@ const NULLIO: &str = "handlers/vdisk_nullio/mgmt";
 /// As long as the kernel lets a writer wait before it looks at its locks; after 15 s it may answer EAGAIN.
 const LONG: Duration = Duration::from_secs(10);
 
-fn signal(child: &std::process::Child, signal: Signal) {
+fn signal(child: &Child, signal: Signal) {
     kill(Pid::from_raw(child.id().cast_signed()), signal).expect("the process is there");
+}
+
+/// A bare machine in which this script waits in the kernel, which takes a long time to add the device `d1`.
+fn long_waiting(script: &str) -> (Fixture, Child, Instant) {
+    let fixture = Fixture::bare();
+    fixture.slow_down(NULLIO, LONG);
+    let writer = fixture.start_until(script, 1);
+    (fixture, writer, Instant::now())
 }
 
 #[test]
@@ -27,10 +36,7 @@ fn a_writer_sleeps_until_its_command_ends() {
 
 #[test]
 fn a_signal_ends_the_wait_and_not_the_command() {
-    let fixture = Fixture::bare();
-    fixture.slow_down(NULLIO, LONG);
-    let writer = fixture.start_until("trap : USR1; echo add_device d1 > handlers/vdisk_nullio/mgmt", 1);
-    let begin = Instant::now();
+    let (fixture, writer, begin) = long_waiting("trap : USR1; echo add_device d1 > handlers/vdisk_nullio/mgmt");
     signal(&writer, Signal::SIGUSR1);
     let (code, _, err) = said(&writer.wait_with_output().unwrap());
     assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
@@ -44,10 +50,7 @@ fn a_signal_ends_the_wait_and_not_the_command() {
 
 #[test]
 fn a_killed_writer_dies_at_once_and_its_command_is_carried_out() {
-    let fixture = Fixture::bare();
-    fixture.slow_down(NULLIO, LONG);
-    let writer = fixture.start_until("echo add_device d1 > handlers/vdisk_nullio/mgmt", 1);
-    let begin = Instant::now();
+    let (fixture, writer, begin) = long_waiting("echo add_device d1 > handlers/vdisk_nullio/mgmt");
     signal(&writer, Signal::SIGKILL);
     let output = writer.wait_with_output().unwrap();
     assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
@@ -59,9 +62,7 @@ fn a_killed_writer_dies_at_once_and_its_command_is_carried_out() {
 
 #[test]
 fn a_second_writer_of_the_same_file_is_as_free_as_the_first() {
-    let fixture = Fixture::bare();
-    fixture.slow_down(NULLIO, LONG);
-    let first = fixture.start_until("echo add_device d1 > handlers/vdisk_nullio/mgmt", 1);
+    let (fixture, first, _) = long_waiting("echo add_device d1 > handlers/vdisk_nullio/mgmt");
     // It waits for the first one's lock inside SCST, not in the file system: so it can be killed.
     let second = fixture.start_until("echo add_device d2 > handlers/vdisk_nullio/mgmt", 2);
     signal(&second, Signal::SIGKILL);
@@ -74,10 +75,7 @@ fn a_second_writer_of_the_same_file_is_as_free_as_the_first() {
 
 #[test]
 fn nobody_else_waits_for_a_waiting_writer() {
-    let fixture = Fixture::bare();
-    fixture.slow_down(NULLIO, LONG);
-    let writer = fixture.start_until("echo add_device d1 > handlers/vdisk_nullio/mgmt", 1);
-    let begin = Instant::now();
+    let (fixture, writer, begin) = long_waiting("echo add_device d1 > handlers/vdisk_nullio/mgmt");
     fixture.write("device_groups/mgmt", "create g1").unwrap();
     assert!(fixture.read("device_groups/g1/devices/mgmt").is_ok());
     assert!(fixture.read(NULLIO).is_ok());
