@@ -23,41 +23,37 @@ pub(super) fn findings(cib: &Cib) -> Vec<Finding> {
         .collect();
     for resource in cib.of_agent(scst_aluadg::table::TABLE.name) {
         let about = format!("resource {}", resource.id);
+        let finding = |right: bool, fine: &str, wrong: &str, cure: &str| {
+            let (level, text, cure) = if right { (Level::Fine, fine, "") } else { (Level::Wrong, wrong, cure) };
+            Finding::new(level, &about, text, cure)
+        };
         let group = cib.names(&resource.id);
         let driver = resource.params.get("tgtdriver").and_then(|driver| Driver::parse(driver).ok());
         if let Some((_, ports)) = ports.iter().find(|(known, _)| Some(*known) == driver) {
             let name = |names: &[String]| names.first().cloned().unwrap_or_default();
             let (first, then) = (name(ports), name(&group));
-            found.push(if ordered(cib, ports, &group, "start") {
-                Finding::new(Level::Fine, &about, "starts after the ports", "")
-            } else {
-                Finding::new(
-                    Level::Wrong,
-                    &about,
-                    "no order says that it starts after the ports",
-                    format!("order ports_before_{then} Mandatory: {first} {then}"),
-                )
-            });
-            found.push(if together(cib, &group, ports, None) {
-                Finding::new(Level::Fine, &about, "runs where the ports are up", "")
-            } else {
-                Finding::new(
-                    Level::Wrong,
-                    &about,
-                    "no colocation says that it runs where the ports are up",
-                    format!("colocation {then}_with_ports inf: {then} {first}"),
-                )
-            });
+            found.push(finding(
+                ordered(cib, ports, &group, "start"),
+                "starts after the ports",
+                "no order says that it starts after the ports",
+                &format!("order ports_before_{then} Mandatory: {first} {then}"),
+            ));
+            found.push(finding(
+                together(cib, &group, ports, None),
+                "runs where the ports are up",
+                "no colocation says that it runs where the ports are up",
+                &format!("colocation {then}_with_ports inf: {then} {first}"),
+            ));
         }
         if stands_on_drbd(&env(resource)) {
             let promoted =
                 drbd.iter().any(|drbd| ordered(cib, drbd, &group, "promote") && together(cib, &group, drbd, Some(())));
-            found.push(if promoted {
-                Finding::new(Level::Fine, &about, "is promoted after DRBD, and where DRBD is", "")
-            } else {
-                let cure = "order and colocation with the promoted DRBD: operations.md, \"DRBD\"";
-                Finding::new(Level::Wrong, &about, "it stands on DRBD, and is not promoted after and with it", cure)
-            });
+            found.push(finding(
+                promoted,
+                "is promoted after DRBD, and where DRBD is",
+                "it stands on DRBD, and is not promoted after and with it",
+                "order and colocation with the promoted DRBD: operations.md, \"DRBD\"",
+            ));
         }
     }
     found

@@ -78,22 +78,13 @@ fn timeouts(table: &AgentTable, primitive: &Element, defaults: u64, about: &str)
                     cure,
                 ));
             }
-            None if defaults < needed => {
-                let text = format!(
-                    "no time-out is configured for {}: Pacemaker takes {} s, {} s are advertised",
-                    advertised.name,
-                    defaults / 1000,
-                    advertised.timeout
-                );
-                found.push(Finding::new(Level::Attention, about, text, cure));
-            }
-            Some(configured) if configured < needed => {
-                let text = format!(
-                    "the time-out of {}{role} is {} s, {} s are advertised",
-                    advertised.name,
-                    configured / 1000,
-                    advertised.timeout
-                );
+            _ if configured.unwrap_or(defaults) < needed => {
+                let name = advertised.name;
+                let (begins, taken) = match configured {
+                    None => (format!("no time-out is configured for {name}: Pacemaker takes"), defaults),
+                    Some(configured) => (format!("the time-out of {name}{role} is"), configured),
+                };
+                let text = format!("{begins} {} s, {} s are advertised", taken / 1000, advertised.timeout);
                 found.push(Finding::new(Level::Attention, about, text, cure));
             }
             _ => {}

@@ -16,6 +16,7 @@ use super::resource::{What, planned};
 use crate::scst_ha::cib::Cib;
 use crate::scst_ha::import::of_kernel;
 use crate::scst_ha::node::Node;
+use crate::scst_ha::snapshot::replay::There;
 
 const PORTS: [&str; 2] = ["21:00:00:24:ff:60:d0:10", "21:00:00:24:ff:60:d0:11"];
 
@@ -25,15 +26,6 @@ struct Kernel(Mutex<Machine>);
 impl std::fmt::Debug for Kernel {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("a simulated kernel")
-    }
-}
-
-#[derive(Debug)]
-struct There(Option<io::Result<Output>>);
-
-impl Pending for There {
-    fn answer(&mut self, _: Duration) -> Option<io::Result<Output>> {
-        self.0.take()
     }
 }
 

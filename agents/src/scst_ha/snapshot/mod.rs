@@ -5,7 +5,7 @@
 //! unless the listing of its directory says that it is not there.
 
 mod recorder;
-mod replay;
+pub(super) mod replay;
 
 use std::collections::BTreeMap;
 

@@ -77,7 +77,7 @@ impl Replay {
 
 /// An answer that is there already.
 #[derive(Debug)]
-struct There(Option<io::Result<Output>>);
+pub(in crate::scst_ha) struct There(pub(in crate::scst_ha) Option<io::Result<Output>>);
 
 impl Pending for There {
     fn answer(&mut self, _time: Duration) -> Option<io::Result<Output>> {

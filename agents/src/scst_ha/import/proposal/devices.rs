@@ -161,24 +161,19 @@ fn identity(
             }
         }
     }
-    if let Some(naa) = said("naa_id") {
-        match NaaId::parse(naa.trim_start_matches("0x")) {
-            Ok(naa) => keys.push(format!("naa_id={naa}")),
-            Err(error) => proposal.remark(
-                true,
-                about,
-                format!("naa_id {naa} cannot be said, {error}: hosts take it for another disk"),
-            ),
-        }
-    }
-    if let Some(eui) = said("eui64_id") {
-        match Eui64Id::parse(eui.trim_start_matches("0x")) {
-            Ok(eui) => keys.push(format!("eui64_id={eui}")),
-            Err(error) => proposal.remark(
-                true,
-                about,
-                format!("eui64_id {eui} cannot be said, {error}: hosts take it for another disk"),
-            ),
+    let naa = |digits: &str| NaaId::parse(digits).map(|id| id.to_string());
+    let eui = |digits: &str| Eui64Id::parse(digits).map(|id| id.to_string());
+    for (key, parsed) in [
+        ("naa_id", said("naa_id").map(|id| (id, naa(id.trim_start_matches("0x"))))),
+        ("eui64_id", said("eui64_id").map(|id| (id, eui(id.trim_start_matches("0x"))))),
+    ] {
+        match parsed {
+            Some((_, Ok(id))) => keys.push(format!("{key}={id}")),
+            Some((id, Err(error))) => {
+                let text = format!("{key} {id} cannot be said, {error}: hosts take it for another disk");
+                proposal.remark(true, about, text);
+            }
+            None => {}
         }
     }
     let product = device.name.chars().take(PRODUCT_LENGTH).collect::<String>();
