@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 
-use crate::style::Style;
+use crate::style::{BOLD, GREEN, RED, Style};
 use crate::workspace;
 
 /// What to feed, and for how long.
@@ -61,10 +61,10 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     let targets = if options.targets.is_empty() { all } else { &options.targets };
     let fed = targets.iter().map(|target| feed(*target, options.minutes * 60)).collect::<Result<Vec<_>, _>>()?;
     let style = Style::detect();
-    println!("{}", style.bold("target       executions  seconds"));
+    println!("{}", style.paint(BOLD, "target       executions  seconds"));
     for Fed { target, executions, took, ok } in &fed {
         let executions = executions.map_or("?".to_owned(), |count| count.to_string());
-        let verdict = if *ok { style.green("ok") } else { style.red("FAILED") };
+        let verdict = if *ok { style.paint(GREEN, "ok") } else { style.paint(RED, "FAILED") };
         println!("{:<11} {executions:>11} {:>8}  {verdict}", target.name(), took.as_secs());
     }
     Ok(if fed.iter().all(|fed| fed.ok) { ExitCode::SUCCESS } else { ExitCode::FAILURE })

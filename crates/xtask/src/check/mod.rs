@@ -13,7 +13,7 @@ use std::time::Instant;
 use clap::{Args, ValueEnum};
 
 use self::run::Tally;
-use crate::style::Style;
+use crate::style::{BOLD, RED, Style};
 use crate::{dist, workspace};
 
 /// What to run.
@@ -94,7 +94,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     let mut times = Vec::new();
     let mut failed = None;
     for part in parts {
-        println!("\n{}", style.bold(&format!("== {}", part.name())));
+        println!("\n{}", style.paint(BOLD, &format!("== {}", part.name())));
         let started = Instant::now();
         let right = run_part(part, &mut tally)?;
         times.push(format!("{} {:.0} s", part.name(), started.elapsed().as_secs_f64()));
@@ -105,7 +105,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     }
     println!("\n{}", times.join(", "));
     if let Some(part) = failed {
-        println!("{}", style.red(&format!("part {} failed", part.name())));
+        println!("{}", style.paint(RED, &format!("part {} failed", part.name())));
         // A part without tests that fails counts as one that did.
         tally.failed = tally.failed.max(1);
     }

@@ -28,7 +28,7 @@ use clap::Args;
 use self::chapter::Chapter;
 use self::scenarios::CHAPTERS;
 use crate::check::{Part, packages};
-use crate::style::Style;
+use crate::style::{GREEN, RED, Style};
 use crate::workspace;
 
 /// Chapters that run side by side: most of their time is Pacemaker's waiting.
@@ -190,9 +190,9 @@ fn run_chapter(chapter: &Chapter, options: &Options) -> Result<usize, Box<dyn Er
             let line = line?;
             let line = if let Some(scenario) = line.strip_prefix(chapter::PASSED) {
                 passed += 1;
-                format!("{} {scenario}", style.green("ok"))
+                format!("{} {scenario}", style.paint(GREEN, "ok"))
             } else if let Some(scenario) = line.strip_prefix(chapter::FAILED) {
-                format!("{} {scenario}", style.red("FAILED"))
+                format!("{} {scenario}", style.paint(RED, "FAILED"))
             } else {
                 line
             };

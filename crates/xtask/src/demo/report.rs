@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::machine::Called;
 use super::scenario::{Act, Agent, Call, Fabric, NODES};
-use crate::style::Style;
+use crate::style::{BOLD, CYAN, DIM, GREEN, MAGENTA, RED, Style, YELLOW};
 
 /// The column where the states begin.
 const INDENT: usize = 51;
@@ -28,7 +28,7 @@ impl Report {
     /// What this is about.
     pub(super) fn opening(&self, fabric: &Fabric) {
         let style = self.style;
-        println!("{}", style.bold("A device group of SCST that moves between two nodes"));
+        println!("{}", style.paint(BOLD, "A device group of SCST that moves between two nodes"));
         println!("Two simulated kernels with SCST and {}. The agents are the real", fabric.title);
         println!(
             "ones, called as Pacemaker calls them: \"ports\" is ocf:onesty:{}, \"group\" and the",
@@ -45,14 +45,14 @@ impl Report {
     pub(super) fn act(&self, number: usize, act: &Act) {
         let style = self.style;
         println!();
-        println!("{}", style.bold(&format!("{number}. {}", act.title)));
-        println!("   {}", style.dim(&act.watch));
+        println!("{}", style.paint(BOLD, &format!("{number}. {}", act.title)));
+        println!("   {}", style.paint(DIM, &act.watch));
         let kernels = NODES.map(|node| format!("{:<28}", format!("{}'s kernel sees", node.name)));
-        println!("{}", style.dim(format!("{:INDENT$}{}", "", kernels.concat()).trim_end()));
+        println!("{}", style.paint(DIM, format!("{:INDENT$}{}", "", kernels.concat()).trim_end()));
         let groups = NODES.map(|node| format!("{:<14}", node.name)).concat();
         let heading =
             format!("   {:<13}{:<14}{:>4} {:>7} {:>6}  {groups}{groups}", "node", "call", "exit", "ms", "writes");
-        println!("{}", style.dim(heading.trim_end()));
+        println!("{}", style.paint(DIM, heading.trim_end()));
     }
 
     /// A call, with what is seen after it.
@@ -70,19 +70,19 @@ impl Report {
         }
         let what = match call.agent {
             Agent::Ports => format!("ports {}", call.action),
-            Agent::Group if notification => call.action.to_owned(),
+            Agent::Group if notification => call.action.clone(),
             Agent::Group => format!("group {}", call.action),
         };
         let nodes = call.nodes.replace(' ', ", ");
         let right = codes == call.exits;
         let shown = format!("{codes:>4}");
-        let shown = if right { shown } else { style.red(&shown) };
+        let shown = if right { shown } else { style.paint(RED, &shown) };
         let states: Vec<String> = seen.iter().map(|states| self.states(states)).collect();
         println!("   {nodes:<13}{what:<14}{shown} {times:>7} {writes:>6}  {}", states.concat().trim_end());
         if !right {
             self.fault(&format!("exit {codes} where {} is right", call.exits));
             for one in called {
-                one.stderr.lines().for_each(|line| println!("     {}", style.red(line)));
+                one.stderr.lines().for_each(|line| println!("     {}", style.paint(RED, line)));
             }
         }
         if seen.join(" ") != call.seen {
@@ -106,12 +106,12 @@ impl Report {
             .map(|letter| {
                 let cell = |word: &str| format!("{word:<14}");
                 match letter {
-                    'A' => style.green(&cell("active")),
-                    'S' => style.cyan(&cell("standby")),
-                    'T' => style.magenta(&cell("transitioning")),
-                    'U' => style.yellow(&cell("unavailable")),
-                    '-' => style.dim(&cell("-")),
-                    other => style.red(&cell(&other.to_string())),
+                    'A' => style.paint(GREEN, &cell("active")),
+                    'S' => style.paint(CYAN, &cell("standby")),
+                    'T' => style.paint(MAGENTA, &cell("transitioning")),
+                    'U' => style.paint(YELLOW, &cell("unavailable")),
+                    '-' => style.paint(DIM, &cell("-")),
+                    other => style.paint(RED, &cell(&other.to_string())),
                 }
             })
             .collect()
@@ -122,7 +122,7 @@ impl Report {
         self.block(node, lines, |_, line| line.to_owned());
         if lines != wanted {
             self.fault(&format!("{node} must show:"));
-            let red = |style: Style, line: &str| style.red(line);
+            let red = |style: Style, line: &str| style.paint(RED, line);
             self.block("", wanted, red);
         }
     }
@@ -144,7 +144,7 @@ impl Report {
 
     fn fault(&mut self, text: &str) {
         self.faults += 1;
-        println!("     {}", self.style.red(&format!("WRONG: {text}")));
+        println!("     {}", self.style.paint(RED, &format!("WRONG: {text}")));
     }
 
     /// The result; whether everything was as it must be.
@@ -159,9 +159,9 @@ impl Report {
             self.slowest_notification.as_millis()
         );
         if self.faults == 0 {
-            println!("{}", style.green("Every exit code, state, id and LUN was as it must be."));
+            println!("{}", style.paint(GREEN, "Every exit code, state, id and LUN was as it must be."));
         } else {
-            println!("{}", style.red(&format!("{} findings are not as they must be.", self.faults)));
+            println!("{}", style.paint(RED, &format!("{} findings are not as they must be.", self.faults)));
         }
         self.faults == 0
     }

@@ -25,6 +25,13 @@ fn maintenance(cluster: &Cluster, on: bool) -> Outcome<()> {
     cluster.idle()
 }
 
+/// Where the group is promoted, and the other node, from now on in maintenance mode.
+fn maintained_nodes(cluster: &Cluster) -> Outcome<(String, String)> {
+    let nodes = promoted_and_other(cluster)?;
+    maintenance(cluster, true)?;
+    Ok(nodes)
+}
+
 /// Runs an action by `crm_resource` on a node; the agent must answer this code.
 fn force(cluster: &Cluster, node: &str, resource: &str, action: &str, code: i32) -> Outcome<()> {
     let action = format!("--force-{action}");
@@ -50,10 +57,8 @@ fn maintained(cluster: &mut Cluster) -> Outcome<()> {
 }
 
 fn forced_roles(cluster: &mut Cluster) -> Outcome<()> {
-    let (promoted, other) = promoted_and_other(cluster)?;
-    let group = dummy();
-    maintenance(cluster, true)?;
-    let moment = cluster.moment();
+    let (promoted, other) = maintained_nodes(cluster)?;
+    let (group, moment) = (dummy(), cluster.moment());
     force(cluster, &promoted, group.resource, "check", 8)?;
     force(cluster, &other, group.resource, "check", 0)?;
     // By the clone's name the agent is told another instance, and must find the same.
@@ -69,9 +74,8 @@ fn forced_roles(cluster: &mut Cluster) -> Outcome<()> {
 }
 
 fn forced_restart(cluster: &mut Cluster) -> Outcome<()> {
-    let (promoted, other) = promoted_and_other(cluster)?;
+    let (promoted, other) = maintained_nodes(cluster)?;
     let group = dummy();
-    maintenance(cluster, true)?;
     force(cluster, &other, group.resource, "stop", 0)?;
     until("nothing of the group", || {
         let view = view::found(&cluster.node(&other)).unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::super::chapter::Chapter;
+use super::super::chapter::{Chapter, Scenario};
 use super::super::config::dummy;
 use super::super::rig::stores;
 use super::super::running::{Cluster, Outcome, Plan, until};
@@ -52,38 +52,30 @@ const ABOVE_ZFS: Layout = Layout {
     blocks: &["The volumes of a pool"],
 };
 
+const SERVES: Scenario = ("started on both nodes, the store only where the group is promoted", serves);
+const MOVED_BY_DRBD: Scenario = ("moved by the name of the DRBD clone, there and back", moved_there_and_back);
+const LOST: Scenario = ("power loss of the promoted node, and its return", lost);
+const BY_PCS: Scenario = ("the same by the commands for pcs, and moved", by_pcs);
+
 pub(crate) const DRBD: Chapter = Chapter {
     name: "drbd",
     begin: || above(&ABOVE_DRBD),
     scenarios: &[
         ("started on both nodes, promoted where DRBD is", serves),
-        ("moved by the name of the DRBD clone, there and back", moved_there_and_back),
+        MOVED_BY_DRBD,
         ("a move by the name of the group moves nothing", not_moved_by_group),
-        ("power loss of the promoted node, and its return", lost),
-        ("the same by the commands for pcs, and moved", by_pcs),
+        LOST,
+        BY_PCS,
     ],
 };
 
-pub(crate) const LVM: Chapter = Chapter {
-    name: "lvm",
-    begin: || above(&ABOVE_LVM),
-    scenarios: &[
-        ("started on both nodes, the store only where the group is promoted", serves),
-        ("moved by the name of the DRBD clone, there and back", moved_there_and_back),
-        ("power loss of the promoted node, and its return", lost),
-        ("the same by the commands for pcs, and moved", by_pcs),
-    ],
-};
+pub(crate) const LVM: Chapter =
+    Chapter { name: "lvm", begin: || above(&ABOVE_LVM), scenarios: &[SERVES, MOVED_BY_DRBD, LOST, BY_PCS] };
 
 pub(crate) const ZFS: Chapter = Chapter {
     name: "zfs",
     begin: || above(&ABOVE_ZFS),
-    scenarios: &[
-        ("started on both nodes, the store only where the group is promoted", serves),
-        ("moved by the name of the pool, there and back", moved_there_and_back),
-        ("power loss of the promoted node, and its return", lost),
-        ("the same by the commands for pcs, and moved", by_pcs),
-    ],
+    scenarios: &[SERVES, ("moved by the name of the pool, there and back", moved_there_and_back), LOST, BY_PCS],
 };
 
 /// The layout of a cluster that runs.
