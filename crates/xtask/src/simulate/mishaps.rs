@@ -59,27 +59,23 @@ pub(super) fn store(cluster: &mut Cluster) {
         3 => StoreChange { health: Some(*world.lot.one_of(&[StoreHealth::Failing, StoreHealth::Good])), ..plain },
         4 => StoreChange { health: Some(*world.lot.one_of(&[StoreHealth::Hanging, StoreHealth::Good])), ..plain },
         5 => StoreChange { size: Some(world.stores[number].size - (1 << 20)), ..plain },
-        _ => {
-            world.stores[number].size += 1 << 20;
-            // Whoever grows a store changes the word `reload` next.
-            world.owes_reload = true;
-            StoreChange { size: Some(world.stores[number].size), ..plain }
-        }
+        _ => return world.grow(number),
     };
-    let everywhere = change.size == Some(world.stores[number].size);
-    if !everywhere {
-        return world.sicken(node, &path, &change);
-    }
-    world.disturbed = true;
-    world.happened(format!("{path} on all nodes: {change:?}"));
-    for of in 0..world.nodes.len() {
-        if world.nodes[of].powered {
-            world.change_store(of, &path, &change);
-        }
-    }
+    world.sicken(node, &path, &change);
 }
 
 impl World {
+    /// A store grows, on all nodes. Whoever does that changes the word `reload` next.
+    pub(super) fn grow(&mut self, number: usize) {
+        self.stores[number].size += 1 << 20;
+        (self.disturbed, self.owes_reload) = (true, true);
+        let (path, size) = (self.stores[number].path.clone(), Some(self.stores[number].size));
+        self.happened(format!("{path} grows to {size:?} bytes"));
+        for node in (0..self.nodes.len()).filter(|node| self.nodes[*node].powered).collect::<Vec<_>>() {
+            self.change_store(node, &path, &StoreChange { size, ..StoreChange::default() });
+        }
+    }
+
     /// A store is not as it should be on one node.
     pub(super) fn sicken(&mut self, node: usize, path: &str, change: &StoreChange) {
         (self.disturbed, self.untold) = (true, true);

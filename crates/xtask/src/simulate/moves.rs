@@ -7,15 +7,16 @@ use scst_sim::host::StoreChange;
 
 use super::events::{Draw, event};
 use super::pacemaker::{Cluster, Role};
-use super::world::NODES;
+use super::world::{DISKS, NODES};
 
 /// One of them is also the last thing that happens in a history, so that nothing comes after it that puts right what it leaves.
-pub(super) static AWRY: Draw<5> = Draw([
+pub(super) static AWRY: Draw<6> = Draw([
     (3, event("a move of which one node does not hear everything", unheard)),
     (2, event("a move is taken back", waver)),
     (2, event("a move to where a store does not open", closed)),
     (3, event("drains of a disk that hangs", drains)),
     (1, event("a reload removes disks that hang", removed)),
+    (1, event("a store grows, and the group moves there and back", grown)),
 ]);
 
 /// A group that is served, where it is, and where it could be as well: resource, node, node.
@@ -83,6 +84,16 @@ fn drains(cluster: &mut Cluster) {
         cluster.configure(r, "reload", Some(number.to_string()));
         cluster.second_thoughts = Some((0, r, Some(to)));
     }
+}
+
+/// A store that a node has had open grows while another node serves it, and the group moves back.
+fn grown(cluster: &mut Cluster) {
+    let Some((r, from, to)) = served(cluster) else { return };
+    cluster.prefer(r, Some(to));
+    cluster.settle();
+    let number = cluster.below(DISKS);
+    cluster.world().grow(DISKS * (r - 1) + r - 1 + number);
+    cluster.prefer(r, Some(from));
 }
 
 /// Disks hang, and one of them may be removed from the configuration.
