@@ -4,13 +4,15 @@
 //! States are equal if kernels, files of the agents, the cluster's belief and its configuration are; how old they are does not count.
 //!
 //! **Faults**: every fault at every operation of every kind of action that Pacemaker calls for an event, one at a time, and after each every
-//! next event, once for all faults that leave equal states. A kind of action is told apart by agent, action, notification and whether the node serves; it is taken from the first
-//! event that has it.
+//! next event, once for all faults that leave equal states. A kind of action is told apart by agent, action, notification and whether the node
+//! serves; it is taken from the first event that has it. Of the looks of a wait, which are one and the same read, the first three count.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use scst_core::error::Verb;
 use scst_core::ocf::action::Action;
 use scst_sim::model::ScstVersion;
 
@@ -20,6 +22,7 @@ use super::faults::Fault;
 use super::history::{self, Played, conclude};
 use super::pacemaker::Cluster;
 use super::stage::{Aim, Stage};
+use super::tape::{Call, Tape};
 use super::world::{World, disk_of};
 
 /// How long nothing happens at the end: what monitors put right after 20 s is right then.
@@ -213,9 +216,32 @@ fn faults(version: ScstVersion, all: &mut Outcome) -> Result<(), Box<dyn Error>>
     Ok(())
 }
 
+/// The operations of an action that read once more what it has read three times: the looks of a wait, of which there are thousands where a
+/// wait ends by its time-out.
+fn looks_again(from: &Cluster, event: &Event, action: &Aim) -> BTreeSet<u32> {
+    let mut cluster = from.fork();
+    cluster.stage.lock().tape = Some(Tape::default());
+    (event.happens)(&mut cluster);
+    cluster.settle();
+    let calls = cluster.stage.lock().tape.take().unwrap_or_default().calls;
+    let of = |call: &&Call| (call.node, &Kind::new(call.program, call.what())) == (action.node, &action.kind);
+    let call = calls.iter().filter(of).nth(action.before);
+    let mut read = BTreeMap::<&Path, u32>::new();
+    let mut again = BTreeSet::new();
+    for (number, operation) in (1..).zip(call.map(|call| &call.operations[..]).unwrap_or_default()) {
+        let times = read.entry(&operation.path).or_default();
+        *times += u32::from(operation.verb == Verb::Read);
+        if operation.verb == Verb::Read && *times > 3 {
+            again.insert(number);
+        }
+    }
+    again
+}
+
 /// Every fault at every operation of one action.
 fn operations(from: &Cluster, event: &Event, action: &Aim, every_next: bool, all: &mut Outcome) {
-    for operation in 1.. {
+    let waits = looks_again(from, event, action);
+    for operation in (1..).filter(|operation| !waits.contains(operation)) {
         let mut exists = false;
         for fault in Fault::ALL {
             let aim = Aim { operation, fault, ..action.clone() };

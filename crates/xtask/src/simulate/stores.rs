@@ -132,8 +132,10 @@ impl Host for Disks {
         let file = self.files.opened(store.as_bytes(), identity).is_some_and(|file| file.kind == FileKind::Regular);
         let mut contents = self.contents();
         let Some(number) = contents.sent.get(&(self.node, store.clone(), offset)).copied() else { return };
-        if file || !through {
-            contents.pages.insert((self.node, store.clone(), offset), number);
+        let page = (self.node, store.clone(), offset);
+        // A file that has been removed is not found, and its pages are there as long as it is open.
+        if file || !through || contents.pages.contains_key(&page) {
+            contents.pages.insert(page, number);
         }
         if through {
             contents.blocks.insert((store, offset), number);
