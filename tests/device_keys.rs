@@ -127,6 +127,21 @@ fn a_block_size_that_was_guessed_without_the_store_is_looked_at_before_the_group
     }
 }
 
+/// Hosts know the disk by the blocks that it had when its store was there.
+#[test]
+fn a_start_over_a_device_whose_store_is_absent_keeps_its_blocks() {
+    let cluster = sample::with_ports();
+    let alpha = cluster.node("alpha");
+    let resource = large(&cluster, "absent_in_standby=1,size=1M");
+    alpha.run(&resource, "start").exit(0);
+    assert_eq!(alpha.read("devices/dummy_r0/blocksize"), "4096");
+    alpha.control(&format!("store {} present=false", cluster.dir().join("d0").display()));
+    alpha.run(&resource, "start").exit(0).writes(0);
+    alpha.run(&resource, "reload").exit(0).writes(0);
+    alpha.call(&resource).recurring().level(10).run("monitor").exit(0).not_logged("WARNING");
+    assert_eq!(alpha.read("devices/dummy_r0/blocksize"), "4096");
+}
+
 #[test]
 fn another_block_size_waits_until_the_device_is_added_again() {
     let cluster = sample::serving();

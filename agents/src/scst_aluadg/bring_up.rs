@@ -1,6 +1,8 @@
 //! Brings an instance up, for start: the whole device group converges to the configuration, or everything goes back to
 //! what it was.
 
+use std::collections::BTreeMap;
+
 use scst_core::apply::AfterFailure;
 use scst_core::ocf::exit::Failure;
 use scst_core::ocf::notify::{Lists, Notify};
@@ -20,13 +22,16 @@ use super::params::Params;
 use super::score::Score;
 use super::sharing::Reservations;
 use super::stores;
+use crate::backing::Store;
 use crate::host::{Host, Module, first_failure};
 
-/// Everything of start that comes between parameters and lock and the score; promote of a stopped instance does the same. Answers
+/// Everything of start that comes between parameters and lock and the score; promote of a stopped instance does the same. `stores` is what
+/// was found of the backing stores when they were checked: one that does not answer a second later would be served with other blocks. Answers
 /// this node's name, and which score it has earned.
 pub(super) fn bring_up(
     host: &Host<'_>,
     params: &Params,
+    stores: BTreeMap<String, Store>,
     instance: &mut Instance,
 ) -> Result<(NodeName, Score), Failure> {
     let local = host.node_name(&instance.remembered)?;
@@ -38,7 +43,6 @@ pub(super) fn bring_up(
         lockspace::runs(host)?;
     }
     host.make_dir(&host.context.env.var_lib().join("pr"))?;
-    let stores = stores::by_path(host, params)?;
     let convergence = Convergence::of_cluster(host, params, stores, instance, (topology, survey.cluster()))?;
     convergence.log_unmatched();
     let mut found = instance.storage(host, host.observer())?;

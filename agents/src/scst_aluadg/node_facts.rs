@@ -20,6 +20,7 @@ use scst_core::state::Storage;
 use super::device::DeviceParams;
 use super::params::Params;
 use super::published::Published;
+use super::stores;
 use crate::backing::Store;
 use crate::host::Host;
 
@@ -30,7 +31,8 @@ pub struct Facts {
     pub parameters: BTreeMap<HandlerName, Vec<String>>,
     /// What is found of the stores, by their path.
     pub(super) stores: BTreeMap<String, Store>,
-    /// The logical block size, in bytes, of the stores that are block devices here, by their path.
+    /// The logical block size, in bytes, of the stores that are block devices here, by their path; of a store that is not there, that of the
+    /// device that is on it.
     pub block_sizes: BTreeMap<String, u64>,
     /// The machine's `setup_id`.
     pub setup_id: u32,
@@ -61,6 +63,12 @@ impl Facts {
         }
         for (path, store) in &facts.stores {
             facts.block_sizes.extend(store.block_size(observer)?.map(|size| (path.clone(), size)));
+        }
+        // A store that is not there says nothing against the blocks that hosts know.
+        for (device, path) in stores::with_store(params).filter(|(device, _)| device.blocksize.is_none()) {
+            if facts.stores.get(path).is_some_and(|store| !store.is_there()) {
+                facts.block_sizes.extend(observer.block_size(&device.name)?.map(|size| (path.to_owned(), size)));
+            }
         }
         Ok(facts)
     }

@@ -82,11 +82,11 @@ fn stand_up(host: &Host<'_>, instance: &mut Instance, local: &NodeName) -> Resul
     let devices = found.group.as_ref().is_some_and(|group| group.devices.iter().any(|device| instance.owns(device)));
     if found.state(local).is_none() || !devices || instance.half_started() {
         // Exit 6 stops the resource on every node and belongs to start alone.
-        let Checked { params, .. } = checked(host).map_err(|failure| match failure.code {
+        let Checked { params, stores, .. } = checked(host).map_err(|failure| match failure.code {
             ExitCode::Configured => Failure { code: ExitCode::Generic, ..failure },
             _ => failure,
         })?;
-        bring_up(host, &params, instance)?;
+        bring_up(host, &params, stores, instance)?;
         found = instance.quick(host.observer())?;
     }
     instance.release_blocks(host, &mut found.blocks)?;

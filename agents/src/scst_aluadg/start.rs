@@ -11,11 +11,11 @@ use crate::host::Host;
 
 /// Starts the instance, unpromoted.
 pub(super) fn start(host: &Host<'_>) -> Result<ExitCode, Failure> {
-    let Checked { params, .. } = checked(host)?;
+    let Checked { params, stores, .. } = checked(host)?;
     let mut instance = Instance::find(host).ok_or_else(|| Failure::configured("groupname is required and not set"))?;
     let _lock = instance.lock(host)?;
     instance.refresh(host);
-    let (local, score) = bring_up(host, &params, &mut instance)?;
+    let (local, score) = bring_up(host, &params, stores, &mut instance)?;
     // Where this transition promotes the instance next, the promotion sets the score. The stop before has kept it, and to lower it now would
     // end the transition.
     let lists = Notify::from_env(&host.context.env).lists;
