@@ -39,6 +39,24 @@ fn hosts_come_back_after_the_daemon_was_restarted() {
 }
 
 #[test]
+fn a_group_leaves_it_to_the_targets_to_see_that_the_daemon_has_ended() {
+    let cluster = nodes();
+    let alpha = cluster.node("alpha");
+    run(alpha, &targets(), "start").exit(0);
+    cluster.transition(&group()).start(&["alpha"]).promote(&["alpha"]).carry_out();
+    signal(alpha, Signal::SIGKILL);
+    // A failure would restart the group at once, which cannot start without targets and would be banned from the node.
+    let deep = alpha.call(&group()).recurring().level(10).run("monitor");
+    deep.exit(8).logged(&format!("port {ALPHA} does not exist: its resource has to bring it up"));
+    alpha.run(&group(), "stop").exit(0);
+    alpha.run(&group(), "start").exit(5);
+    run(alpha, &targets(), "stop").exit(0);
+    run(alpha, &targets(), "start").exit(0);
+    alpha.run(&group(), "start").exit(0);
+    alpha.call(&group()).recurring().level(10).run("monitor").exit(0);
+}
+
+#[test]
 fn a_hanging_daemon_holds_up_neither_monitor_nor_stop() {
     let alpha = hanging();
     let short = Duration::from_secs(1);
@@ -103,12 +121,16 @@ fn an_agent_that_is_killed_leaves_no_killed_waiter() {
 }
 
 #[test]
-fn a_daemon_that_somebody_else_starts_is_waited_for_by_nobody() {
+fn a_daemon_that_somebody_else_starts_is_waited_for_a_while() {
     let alpha = nodes().into_node("alpha");
     let elsewhere = targets().param("daemon", "none");
-    alpha.run(&elsewhere, "start").exit(1).reason("the daemon of driver iscsi does not run");
+    let start = || alpha.call(&elsewhere).timeout(Duration::from_secs(4));
+    start().run("start").exit(1).reason("the daemon of driver iscsi does not run").within(Duration::from_secs(2));
+    // Its unit starts it again a second after its end, and the monitor may have seen that end at once.
+    let waits = alpha.call(&elsewhere).begin("start");
+    std::thread::sleep(Duration::from_secs(1));
     alpha.control("iscsi-daemon start");
-    alpha.run(&elsewhere, "start").exit(0);
+    waits.wait().exit(0);
     alpha.run(&elsewhere, "stop").exit(0);
     let missing = targets().param("daemon", "/nowhere/iscsi-scstd");
     alpha.control("iscsi-daemon stop");

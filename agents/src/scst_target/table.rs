@@ -131,7 +131,7 @@ addr_method (PERIPHERAL, FLAT, LUN), io_grouping_type (auto, never, this_group_o
             longdesc: "\
 iscsi only: the program that start runs if the daemon does not run. Without this parameter start looks for iscsi-scstd in PATH, \
 /usr/sbin and /usr/local/sbin. none: somebody else starts it, such as the unit scst-ha-iscsi-scstd.service of this package, and a start \
-without it fails. The agent never ends the daemon.",
+waits for it for a quarter of its time. The agent never ends the daemon.",
             ..RELOADED
         },
         MissingPorts::PARAMETER,

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use scst_core::command::CommandError;
+use scst_core::error::Error;
 use scst_core::ocf::exit::Failure;
 use scst_core::sysfs::wait_until;
 
@@ -77,9 +78,15 @@ pub(super) fn open(run: &Run<'_>, daemon: &Daemon) -> Result<(), Failure> {
     if now == "open" {
         return Ok(());
     }
+    let open = || Ok((state()?.as_deref() == Some("open")).then_some(()));
     if *daemon == Daemon::Elsewhere {
-        return Err(Failure::generic(format!("the daemon of driver {} does not run", run.driver))
-            .with_hint("the parameter daemon is none, so somebody else has to start it before: see its unit"));
+        // One that has just ended comes back: its unit starts it again after a second.
+        let soon = host.deadline().share(1, 4);
+        return wait_until("the iSCSI daemon, which somebody else starts", &soon, open).map_err(|error| match error {
+            Error::NotSeen { .. } => Failure::generic(format!("the daemon of driver {} does not run", run.driver))
+                .with_hint("the parameter daemon is none, so somebody else has to start it before: see its unit"),
+            error => error.into(),
+        });
     }
     let programs = daemon.programs();
     if host.dry_run() {
@@ -99,6 +106,5 @@ pub(super) fn open(run: &Run<'_>, daemon: &Daemon) -> Result<(), Failure> {
         _ => Failure::generic(format!("the daemon of driver {} could not be started: {error}", run.driver)),
     })?;
     tracing::info!("start daemon {program}");
-    let open = || Ok((state()?.as_deref() == Some("open")).then_some(()));
     Ok(wait_until("the iSCSI daemon opening the driver", &until, open)?)
 }
