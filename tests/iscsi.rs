@@ -6,7 +6,6 @@ mod drivers;
 mod groups;
 mod interrupted;
 mod secrets;
-mod sequences;
 mod served;
 mod tool;
 mod upgrade;

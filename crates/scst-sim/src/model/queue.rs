@@ -139,6 +139,18 @@ impl Machine {
         }
     }
 
+    /// Whoever has this ticket sleeps in the kernel until the iSCSI daemon answers: a signal would make him spin there.
+    pub fn waits_for_daemon(&self, ticket: Ticket) -> bool {
+        let asked = self.queue.jobs.values().find(|job| job.writer.is_some_and(|writer| writer.ticket == ticket));
+        match asked {
+            Some(Job { progress: Progress::Waiting(Outcome::Asked(number)), queued: false, .. }) => {
+                self.asked.waits(*number)
+            }
+            Some(_) => false,
+            None => self.asked.waits(ticket.0),
+        }
+    }
+
     /// `last_sysfs_mgmt_res`: EAGAIN while queued work is going on.
     pub(super) fn last_result(&self) -> Result<i32, Errno> {
         if self.queue.jobs.values().any(|j| j.queued) {

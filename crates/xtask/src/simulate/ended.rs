@@ -41,9 +41,14 @@ impl World {
         }
         self.has_reason_to_fail(node, group, task, outcome, around);
         self.foreign_untouched();
+        if self.iscsi.is_some() {
+            self.target_action_ended(node, group, task, outcome);
+        }
         self.kernel_well(node);
         let (Some(group), Some(exit)) = (group, outcome.exit) else { return };
-        let unhurt = !task.faulted && self.lasting(node).is_none() && !self.hampered(node, self.now);
+        let daemon = self.nodes[node].daemon.changed;
+        let unhurt =
+            !task.faulted && daemon <= task.begun && self.lasting(node).is_none() && !self.hampered(node, self.now);
         let took = self.now.saturating_sub(task.begun);
         let undisturbed = unhurt && !self.has_cause(node, self.now) && around.alone;
         match task.action {
@@ -93,6 +98,9 @@ impl World {
         } else {
             self.has_cause(node, task.begun) || (monitor && self.disturbed)
         };
+        // Targets need their daemon, and groups need targets and no daemon.
+        let cause =
+            cause || if group.is_some() { self.target_gone(node) } else { self.daemon_hampers(node, task.begun) };
         // There may be no time for it beside what is slow.
         let short = self.nodes[node].slow && task.end.saturating_sub(task.begun) <= Duration::from_mins(1);
         // What the shell agent left behind is still seen by hosts, so that it cannot be closed before it is removed.
@@ -157,7 +165,7 @@ impl World {
     fn complete(&mut self, node: usize, group: &str, serves: bool, excused: bool, exports: &[Export], who: &str) {
         let luns = self.luns(node, group);
         // Whoever stops ports by hand takes the LUNs of all groups away.
-        let ports = self.exists(node, &format!("targets/qla2x00t/{}/ini_groups/esx1", port(node, 0)));
+        let ports = self.exists(node, &format!("{}/esx1", self.tables(node)));
         for Export { device, lun, store } in exports {
             let mut wrong = None;
             if serves && ports && !self.misconfigured && !luns.contains(&(*lun, device.clone())) {

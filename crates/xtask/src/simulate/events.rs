@@ -5,6 +5,7 @@ use std::time::Duration;
 use scst_core::ocf::action::Action;
 
 use super::faults::Fault;
+use super::iscsi;
 use super::lot::Lot;
 use super::mishaps::{command, disks, fault, full, jump, lasting, slow, store};
 use super::moves;
@@ -117,15 +118,28 @@ static BETWEEN: Draw<11> = Draw([
 /// Something happens while the cluster is at rest: every second time one of what happens most in this history.
 pub(super) fn at_rest(cluster: &mut Cluster) {
     let event = {
-        let lot = &mut cluster.world().lot;
-        if lot.once_in(2) { *lot.one_of(&cluster.focus) } else { AT_REST.draw(lot) }
+        let mut world = cluster.world();
+        let iscsi = world.iscsi.is_some();
+        let lot = &mut world.lot;
+        if iscsi && lot.once_in(3) {
+            iscsi::AT_REST.draw(lot)
+        } else if lot.once_in(2) {
+            *lot.one_of(&cluster.focus)
+        } else {
+            AT_REST.draw(lot)
+        }
     };
     (event.happens)(cluster);
 }
 
 /// Something may happen between two actions of a transition.
 pub(super) fn between(cluster: &mut Cluster) {
-    let event = BETWEEN.draw(&mut cluster.world().lot);
+    let event = {
+        let mut world = cluster.world();
+        let iscsi = world.iscsi.is_some();
+        let lot = &mut world.lot;
+        if iscsi && lot.once_in(30) { iscsi::BETWEEN.draw(lot) } else { BETWEEN.draw(lot) }
+    };
     // A host's command disturbs nothing by itself.
     cluster.world().disturbed |= !["a command of a host", "nothing"].contains(&event.name);
     (event.happens)(cluster);

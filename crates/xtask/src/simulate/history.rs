@@ -7,6 +7,7 @@ use scst_sim::model::ScstVersion;
 
 use super::coverage::Coverage;
 use super::events;
+use super::iscsi::{Targets, die_once_more};
 use super::kept::Kept;
 use super::lot::Lot;
 use super::moves;
@@ -39,14 +40,19 @@ pub(super) fn play(seed: u64, kept: &Kept, real: bool) -> Result<Played, Box<dyn
         world.lay(group, layer, lot.once_in(4));
     }
     world.files = lot.once_in(2);
-    let plain = world.stores.iter().all(|store| store.shift == 9) && groups.len() == 1;
+    if lot.once_in(3) {
+        world.use_iscsi(Targets::drawn(&mut lot));
+    }
+    let plain = world.stores.iter().all(|store| store.shift == 9) && groups.len() == 1 && world.iscsi.is_none();
     if plain && world.layer(groups[0]) == Layer::Shared && nodes > 1 && lot.once_in(3) {
         world.nodes[lot.below(nodes)].shell = true;
         (world.disturbed, world.untold, world.shell) = (true, true, true);
     }
     let stage = Stage::new(world);
-    stage.lock().tape = real.then(Tape::default);
+    let iscsi = stage.world().iscsi.is_some();
+    stage.lock().tape = (real && !iscsi).then(Tape::default);
     let mut cluster = Cluster::new(stage.clone(), groups, fencing);
+    cluster.use_iscsi();
     // Without fencing DLM waits for a lost node for ever.
     if fencing && version == ScstVersion::V3_11 && lot.once_in(3) {
         cluster.resources[1].params.insert("reservations".to_owned(), "shared".to_owned());
@@ -97,6 +103,7 @@ fn recover(cluster: &mut Cluster, quiet: Duration) {
     let (count, sick) = {
         let mut state = cluster.stage.lock();
         state.world.disarm();
+        state.world.daemons_recover();
         let sick = state.world.heal_stores();
         state.world.disks_answer();
         for node in &mut state.world.nodes {
@@ -139,6 +146,7 @@ fn recover(cluster: &mut Cluster, quiet: Duration) {
         let stage = cluster.stage.clone();
         stage.world().at_rest(cluster);
         cluster.compare();
+        die_once_more(cluster);
     }
 }
 

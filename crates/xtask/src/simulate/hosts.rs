@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use scst_sim::model::{Kind, ScsiCommand, ScsiReply};
 
-use super::world::{HOST, NODES, SCST, World, port};
+use super::world::{NODES, SCST, World};
 
 /// Blocks of a store that hosts write.
 pub(super) const BLOCKS: u64 = 4;
@@ -31,7 +31,7 @@ pub(super) struct Command {
 impl World {
     /// The LUNs of a group that the hosts of `esx1` see on a node, each with its device.
     pub(super) fn luns(&self, node: usize, group: &str) -> Vec<(u32, String)> {
-        let table = format!("targets/qla2x00t/{}/ini_groups/esx1/luns", port(node, 0));
+        let table = format!("{}/esx1/luns", self.tables(node));
         let prefix = format!("{group}_");
         let seen = self.names(node, &table, Kind::Dir).into_iter().filter_map(|lun| {
             let link = format!("{SCST}/{table}/{lun}/device");
@@ -44,19 +44,17 @@ impl World {
 
     /// A host sends a command to a LUN of a node and takes what its disk answers within a second.
     fn answer(&mut self, node: usize, lun: u32, command: ScsiCommand) -> Option<ScsiReply> {
-        let target = port(node, 0);
+        let (driver, target, host) = (self.driver(), self.target(node, 0), self.host());
         let (now, machine) = (self.uptime(node), &mut self.nodes[node].machine);
-        let id = machine.start_command("qla2x00t", &target, HOST, lun, command, Some(Duration::ZERO)).ok()?;
+        let id = machine.start_command(driver, &target, host, lun, command, Some(Duration::ZERO)).ok()?;
         machine.advance(now);
         self.nodes[node].machine.reply(id).cloned()
     }
 
     /// A host is logged in on a node, and has heard what the LUN has to tell. `Some(true)`: its commands are held back.
     pub(super) fn log_in(&mut self, node: usize, lun: u32) -> Option<bool> {
-        let target = port(node, 0);
-        let machine = &mut self.nodes[node].machine;
-        let sessions = format!("{SCST}/targets/qla2x00t/{target}/sessions/{HOST}");
-        if machine.lookup(sessions.as_bytes()).is_err() && machine.login("qla2x00t", &target, HOST).is_err() {
+        let session = format!("targets/{}/{}/sessions/{}", self.driver(), self.target(node, 0), self.host());
+        if !self.exists(node, &session) && !self.host_enters(node) {
             return None;
         }
         for _ in 0..6 {
@@ -90,8 +88,8 @@ impl World {
             let shift = self.shift(store);
             self.nodes[node].disks.contents().sent.insert((node, store.clone(), lba << shift), number);
         }
-        let target = port(node, 0);
-        if let Ok(id) = self.nodes[node].machine.start_command("qla2x00t", &target, HOST, lun, command, takes) {
+        let (driver, target, host) = (self.driver(), self.target(node, 0), self.host());
+        if let Ok(id) = self.nodes[node].machine.start_command(driver, &target, host, lun, command, takes) {
             let (what, of) = (writes.map_or("reads".to_owned(), |number| format!("writes {number} to")), NODES[node]);
             self.happened(format!("a host {what} block {lba} of {device} on {of}, LUN {lun}, in {takes:?}"));
             let hangs = takes.is_none();

@@ -8,7 +8,7 @@ use scst_sim::model::{Host as _, Kind, ScstVersion};
 
 use super::pacemaker::{Cluster, Export, Role};
 use super::stage::{TaskId, Writer};
-use super::world::{NODES, PORTS, World, port};
+use super::world::{NODES, PORTS, World};
 
 impl World {
     /// A write reached a node's kernel: what must hold at every moment is looked at.
@@ -23,6 +23,7 @@ impl World {
         if self.violation.is_some() {
             return;
         }
+        self.target_written(node, path, data);
         if path.ends_with("/state") {
             self.happened(format!("      {} {} := {data}", NODES[node], path.trim_start_matches("kernel/scst_tgt/")));
             self.one_serves(node);
@@ -125,7 +126,9 @@ impl World {
                 for (peer, of) in (0..self.nodes.len()).zip(NODES) {
                     let at = format!("device_groups/{group}/target_groups/{of}");
                     let mut known = vec![self.value(node, &format!("{at}/group_id"))];
-                    known.extend((0..PORTS).map(|n| self.value(node, &format!("{at}/{}/rel_tgt_id", port(peer, n)))));
+                    known.extend(
+                        (0..PORTS).map(|n| self.value(node, &format!("{at}/{}/rel_tgt_id", self.target(peer, n)))),
+                    );
                     let agreed = ids.entry(peer).or_insert_with(|| known.clone());
                     let how = || format!("{name} has the ids {known:?} of {of} in {group}, others {agreed:?}");
                     self.check("all nodes have the same ids", excused, (*agreed != known).then(how));
@@ -166,6 +169,7 @@ impl World {
     /// Faults have ended and the cluster is at rest.
     pub(super) fn at_rest(&mut self, cluster: &Cluster) {
         self.same_reservations();
+        self.targets_at_rest(cluster);
         for group in self.groups.clone() {
             self.served_by_one(&group, cluster);
             let untold = self.untold;

@@ -6,11 +6,11 @@ use std::time::Duration;
 use nix::errno::Errno;
 use scst_core::error::Verb;
 use scst_core::system::{Entry, EntryKind, Operation, Output, Pending};
-use scst_sim::model::{Kind, Ticket, Written};
+use scst_sim::model::{Kind, Reading, Ticket, Written};
 
 use super::outside::Outside;
 use super::stage::Writer;
-use super::world::World;
+use super::world::{NODES, World};
 
 pub(super) enum Answer {
     Now(io::Result<Output>),
@@ -27,7 +27,11 @@ pub(super) fn perform(world: &mut World, node: usize, operation: &Operation, wri
     machine.advance(now);
     let text = |bytes: Vec<u8>| Output::Text(String::from_utf8_lossy(&bytes).into_owned());
     let answer = match operation.verb {
-        Verb::Read => machine.open(&path, true, false).and_then(|handle| machine.read(&handle)).map(text),
+        Verb::Read => match machine.open(&path, true, false).map(|handle| machine.start_read(&handle)) {
+            Ok(Reading::Done(content)) => content.map(text),
+            Ok(Reading::Waiting(ticket)) => return world.waits(node, writer, ticket),
+            Err(errno) => Err(errno),
+        },
         Verb::Link => machine.readlink(&path).map(text),
         Verb::List => machine.list(&path).map(|entries| {
             let mut entries: Vec<Entry> = entries.into_iter().filter_map(entry).collect();
@@ -52,15 +56,23 @@ pub(super) fn perform(world: &mut World, node: usize, operation: &Operation, wri
             world.written(node, writer, &at, data.trim_end(), before.flatten().as_deref());
             match written {
                 Written::Done(result) => result.map(|_| Output::Written),
-                Written::Waiting(ticket) => {
-                    // 0: a process of its own.
-                    world.nodes[node].waiting.push((writer.map_or(0, |writer| writer.id), ticket));
-                    return Answer::Later(ticket);
-                }
+                Written::Waiting(ticket) => return world.waits(node, writer, ticket),
             }
         }
     };
     Answer::Now(answer.map_err(io::Error::from))
+}
+
+impl World {
+    /// An operation sleeps in a kernel: that of an action or, without it, of a process of its own.
+    fn waits(&mut self, node: usize, writer: Option<Writer>, ticket: Ticket) -> Answer {
+        self.nodes[node].waiting.push((writer.map_or(0, |writer| writer.id), ticket));
+        if let Some(writer) = writer.filter(|_| self.nodes[node].machine.waits_for_daemon(ticket)) {
+            // Killed there it would spin in the kernel.
+            self.violated(format!("{} on {} asks the daemon in its own process", writer.action, NODES[node]));
+        }
+        Answer::Later(ticket)
+    }
 }
 
 fn entry((name, kind): (Vec<u8>, Kind)) -> Option<Entry> {
@@ -103,13 +115,15 @@ impl Pending for InKernel {
             let now = world.uptime(*node);
             let machine = &mut world.nodes[*node].machine;
             machine.advance(now);
-            machine.poll(ticket)
+            let read = |bytes: Vec<u8>| Output::Text(String::from_utf8_lossy(&bytes).into_owned());
+            let written = machine.poll(ticket).map(|result| result.map(|_| Output::Written));
+            written.or_else(|| machine.poll_read(ticket).map(|result| result.map(read)))
         };
         let mut answer = self.ticket.and_then(poll);
         if answer.is_none() {
             stage.sleep(*task, time);
             answer = self.ticket.and_then(poll);
         }
-        answer.map(|result: Result<usize, Errno>| result.map(|_| Output::Written).map_err(io::Error::from))
+        answer.map(|result: Result<Output, Errno>| result.map_err(io::Error::from))
     }
 }

@@ -40,6 +40,7 @@ pub(super) fn full(cluster: &mut Cluster) {
     world.disturbed = true;
     let there = &mut world.nodes[node];
     there.full = if there.full.is_some() { None } else { Some(errno) };
+    there.forgets = true;
     let text = format!("writing below /run of {}: {:?}", NODES[node], there.full);
     world.happened(text);
 }

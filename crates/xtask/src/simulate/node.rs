@@ -18,6 +18,7 @@ use scst_sim::tree::snapshot_in;
 
 use super::faults::Lasting;
 use super::hosts::Command;
+use super::iscsi::Daemon;
 use super::stage::TaskId;
 use super::stores::{Contents, Disks};
 use super::world::{MAJOR, NODES, PORTS, SCST, World, port};
@@ -54,6 +55,8 @@ pub(super) struct Node {
     pub(super) lasting: Option<(Lasting, Duration)>,
     /// Nothing can be written below `/run`.
     pub(super) full: Option<Errno>,
+    /// Writing below `/run` has failed, so that its agents may not know what they made.
+    pub(super) forgets: bool,
     /// Operations that fail until all faults end.
     pub(super) broken: Vec<(Verb, PathBuf, Errno)>,
     /// Writes to its kernel files so far.
@@ -64,6 +67,8 @@ pub(super) struct Node {
     pub(super) left: Duration,
     /// The size of each device, as its kernel told it after the last action.
     pub(super) told: BTreeMap<String, u64>,
+    /// The daemon of its iSCSI targets.
+    pub(super) daemon: Daemon,
     /// Commands of hosts in flight: the machine's id and the device group that they went to.
     pub(super) commands: Vec<Command>,
 }
@@ -86,11 +91,13 @@ impl Node {
             shell: false,
             lasting: None,
             full: None,
+            forgets: false,
             broken: Vec::new(),
             writes: 0,
             faulted: Duration::ZERO,
             left: Duration::ZERO,
             told: BTreeMap::new(),
+            daemon: Daemon::default(),
             commands: Vec::new(),
         }
     }
@@ -184,15 +191,19 @@ impl World {
         self.command(node, &format!("{table}/mgmt"), "create backup");
         self.command(node, &format!("{table}/backup/luns/mgmt"), "add other_disk 0");
         self.happened(format!("{} boots", NODES[node]));
+        self.boot_iscsi(node);
     }
 
     /// A command that nobody's action gives.
-    fn command(&mut self, node: usize, path: &str, value: &str) {
-        let machine = &mut self.nodes[node].machine;
-        let path = format!("{SCST}/{path}");
-        let handle = machine.open(path.as_bytes(), false, true).unwrap_or_else(|error| panic!("{path}: {error}"));
-        let answer = machine.write(&handle, value.as_bytes());
+    pub(super) fn command(&mut self, node: usize, path: &str, value: &str) {
+        let answer = self.commanded(node, path, value);
         assert!(matches!(answer, Written::Done(Ok(_))), "{value} to {path}: {answer:?}");
+    }
+
+    pub(super) fn commanded(&mut self, node: usize, path: &str, value: &str) -> Written {
+        let machine = &mut self.nodes[node].machine;
+        let handle = machine.open(format!("{SCST}/{path}").as_bytes(), false, true);
+        handle.map_or_else(|errno| Written::Done(Err(errno)), |handle| machine.write(&handle, value.as_bytes()))
     }
 
     /// The first line of an attribute, if it is there.

@@ -82,6 +82,7 @@ impl System for Outside {
 
     fn begin(&self, operation: Operation) -> io::Result<Box<dyn Pending>> {
         self.interleave();
+        self.stage.world().daemon_meets(self.node);
         let fault = self.stage.operation(self.task, &operation);
         match fault {
             Some(Fault::KillBefore) => die(),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use scst_sim::model::{Kind, PrAnswer, PrCommand};
 
-use super::world::{HOST, NODES, SCST, World, port};
+use super::world::{NODES, SCST, World};
 
 /// The key that hosts register.
 const KEY: u64 = 0xa11;
@@ -52,7 +52,8 @@ impl World {
         if self.log_in(node, lun) != Some(false) {
             return None;
         }
-        self.nodes[node].machine.persistent_reserve("qla2x00t", &port(node, 0), HOST, lun, command).ok()
+        let (driver, target, host) = (self.driver(), self.target(node, 0), self.host());
+        self.nodes[node].machine.persistent_reserve(driver, &target, host, lun, command).ok()
     }
 
     /// Every node that is in a lockspace shows the same of it.

@@ -20,6 +20,7 @@ use scst_core::system::{Operation, Output, System};
 
 use super::coverage::Kind;
 use super::faults::Fault;
+use super::iscsi::hearing;
 use super::outside::Outside;
 use super::tape::{Call, Tape};
 use super::task::die;
@@ -150,7 +151,8 @@ impl Stage {
                     scene.wait_for_turn(id);
                     let system: Arc<dyn System> = Arc::new(Outside::new(Arc::clone(&scene), node, id));
                     let deadline = Deadline::for_timeout(Arc::clone(&system), timeout, Arc::clone(&cancelled));
-                    agent.run(action, &Context { env, system, deadline, dry_run: false, cancelled })
+                    let context = Context { env, system, deadline, dry_run: false, cancelled };
+                    hearing(&scene, || agent.run(action, &context))
                 })));
                 let mut state = scene.lock();
                 state.world.process_ended(id);

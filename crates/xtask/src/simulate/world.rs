@@ -7,12 +7,13 @@ use std::time::Duration;
 use scst_core::ocf::action::Action;
 use scst_core::system::Ended;
 use scst_sim::host::Files;
-use scst_sim::model::{LockManager, Machine, ScstVersion};
+use scst_sim::model::{LockManager, Machine, ScstVersion, Ticket};
 use scst_sim::stand_in::cib::CibFile;
 use scst_sim::stand_in::{self, Environment as StandIns};
 
 use super::coverage::Coverage;
 use super::faults::Fault;
+use super::iscsi::Targets;
 use super::lot::Lot;
 use super::node::Node;
 use super::stage::TaskId;
@@ -73,6 +74,8 @@ pub(super) struct World {
     pub(super) acknowledged: BTreeMap<(String, u64), u64>,
     /// The groups have files beside their disks.
     pub(super) files: bool,
+    /// The targets are those of iSCSI, and this is configured of them.
+    pub(super) iscsi: Option<Targets>,
     /// The lock manager of the cluster.
     pub(super) dlm: LockManager,
     /// Something is configured that an action must refuse.
@@ -122,6 +125,7 @@ impl World {
             stores: groups.iter().enumerate().flat_map(|(place, group)| stores_of(place, group)).collect(),
             acknowledged: BTreeMap::new(),
             files: false,
+            iscsi: None,
             dlm: LockManager::default(),
             misconfigured: false,
             owes_reload: false,
@@ -192,19 +196,24 @@ impl World {
                 self.nodes[node].machine.advance(uptime);
             }
         }
+        self.daemons_go_on();
         self.collect();
     }
 
     /// When a kernel does something by itself next.
     pub(super) fn next_event(&self) -> Option<Duration> {
-        let next = |node: &Node| Some(node.booted + node.machine.next_event()?);
-        self.nodes.iter().filter(|node| node.powered).filter_map(next).min()
+        let next = |node: &Node| node.machine.next_event().map(|next| node.booted + next);
+        self.nodes.iter().filter(|node| node.powered).flat_map(|node| [next(node), node.daemon.next]).flatten().min()
     }
 
     /// An action's process is gone: what waited in the kernel for it gets its signal.
     pub(super) fn process_ended(&mut self, task: TaskId) {
         for node in &mut self.nodes {
-            for (_, ticket) in node.waiting.extract_if(.., |(other, _)| *other == task) {
+            // A process of its own that waits for the daemon has blocked all signals.
+            let deaf = |ticket: &Ticket| task == 0 && node.machine.waits_for_daemon(*ticket);
+            let gone =
+                node.waiting.extract_if(.., |(other, ticket)| *other == task && !deaf(ticket)).collect::<Vec<_>>();
+            for (_, ticket) in gone {
                 node.machine.interrupt(ticket);
             }
         }
@@ -246,6 +255,9 @@ impl World {
             let failure = self.nodes[node].machine.modprobe(arguments[0], "").err();
             let failure = failure.map(|_| "exit code 1".to_owned());
             return Ended { failure, stdout: Vec::new(), stderr: Vec::new() };
+        }
+        if name == "iscsi-scstd" {
+            return self.run_daemon(node);
         }
         let arguments: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).collect();
         let (cib, node) = (Some(self.cib.clone()), NODES[node].to_owned());

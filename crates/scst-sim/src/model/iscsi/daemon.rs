@@ -97,6 +97,11 @@ impl Asked {
         self.questions.iter().any(|question| !question.late)
     }
 
+    /// Somebody waits for that answer.
+    pub(in super::super) fn waits(&self, number: u64) -> bool {
+        self.questions.iter().any(|question| question.number == number && !question.late)
+    }
+
     /// The one who asked does not wait.
     pub(in super::super) fn withdraw(&mut self, number: u64) {
         self.questions.retain(|question| question.number != number);

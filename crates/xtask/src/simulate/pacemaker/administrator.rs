@@ -3,7 +3,7 @@
 use scst_core::ocf::action::Action;
 
 use super::{Cluster, Extra, Instance, Lists, Role};
-use crate::simulate::world::{NODES, port};
+use crate::simulate::world::NODES;
 
 impl Cluster {
     /// A node lost power, or its connection to the others.
@@ -70,8 +70,11 @@ impl Cluster {
         match kind {
             0 => self.configure(r, "device0", Some("virtname=lu0,filename=".to_owned())),
             1 => self.configure(r, "device1", Some("nonsense".to_owned())),
-            2 => self.configure(0, "initiators", Some("a b c d =".to_owned())),
-            _ => self.set_ports(node, &[port(node, 0), port(node, 1), port(node, 9)]),
+            2 => {
+                let (name, value) = self.mistake();
+                self.configure(0, name, Some(value.to_owned()));
+            }
+            _ => self.set_ports(node, &[0, 1, 9]),
         }
     }
 
@@ -82,11 +85,11 @@ impl Cluster {
             return;
         }
         for node in 0..self.resources[0].instances.len() {
-            self.set_ports(node, &[port(node, 0), port(node, 1)]);
+            self.set_ports(node, &[0, 1]);
         }
         for r in 0..self.resources.len() {
             let right = self.resources[r].right.clone();
-            for name in ["device0", "device1", "initiators"] {
+            for name in ["device0", "device1", "initiators", "incoming_users", "portals"] {
                 if self.resources[r].params.get(name) != right.get(name) {
                     self.configure(r, name, right.get(name).cloned());
                 }
@@ -98,7 +101,8 @@ impl Cluster {
         }
     }
 
-    fn set_ports(&self, node: usize, ports: &[String]) {
+    fn set_ports(&self, node: usize, ports: &[usize]) {
+        let ports: Vec<String> = ports.iter().map(|n| self.world().target(node, *n)).collect();
         self.happened(format!("{}: targetports={}", NODES[node], ports.join(",")));
         let cib = self.world().cib.clone();
         cib.set_node_attribute(NODES[node], "targetports", Some(&ports.join(","))).expect("a CIB");
@@ -120,6 +124,13 @@ impl Cluster {
         let of_group = self.resources.iter_mut().filter(|resource| resource.group.as_deref() == Some(group));
         for instance in of_group.flat_map(|resource| &mut resource.instances) {
             // One that is not probed yet may be running.
+            instance.restart |= instance.role != Role::Stopped;
+        }
+    }
+
+    /// Somebody asks for a restart of the targets.
+    pub(in crate::simulate) fn restart_targets(&mut self) {
+        for instance in &mut self.resources[0].instances {
             instance.restart |= instance.role != Role::Stopped;
         }
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use agents::scst_aluadg::Aluadg;
-use agents::scst_qla2xtgt;
+use agents::{scst_qla2xtgt, scst_target};
 use scst_core::ocf::action::Action;
 use scst_core::ocf::run::Agent;
 
@@ -21,6 +21,7 @@ impl Resource {
     pub(super) fn agent(&self) -> (&'static (dyn Agent + Sync), &'static str) {
         match self.group {
             Some(_) => (&Aluadg, "scst_aluadg"),
+            None if self.params.contains_key("tgtdriver") => (&scst_target::AGENT, "scst_target"),
             None => (&scst_qla2xtgt::AGENT, "scst_qla2xtgt"),
         }
     }
@@ -37,6 +38,7 @@ impl Cluster {
         let timeout = match (action, resource.group.is_some()) {
             (Action::Start | Action::Demote, true) | (Action::Reload, _) => 120,
             (Action::Stop, true) => 240,
+            (Action::Stop, false) if kind == "scst_target" => 120,
             (Action::Stop, false) => 360,
             (Action::Start, false) => 60,
             (Action::Monitor, false) => 20,

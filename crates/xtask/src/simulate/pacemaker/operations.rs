@@ -42,7 +42,7 @@ impl Cluster {
             let interval = if promoted { 10 } else { 11 };
             let mut extra = vec![("CRM_meta_interval".to_owned(), (interval * 1000).to_string())];
             let of = &self.resources[*r];
-            let compares = of.group.is_some() && of.instances[*node].running == of.params;
+            let compares = of.instances[*node].running == of.params;
             if compares && self.thorough.is_some_and(|times| self.world().lot.once_in(times)) {
                 extra.push(("OCF_CHECK_LEVEL".to_owned(), "10".to_owned()));
             }
@@ -72,8 +72,8 @@ impl Cluster {
     pub(in crate::simulate) fn compare(&mut self) {
         self.thorough = Some(1);
         for last in [false, true] {
-            let groups: Vec<_> = self.instances().map(|(r, node, _)| (r, node)).filter(|(r, _)| *r > 0).collect();
-            self.monitors(&groups);
+            let all: Vec<_> = self.instances().map(|(r, node, _)| (r, node)).collect();
+            self.monitors(&all);
             let failed = last && self.instances().any(|(.., one)| one.failed);
             let wrong = failed.then(|| "at rest a monitor of level 10 fails".to_owned());
             self.world().check("at rest a monitor of level 10 finds nothing", !last, wrong);

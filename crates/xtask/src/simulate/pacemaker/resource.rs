@@ -50,7 +50,7 @@ pub(in crate::simulate) struct Resource {
     pub(in crate::simulate) group: Option<String>,
     pub(in crate::simulate) params: BTreeMap<String, String>,
     /// The parameters as they were at first.
-    pub(super) right: BTreeMap<String, String>,
+    pub(in crate::simulate) right: BTreeMap<String, String>,
     pub(in crate::simulate) instances: Vec<Instance>,
     /// Where it should be promoted, if somebody said so.
     pub(in crate::simulate) preferred: Option<usize>,
