@@ -78,7 +78,9 @@ impl World {
             let has = self.nodes[node].disks.file(path.as_bytes()).ok().map(|file| file.size);
             // A size is set while nothing is in flight, also in other groups.
             let hangs = self.nodes[node].commands.iter().any(|command| command.hangs);
-            let excused = is_file || hangs || self.version == ScstVersion::V3_7 || self.hampered(node, self.now);
+            let shell = self.nodes[node].shell;
+            let excused =
+                is_file || hangs || shell || self.version == ScstVersion::V3_7 || self.hampered(node, self.now);
             let how =
                 || format!("{} begins to serve {device} with {told:?} bytes, and {path} has {has:?}", NODES[node]);
             self.check("a group becomes active with the sizes of its disks", excused, (told != has).then(how));
