@@ -7,7 +7,7 @@ use crate::fixture::sample::{self, group, ports};
 use crate::fixture::{Cluster, Lists, Node, Outcome, Resource};
 
 /// The time-out of an action whose write hangs.
-const LIMIT: Duration = Duration::from_secs(2);
+const LIMIT: Duration = Duration::from_secs(4);
 
 /// An action in a fixture that `prepare` makes, and what must be so when it has ended.
 struct Case {

@@ -182,7 +182,7 @@ fn what_a_file_says_is_what_the_agents_make_of_it() {
     let path = cluster.dir().join("scst.conf");
     std::fs::write(&path, conf).unwrap();
     let imported = show(alpha, &format!("import --format xml --node alpha --scst-conf {}", path.display())).code_is(3);
-    let warned = "<!-- The id of node alpha is not known here.";
+    let warned = "<!-- The id of the next node is not known here.";
     assert_eq!(imported.stdout().contains(warned), !imported.stdout().contains("<node id=\"1\""), "{imported:?}");
     start(&cluster, &imported);
     assert_eq!(alpha.read("devices/dg_vol1/usn"), "abcd1234");

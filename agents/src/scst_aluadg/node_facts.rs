@@ -67,7 +67,9 @@ impl Facts {
         // A store that is not there says nothing against the blocks that hosts know.
         for (device, path) in stores::with_store(params).filter(|(device, _)| device.blocksize.is_none()) {
             if facts.stores.get(path).is_some_and(|store| !store.is_there()) {
-                facts.block_sizes.extend(observer.block_size(&device.name)?.map(|size| (path.to_owned(), size)));
+                let there = observer.with_store(&device.name)?;
+                let there = there.filter(|there| there.filename.as_deref() == Some(path));
+                facts.block_sizes.extend(there.map(|there| (path.to_owned(), there.block_size())));
             }
         }
         Ok(facts)

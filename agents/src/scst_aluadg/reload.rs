@@ -71,6 +71,11 @@ pub(super) fn finish(host: &Host<'_>, instance: &mut Instance) -> Result<(), Fai
 fn go_on(host: &Host<'_>, instance: &mut Instance, took: &mut bool) -> Result<Answer, Failure> {
     // Before the lock: a store that does not answer keeps nobody else waiting.
     let configuration = parsed(host);
+    if let Ok(checked) = &configuration
+        && let Err(failure) = stores::missing(&checked.params, &checked.stores, false)
+    {
+        return Ok(Answer::LeftUndone(failure));
+    }
     let _lock = instance.lock(host)?;
     instance.refresh(host);
     let found = instance.storage(host, host.observer())?;
@@ -140,7 +145,9 @@ fn rearrange(
     let serving = found.state(&convergence.topology.local.name).is_some_and(AluaState::is_open);
     if let Err(failure) = stores::missing_at_reload(&params, &convergence.facts.stores, serving) {
         // A store comes, or comes back, without another change of the configuration: the next monitor looks again.
-        instance.update(host, |file| file.unfinished = true);
+        if failure.kind == Kind::Permanent {
+            instance.update(host, |file| file.unfinished = true);
+        }
         return reload_not_begun(failure);
     }
     if Reservations::are_shared(&host.context.env)
@@ -181,8 +188,12 @@ fn rearrange(
     convergence.forget_leftovers(instance, &wanted);
     convergence.keep_cluster();
     // A monitor that goes on with a reload starts no process.
-    if nodes == Nodes::Asked {
-        agreement::correct(host, &instance.group, &local, &shown);
+    match nodes {
+        Nodes::Asked => agreement::correct(host, &instance.group, &local, &shown),
+        Nodes::Recorded => tracing::warn!(
+            "the last reload is finished, and asked the cluster for nothing: where nodes or ports have changed as well, change the \
+             parameter reload once more"
+        ),
     }
     instance.update(host, |file| file.unfinished = false);
     if serving {

@@ -26,15 +26,16 @@ pub(super) fn thorough(host: &Host<'_>, instance: &Instance, local: &NodeName) -
         let member = own.and_then(|own| own.members.get(port));
         member.is_some_and(|member| member.local || !present.contains(port))
     };
-    let may_be_missing = |port: &TargetName| params.missing_ports == MissingPorts::Warn && !present.contains(port);
-    for (port, _) in ports.iter().filter(|(port, _)| may_be_missing(port)) {
-        tracing::warn!("port {port} does not exist");
-    }
     // A target that was made goes with its daemon. Its resource makes it again, and this group is restarted for that; a restart before
     // finds no target, fails, and bans the group from the node.
-    if let Some((port, _)) = ports.iter().find(|(port, _)| params.driver.makes_targets() && !present.contains(port)) {
-        tracing::error!("port {port} does not exist: its resource has to bring it up");
-        return Ok(());
+    let made = params.driver.makes_targets();
+    let may_be_missing =
+        |port: &TargetName| !present.contains(port) && (made || params.missing_ports == MissingPorts::Warn);
+    for (port, _) in ports.iter().filter(|(port, _)| may_be_missing(port)) {
+        match params.missing_ports {
+            MissingPorts::Warn => tracing::warn!("port {port} does not exist"),
+            MissingPorts::Fail => tracing::error!("port {port} does not exist: its resource has to bring it up"),
+        }
     }
     if let Some((port, _)) = ports.iter().find(|(port, _)| !right(port) && !may_be_missing(port)) {
         return Err(Failure::generic(format!("port {port} is missing in target group {local}")));
@@ -54,6 +55,10 @@ pub(super) fn thorough(host: &Host<'_>, instance: &Instance, local: &NodeName) -
             return Err(Failure { code: ExitCode::Generic, ..conflict });
         }
         tracing::error!("{conflict}");
+    }
+    // Without any of them nothing can be mapped.
+    if made && !ports.is_empty() && ports.iter().all(|(port, _)| !present.contains(port)) {
+        return Ok(());
     }
     let left_out = missing::left_out(&convergence, &findings);
     let mistakes = mistakes(&findings, &params, &instance.configured(host));

@@ -80,11 +80,17 @@ pub(super) fn open(run: &Run<'_>, daemon: &Daemon) -> Result<(), Failure> {
     }
     let open = || Ok((state()?.as_deref() == Some("open")).then_some(()));
     if *daemon == Daemon::Elsewhere {
+        let does_not_run = || {
+            Failure::generic(format!("the daemon of driver {} does not run", run.driver))
+                .with_hint("the parameter daemon is none, so somebody else has to start it before: see its unit")
+        };
+        if host.dry_run() {
+            return Err(does_not_run());
+        }
         // One that has just ended comes back: its unit starts it again after a second.
         let soon = host.deadline().share(1, 4);
         return wait_until("the iSCSI daemon, which somebody else starts", &soon, open).map_err(|error| match error {
-            Error::NotSeen { .. } => Failure::generic(format!("the daemon of driver {} does not run", run.driver))
-                .with_hint("the parameter daemon is none, so somebody else has to start it before: see its unit"),
+            Error::NotSeen { .. } => does_not_run(),
             error => error.into(),
         });
     }

@@ -2,7 +2,7 @@
 //! carried out.
 
 use scst_core::cluster::Topology;
-use scst_core::ocf::exit::Failure;
+use scst_core::ocf::exit::{Failure, Kind};
 use scst_core::ocf::param::Finding;
 use scst_core::plan::Step;
 
@@ -33,7 +33,11 @@ pub fn difference(
     if !ours.are_up(&up) {
         return Ok(None);
     }
-    let mut convergence = Convergence::of_cluster(run, &ours, (params, findings), topology, Goal::Started)?;
+    let mut convergence = match Convergence::of_cluster(run, &ours, (params, findings), topology, Goal::Started) {
+        // What runs goes on running with what it had.
+        Err(refused) if refused.kind == Kind::Permanent => return Ok(Some(vec![refused.reason])),
+        convergence => convergence?,
+    };
     convergence.read_settings(host.deadline())?;
     let mut sentences: Vec<String> = convergence.local.sentences().collect();
     let compared = |step: &&Step| users || !matches!(step, Step::Target { change, .. } if change.is_of_a_user());

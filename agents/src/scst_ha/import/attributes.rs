@@ -1,5 +1,5 @@
-//! The attributes of devices, targets and initiator groups that no parameter of the agents carries: what hosts notice when they go back to
-//! the kernel's own value.
+//! The attributes of devices, targets and initiator groups that an import may find: those that no parameter of the agents carries, with what
+//! hosts notice when they go back to the kernel's own value (`lost`), and those that parameters and keys see to (`seen_to`).
 
 use super::source::Attributes;
 

@@ -43,16 +43,6 @@ impl Observer<'_> {
         Ok(self.optional(&format!("{}/size", device::device(name)))?.and_then(|text| text.parse().ok()))
     }
 
-    /// The logical block size in bytes that hosts are told of a device; `None` where it shows none.
-    ///
-    /// # Errors
-    ///
-    /// `blocksize` cannot be read.
-    pub fn block_size(&self, name: &DeviceName) -> Result<Option<u64>, Error> {
-        let path = format!("{}/{}", device::device(name), BLOCKSIZE.name);
-        Ok(self.optional(&path)?.and_then(|text| text.parse().ok()))
-    }
-
     /// Whether a device's backing store is open, asked alone and with one read: a monitor asks every few seconds. `None`
     /// where it has no such attribute, or is gone.
     ///

@@ -30,11 +30,10 @@ impl Document {
         for node in &proposal.nodes {
             let id = node.id.map_or_else(|| node.name.clone(), |id| id.to_string());
             if node.id.is_none() {
-                let what = format!(
-                    " The id of node {id} is not known here. Replace it before a cluster reads this, which takes node {id} for \
-                     another one: crm_node -l prints the ids. "
-                );
-                self.0.write_event(Event::Comment(BytesText::new(&what)))?;
+                // Without the name, which may have what a comment must not.
+                let what = " The id of the next node is not known here. Replace it before a cluster reads this, which takes it for \
+                            another node: crm_node -l prints the ids. ";
+                self.0.write_event(Event::Comment(BytesText::new(what)))?;
             }
             self.begin("node", &[("id", &id), ("uname", &node.name)])?;
             self.pairs("instance_attributes", &format!("nodes-{id}"), [("targetports", node.targetports.join(","))])?;
