@@ -37,6 +37,11 @@ impl World {
             self.nodes[node].faulted = self.now;
         }
         if self.nodes[node].shell {
+            let serves = |group| self.state(node, group, node).as_deref() == Some("active");
+            if task.action == Action::Stop && group.is_some_and(serves) {
+                self.over =
+                    Some("a stop of the shell agent, whose state file could not be written, left the group in service");
+            }
             return;
         }
         self.has_reason_to_fail(node, group, task, outcome, around);

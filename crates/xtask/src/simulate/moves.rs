@@ -36,7 +36,9 @@ fn unheard(cluster: &mut Cluster) {
         let mut world = cluster.world();
         world.happened(format!("the state files of groups on {} are gone", NODES[node]));
         let of_group = |path: &std::path::Path| path.to_string_lossy().contains("/scst_aluadg-");
-        world.nodes[node].run.retain(|path, _| !of_group(path));
+        // Nothing else knows whose a block is: a group that still has one cannot be stopped without its file.
+        let blocks = |text: &str| text.lines().any(|line| line.starts_with("block "));
+        world.nodes[node].run.retain(|path, text| !of_group(path) || blocks(text));
     }
     cluster.deaf = Some((node, number));
     cluster.prefer(r, Some(to));
