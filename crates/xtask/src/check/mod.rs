@@ -124,7 +124,7 @@ fn run_part(part: Part, tally: &mut Tally) -> Result<bool, Box<dyn Error>> {
         }
         Part::Replay => replay(tally, &[]),
         Part::Mount => replay(tally, &["--mount"]),
-        Part::Simulate => itself(&["simulate", "--from", "1", "--histories", "200"], tally),
+        Part::Simulate => itself(&["simulate", "--from", "1", "--histories", "120"], tally),
         Part::Real => itself_as_root(
             &["simulate", "--real", "--built", "--from", "1", "--histories", "3", "--events", "12"],
             tally,
