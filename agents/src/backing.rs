@@ -38,12 +38,12 @@ pub enum Store {
 impl Store {
     /// What keeps it from being used, as the end of a sentence that begins with its path; `None` where it is there.
     pub fn unusable(self) -> Option<String> {
-        match self {
-            Self::Missing => "does not exist".to_owned().into(),
-            Self::Silent => "does not answer".to_owned().into(),
-            Self::Failing(errno) => format!("cannot be looked at: {errno:?}").into(),
-            Self::There { .. } => None,
-        }
+        Some(match self {
+            Self::Missing => "does not exist".to_owned(),
+            Self::Silent => "does not answer".to_owned(),
+            Self::Failing(errno) => format!("cannot be looked at: {errno:?}"),
+            Self::There { .. } => return None,
+        })
     }
 
     /// Something is there, and answers.

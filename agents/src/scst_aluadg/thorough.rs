@@ -42,11 +42,12 @@ pub(super) fn thorough(host: &Host<'_>, instance: &Instance, local: &NodeName) -
     }
     let promoted = own.is_some_and(|own| own.state.is_open());
     let stores = stores::by_path(host, &params)?;
+    let broken = |why| Failure::new(if promoted { ExitCode::FailedPromoted } else { ExitCode::Generic }, why);
     if let Some(wrong) = stores::compare(&params, &stores, &found, promoted) {
-        return Err(Failure::new(if promoted { ExitCode::FailedPromoted } else { ExitCode::Generic }, wrong));
+        return Err(broken(wrong));
     }
     if let Some(lost) = lockspace::lost(host, instance, group.devices.iter())? {
-        return Err(Failure::new(if promoted { ExitCode::FailedPromoted } else { ExitCode::Generic }, lost));
+        return Err(broken(lost));
     }
     let convergence = Convergence::of_group(host, &params, stores, instance, (local, own))?;
     if let Err(conflict) = agreement::thorough(host, instance, local, &convergence.params, &found, promoted) {

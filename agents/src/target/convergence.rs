@@ -35,8 +35,8 @@ pub(super) struct Convergence<'r> {
     run: &'r Run<'r>,
     ours: &'r Ours<'r>,
     goal: Goal,
-    /// The configuration has a mistake: a host that was left out by it would lose its disks in a reload.
-    mistyped: bool,
+    /// Of a reload of a configuration that has a mistake: a host that was left out by it would lose its disks.
+    pub(super) removes_nothing: bool,
     pub(super) params: Params,
     /// The ports with their numbers.
     pub(super) local: Local,
@@ -99,10 +99,7 @@ impl<'r> Convergence<'r> {
         let names: Vec<_> = local.ports.iter().map(|(name, _)| name.clone()).collect();
         let observer = run.host.observer();
         let (found, wanted) = match goal {
-            Goal::Started => {
-                let is_wanted = |group: &InitiatorGroup| started.values().any(|port| port.groups.contains_key(group));
-                (ours.ports(observer, &names, is_wanted)?, started)
-            }
+            Goal::Started => (ours.ports(observer, &names, is_in(&started))?, started),
             Goal::Reloaded => {
                 let found = ours.ports(observer, &names, |group| ours.configured.contains(group))?;
                 let wanted = wanted::reloaded(started, &found);
@@ -110,7 +107,8 @@ impl<'r> Convergence<'r> {
             }
         };
         let mistyped = findings.iter().any(|finding| finding.severity >= Severity::Warning);
-        Ok(Self { run, ours, goal, mistyped, params, local, found, wanted })
+        let removes_nothing = goal == Goal::Reloaded && mistyped;
+        Ok(Self { run, ours, goal, removes_nothing, params, local, found, wanted })
     }
 
     /// For a start that is only shown: ports that the driver will make are as it makes them.
@@ -136,9 +134,7 @@ impl<'r> Convergence<'r> {
             .cloned()
             .collect();
         let names: Vec<TargetName> = unlisted.iter().map(|(name, _)| name.clone()).collect();
-        let wanted = &self.wanted;
-        let is_wanted = |group: &InitiatorGroup| wanted.values().any(|port| port.groups.contains_key(group));
-        let found = ours.ports(self.run.host.observer(), &names, is_wanted)?;
+        let found = ours.ports(self.run.host.observer(), &names, is_in(&self.wanted))?;
         self.found.extend(found);
         self.wanted.extend(unlisted.into_iter().map(|(name, id)| {
             let deleted = ours.made(&name);
@@ -171,7 +167,7 @@ impl<'r> Convergence<'r> {
     /// The same for ports that were observed again.
     pub(super) fn steps_from(&self, found: &Ports) -> Vec<Step> {
         let mut steps = plan(self.run.driver, found, &self.wanted);
-        if self.goal == Goal::Reloaded && self.mistyped {
+        if self.removes_nothing {
             steps.retain(|step| !step.takes_from_hosts());
         }
         steps
@@ -179,13 +175,8 @@ impl<'r> Convergence<'r> {
 
     /// What is said where [`Convergence::steps`] leaves something out because of a mistake in the configuration.
     pub(super) fn kept_by_mistake(&self) -> Option<&'static str> {
-        let less = self.steps().len() < self.differences().len();
+        let less = self.removes_nothing && self.differences().iter().any(Step::takes_from_hosts);
         less.then_some("initiators has a mistake: nothing is removed until it is corrected")
-    }
-
-    /// Whether a mistake keeps a reload from removing anything.
-    pub(super) fn removes_nothing(&self) -> bool {
-        self.goal == Goal::Reloaded && self.mistyped
     }
 
     /// The step of a start that enables the driver, where that is not enabled as a whole.
@@ -216,4 +207,10 @@ impl<'r> Convergence<'r> {
         groups.extend(self.ours.groups_of(&self.found));
         self.ours.to_remember(node, &self.local, groups, &self.wanted, &self.found)
     }
+}
+
+/// Whether an initiator group is on one of these ports.
+fn is_in(ports: &Ports) -> impl Fn(&InitiatorGroup) -> bool {
+    let groups = group_names(ports);
+    move |group| groups.contains(group)
 }

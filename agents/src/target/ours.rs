@@ -184,9 +184,7 @@ impl Ours<'_> {
         let Candidates { likely, numbered } = candidates;
         match listed {
             Some(listed) if self.recorded().is_none() => {
-                let is_listed =
-                    |name: &&TargetName| listed.local.ports.iter().any(|port| name.matches(port.name.as_str()));
-                likely.iter().chain(numbered).filter(is_listed).cloned().collect()
+                likely.iter().chain(numbered).filter(|name| listed.local.lists(name)).cloned().collect()
             }
             None if likely.is_empty() && *self.remembered == Remembered::Unknown => numbered.clone(),
             _ => likely.clone(),

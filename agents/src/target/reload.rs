@@ -3,7 +3,7 @@
 use scst_core::apply::AfterFailure;
 use scst_core::ocf::exit::{Answer, ExitCode, Failure, Kind};
 use scst_core::plan::Step;
-use scst_core::scst::names::{InitiatorGroup, TargetName};
+use scst_core::scst::names::InitiatorGroup;
 use scst_core::state::Ports;
 use scst_core::state_file::StateFile;
 
@@ -43,8 +43,7 @@ pub(super) fn reload(run: &Run<'_>) -> Result<Answer, Failure> {
         },
         Err(failure) => return Ok(reload_refused(failure)),
     };
-    let listed = |name: &TargetName| topology.local.ports.iter().any(|port| name.matches(port.name.as_str()));
-    if ours.recorded().is_none() && !likely.iter().any(listed) {
+    if ours.recorded().is_none() && !likely.iter().any(|name| topology.local.lists(name)) {
         return Err(not_running());
     }
     let configuration = (params.unwrap_or_default(), findings.as_slice());
@@ -124,7 +123,7 @@ pub(super) fn finish_reload(run: &Run<'_>, ours: &Ours<'_>, file: &StateFile) ->
         return Err(failure);
     }
     let mut groups = group_names(&convergence.wanted);
-    if convergence.removes_nothing() {
+    if convergence.removes_nothing {
         groups.extend(ours.groups_of(&convergence.found));
     }
     host.remember(&StateFile { ini_groups: groups, unfinished: false, ..file.clone() });

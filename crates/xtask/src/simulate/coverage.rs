@@ -18,8 +18,9 @@ pub(super) struct Kind {
 }
 
 impl Kind {
-    pub(super) fn new(agent: &'static str, what: &str) -> Self {
-        Self { agent, what: what.to_owned() }
+    /// That of an action with this label: its resource, a blank, and what it is.
+    pub(super) fn new(agent: &'static str, label: &str) -> Self {
+        Self { agent, what: label.split_once(' ').map_or("", |(_, what)| what).to_owned() }
     }
 }
 

@@ -161,6 +161,11 @@ impl Cluster {
         1 + self.below(self.resources.len() - 1)
     }
 
+    /// The device group of a resource; empty for the ports.
+    pub(super) fn group(&self, r: usize) -> String {
+        self.resources[r].group.clone().unwrap_or_default()
+    }
+
     fn may_go(&self) -> bool {
         self.standby.len() + 1 < self.resources[0].instances.len()
     }
@@ -169,7 +174,7 @@ impl Cluster {
 /// A reloadable parameter changes: a device comes or goes, a LUN moves, or only the word `reload`.
 fn change(cluster: &mut Cluster) {
     let (r, kind, number) = (cluster.any_group(), cluster.below(4), cluster.below(1000));
-    let group = cluster.resources[r].group.clone().unwrap_or_default();
+    let group = cluster.group(r);
     let device = |n, lun| Some(cluster.world().device(&group, n, lun));
     let (second, third) = (device(1, 60 + 10 * r + number % 3), device(2, 40 + 10 * r));
     match kind {

@@ -224,7 +224,7 @@ fn looks_again(from: &Cluster, event: &Event, action: &Aim) -> BTreeSet<u32> {
     (event.happens)(&mut cluster);
     cluster.settle();
     let calls = cluster.stage.lock().tape.take().unwrap_or_default().calls;
-    let of = |call: &&Call| (call.node, &Kind::new(call.program, call.what())) == (action.node, &action.kind);
+    let of = |call: &&Call| (call.node, &Kind::new(call.program, &call.label)) == (action.node, &action.kind);
     let call = calls.iter().filter(of).nth(action.before);
     let mut read = BTreeMap::<&Path, u32>::new();
     let mut again = BTreeSet::new();

@@ -101,7 +101,7 @@ fn grown(cluster: &mut Cluster) {
 /// Disks hang, and one of them may be removed from the configuration.
 fn removed(cluster: &mut Cluster) {
     let Some((r, from, _)) = served(cluster) else { return };
-    let group = cluster.resources[r].group.clone().unwrap_or_default();
+    let group = cluster.group(r);
     let third = cluster.world().device(&group, 2, 40 + 10 * r);
     cluster.configure(r, "device2", Some(third));
     cluster.settle();
@@ -111,7 +111,7 @@ fn removed(cluster: &mut Cluster) {
 
 /// The disks of a group do not answer some commands of a host.
 fn hang(cluster: &mut Cluster, r: usize, node: usize, commands: usize) {
-    let group = cluster.resources[r].group.clone().unwrap_or_default();
+    let group = cluster.group(r);
     let mut world = cluster.world();
     (world.disturbed, world.untold) = (true, true);
     for _ in 0..commands {

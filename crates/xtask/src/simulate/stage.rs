@@ -115,7 +115,7 @@ impl Stage {
         let id = state.next;
         state.next += 1;
         let now = state.world.now;
-        let kind = Kind::new(agent.name(), label.split_once(' ').map_or("", |(_, what)| what));
+        let kind = Kind::new(agent.name(), &label);
         let fault = Aim::taken(&mut state.aim, &kind, node).or_else(|| state.world.armed(node, action));
         state.begun.push((kind.clone(), node));
         let State { tape, world, .. } = &mut *state;

@@ -135,11 +135,6 @@ impl Call {
         }
     }
 
-    /// The action without the name of its resource.
-    pub(super) fn what(&self) -> &str {
-        self.label.split_once(' ').map_or("", |(_, what)| what)
-    }
-
     pub(super) fn value(&self, name: &str) -> &str {
         self.env.iter().find(|(other, _)| other == name).map_or("", |(_, value)| value)
     }

@@ -37,6 +37,11 @@ impl Member {
     pub fn listed(&self) -> Vec<(TargetName, u16)> {
         self.ports.iter().map(|port| (port.name.clone(), port.rel_tgt_id)).collect()
     }
+
+    /// Whether a port is listed, in whatever case.
+    pub fn lists(&self, name: &TargetName) -> bool {
+        self.ports.iter().any(|port| name.matches(port.name.as_str()))
+    }
 }
 
 /// The I/O group of the `k`-th initiator group (from 1) on the node `id`: `id` × 100 + `k`. `None` if `id` is not 1 to

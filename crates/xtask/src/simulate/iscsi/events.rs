@@ -5,7 +5,7 @@ use std::time::Duration;
 use scst_core::ocf::action::Action;
 use scst_sim::model::{DaemonSignal, IscsiInitiator};
 
-use super::{ATTRIBUTES, CLOSED, ESX2, PORTALS, Targets};
+use super::{ATTRIBUTES, ESX2, PORTALS, Targets};
 use crate::simulate::events::{Draw, event};
 use crate::simulate::faults::Fault;
 use crate::simulate::pacemaker::Cluster;
@@ -97,12 +97,7 @@ fn host(cluster: &mut Cluster) {
     let Some(targets) = world.iscsi.filter(|_| world.nodes[node].powered) else { return };
     let target = world.target(node, n);
     let right = IscsiInitiator { name: ESX2.to_owned(), ..targets.host() };
-    let initiator = match kind {
-        0 => IscsiInitiator { chap: None, ..right },
-        1 => IscsiInitiator { chap: Some(("esx".to_owned(), "notthissecret".to_owned())), ..right },
-        2 => IscsiInitiator { to: CLOSED.to_owned(), ..right },
-        _ => targets.host(),
-    };
+    let initiator = Targets::strangers(&right).get(kind).cloned().unwrap_or_else(|| targets.host());
     let name = initiator.name.clone();
     let machine = &mut world.nodes[node].machine;
     if kind == 4 {

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use scst_core::ocf::action::Action;
-use scst_sim::model::{IscsiInitiator, Kind};
+use scst_sim::model::Kind;
 
-use super::{ATTRIBUTES, CLOSED, PORTALS, SECRET, Targets};
+use super::{ATTRIBUTES, PORTALS, SECRET, Targets};
 use crate::simulate::pacemaker::Cluster;
 use crate::simulate::stage::{Outcome, Task};
 use crate::simulate::world::{NODES, PORTS, World};
@@ -211,11 +211,7 @@ impl World {
                 let (target, right) = (self.target(node, n), targets.host());
                 let machine = &mut self.nodes[node].machine;
                 machine.iscsi_logout(&target, &right.name);
-                let wrong =
-                    IscsiInitiator { chap: Some(("esx".to_owned(), "notthissecret".to_owned())), ..right.clone() };
-                let open = IscsiInitiator { chap: None, ..right.clone() };
-                let elsewhere = IscsiInitiator { to: CLOSED.to_owned(), ..right.clone() };
-                let strangers = [wrong, open, elsewhere].map(|host| machine.iscsi_login(&target, &host).is_ok());
+                let strangers = Targets::strangers(&right).map(|host| machine.iscsi_login(&target, &host).is_ok());
                 let welcome = machine.iscsi_login(&target, &right);
                 let wrong = strangers.contains(&true) || welcome.is_err();
                 let how = || format!("at rest {target} lets in strangers {strangers:?}, and a host: {welcome:?}");

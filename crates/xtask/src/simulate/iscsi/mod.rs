@@ -111,6 +111,15 @@ impl Targets {
         params.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
     }
 
+    /// This host, who is let in, as three that must not be: without a secret, with a wrong one, and by another portal.
+    fn strangers(right: &IscsiInitiator) -> [IscsiInitiator; 3] {
+        [
+            IscsiInitiator { chap: None, ..right.clone() },
+            IscsiInitiator { chap: Some(("esx".to_owned(), "notthissecret".to_owned())), ..right.clone() },
+            IscsiInitiator { to: CLOSED.to_owned(), ..right.clone() },
+        ]
+    }
+
     /// A host of `esx1` that is let in.
     fn host(&self) -> IscsiInitiator {
         let (user, secret) = self.users().swap_remove(0);

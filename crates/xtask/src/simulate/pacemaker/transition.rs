@@ -71,7 +71,7 @@ impl Cluster {
     fn lower_down(&mut self, plans: &[Plan], members: &BTreeSet<usize>) -> bool {
         for (r, plan) in plans.iter().enumerate() {
             let Some((Some(from), _)) = plan.lower else { continue };
-            let group = self.resources[r].group.clone().unwrap_or_default();
+            let group = self.group(r);
             let down = !members.contains(&from) || self.world().lower(from, &group, false);
             if down {
                 self.resources[r].lower = self.resources[r].lower.map(|lower| Lower { at: None, ..lower });
@@ -99,7 +99,7 @@ impl Cluster {
         for (r, plan) in plans.iter().enumerate() {
             let to = plan.lower.and_then(|(_, to)| to).filter(|to| members.contains(to));
             let Some(to) = to else { continue };
-            let group = self.resources[r].group.clone().unwrap_or_default();
+            let group = self.group(r);
             self.world().lower(to, &group, true);
             self.resources[r].lower = self.resources[r].lower.map(|lower| Lower { at: Some(to), ..lower });
         }
