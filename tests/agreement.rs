@@ -27,7 +27,7 @@ const ID: &str = "naa_id=5000000000000001";
 fn serving() -> (Cluster, Resource) {
     let cluster = sample::with_ports();
     let resource = disk(&cluster, ID);
-    cluster.transition(&resource).start(&["alpha", "beta"]).promote(&["alpha"]).carry_out();
+    cluster.serve(&resource);
     (cluster, resource)
 }
 
@@ -69,7 +69,7 @@ fn a_smaller_store_another_block_size_or_identifier_keeps_a_node_from_standby() 
 fn what_runs_is_told_by_a_level_10_monitor_and_a_promotion_asks_nobody() {
     let (cluster, resource) = serving();
     let [alpha, beta] = ["alpha", "beta"].map(|node| cluster.node(node));
-    let level_10 = |node: &str| cluster.node(node).call(&resource).recurring().level(10).run("monitor");
+    let level_10 = |node: &str| cluster.node(node).thorough(&resource);
     level_10("alpha").exit(8).not_logged("WARNING").ran(&["cibadmin"]);
     level_10("beta").exit(0).not_logged("WARNING").ran(&["cibadmin"]);
     // The store of the one that serves grows, and hosts are told.
@@ -103,7 +103,7 @@ fn a_process_more_where_something_has_changed_and_none_where_nothing_has() {
     alpha.run(&resource, "start").exit(0).ran(&["cibadmin", "crm_attribute"]);
     alpha.run(&resource, "promote").exit(0).ran(&["crm_attribute"]);
     alpha.run(&resource, "reload").exit(0).ran(&["cibadmin", "crm_attribute"]);
-    alpha.call(&resource).recurring().run("monitor").exit(8).programs(0);
+    alpha.monitor(&resource).exit(8).programs(0);
     alpha.run(&resource, "demote").exit(0).programs(0);
     // One that could not be told is told later.
     alpha.run(&resource, "stop").exit(0).ran(&["crm_attribute"; 2]);
@@ -129,9 +129,9 @@ fn registrations_that_the_next_node_does_not_have_are_named_when_it_is_promoted(
     }
     assert_eq!(answer, "good");
     // The one that serves tells it, the other one remembers it.
-    alpha.call(&resource).recurring().level(10).run("monitor").exit(8).ran(&["cibadmin", "crm_attribute"]);
-    alpha.call(&resource).recurring().level(10).run("monitor").exit(8).ran(&["cibadmin"]);
-    beta.call(&resource).recurring().level(10).run("monitor").exit(0).ran(&["cibadmin"]);
+    alpha.thorough(&resource).exit(8).ran(&["cibadmin", "crm_attribute"]);
+    alpha.thorough(&resource).exit(8).ran(&["cibadmin"]);
+    beta.thorough(&resource).exit(0).ran(&["cibadmin"]);
     let moved = cluster.transition(&resource).demote(&["alpha"]).promote(&["beta"]).carry_out();
     let (_, promoted) = moved.into_iter().find(|(what, _)| what == "promote beta").unwrap();
     promoted.logged("hosts had registered persistent reservations on node alpha; this node does not have them");

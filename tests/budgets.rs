@@ -67,32 +67,29 @@ fn wanted(size: &Size) -> u64 {
 }
 
 /// What is counted in the life of both resources, under a name each.
-fn life(size: &Size) -> Vec<(&'static str, Counts)> {
+fn life(size: &Size) -> Vec<(String, Counts)> {
     let alpha = size.cluster().into_node("alpha");
     let (target, group) = (size.target(), size.group());
     let changed = group.param("device0", "handler=vdisk_nullio,virtname=other,export0=all:0");
     let mut life = Vec::new();
-    let mut step = |name, resource: &Resource, action: &str, code| {
-        life.push((name, counted(&alpha, || _ = alpha.run(resource, action).exit(code))));
-    };
-    step("ports start", &target, "start", 0);
-    step("ports start again", &target, "start", 0);
-    step("ports monitor", &target, "monitor", 0);
-    step("group start", &group, "start", 0);
-    step("group start again", &group, "start", 0);
-    step("group monitor in standby", &group, "monitor", 0);
-    step("group promote", &group, "promote", 0);
-    step("group monitor promoted", &group, "monitor", 8);
-    step("group reload", &changed, "reload", 0);
-    step("group demote", &changed, "demote", 0);
-    step("group stop", &changed, "stop", 0);
-    step("ports reload", &target, "reload", 0);
-    step("ports stop", &target, "stop", 0);
+    let parts: [(&str, &Resource, &[&str]); 4] = [
+        ("ports", &target, &["start", "start again", "monitor"]),
+        ("group", &group, &["start", "start again", "monitor in standby", "promote", "monitor promoted"]),
+        ("group", &changed, &["reload", "demote", "stop"]),
+        ("ports", &target, &["reload", "stop"]),
+    ];
+    for (what, resource, steps) in parts {
+        for step in steps {
+            let action = step.split(' ').next().unwrap_or_default();
+            let code = if *step == "monitor promoted" { 8 } else { 0 };
+            life.push((format!("{what} {step}"), counted(&alpha, || _ = alpha.run(resource, action).exit(code))));
+        }
+    }
     life
 }
 
-fn of(life: &[(&'static str, Counts)], name: &str) -> Counts {
-    life.iter().find(|(known, _)| *known == name).expect("a step of this name").1
+fn of(life: &[(String, Counts)], name: &str) -> Counts {
+    life.iter().find(|(known, _)| known == name).expect("a step of this name").1
 }
 
 #[test]
@@ -179,7 +176,7 @@ fn two_nodes_change_places_with_few_writes() {
             // The other node has the same ports' resource; that its hosts are the same does not matter.
             cluster.node(node).run(&size.target(), "start").exit(0);
         }
-        cluster.transition(&group).start(&["alpha", "beta"]).promote(&["alpha"]).carry_out();
+        cluster.serve(&group);
         let runs = cluster.transition(&group).demote(&["alpha"]).promote(&["beta"]).carry_out();
         for node in ["alpha", "beta"] {
             let own = runs.iter().filter(|(what, _)| what.ends_with(node));

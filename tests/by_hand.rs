@@ -91,7 +91,7 @@ fn the_clones_id_finds_what_the_primitive_started() {
 }
 
 #[test]
-fn meta_data_asks_nobody_and_needs_nothing() {
+fn f20_meta_data_asks_nobody_and_needs_nothing() {
     let alpha = sample::nodes().up().into_node("alpha");
     for resource in [ports(), group()] {
         let mut call = alpha.call(&resource).by_hand().without_cluster();

@@ -6,6 +6,8 @@ use scst_sim::model::ScstVersion;
 use crate::fixture::sample::{self, ALPHA, group, ports};
 use crate::fixture::{Cluster, Fixture, OneNode, Resource};
 
+const VERSIONS: [ScstVersion; 2] = [ScstVersion::V3_7, ScstVersion::V3_11];
+
 /// The sample group with a disk at LUN 1, and with these words about it.
 fn disk(cluster: &Cluster, words: &str) -> Resource {
     sample::above(&cluster.disk("d0", 1 << 20), words)
@@ -32,9 +34,7 @@ fn block_size_thin_provisioning_and_threads_are_what_was_said() {
         assert_eq!(alpha.read(&format!("devices/dummy_r0/{attribute}")), value, "{attribute}");
     }
     alpha.run(&resource, "promote").exit(0);
-    alpha.run(&resource, "start").exit(0).writes(0);
-    alpha.run(&resource, "reload").exit(0).writes(0);
-    alpha.call(&resource).recurring().level(10).run("monitor").exit(8).not_logged("WARNING");
+    alpha.has_nothing_to_do(&resource, 8);
     // Threads are changed under hosts, and nothing else with them.
     let more = disk(alpha.cluster(), "blocksize=4096,thin_provisioned=0,threads_num=6");
     alpha.run(&more, "reload").exit(0).wrote(&["devices/dummy_r0/threads_num < 6"]);
@@ -52,16 +52,14 @@ fn large(cluster: &Cluster, words: &str) -> Resource {
 
 #[test]
 fn a_device_has_the_blocks_of_its_store_in_every_generation() {
-    for version in [ScstVersion::V3_7, ScstVersion::V3_11] {
+    for version in VERSIONS {
         let cluster = sample::with_ports_of(version);
-        let alpha = cluster.node("alpha");
-        let plain = large(&cluster, "");
+        let (alpha, plain) = (cluster.node("alpha"), large(&cluster, ""));
         alpha.run(&plain, "start").exit(0);
         alpha.run(&plain, "promote").exit(0);
         assert_eq!(alpha.read("devices/dummy_r0/blocksize"), "4096", "{version:?}");
         assert_eq!(alpha.read("devices/dummy_r0/active"), "1", "{version:?}");
-        alpha.run(&plain, "start").exit(0).writes(0);
-        alpha.call(&plain).recurring().level(10).run("monitor").exit(8).not_logged("WARNING");
+        alpha.has_nothing_to_do(&plain, 8);
         alpha.run(&plain, "stop").exit(0);
         // A file has none: it is served as ever, and so is a disk behind the page cache whose blocks somebody chose.
         alpha.run(&file(&cluster, ""), "start").exit(0);
@@ -75,16 +73,15 @@ fn a_device_has_the_blocks_of_its_store_in_every_generation() {
 
 #[test]
 fn a_block_size_that_the_store_cannot_have_leaves_the_device_out_and_the_others_run() {
-    for version in [ScstVersion::V3_7, ScstVersion::V3_11] {
+    for version in VERSIONS {
         let cluster = sample::with_ports_of(version);
-        let alpha = cluster.node("alpha");
-        let small = large(&cluster, "blocksize=512");
+        let (alpha, small) = (cluster.node("alpha"), large(&cluster, "blocksize=512"));
         let why = "its store has logical blocks of 4096 bytes, more than its blocksize 512";
         alpha.run(&small, "start").exit(0).logged(&format!("device dummy_r0 is left out: {why}"));
         assert!(!alpha.exists("devices/dummy_r0"), "{version:?}");
         assert_eq!(alpha.tree().lines("lun"), ["lun 0 dummy_lu0dummy"; 2]);
         alpha.run(&small, "promote").exit(0);
-        alpha.call(&small).recurring().level(10).run("monitor").exit(1).reason("device dummy_r0 is missing");
+        alpha.thorough(&small).exit(1).reason("device dummy_r0 is missing");
         alpha.run(&small, "stop").exit(0);
         // Without its first device a group does not start here, and may elsewhere.
         let only = small.without("device0").without("device1");
@@ -98,7 +95,7 @@ fn a_block_size_that_the_store_cannot_have_leaves_the_device_out_and_the_others_
 
 #[test]
 fn a_block_size_that_was_guessed_without_the_store_is_looked_at_before_the_group_opens() {
-    for version in [ScstVersion::V3_7, ScstVersion::V3_11] {
+    for version in VERSIONS {
         let cluster = sample::with_ports_of(version);
         let alpha = cluster.node("alpha");
         let path = cluster.dir().join("d0");
@@ -136,9 +133,7 @@ fn a_start_over_a_device_whose_store_is_absent_keeps_its_blocks() {
     alpha.run(&resource, "start").exit(0);
     assert_eq!(alpha.read("devices/dummy_r0/blocksize"), "4096");
     alpha.control(&format!("store {} present=false", cluster.dir().join("d0").display()));
-    alpha.run(&resource, "start").exit(0).writes(0);
-    alpha.run(&resource, "reload").exit(0).writes(0);
-    alpha.call(&resource).recurring().level(10).run("monitor").exit(0).not_logged("WARNING");
+    alpha.has_nothing_to_do(&resource, 0);
     assert_eq!(alpha.read("devices/dummy_r0/blocksize"), "4096");
 }
 
@@ -150,7 +145,7 @@ fn another_block_size_waits_until_the_device_is_added_again() {
     alpha.run(&plain, "reload").exit(0);
     let named = "device dummy_r0: blocksize is 512, configured is 4096";
     alpha.run(&large, "reload").exit(0).writes(0).logged(named);
-    alpha.call(&large).recurring().level(10).run("monitor").exit(8).logged(named);
+    alpha.thorough(&large).exit(8).logged(named);
     alpha.run(&large, "stop").exit(0);
     alpha.run(&large, "start").exit(0);
     assert_eq!(alpha.read("devices/dummy_r0/blocksize"), "4096");
@@ -270,7 +265,7 @@ fn hosts_know_a_disk_by_the_same_identifiers_whatever_the_node_calls_itself() {
     let (alpha, beta) = (cluster.node("alpha"), cluster.node("beta"));
     beta.write("setup_id", "0x77");
     let resource = disk(&cluster, "");
-    cluster.transition(&resource).start(&["alpha", "beta"]).promote(&["alpha"]).carry_out();
+    cluster.serve(&resource);
     for device in ["dummy_r0", "dummy_lu0dummy"] {
         for attribute in ["usn", "t10_dev_id", "vend_specific_id"] {
             let path = format!("devices/{device}/{attribute}");
@@ -279,8 +274,7 @@ fn hosts_know_a_disk_by_the_same_identifiers_whatever_the_node_calls_itself() {
     }
     let usn = alpha.read("devices/dummy_r0/usn");
     assert_eq!(alpha.read("devices/dummy_r0/t10_dev_id"), format!("{usn}-dummy_r0"));
-    beta.run(&resource, "start").exit(0).writes(0);
-    beta.call(&resource).recurring().level(10).run("monitor").exit(0).not_logged("WARNING");
+    beta.has_nothing_to_do(&resource, 0);
     // What somebody chose is what hosts see.
     for node in [alpha, beta] {
         node.run(&resource, "stop").exit(0);

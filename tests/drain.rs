@@ -7,32 +7,8 @@ use nix::unistd::Pid;
 use scst_sim::model::ScstVersion;
 use scst_sim::mount::WriteRecord;
 
-use crate::fixture::sample::{self, ALPHA, HOST, group};
+use crate::fixture::sample::{self, BLOCK, Store, busy, busy_on, finish, group, killed, send};
 use crate::fixture::{Lists, Node, OneNode, eventually};
-
-const BLOCK: &str = "devices/dummy_lu0dummy/block";
-
-/// A serving pair; a host has sent alpha a command that does not end by itself. Answers its number.
-fn busy() -> (OneNode, String) {
-    busy_on(ScstVersion::V3_11)
-}
-
-fn busy_on(version: ScstVersion) -> (OneNode, String) {
-    let cluster = sample::with_ports_of(version);
-    cluster.transition(&group()).start(&["alpha", "beta"]).promote(&["alpha"]).carry_out();
-    let alpha = cluster.into_node("alpha");
-    alpha.control(&format!("login qla2x00t {} {}", ALPHA[0], HOST[0]));
-    let io = send(&alpha);
-    (alpha, io)
-}
-
-fn send(node: &Node) -> String {
-    node.control(&format!("io start qla2x00t {} {} 0", ALPHA[0], HOST[0]))
-}
-
-fn finish(node: &Node, io: &str) {
-    node.control(&format!("io finish {io}"));
-}
 
 #[test]
 fn demote_waits_for_the_commands_in_flight() {
@@ -67,76 +43,6 @@ fn a_demote_without_commands_in_flight_does_not_wait() {
 }
 
 #[test]
-fn a_drain_that_does_not_end_leaves_the_group_active_and_unblocked() {
-    let (alpha, io) = busy();
-    let limit = Duration::from_millis(1500);
-    alpha
-        .call(&group())
-        .timeout(limit)
-        .run("demote")
-        .exit(1)
-        .within(limit)
-        .reason_has("dummy_lu0dummy")
-        .reason_has(HOST[0]);
-    assert_eq!(alpha.state("dummy", "alpha"), "active");
-    assert_eq!(alpha.score(&group()).as_deref(), Some("10"));
-    // Unblocking waits in the kernel for the same commands, but has been asked for.
-    finish(&alpha, &io);
-    eventually("the device is unblocked", || alpha.read(BLOCK) == "0 0");
-    alpha.run(&group(), "monitor").exit(8);
-    alpha.run(&group(), "demote").exit(0);
-}
-
-#[test]
-fn a_terminated_demote_unblocks() {
-    let (alpha, io) = busy();
-    let demote = alpha.call(&group()).begin("demote");
-    eventually("the device is blocked", || alpha.read(BLOCK) == "1 1");
-    demote.signal(Signal::SIGTERM);
-    demote.wait().exit(1).within(Duration::from_secs(5));
-    finish(&alpha, &io);
-    eventually("the device is unblocked", || alpha.read(BLOCK) == "0 0");
-    assert_eq!(alpha.state("dummy", "alpha"), "active");
-}
-
-/// Alpha with a demote that was killed while it held the device blocked; what others blocked stands beside it.
-fn killed(others: u32) -> (OneNode, String) {
-    let (alpha, io) = busy();
-    for _ in 0..others {
-        alpha.write(BLOCK, "11");
-    }
-    let demote = alpha.call(&group()).begin("demote");
-    eventually("the device is blocked", || alpha.read(BLOCK).starts_with(&format!("{} ", others + 1)));
-    demote.signal(Signal::SIGKILL);
-    drop(demote.end());
-    assert!(alpha.read(BLOCK).starts_with(&format!("{} ", others + 1)));
-    (alpha, io)
-}
-
-#[test]
-fn what_a_killed_demote_left_blocked_is_seen_and_released_by_the_next_action() {
-    let (alpha, io) = killed(0);
-    alpha.run(&group(), "monitor").exit(9).reason_has("dummy_lu0dummy");
-    finish(&alpha, &io);
-    alpha.run(&group(), "demote").exit(0);
-    assert_eq!((alpha.read(BLOCK).as_str(), alpha.state("dummy", "alpha").as_str()), ("0 0", "standby"));
-    for action in ["promote", "start", "reload", "stop"] {
-        let (alpha, io) = killed(0);
-        finish(&alpha, &io);
-        let written = alpha.run(&group(), action).exit(0).written();
-        assert_eq!(
-            written.first().map(String::as_str),
-            Some("devices/dummy_lu0dummy/block < 0"),
-            "{action}: {written:#?}"
-        );
-        if action != "stop" {
-            assert_eq!(alpha.read(BLOCK), "0 0", "{action}");
-            alpha.run(&group(), "monitor").exit(8);
-        }
-    }
-}
-
-#[test]
 fn a_notification_gives_a_block_back_only_where_that_takes_no_other_process() {
     let (alpha, io) = killed(0);
     let notify = |when| {
@@ -152,26 +58,12 @@ fn a_notification_gives_a_block_back_only_where_that_takes_no_other_process() {
 }
 
 #[test]
-fn blocks_of_others_are_counted_and_left() {
-    let (alpha, io) = killed(1);
-    finish(&alpha, &io);
-    alpha.run(&group(), "promote").exit(0);
-    assert_eq!(alpha.read(BLOCK), "1 0");
-    alpha.run(&group(), "demote").exit(0);
-    assert_eq!(alpha.read(BLOCK), "1 0");
-}
-
-#[test]
 fn stop_of_an_active_group_demotes_first() {
     let (alpha, io) = busy();
     let stop = alpha.call(&group()).begin("stop");
     eventually("the device is blocked", || alpha.read(BLOCK) == "1 1");
     finish(&alpha, &io);
-    let written = stop.wait().exit(0).written();
-    let place = |part: &str| {
-        written.iter().position(|write| write.contains(part)).unwrap_or_else(|| panic!("{part}: {written:#?}"))
-    };
-    let order = [
+    stop.wait().exit(0).in_order(&[
         "block < 11",
         "state < standby",
         "block < 0",
@@ -179,8 +71,7 @@ fn stop_of_an_active_group_demotes_first() {
         "luns/mgmt < clear",
         "mgmt < del_device",
         "device_groups/mgmt < del dummy",
-    ];
-    assert!(order.windows(2).all(|pair| place(pair[0]) < place(pair[1])), "{written:#?}");
+    ]);
     assert_eq!(alpha.tree().lines("device"), [""; 0]);
 }
 
@@ -201,41 +92,23 @@ fn stop_goes_on_without_a_drain_that_takes_more_than_half_of_its_time() {
     assert_eq!(alpha.score(&group()), None);
 }
 
-#[test]
-fn stop_with_a_command_that_never_ends_says_who_holds_what_and_leaves_nothing_open() {
-    let (alpha, io) = busy();
-    let limit = Duration::from_secs(3);
-    let stopped = alpha.call(&group()).timeout(limit).run("stop").exit(1).within(limit);
-    let text = format!("{}\n{}", stopped.exit_reason(), stopped.log());
-    assert!(text.contains("dummy_lu0dummy") && text.contains(HOST[0]), "{text}");
-    // The group is there still: deleting it would make what is left reachable.
-    assert_eq!(alpha.state("dummy", "alpha"), "unavailable");
-    finish(&alpha, &io);
-    eventually("the kernel carries on", || alpha.mount().waiting() == 0);
-    alpha.run(&group(), "stop").exit(0);
-    assert_eq!(alpha.tree().lines("device"), [""; 0]);
-}
-
 /// The kernel takes the device out of its group at once, and waits for the command before it deletes it.
 #[test]
 fn a_demotion_does_not_overlook_a_device_whose_deletion_waits_for_a_command() {
-    let cluster = sample::serving();
-    let alpha = cluster.node("alpha");
-    let file = cluster.file("f0", 1 << 20);
-    let device = format!("handler=vdisk_fileio,filename={},virtname=f0,export0=all:1", file.display());
-    alpha.run(&group().param("device1", &device), "reload").exit(0);
-    alpha.control(&format!("login qla2x00t {} {}", ALPHA[0], HOST[0]));
-    let io = alpha.control(&format!("io start qla2x00t {} {} 1", ALPHA[0], HOST[0]));
+    let (alpha, grown, _) = sample::serving().into_node("alpha").with(&Store::File);
+    alpha.run(&grown, "reload").exit(0);
+    sample::log_in(&alpha);
+    let io = send(&alpha, "1");
     let limit = Duration::from_secs(2);
     for _ in 0..2 {
         alpha.call(&group()).timeout(limit).run("reload").unfinished().within(limit);
     }
-    let text = "the backing store is still open: device dummy_f0";
+    let text = "the backing store is still open: device dummy_r0";
     alpha.call(&group()).timeout(limit).run("demote").exit(1).within(limit).reason_has(text);
-    finish(alpha, &io);
+    finish(&alpha, &io);
     eventually("the kernel carries on", || alpha.mount().waiting() == 0);
     alpha.run(&group(), "demote").exit(0);
-    assert_eq!(alpha.tree().lines("device dummy_f0"), [""; 0]);
+    assert_eq!(alpha.tree().lines("device dummy_r0"), [""; 0]);
 }
 
 /// Alpha with a demotion that gave up: the device is blocked, and a process waits in the kernel to give that back.
@@ -251,7 +124,7 @@ fn gave_up(version: ScstVersion) -> (OneNode, String) {
 fn goes_on(alpha: &Node) {
     eventually("nobody waits", || alpha.mount().waiting() == 0);
     assert_eq!(alpha.read(BLOCK), "0 0");
-    finish(alpha, &send(alpha));
+    finish(alpha, &send(alpha, "0"));
 }
 
 const VERSIONS: [ScstVersion; 2] = [ScstVersion::V3_11, ScstVersion::V3_7];
@@ -268,17 +141,17 @@ fn a_second_demotion_does_not_take_the_block_of_the_first_for_somebody_elses() {
         assert_eq!(alpha.state("dummy", "alpha"), "standby");
         goes_on(&alpha);
         alpha.run(&group(), "promote").exit(0);
-        alpha.call(&group()).recurring().run("monitor").exit(8);
+        alpha.monitor(&group()).exit(8);
 
         // The second one gives up as well, and a third one is never made.
         let (alpha, io) = gave_up(version);
         alpha.call(&group()).timeout(Duration::from_millis(1500)).run("demote").exit(1);
         assert_eq!(alpha.read(BLOCK), "1 1");
         assert_eq!(alpha.mount().waiting(), 1, "one process that waits is enough");
-        alpha.call(&group()).recurring().run("monitor").exit(9).reason_has("still blocked");
+        alpha.monitor(&group()).exit(9).reason_has("still blocked");
         finish(&alpha, &io);
         goes_on(&alpha);
-        alpha.call(&group()).recurring().run("monitor").exit(8);
+        alpha.monitor(&group()).exit(8);
         // It is forgotten with that: what blocks the device from now on is somebody else's.
         alpha.write(BLOCK, "11");
         alpha.run(&group(), "demote").exit(0);
@@ -308,7 +181,7 @@ fn a_block_whose_return_was_lost_is_seen_and_given_back_by_the_next_action() {
         kill_writer(&alpha);
         finish(&alpha, &io);
         eventually("the kernel has lost the 0", || alpha.read(BLOCK) == "1 0");
-        alpha.call(&group()).recurring().run("monitor").exit(9).reason_has("left blocked");
+        alpha.monitor(&group()).exit(9).reason_has("left blocked");
         alpha.run(&group(), action).exit(0);
         if action == "stop" {
             assert_eq!(alpha.tree().lines("device"), [""; 0]);

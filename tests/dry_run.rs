@@ -179,7 +179,7 @@ unblock device dummy_lu0dummy
     );
     plan(
         &alpha,
-        &group().param("device1", "handler=vdisk_nullio,virtname=lu1,export0=all:1"),
+        &sample::grown(),
         "reload",
         str![[r#"
 add device dummy_lu1 through vdisk_nullio

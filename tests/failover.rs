@@ -11,8 +11,8 @@ fn one_node_is_promoted_and_both_say_so() {
     }
     assert_eq!(cluster.node("alpha").score(&group()).as_deref(), Some("10"));
     assert_eq!(cluster.node("beta").score(&group()).as_deref(), Some("5"));
-    cluster.node("alpha").call(&group()).recurring().run("monitor").exit(8);
-    cluster.node("beta").call(&group()).recurring().run("monitor").exit(0);
+    cluster.node("alpha").monitor(&group()).exit(8);
+    cluster.node("beta").monitor(&group()).exit(0);
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn older_and_newer_words_for_the_roles_mean_the_same() {
         let cluster = sample::nodes().names(names).up();
         let group = group();
         cluster.start(&ports(), &["alpha", "beta"]);
-        cluster.transition(&group).start(&["alpha", "beta"]).promote(&["alpha"]).carry_out();
+        cluster.serve(&group);
         cluster.transition(&group).demote(&["alpha"]).stop(&["alpha"]).promote(&["beta"]).carry_out();
         cluster.start(&group, &["alpha"]);
         snapshots.push([cluster.node("alpha").tree(), cluster.node("beta").tree()]);
@@ -76,7 +76,7 @@ fn a_fenced_node_is_notified_of_and_ends_unavailable() {
 }
 
 #[test]
-fn without_fencing_promote_itself_declares_the_dead_peer_unavailable() {
+fn s1_without_fencing_promote_itself_declares_the_dead_peer_unavailable() {
     let cluster = sample::serving();
     let group = group();
     cluster.loses(&group, "alpha");
@@ -97,11 +97,11 @@ fn promote_leaves_a_peer_that_stays_promoted() {
 #[test]
 fn without_lists_promote_takes_active_peers_out_and_leaves_the_others() {
     let beta = sample::serving().into_node("beta");
-    beta.run(&group(), "promote").exit(0);
-    assert_eq!(seen(&beta), ["standby", "active"]);
-    beta.write("device_groups/dummy/target_groups/alpha/state", "unavailable");
-    beta.run(&group(), "promote").exit(0);
-    assert_eq!(seen(&beta), ["unavailable", "active"]);
+    for (found, left) in [("active", "standby"), ("unavailable", "unavailable")] {
+        beta.write("device_groups/dummy/target_groups/alpha/state", found);
+        beta.run(&group(), "promote").exit(0);
+        assert_eq!(seen(&beta), [left, "active"]);
+    }
 }
 
 #[test]
@@ -114,37 +114,17 @@ fn without_lists_start_creates_peers_unavailable_and_leaves_those_that_are_there
 }
 
 #[test]
-fn a_starting_node_publishes_a_promoted_peer_as_active() {
-    let ((cluster, lists), group) = (sample::serving_on_beta(), group());
-    cluster.node("alpha").call(&group).lists(&lists).run("start").exit(0);
-    assert_eq!(seen(cluster.node("alpha")), ["standby", "active"]);
-}
-
-#[test]
-fn all_states_are_right_before_the_first_lun_and_no_peer_has_one_before_its_ports() {
+fn p1_all_states_are_right_before_the_first_lun_and_no_peer_has_one_before_its_ports() {
     let cluster = sample::with_ports();
     let group = group();
     cluster.start(&group, &["beta"]);
     let lists = cluster.transition(&group).start(&["alpha"]).lists();
     let started = cluster.node("alpha").call(&group).lists(&lists).run("start").exit(0);
     assert_eq!(seen(cluster.node("alpha")), ["standby", "standby"]);
-    let written = started.written();
-    let place = |part: &str| {
-        written.iter().position(|write| write.contains(part)).unwrap_or_else(|| panic!("{part}: {written:#?}"))
-    };
-    assert!(place("target_groups/beta/mgmt < add 21:") < place("target_groups/beta/state < standby"));
-    assert!(place("target_groups/beta/state < standby") < place("luns/mgmt < add dummy_lu0dummy 0"));
-    assert!(place("target_groups/alpha/state < standby") < place("luns/mgmt < add dummy_lu0dummy 0"));
-    assert_eq!(written.iter().filter(|write| write.contains("beta/state")).count(), 1, "{written:#?}");
-}
-
-#[test]
-fn a_node_that_is_merely_allowed_to_run_it_is_not_published_as_running() {
-    let cluster = sample::with_ports();
-    let group = group();
-    // `available` names both, `start` only alpha.
-    cluster.start(&group, &["alpha"]);
-    assert_eq!(seen(cluster.node("alpha")), ["standby", "unavailable"]);
+    let lun = "luns/mgmt < add dummy_lu0dummy 0";
+    let started = started.in_order(&["beta/mgmt < add 21:", "target_groups/beta/state < standby", lun]);
+    let started = started.in_order(&["target_groups/alpha/state < standby", lun]);
+    assert_eq!(started.times("beta/state"), 1, "{started:?}");
 }
 
 #[test]
@@ -155,14 +135,14 @@ fn start_and_promote_run_again_write_nothing() {
     let alpha = cluster.node("alpha");
     alpha.call(&group).lists(&lists).run("promote").exit(0).writes(0);
     alpha.call(&group).lists(&lists).run("start").exit(0).writes(0).ran(&["cibadmin", "crm_attribute"]);
-    alpha.call(&group).recurring().run("monitor").exit(8);
+    alpha.monitor(&group).exit(8);
     let beta = cluster.node("beta");
     beta.call(&group).lists(&lists).run("start").exit(0).writes(0);
     beta.call(&group).lists(&lists).run("demote").exit(0).writes(0).ran(&[]);
 }
 
 #[test]
-fn the_cluster_is_not_asked_and_the_score_not_touched_on_the_way() {
+fn f11_the_cluster_is_not_asked_and_the_score_not_touched_on_the_way() {
     let cluster = sample::serving();
     let group = group();
     let lists = cluster.transition(&group).demote(&["alpha"]).stop(&["alpha"]).promote(&["beta"]).lists();
@@ -183,7 +163,7 @@ fn promote_of_a_stopped_instance_starts_it_first() {
 }
 
 #[test]
-fn a_device_that_does_not_open_fails_the_promotion_and_drops_the_score() {
+fn d8_a_device_that_does_not_open_fails_the_promotion_and_drops_the_score() {
     let (alpha, group, disk) = sample::with_ports().into_node("alpha").with(&Store::Drbd);
     let role = |role: &str| alpha.control(&format!("store {} drbd={role}", disk.display()));
     role("primary");
@@ -273,8 +253,7 @@ fn promote_adopts_a_port_that_was_added_before_it_existed() {
 #[test]
 fn start_over_an_active_group_changes_no_state_and_converges_the_rest() {
     let alpha = sample::serving().into_node("alpha");
-    let grown = group().param("device1", "handler=vdisk_nullio,virtname=lu1,export0=all:1");
-    alpha.run(&grown, "start").exit(0);
+    alpha.run(&sample::grown(), "start").exit(0);
     assert_eq!(seen(&alpha), ["active", "standby"]);
     assert_eq!(alpha.tree().lines("lun 1").len(), 2);
 }

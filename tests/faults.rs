@@ -8,16 +8,17 @@ use crate::fixture::sample::{self, group, ports};
 use crate::fixture::{Cluster, Node, Resource, eventually};
 
 #[test]
-fn a_command_that_the_kernel_queued_is_waited_for_and_not_repeated() {
+fn f16_a_command_that_the_kernel_queued_is_waited_for_and_not_repeated() {
     let alpha = sample::with_ports().into_node("alpha");
     for path in ["**/vdisk_nullio/mgmt", "**/luns/mgmt", "**/alpha/state"] {
         alpha.control(&format!("fault op=write path={path} action=queue after=200ms"));
     }
-    let started = alpha.run(&group(), "start").exit(0).written();
-    let count = |part: &str| started.iter().filter(|write| write.contains(part)).count();
-    assert_eq!(count("add_device"), 1, "{started:#?}");
-    assert_eq!(count("add dummy_lu0dummy 0"), 2, "{started:#?}");
+    let started = alpha.run(&group(), "start").exit(0);
+    assert_eq!((started.times("add_device"), started.times("add dummy_lu0dummy 0")), (1, 2), "{started:?}");
     alpha.run(&group(), "start").exit(0).writes(0);
+    alpha.control("fault op=write path=**/luns/mgmt action=queue after=100ms errno=EBUSY");
+    alpha.run(&group(), "stop").exit(1).reason_has("EBUSY");
+    alpha.run(&group(), "stop").exit(0);
 }
 
 #[test]
@@ -83,7 +84,7 @@ fn an_initiator_group_that_a_killed_start_has_given_to_the_kernel_goes_with_the_
 }
 
 #[test]
-fn a_write_that_hangs_does_not_make_the_agent_outlive_its_time() {
+fn f6_a_write_that_hangs_does_not_make_the_agent_outlive_its_time() {
     let limit = Duration::from_millis(1500);
     for (action, path) in [
         ("start", "**/vdisk_nullio/mgmt"),
@@ -114,7 +115,7 @@ fn a_delay_that_fits_into_the_time_is_no_failure() {
 fn a_read_that_fails_is_reported_with_its_path() {
     let alpha = sample::serving().into_node("alpha");
     alpha.control("fault op=read path=**/alpha/state repeat=true action=fail errno=EIO");
-    alpha.call(&group()).recurring().run("monitor").exit(1).reason_has("EIO").reason_has("target_groups/alpha/state");
+    alpha.monitor(&group()).exit(1).reason_has("EIO").reason_has("target_groups/alpha/state");
 }
 
 /// Kills a run at each of its writes in turn, before or after the write takes effect; each time `prepare` comes before and

@@ -30,8 +30,7 @@ fn strings_and_identifiers_that_hosts_see_are_what_was_said() {
         assert_eq!(alpha.read(&format!("devices/dummy_a/{attribute}")), value, "{attribute}");
     }
     alpha.run(&resource, "promote").exit(0);
-    alpha.run(&resource, "start").exit(0).writes(0);
-    alpha.call(&resource).recurring().level(10).run("monitor").exit(8).not_logged("WARNING");
+    alpha.has_nothing_to_do(&resource, 8);
     // What hosts know a disk by does not change under them.
     let other = with("eui64_id=0011223344556677,prod_id=Other");
     alpha
@@ -53,13 +52,12 @@ fn an_identifier_is_made_of_the_cluster_and_the_names_and_is_the_same_on_all_nod
             cluster.cib().set_option("scst-uuid", mark).unwrap();
         }
         let resource = with("naa_id=auto");
-        cluster.transition(&resource).start(&["alpha", "beta"]).promote(&["alpha"]).carry_out();
+        cluster.serve(&resource);
         let [alpha, beta] = ["alpha", "beta"].map(|node| cluster.node(node));
         let path = format!("devices/{device}/naa_id");
         assert_eq!(alpha.read(&path), beta.read(&path));
         // Whoever does not ask the cluster knows it all the same.
-        alpha.run(&resource, "start").exit(0).writes(0);
-        alpha.call(&resource).recurring().level(10).run("monitor").exit(8).not_logged("WARNING");
+        alpha.has_nothing_to_do(&resource, 8);
         alpha.read(&path)
     };
     let one = read("berlin", None, "dummy_a");
@@ -148,13 +146,13 @@ fn longer_names_are_taken_and_those_that_a_shell_agent_does_not_know_are_named()
         .run("validate-all")
         .exit(0)
         .logged("groupname \"storage-of-vm-16\": a shell agent in the cluster does not take it");
-    cluster.transition(&long).start(&["alpha", "beta"]).promote(&["alpha"]).carry_out();
+    cluster.serve(&long);
     let names = ["1", "2"].map(|last| format!("storage-of-vm-16_a_name-of_all_of_32_characters-{last}"));
     // Identifiers of the kernel's making are cut, and differ all the same.
     let [one, two] = names.map(|name| alpha.read(&format!("devices/{name}/t10_dev_id")));
     assert_eq!((one.len(), two.len()), (25, 25));
     assert_ne!(one[..8], two[..8]);
-    alpha.call(&long).recurring().level(10).run("monitor").exit(8).not_logged("WARNING");
+    alpha.thorough(&long).exit(8).not_logged("WARNING");
     alpha.run(&long, "start").exit(0).writes(0);
     alpha.run(&long, "demote").exit(0);
     alpha.run(&long, "stop").exit(0);

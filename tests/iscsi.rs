@@ -93,13 +93,39 @@ fn signal(node: &Node, signal: Signal) {
 }
 
 /// Alpha with its targets up.
+#[track_caller]
 fn started() -> OneNode {
     let alpha = nodes().into_node("alpha");
     run(&alpha, &targets(), "start").exit(0);
     alpha
 }
 
-/// The same, while its daemon answers nobody.
+/// The same with the device group promoted on it.
+#[track_caller]
+fn serving() -> OneNode {
+    let alpha = started();
+    alpha.cluster().transition(&group()).start(&["alpha"]).promote(&["alpha"]).carry_out();
+    alpha
+}
+
+/// A stop takes every target away.
+#[track_caller]
+fn stops(alpha: &Node) {
+    run(alpha, &targets(), "stop").exit(0);
+    assert_eq!(alpha.tree().lines("port"), [""; 0]);
+}
+
+/// A recurring monitor.
+fn monitor(node: &Node, resource: &Resource) -> Outcome {
+    call(node, resource).recurring().run("monitor")
+}
+
+/// A recurring monitor that compares everything.
+fn thorough(node: &Node, resource: &Resource) -> Outcome {
+    call(node, resource).recurring().level(10).run("monitor")
+}
+
+/// Alpha with its targets up, while its daemon answers nobody.
 fn hanging() -> OneNode {
     let alpha = started();
     signal(&alpha, Signal::SIGSTOP);

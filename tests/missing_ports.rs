@@ -48,7 +48,7 @@ fn the_ports_that_are_there_serve_and_the_others_are_named() {
     alpha.run(&group, "reload").exit(0).writes(0);
     assert_eq!(alpha.tree().lines("local"), [format!("local {} rel_tgt_id=102", ALPHA[1])]);
     assert_eq!(alpha.tree().lines("remote"), [""; 0]);
-    alpha.call(&group).recurring().level(10).run("monitor").exit(8);
+    alpha.thorough(&group).exit(8);
     cluster.configure(&[&ports, &group]);
     let shown = alpha.tool("status").go().code_is(3);
     assert_eq!(
@@ -58,14 +58,14 @@ fn the_ports_that_are_there_serve_and_the_others_are_named() {
     );
     // The port comes back: it is used after a restart of the ports and a reload of the group.
     alpha.control(&format!("plug wwpn={}", ALPHA[0]));
-    alpha.call(&ports).recurring().run("monitor").exit(0).logged("is there again");
+    alpha.monitor(&ports).exit(0).logged("is there again");
     alpha.run(&ports, "reload").exit(0).logged("is there again");
-    alpha.call(&ports).recurring().run("monitor").exit(0).logged("is there again");
+    alpha.monitor(&ports).exit(0).logged("is there again");
     alpha.run(&ports, "start").exit(0);
     alpha.run(&group, "reload").exit(0);
     assert_eq!(alpha.tree().lines("local").len(), 2);
-    alpha.call(&ports).recurring().level(10).run("monitor").exit(0).not_logged("WARNING");
-    alpha.call(&group).recurring().level(10).run("monitor").exit(8).not_logged("WARNING");
+    alpha.thorough(&ports).exit(0).not_logged("WARNING");
+    alpha.thorough(&group).exit(8).not_logged("WARNING");
     alpha.tool("status").go().code_is(0);
     alpha.run(&group, "stop").exit(0);
     alpha.run(&ports, "stop").exit(0);
@@ -79,12 +79,12 @@ fn a_port_that_dies_later_does_not_take_the_others_down() {
     alpha.run(&ports, "start").exit(0).not_logged("WARNING");
     alpha.run(&group, "promote").exit(0);
     alpha.control(&format!("unplug {}", ALPHA[0]));
-    alpha.call(&ports).recurring().run("monitor").exit(0).logged(&format!("port {} does not exist", ALPHA[0]));
-    alpha.call(&group).recurring().level(10).run("monitor").exit(8).logged(ALPHA[0]);
+    alpha.monitor(&ports).exit(0).logged(&format!("port {} does not exist", ALPHA[0]));
+    alpha.thorough(&group).exit(8).logged(ALPHA[0]);
     alpha.run(&ports, "reload").exit(0).not_logged("goes down when");
     // Without any port there is nothing to serve with.
     alpha.control(&format!("unplug {}", ALPHA[1]));
-    alpha.call(&ports).recurring().run("monitor").exit(7);
+    alpha.monitor(&ports).exit(7);
     alpha.run(&ports, "start").exit(5).reason_has(ALPHA[0]).reason_has(ALPHA[1]);
     alpha.run(&group, "start").exit(5).reason_has(ALPHA[0]).reason_has(ALPHA[1]);
     alpha.run(&group, "stop").exit(0);

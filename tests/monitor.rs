@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::fixture::sample::{self, ALPHA, HOST, Store, group, ports};
-use crate::fixture::{Cluster, Lists, Node, eventually};
+use crate::fixture::sample::{self, ALPHA, HOST, Store, group, grown, null, ports};
+use crate::fixture::{Cluster, Lists, eventually};
 
 const LOCAL: &str = "device_groups/dummy/target_groups/alpha/state";
 const PEER: &str = "device_groups/dummy/target_groups/beta/state";
@@ -15,7 +15,7 @@ fn port(index: usize, attribute: &str) -> String {
 #[test]
 fn ports_run_when_every_one_is_enabled_with_its_id() {
     let alpha = sample::with_ports().into_node("alpha");
-    let monitor = || alpha.call(&ports()).recurring().run("monitor");
+    let monitor = || alpha.monitor(&ports());
     monitor().exit(0).writes(0).programs(0);
     alpha.run(&ports(), "status").exit(0).writes(0);
     alpha.write(&port(1, "enabled"), "0");
@@ -41,7 +41,7 @@ fn a_port_that_somebody_else_enabled_is_not_ours() {
     alpha.write(&port(0, "rel_tgt_id"), "7");
     alpha.write(&port(0, "enabled"), "1");
     alpha.run(&ports(), "monitor").exit(7);
-    alpha.call(&ports()).recurring().run("monitor").exit(7);
+    alpha.monitor(&ports()).exit(7);
     alpha.run(&ports(), "stop").exit(0);
     assert_eq!(alpha.read(&port(0, "enabled")), "1");
 }
@@ -59,16 +59,16 @@ fn an_empty_or_missing_record_is_learned_once_by_a_recurring_monitor() {
         let before = alpha.record(&ports());
         alpha.run(&ports(), "monitor").exit(0).programs(0);
         assert_eq!(alpha.record(&ports()), before, "a probe leaves no trace");
-        alpha.call(&ports()).recurring().run("monitor").exit(0).ran(&["cibadmin"]);
+        alpha.monitor(&ports()).exit(0).ran(&["cibadmin"]);
         assert_eq!(alpha.record(&ports()).as_deref(), Some(known.as_str()));
-        alpha.call(&ports()).recurring().run("monitor").exit(0).programs(0);
+        alpha.monitor(&ports()).exit(0).programs(0);
     }
 }
 
 #[test]
-fn a_thorough_look_at_the_ports_misses_what_is_gone_and_tells_what_differs() {
+fn p10_a_thorough_look_at_the_ports_misses_what_is_gone_and_tells_what_differs() {
     let alpha = sample::with_ports().into_node("alpha");
-    let monitor = || alpha.call(&ports()).recurring().level(10).run("monitor");
+    let monitor = || alpha.thorough(&ports());
     let group = port(0, "ini_groups/vmwtest");
     monitor().exit(0).writes(0).not_logged("WARNING");
     // More than configured, and another I/O group: only a reload would change that.
@@ -78,7 +78,7 @@ fn a_thorough_look_at_the_ports_misses_what_is_gone_and_tells_what_differs() {
     monitor().exit(0).logged("I/O group");
     alpha.write(&format!("{group}/initiators/mgmt"), &format!("del {}", HOST[1]));
     monitor().exit(1).reason_has(HOST[1]);
-    alpha.call(&ports()).recurring().run("monitor").exit(0);
+    alpha.monitor(&ports()).exit(0);
     alpha.write(&port(0, "ini_groups/mgmt"), "del vmwtest");
     monitor().exit(1).reason_has("initiator group vmwtest");
 }
@@ -86,7 +86,7 @@ fn a_thorough_look_at_the_ports_misses_what_is_gone_and_tells_what_differs() {
 #[test]
 fn a_device_group_answers_by_the_state_of_its_own_target_group() {
     let alpha = sample::serving().into_node("alpha");
-    let monitor = || alpha.call(&group()).recurring().run("monitor");
+    let monitor = || alpha.monitor(&group());
     monitor().exit(8).writes(0).programs(0);
     alpha.write(LOCAL, "nonoptimized");
     monitor().exit(8);
@@ -120,60 +120,43 @@ fn an_active_group_with_a_closed_device_is_a_failed_promoted_one() {
 }
 
 #[test]
-fn a_thorough_look_at_a_group_misses_what_is_gone_and_tells_what_differs() {
+fn p10_a_thorough_look_at_a_group_misses_what_is_gone_and_tells_what_differs() {
     let alpha = sample::serving().into_node("alpha");
-    let call = || alpha.call(&group()).recurring().level(10);
-    call().run("monitor").exit(8).writes(0).ran(&["cibadmin"]).not_logged("WARNING");
-    let bigger = group().param("device1", "handler=vdisk_nullio,virtname=lu1,export0=all:1");
-    alpha.call(&bigger).recurring().level(10).run("monitor").exit(1).reason_has("dummy_lu1");
-    alpha.call(&bigger).recurring().run("monitor").exit(8);
-    call()
-        .param("device0", "handler=vdisk_nullio,virtname=lu0dummy,dummy=1,read_only=1,export0=all:0")
-        .run("monitor")
-        .exit(8)
-        .logged("read_only");
+    let thorough = || alpha.thorough(&group());
+    thorough().exit(8).writes(0).ran(&["cibadmin"]).not_logged("WARNING");
+    alpha.thorough(&grown()).exit(1).reason_has("dummy_lu1");
+    alpha.monitor(&grown()).exit(8);
+    let read_only = group().param("device0", &null("lu0dummy", "dummy=1,read_only=1,export0=all:0"));
+    alpha.thorough(&read_only).exit(8).logged("read_only");
     alpha.write(&port(0, "ini_groups/vmwtest/luns/mgmt"), "del 0");
-    call().run("monitor").exit(1).reason_has("LUN 0");
+    alpha.monitor(&group()).exit(8);
+    thorough().exit(1).reason_has("LUN 0");
     alpha.write(LOCAL, "standby");
-    call().run("monitor").exit(1).reason_has("LUN 0");
+    thorough().exit(1).reason_has("LUN 0");
     alpha.run(&group(), "reload").exit(0);
-    call().run("monitor").exit(0);
+    thorough().exit(0);
     alpha.write("device_groups/dummy/devices/mgmt", "del dummy_lu0dummy");
-    call().run("monitor").exit(1).reason_has("dummy");
+    thorough().exit(1).reason_has("dummy");
     alpha.run(&group(), "reload").exit(0);
     alpha.write("device_groups/dummy/target_groups/alpha/mgmt", &format!("del {}", ALPHA[1]));
-    call().run("monitor").exit(1).reason_has(ALPHA[1]);
+    thorough().exit(1).reason_has(ALPHA[1]);
 }
 
 /// Alpha with a peer that its hosts see in transition, by a notification that came so long ago.
-pub(crate) fn halfway(seconds_ago: u64) -> Cluster {
-    let cluster = sample::serving();
-    let clone = cluster.cib().add_promotable("ms_scst_dg_dummy", group().id(), "ocf:onesty:scst_aluadg");
-    clone.expect("the CIB can be changed");
+fn halfway(seconds_ago: u64) -> Cluster {
+    let cluster = sample::serving_clone();
     let alpha = cluster.node("alpha");
     let lists = Lists::new().list("active", &["alpha", "beta"]).list("stop", &["beta"]).event("pre", "stop");
     alpha.call(&group()).lists(&lists).run("notify").exit(0);
     assert_eq!(alpha.read(PEER), "transitioning");
-    age(alpha, seconds_ago);
+    alpha.age(&group(), seconds_ago);
     cluster
 }
 
-/// Moves what a node remembers of beta so many seconds into the past.
-fn age(node: &Node, seconds: u64) {
-    let record = node.record(&group()).expect("a running instance has a record");
-    let aged = record.lines().map(|line| match line.rsplit_once(' ') {
-        Some((peer, at)) if line.starts_with("peer beta ") => {
-            format!("{peer} {}\n", at.parse::<u64>().expect("a stamp").saturating_sub(seconds))
-        }
-        _ => format!("{line}\n"),
-    });
-    node.set_record(&group(), &aged.collect::<String>());
-}
-
 #[test]
-fn a_peer_between_two_states_is_given_time() {
+fn p5_a_peer_between_two_states_is_given_time() {
     let alpha = halfway(15).into_node("alpha");
-    alpha.call(&group()).recurring().run("monitor").exit(8).writes(0).programs(0);
+    alpha.monitor(&group()).exit(8).writes(0).programs(0);
     assert_eq!(alpha.read(PEER), "transitioning");
 }
 
@@ -184,28 +167,26 @@ fn a_peer_that_a_promotion_could_not_write_is_put_right_by_a_monitor() {
     let lists = Lists::new().list("active", &["alpha", "beta"]).list("promote", &["alpha"]);
     alpha.call(&group()).lists(&lists).run("promote").exit(0).logged("EIO");
     assert_eq!(alpha.read(PEER), "transitioning");
-    age(&alpha, 160);
-    alpha.call(&group()).recurring().run("monitor").exit(8).ran(&["crm_mon"]);
+    alpha.age(&group(), 160);
+    alpha.monitor(&group()).exit(8).ran(&["crm_mon"]);
     assert_eq!(alpha.read(PEER), "standby");
 }
 
 #[test]
-fn a_lost_notification_is_made_good_by_asking_the_cluster_once() {
+fn p5_a_lost_notification_is_made_good_by_asking_the_cluster_once() {
     let cluster = halfway(160);
     let alpha = cluster.node("alpha");
     alpha.call(&group()).run("monitor").exit(8).writes(0).ran(&["crm_attribute"]);
     alpha
-        .call(&group())
-        .recurring()
-        .run("monitor")
+        .monitor(&group())
         .exit(8)
         .ran(&["crm_mon"])
         .wrote(&["device_groups/dummy/target_groups/beta/state < standby"]);
-    alpha.call(&group()).recurring().run("monitor").exit(8).writes(0).programs(0);
+    alpha.monitor(&group()).exit(8).writes(0).programs(0);
     let cluster = halfway(160);
     cluster.cib().set_role("beta", group().id(), scst_sim::stand_in::Role::Stopped).expect("the CIB can be changed");
     let alpha = cluster.node("alpha");
-    alpha.call(&group()).recurring().run("monitor").exit(8);
+    alpha.monitor(&group()).exit(8);
     assert_eq!(alpha.read(PEER), "unavailable");
     // A cluster that cannot be asked leaves the peer as it is, and is no failure of this node.
     let cluster = halfway(160);
@@ -225,12 +206,12 @@ fn a_peer_that_a_start_or_reload_finds_between_two_states_is_looked_after_from_t
             }
             alpha.call(&group()).run(action).exit(0);
             assert_eq!(alpha.read(PEER), "transitioning", "{action}, record {nothing_known}");
-            alpha.call(&group()).recurring().run("monitor").exit(8).writes(0).programs(0);
+            alpha.monitor(&group()).exit(8).writes(0).programs(0);
             // Said again, it does not begin to wait anew.
-            age(&alpha, 10);
+            alpha.age(&group(), 10);
             alpha.call(&group()).run(action).exit(0);
-            age(&alpha, 15);
-            alpha.call(&group()).recurring().run("monitor").exit(8);
+            alpha.age(&group(), 15);
+            alpha.monitor(&group()).exit(8);
             assert_eq!(alpha.read(PEER), "standby", "{action}, record {nothing_known}");
         }
     }
@@ -243,7 +224,7 @@ fn monitor_during_an_action_of_the_same_group_does_not_see_a_failure() {
     let demote = alpha.call(&group()).begin("demote");
     eventually("the demotion is half done", || alpha.read(LOCAL) == "transitioning");
     eventually("the next step waits", || alpha.mount().waiting() == 1);
-    alpha.call(&group()).recurring().run("monitor").exit(0);
+    alpha.monitor(&group()).exit(0);
     alpha.control("release");
     demote.wait().exit(0).within(Duration::from_secs(15));
     assert_eq!(alpha.read(LOCAL), "standby");

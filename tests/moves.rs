@@ -1,9 +1,12 @@
 //! A planned move: hosts wait from the demotion of one node to the promotion of the other, and never longer than that is under way.
 
+use std::time::Duration;
+
 use scst_sim::model::ScstVersion;
+use scst_sim::stand_in::Role;
 
 use crate::fixture::sample::{self, group, ports, seen};
-use crate::fixture::{Cluster, Lists, Node, Outcome};
+use crate::fixture::{Cluster, Lists, Names, eventually};
 
 /// What the hosts of alpha and of beta are shown.
 fn views(cluster: &Cluster) -> [[String; 2]; 2] {
@@ -19,10 +22,6 @@ fn lists() -> Lists {
         .list("promote", &["beta"])
 }
 
-fn monitor(node: &Node) -> Outcome {
-    node.call(&group()).recurring().run("monitor")
-}
-
 fn notify(cluster: &Cluster, when: &'static str, operation: &'static str, lists: &Lists) {
     for node in ["alpha", "beta"] {
         let call = cluster.node(node).call(&group()).lists(&lists.clone().event(when, operation));
@@ -32,37 +31,19 @@ fn notify(cluster: &Cluster, when: &'static str, operation: &'static str, lists:
 
 /// A pair whose CIB knows the clone, with alpha demoted for beta.
 fn halfway() -> Cluster {
-    let cluster = sample::serving();
-    let clone = cluster.cib().add_promotable("ms_scst_dg_dummy", group().id(), "ocf:onesty:scst_aluadg");
-    clone.expect("the CIB can be changed");
+    let cluster = sample::serving_clone();
     notify(&cluster, "pre", "demote", &lists());
     cluster.node("alpha").call(&group()).lists(&lists()).run("demote").exit(0).programs(0);
-    cluster
-        .cib()
-        .set_role("alpha", group().id(), scst_sim::stand_in::Role::Unpromoted)
-        .expect("the CIB can be changed");
+    cluster.cib().set_role("alpha", group().id(), Role::Unpromoted).expect("the CIB can be changed");
     notify(&cluster, "post", "demote", &lists());
     cluster
-}
-
-/// Moves what a node remembers of itself and of its peers so many seconds into the past.
-fn age(node: &Node, seconds: u64) {
-    let record = node.record(&group()).expect("a running instance has a record");
-    let aged = record.lines().map(|line| match line.rsplit_once(' ') {
-        Some((what, at)) if line.starts_with("moving ") || line.starts_with("peer ") => {
-            format!("{what} {}", at.parse::<u64>().expect("a stamp").saturating_sub(seconds))
-        }
-        _ => line.to_owned(),
-    });
-    let aged: Vec<String> = aged.collect();
-    node.set_record(&group(), &(aged.join("\n") + "\n"));
 }
 
 #[test]
 fn hosts_wait_until_the_other_node_is_promoted() {
     for version in [ScstVersion::V3_11, ScstVersion::V3_7] {
         let cluster = sample::with_ports_of(version);
-        cluster.transition(&group()).start(&["alpha", "beta"]).promote(&["alpha"]).carry_out();
+        cluster.serve(&group());
         let (alpha, beta) = (cluster.node("alpha"), cluster.node("beta"));
         notify(&cluster, "pre", "demote", &lists());
         alpha.call(&group()).lists(&lists()).run("demote").exit(0).programs(0).wrote(&[
@@ -74,16 +55,16 @@ fn hosts_wait_until_the_other_node_is_promoted() {
         notify(&cluster, "post", "demote", &lists());
         assert_eq!(views(&cluster), [["transitioning", "standby"]; 2]);
         // It is no failure, neither in a monitor nor in a probe, and the score is left alone: a change would abort the transition.
-        monitor(alpha).exit(0).writes(0).programs(0);
+        alpha.monitor(&group()).exit(0).writes(0).programs(0);
         alpha.call(&group()).run("monitor").exit(0).writes(0);
         notify(&cluster, "pre", "promote", &lists());
         assert_eq!(seen(cluster.node("alpha")), ["transitioning", "transitioning"]);
         beta.call(&group()).lists(&lists()).run("promote").exit(0);
         notify(&cluster, "post", "promote", &lists());
         assert_eq!(views(&cluster), [["standby", "active"]; 2]);
-        monitor(alpha).exit(0).ran(&["crm_mon", "crm_attribute"]);
-        monitor(alpha).exit(0).writes(0).programs(0);
-        monitor(beta).exit(8).writes(0).programs(0);
+        alpha.monitor(&group()).exit(0).ran(&["crm_mon", "crm_attribute"]);
+        alpha.monitor(&group()).exit(0).writes(0).programs(0);
+        beta.monitor(&group()).exit(8).writes(0).programs(0);
     }
 }
 
@@ -101,8 +82,8 @@ fn a_demotion_without_another_promotion_ends_in_standby() {
 fn a_store_is_closed_while_hosts_wait() {
     let cluster = sample::with_ports();
     let disk = cluster.disk("r0", 1 << 20);
-    let group = group().param("device1", &format!("filename={},virtname=r0,export0=all:1", disk.display()));
-    cluster.transition(&group).start(&["alpha", "beta"]).promote(&["alpha"]).carry_out();
+    let group = sample::above(&disk, "");
+    cluster.serve(&group);
     let alpha = cluster.node("alpha");
     assert_eq!(alpha.read("devices/dummy_r0/active"), "1");
     alpha.call(&group).lists(&lists()).run("demote").exit(0);
@@ -126,7 +107,7 @@ fn stop_start_and_a_promotion_back_end_the_waiting() {
         // What waited is over: transitioning by another hand is a failure again.
         if ends.is_some() {
             alpha.write("device_groups/dummy/target_groups/alpha/state", "transitioning");
-            monitor(&alpha).exit(1).reason_has("transitioning");
+            alpha.monitor(&group()).exit(1).reason_has("transitioning");
         }
     }
 }
@@ -135,43 +116,47 @@ fn stop_start_and_a_promotion_back_end_the_waiting() {
 fn a_promotion_that_was_lost_ends_the_waiting_once_nothing_is_under_way() {
     let cluster = halfway();
     let (alpha, beta) = (cluster.node("alpha"), cluster.node("beta"));
-    age(alpha, 15);
-    age(beta, 15);
-    monitor(alpha).exit(0).writes(0).programs(0);
-    monitor(beta).exit(0).writes(0).programs(0);
-    age(alpha, 10);
-    age(beta, 10);
-    cluster.cib().set_pending("beta", group().id(), Some("promote")).expect("the CIB can be changed");
-    monitor(alpha).exit(0).writes(0).ran(&["crm_mon"]);
+    alpha.age(&group(), 15);
+    beta.age(&group(), 15);
+    alpha.monitor(&group()).exit(0).writes(0).programs(0);
+    beta.monitor(&group()).exit(0).writes(0).programs(0);
+    alpha.age(&group(), 10);
+    beta.age(&group(), 10);
+    cluster.pending(group().id(), Some("promote"));
+    alpha.monitor(&group()).exit(0).writes(0).ran(&["crm_mon"]);
     assert_eq!(alpha.state("dummy", "alpha"), "transitioning");
-    cluster.cib().set_pending("beta", group().id(), None).expect("the CIB can be changed");
-    monitor(alpha).exit(0).ran(&["crm_mon"]).wrote(&["device_groups/dummy/target_groups/alpha/state < standby"]);
-    monitor(beta).exit(0).ran(&["crm_mon"]).wrote(&["device_groups/dummy/target_groups/alpha/state < standby"]);
-    monitor(alpha).exit(0).ran(&["crm_mon", "crm_attribute"]);
-    monitor(alpha).exit(0).writes(0).programs(0);
+    cluster.pending(group().id(), None);
+    alpha
+        .monitor(&group())
+        .exit(0)
+        .ran(&["crm_mon"])
+        .wrote(&["device_groups/dummy/target_groups/alpha/state < standby"]);
+    beta.monitor(&group())
+        .exit(0)
+        .ran(&["crm_mon"])
+        .wrote(&["device_groups/dummy/target_groups/alpha/state < standby"]);
+    alpha.monitor(&group()).exit(0).ran(&["crm_mon", "crm_attribute"]);
+    alpha.monitor(&group()).exit(0).writes(0).programs(0);
     assert_eq!(views(&cluster), [["standby", "standby"]; 2]);
     // A cluster that cannot be asked leaves it as it is, and is no failure of this node.
     let cluster = halfway();
     let alpha = cluster.node("alpha");
-    age(alpha, 30);
+    alpha.age(&group(), 30);
     alpha.call(&group()).recurring().without_cluster().run("monitor").exit(0).writes(0).logged("crm_mon");
 }
 
 #[test]
 fn hosts_wait_also_for_what_has_to_be_promoted_before_the_group() {
     let cluster = halfway();
-    let cib = cluster.cib();
-    cib.add_promotable("ms_drbd", "drbd", "ocf:linbit:drbd").expect("the CIB can be changed");
-    cib.set_role("beta", "drbd", scst_sim::stand_in::Role::Unpromoted).expect("the CIB can be changed");
-    cib.set_pending("beta", "drbd", Some("promote")).expect("the CIB can be changed");
+    sample::promotes_drbd(&cluster);
     for node in ["alpha", "beta"] {
-        age(cluster.node(node), 25);
-        monitor(cluster.node(node)).exit(0).writes(0).ran(&["crm_mon"]);
+        cluster.node(node).age(&group(), 25);
+        cluster.node(node).monitor(&group()).exit(0).writes(0).ran(&["crm_mon"]);
         assert_eq!(seen(cluster.node(node)), ["transitioning", "standby"]);
     }
-    cib.set_pending("beta", "drbd", None).expect("the CIB can be changed");
+    cluster.pending("drbd", None);
     for node in ["alpha", "beta"] {
-        let ended = monitor(cluster.node(node)).exit(0).ran(&["crm_mon"]);
+        let ended = cluster.node(node).monitor(&group()).exit(0).ran(&["crm_mon"]);
         ended.wrote(&["device_groups/dummy/target_groups/alpha/state < standby"]);
     }
 }
@@ -196,7 +181,7 @@ fn a_promotion_that_fails_or_is_planned_anew_ends_the_waiting() {
 
 #[test]
 fn a_third_node_learns_that_a_move_is_over_also_when_its_transition_was_planned_anew() {
-    let cluster = sample::nodes().node("gamma", 3).port("21:00:00:24:ff:00:00:03").up();
+    let cluster = sample::nodes().node("gamma", 3).port(sample::GAMMA).up();
     cluster.start(&ports(), &["alpha", "beta", "gamma"]);
     cluster.transition(&group()).start(&["alpha", "beta", "gamma"]).promote(&["alpha"]).carry_out();
     let gamma = cluster.node("gamma");
@@ -214,32 +199,22 @@ fn a_third_node_learns_that_a_move_is_over_also_when_its_transition_was_planned_
 
 #[test]
 fn a_demotion_for_a_move_that_does_not_drain_stays_active_and_one_that_died_recovers() {
-    use crate::fixture::sample::{ALPHA, HOST};
-    let alpha = sample::serving().into_node("alpha");
-    alpha.control(&format!("login qla2x00t {} {}", ALPHA[0], HOST[0]));
-    let io = alpha.control(&format!("io start qla2x00t {} {} 0", ALPHA[0], HOST[0]));
-    let limit = std::time::Duration::from_millis(1500);
+    let (alpha, io) = sample::busy();
+    let limit = Duration::from_millis(1500);
     alpha.call(&group()).lists(&lists()).timeout(limit).run("demote").exit(1);
     assert_eq!(alpha.state("dummy", "alpha"), "active");
-    alpha.control(&format!("io finish {io}"));
-    crate::fixture::eventually("the device is unblocked", || alpha.read("devices/dummy_lu0dummy/block") == "0 0");
-    monitor(&alpha).exit(8);
+    sample::finish(&alpha, &io);
+    eventually("the device is unblocked", || alpha.read(sample::BLOCK) == "0 0");
+    alpha.monitor(&group()).exit(8);
     alpha.call(&group()).lists(&lists()).run("demote").exit(0);
     assert_eq!(alpha.state("dummy", "alpha"), "transitioning");
-}
-
-#[test]
-fn a_node_that_stops_in_the_same_transition_ends_unavailable() {
-    let cluster = sample::serving();
-    cluster.transition(&group()).demote(&["alpha"]).stop(&["alpha"]).promote(&["beta"]).carry_out();
-    assert_eq!(seen(cluster.node("beta")), ["unavailable", "active"]);
 }
 
 #[test]
 fn a_node_of_the_shell_version_that_demotes_at_once_is_followed() {
     // It writes standby itself, and hears nothing of ours: what counts is what is published here.
     let beta = sample::serving().into_node("beta");
-    let old = lists().names(crate::fixture::Names::Master);
+    let old = lists().names(Names::Master);
     let notified = |when, operation| {
         beta.call(&group()).lists(&old.clone().event(when, operation)).run("notify").exit(0);
         beta.state("dummy", "alpha")

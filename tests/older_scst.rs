@@ -3,7 +3,7 @@
 use scst_sim::model::ScstVersion;
 
 use crate::fixture::sample::{self, group, ports};
-use crate::fixture::{Cluster, Resource};
+use crate::fixture::{Cluster, Resource, eventually};
 
 fn older() -> Cluster {
     sample::with_ports_of(ScstVersion::V3_7)
@@ -12,38 +12,28 @@ fn older() -> Cluster {
 /// One device of each handler.
 fn devices(cluster: &Cluster) -> Resource {
     let disk = cluster.disk("disk", 1 << 20);
-    let file = cluster.file("file", 1 << 20);
-    let read_only = cluster.file("read_only", 1 << 20);
-    group()
-        .param(
-            "device1",
-            &format!("filename={},virtname=block,is_ssd=1,t10devid=block_id,export0=all:1", disk.display()),
-        )
-        .param(
-            "device2",
-            &format!(
-                "handler=vdisk_fileio,filename={},virtname=file,export0=all:2,usn=serial,naa_id=5000000000000001",
-                file.display()
-            ),
-        )
-        .param(
-            "device3",
-            &format!("handler=vdisk_fileio,filename={},virtname=ro,read_only=1,export0=all:3", read_only.display()),
-        )
+    let [file, read_only] = ["file", "read_only"].map(|name| cluster.file(name, 1 << 20));
+    let devices = [
+        format!("filename={},virtname=block,is_ssd=1,t10devid=block_id,export0=all:1", disk.display()),
+        format!(
+            "handler=vdisk_fileio,filename={},virtname=file,export0=all:2,usn=serial,naa_id=5000000000000001",
+            file.display()
+        ),
+        format!("handler=vdisk_fileio,filename={},virtname=ro,read_only=1,export0=all:3", read_only.display()),
+    ];
+    devices.iter().zip(1..).fold(group(), |group, (device, n)| group.param(&format!("device{n}"), device))
 }
 
 #[test]
 fn a_whole_life_of_every_kind_of_device() {
     let cluster = older();
     let group = devices(&cluster);
-    cluster.transition(&group).start(&["alpha", "beta"]).promote(&["alpha"]).carry_out();
+    cluster.serve(&group);
     let alpha = cluster.node("alpha");
     assert_eq!(alpha.read("devices/dummy_block/t10_dev_id"), "block_id");
     assert_eq!(alpha.read("devices/dummy_file/write_through"), "1");
-    alpha.run(&group, "start").exit(0).writes(0);
     alpha.run(&group, "promote").exit(0).writes(0);
-    alpha.run(&group, "reload").exit(0).writes(0);
-    alpha.call(&group).recurring().level(10).run("monitor").exit(8).not_logged("WARNING");
+    alpha.has_nothing_to_do(&group, 8);
     alpha.run(&group.param("device4", "handler=vdisk_nullio,virtname=new,export0=all:4"), "reload").exit(0);
     alpha.run(&group, "reload").exit(0);
     cluster.transition(&group).demote(&["alpha"]).stop(&["alpha"]).promote(&["beta"]).carry_out();
@@ -65,26 +55,17 @@ fn a_whole_life_of_every_kind_of_device() {
 
 #[test]
 fn the_snapshot_is_that_of_the_newer_one_but_for_what_only_it_has() {
-    let newer = sample::with_ports();
-    let older = older();
-    let mut snapshots = Vec::new();
-    for cluster in [&newer, &older] {
-        let group = group();
-        cluster.transition(&group).start(&["alpha", "beta"]).promote(&["alpha"]).carry_out();
-        snapshots.push(cluster.node("alpha").tree());
-    }
-    assert_eq!(snapshots[0], snapshots[1]);
+    let cluster = older();
+    cluster.serve(&group());
+    cluster.node("alpha").tree().is(&sample::tree("alpha", ["active", "standby"]));
 }
 
 #[test]
 fn a_drain_works_as_on_the_newer_one() {
-    let alpha = older().into_node("alpha");
-    alpha.run(&group(), "promote").exit(0);
-    alpha.control(&format!("login qla2x00t {} {}", sample::ALPHA[0], sample::HOST[0]));
-    let io = alpha.control(&format!("io start qla2x00t {} {} 0", sample::ALPHA[0], sample::HOST[0]));
+    let (alpha, io) = sample::busy_on(ScstVersion::V3_7);
     let demote = alpha.call(&group()).begin("demote");
-    crate::fixture::eventually("the device is blocked", || alpha.read("devices/dummy_lu0dummy/block") == "1 1");
-    alpha.control(&format!("io finish {io}"));
+    eventually("the device is blocked", || alpha.read(sample::BLOCK) == "1 1");
+    sample::finish(&alpha, &io);
     demote.wait().exit(0);
     assert_eq!(alpha.state("dummy", "alpha"), "standby");
 }

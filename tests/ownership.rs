@@ -24,7 +24,7 @@ fn a_second_resource_for_the_ports_of_a_node_does_not_start_and_changes_nothing(
     let before = alpha.tree();
     for other in [second(), ports().called("scst_qla_two")] {
         alpha.run(&other, "monitor").exit(7);
-        alpha.call(&other).recurring().run("monitor").exit(7);
+        alpha.monitor(&other).exit(7);
         let started = alpha.run(&other, "start").exit(2).writes(0);
         started.reason(&format!("port {} belongs to resource scst_qla on this node", ALPHA[0]));
         alpha.run(&other, "reload").exit(7).writes(0);
@@ -115,7 +115,7 @@ fn a_second_resource_with_the_same_device_group_is_refused_and_sees_what_the_gro
     for resource in [&two, &group().called("scst_dg_two")] {
         for (node, code) in [(alpha, 8), (beta, 0)] {
             node.run(resource, "monitor").exit(code).writes(0).logged(reason);
-            node.call(resource).recurring().run("monitor").exit(code).writes(0);
+            node.monitor(resource).exit(code).writes(0);
             for action in ["start", "promote"] {
                 node.run(resource, action).exit(2).reason(reason).writes(0);
                 node.call(resource).without_cluster().run(action).exit(1).reason(reason).writes(0);
@@ -210,7 +210,7 @@ fn a_port_that_is_not_listed_is_not_ours_whatever_its_number_is() {
             alpha.set_record(&ports(), "");
         }
         alpha.run(&ports(), "monitor").exit(7).writes(0);
-        alpha.call(&ports()).recurring().run("monitor").exit(7).writes(0);
+        alpha.monitor(&ports()).exit(7).writes(0);
         alpha.run(&ports(), "reload").exit(7).writes(0);
         alpha.run(&ports(), "stop").exit(0).writes(0);
     }

@@ -1,9 +1,7 @@
 //! The names in `targetports` and `initiators`: their spellings, names that are no port, and names that stand in two places.
 
-use crate::fixture::sample::{self, ALPHA, BETA, HOST, group, ports};
+use crate::fixture::sample::{self, ALPHA, BETA, GAMMA, HOST, group, ports};
 use crate::fixture::{Cluster, Fixture};
-
-const GAMMA: &str = "21:00:00:24:ff:7a:00:01";
 
 /// Every usual spelling of a WWPN.
 fn spellings(wwpn: &str) -> [String; 6] {
@@ -37,7 +35,7 @@ fn every_spelling_of_a_wwpn_is_the_same_port_and_the_same_initiator() {
         let node = cluster.node("alpha");
         node.run(&ports, "validate-all").exit(0).not_logged("WARNING");
         cluster.start(&ports, &["alpha", "beta"]);
-        cluster.transition(&group()).start(&["alpha", "beta"]).promote(&["alpha"]).carry_out();
+        cluster.serve(&group());
         assert_eq!(node.tree(), expected, "{alpha} {hosts}");
         for resource in [&ports, &group()] {
             node.run(resource, "reload").exit(0).writes(0).not_logged("WARNING");
@@ -84,10 +82,9 @@ fn the_status_differs_as_long_as_anything_configured_was_left_out() {
     }
 }
 
-/// Three nodes with a port each, and one more.
+/// The pair, and one node more.
 fn three() -> Cluster {
-    let nodes = Fixture::new().node("alpha", 1).port(ALPHA[0]).port(ALPHA[1]);
-    nodes.node("beta", 2).port(BETA[0]).port(BETA[1]).node("gamma", 3).port(GAMMA).up()
+    sample::nodes().node("gamma", 3).port(GAMMA).up()
 }
 
 #[test]

@@ -37,7 +37,7 @@ fn modules_are_loaded_once_and_named_when_they_are_missing() {
 }
 
 #[test]
-fn a_port_of_the_32_gb_generation_is_never_enabled_twice() {
+fn k4_a_port_of_the_32_gb_generation_is_never_enabled_twice() {
     let alpha = Fixture::new().node("alpha", 1).port_of_32_gb(ALPHA[0]).port_of_32_gb(ALPHA[1]).up().into_node("alpha");
     alpha.run(&ports(), "start").exit(0);
     alpha.run(&ports(), "start").exit(0).writes(0);
@@ -86,7 +86,7 @@ fn an_id_that_another_enabled_port_has_is_reported_and_the_start_undone() {
 }
 
 #[test]
-fn a_start_that_fails_half_way_leaves_nothing_of_its_own() {
+fn f12_a_start_that_fails_half_way_leaves_nothing_of_its_own() {
     let alpha = sample::nodes().up().into_node("alpha");
     alpha.control("modprobe qla2x00tgt");
     alpha.write(&format!("{}/mgmt", port(0, "ini_groups")), "create foreign");

@@ -3,11 +3,11 @@
 use crate::fixture::sample::{self, group, ports};
 
 #[test]
-fn a_bare_machine_runs_nothing_and_stays_bare() {
+fn f3_a_bare_machine_runs_nothing_and_stays_bare() {
     let alpha = sample::nodes().up().into_node("alpha");
     for resource in [ports(), group()] {
         alpha.run(&resource, "monitor").exit(7).writes(0).programs(0);
-        alpha.call(&resource).recurring().run("monitor").exit(7).writes(0).programs(0);
+        alpha.monitor(&resource).exit(7).writes(0).programs(0);
         alpha.call(&resource).level(10).run("monitor").exit(7).writes(0);
         alpha.call(&resource).without_cluster().run("monitor").exit(7);
     }
@@ -35,7 +35,7 @@ fn modules_without_anything_of_ours_are_not_a_running_resource() {
 fn a_probe_that_finds_the_group_running_gives_it_its_score_back() {
     let cluster = sample::serving();
     for (node, code, score) in [("alpha", 8, "10"), ("beta", 0, "5")] {
-        cluster.cib().set_status_attribute(node, "master-scst_dg_dummy", None).expect("the CIB can be changed");
+        cluster.set_score(node, None);
         let files = cluster.node(node).traces();
         cluster.node(node).run(&group(), "monitor").exit(code).writes(0).ran(&["crm_attribute"]);
         assert_eq!(cluster.node(node).score(&group()).as_deref(), Some(score));

@@ -55,7 +55,7 @@ fn shared_reservations_survive_a_move_and_the_loss_of_the_node_that_served() {
     let (cluster, manager) = with_dlm();
     let resource = on_disk(&cluster, "shared");
     let [alpha, beta] = ["alpha", "beta"].map(|node| cluster.node(node));
-    cluster.transition(&resource).start(&["alpha", "beta"]).promote(&["alpha"]).carry_out();
+    cluster.serve(&resource);
     // Before the first LUN, and with the device: later it would join by and by.
     assert_eq!(alpha.read("devices/dummy_d0/cluster_mode"), "1");
     let plan = alpha.call(&resource).dry_run().run("stop").exit(0).stdout().to_owned();
@@ -86,9 +86,9 @@ fn shared_reservations_survive_a_move_and_the_loss_of_the_node_that_served() {
     manager.fence(2);
     assert_eq!(pr(alpha, "reserve abc 6"), "good");
     for node in [alpha, beta] {
-        node.call(&resource).recurring().level(10).run("monitor");
+        node.thorough(&resource);
     }
-    alpha.call(&resource).recurring().level(10).run("monitor").exit(8).not_logged("WARNING");
+    alpha.thorough(&resource).exit(8).not_logged("WARNING");
     alpha.run(&resource, "start").exit(0).writes(0);
     alpha.run(&resource, "stop").exit(0);
     assert_eq!(alpha.control("lockspaces"), "", "the device's deletion leaves it");
@@ -126,7 +126,7 @@ fn a_device_that_is_there_waits_for_a_restart_and_is_named() {
     alpha.run(&local, "promote").exit(0);
     let named = "device dummy_d0: cluster_mode is 0, configured is 1";
     alpha.run(&shared, "reload").exit(0).writes(0).logged(named);
-    alpha.call(&shared).recurring().level(10).run("monitor").exit(8).logged(named);
+    alpha.thorough(&shared).exit(8).logged(named);
     assert_eq!(alpha.control("lockspaces"), "");
     alpha.run(&shared, "stop").exit(0);
     alpha.run(&shared, "start").exit(0);
@@ -149,14 +149,14 @@ fn a_lost_lockspace_keeps_a_group_closed_and_is_seen_by_monitors() {
     let (alpha, resource) = (cluster.node("alpha"), on_disk(&cluster, "shared"));
     alpha.run(&resource, "start").exit(0);
     alpha.run(&resource, "promote").exit(0);
-    alpha.call(&resource).recurring().run("monitor").exit(8).not_logged("lockspace");
+    alpha.monitor(&resource).exit(8).not_logged("lockspace");
     // The cluster has given this node up, and it has come back without having been fenced.
     manager.fence(1);
     let reason = "reservations are not shared any more, the lockspace is gone: device dummy_d0 (scst-";
-    alpha.call(&resource).recurring().run("monitor").exit(8).logged("there is no lockspace of SCST on this node");
-    alpha.call(&resource).recurring().level(10).run("monitor").exit(9).reason_has(reason);
+    alpha.monitor(&resource).exit(8).logged("there is no lockspace of SCST on this node");
+    alpha.thorough(&resource).exit(9).reason_has(reason);
     alpha.run(&resource, "demote").exit(0);
-    alpha.call(&resource).recurring().level(10).run("monitor").exit(1).reason_has(reason);
+    alpha.thorough(&resource).exit(1).reason_has(reason);
     alpha.run(&resource, "promote").exit(1).reason_has(reason);
     assert_ne!(alpha.state("dummy", "alpha"), "active");
     alpha.run(&resource, "stop").exit(0);

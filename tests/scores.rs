@@ -2,21 +2,11 @@
 
 use std::time::Duration;
 
-use crate::fixture::sample::{self, ALPHA, HOST, Store, group};
-use crate::fixture::{Cluster, Lists, Node, Outcome, eventually};
-
-const BLOCK: &str = "devices/dummy_lu0dummy/block";
+use crate::fixture::sample::{self, BLOCK, Store, finish, group, grown};
+use crate::fixture::{Lists, Node, Running, eventually};
 
 fn score(node: &Node) -> Option<String> {
     node.score(&group())
-}
-
-fn lose_score(cluster: &Cluster, node: &str) {
-    cluster.cib().set_status_attribute(node, "master-scst_dg_dummy", None).expect("the CIB can be changed");
-}
-
-fn monitor(node: &Node) -> Outcome {
-    node.call(&group()).recurring().run("monitor")
 }
 
 #[test]
@@ -26,40 +16,37 @@ fn the_instance_that_serves_has_the_higher_score_after_every_action_that_sets_on
     let runs = [("reload", &group()), ("reload-agent", &group()), ("reload", &refused), ("start", &group())];
     for (action, resource) in runs {
         for (node, earned) in [("alpha", "10"), ("beta", "5")] {
-            lose_score(&cluster, node);
-            cluster.node(node).run(resource, action).code_is(0);
+            cluster.set_score(node, None);
+            cluster.node(node).run(resource, action).code_is(0).writes(0);
             assert_eq!(score(cluster.node(node)).as_deref(), Some(earned), "{action} on {node}");
         }
     }
 }
 
 #[test]
-fn a_recurring_monitor_lowers_the_score_of_a_demoted_instance_once() {
+fn s3_a_recurring_monitor_lowers_the_score_of_a_demoted_instance_once() {
     let alpha = sample::serving().into_node("alpha");
     alpha.run(&group(), "demote").exit(0).programs(0);
     assert_eq!(score(&alpha).as_deref(), Some("10"));
-    monitor(&alpha).exit(0).writes(0).ran(&["crm_mon", "crm_attribute"]);
+    alpha.monitor(&group()).exit(0).writes(0).ran(&["crm_mon", "crm_attribute"]);
     assert_eq!(score(&alpha).as_deref(), Some("5"));
-    monitor(&alpha).exit(0).writes(0).programs(0);
+    alpha.monitor(&group()).exit(0).writes(0).programs(0);
     alpha.run(&group(), "promote").exit(0);
     assert_eq!(score(&alpha).as_deref(), Some("10"));
-    monitor(&alpha).exit(8).writes(0).programs(0);
+    alpha.monitor(&group()).exit(8).writes(0).programs(0);
 }
 
 #[test]
 fn the_score_is_not_lowered_while_anything_is_pending_or_the_cluster_cannot_be_asked() {
     let cluster = sample::serving();
     let alpha = cluster.node("alpha");
-    let cib = cluster.cib();
-    cib.add_promotable("ms_drbd", "drbd", "ocf:linbit:drbd").expect("the CIB can be changed");
-    cib.set_role("beta", "drbd", scst_sim::stand_in::Role::Unpromoted).expect("the CIB can be changed");
-    cib.set_pending("beta", "drbd", Some("promote")).expect("the CIB can be changed");
+    sample::promotes_drbd(&cluster);
     alpha.run(&group(), "demote").exit(0);
-    monitor(alpha).exit(0).ran(&["crm_mon"]);
+    alpha.monitor(&group()).exit(0).ran(&["crm_mon"]);
     alpha.call(&group()).recurring().env("STAND_IN_FAIL", "crm_mon:1").run("monitor").exit(0).logged("not lowered yet");
     assert_eq!(score(alpha).as_deref(), Some("10"));
-    cib.set_pending("beta", "drbd", None).expect("the CIB can be changed");
-    monitor(alpha).exit(0).ran(&["crm_mon", "crm_attribute"]);
+    cluster.pending("drbd", None);
+    alpha.monitor(&group()).exit(0).ran(&["crm_mon", "crm_attribute"]);
     assert_eq!(score(alpha).as_deref(), Some("5"));
 }
 
@@ -69,8 +56,8 @@ fn an_instance_of_an_older_version_gets_the_higher_score_from_its_next_monitor()
     let alpha = cluster.node("alpha");
     let record = alpha.record(&group()).expect("a running instance has a record");
     alpha.set_record(&group(), &record.replace("score 10\n", ""));
-    cluster.cib().set_status_attribute("alpha", "master-scst_dg_dummy", Some("5")).expect("the CIB can be changed");
-    monitor(alpha).exit(8).ran(&["crm_attribute"]);
+    cluster.set_score("alpha", Some("5"));
+    alpha.monitor(&group()).exit(8).ran(&["crm_attribute"]);
     assert_eq!(score(alpha).as_deref(), Some("10"));
 }
 
@@ -81,20 +68,20 @@ fn a_score_that_cannot_be_set_fails_nothing_and_the_next_monitor_sets_it() {
     busy().run("start").exit(0).logged("promotion score not set");
     assert_eq!((score(&alpha), alpha.state("dummy", "alpha").as_str()), (None, "standby"));
     busy().recurring().run("monitor").exit(0).logged("promotion score not set");
-    monitor(&alpha).exit(0).ran(&["crm_attribute"]);
+    alpha.monitor(&group()).exit(0).ran(&["crm_attribute"]);
     assert_eq!(score(&alpha).as_deref(), Some("5"));
     busy().run("promote").exit(0).logged("promotion score not set");
-    monitor(&alpha).exit(8).ran(&["crm_attribute"]);
+    alpha.monitor(&group()).exit(8).ran(&["crm_attribute"]);
     assert_eq!(score(&alpha).as_deref(), Some("10"));
-    monitor(&alpha).exit(8).programs(0);
+    alpha.monitor(&group()).exit(8).programs(0);
 }
 
 #[test]
-fn a_monitor_does_not_give_back_the_score_that_a_failed_promotion_took() {
+fn s2_a_monitor_does_not_give_back_the_score_that_a_failed_promotion_took() {
     let alpha = sample::started();
     alpha.control("fault op=write path=**/target_groups/alpha/state action=fail errno=EIO");
     alpha.run(&group(), "promote").exit(1).reason_has("EIO");
-    monitor(&alpha).exit(0).programs(0);
+    alpha.monitor(&group()).exit(0).programs(0);
     assert_eq!(score(&alpha), None);
 }
 
@@ -120,30 +107,31 @@ fn a_node_that_serves_gives_way_when_another_one_is_promoted_over_it() {
             "{event}"
         );
         assert_eq!((alpha.state("dummy", "alpha").as_str(), alpha.read(BLOCK).as_str()), ("standby", "0 0"));
-        monitor(&alpha).exit(0).ran(&["crm_mon", "crm_attribute"]);
+        alpha.monitor(&group()).exit(0).ran(&["crm_mon", "crm_attribute"]);
         assert_eq!(score(&alpha).as_deref(), Some("5"));
     }
 }
 
+/// A reload that hangs in a write until it is released.
+fn hung_reload(alpha: &Node) -> Running<'_> {
+    alpha.control("fault op=write path=**/devices/dummy_lu1/prod_id action=hang");
+    let reload = alpha.call(&grown()).begin("reload");
+    eventually("the reload waits", || alpha.mount().waiting() == 1);
+    reload
+}
+
 #[test]
 fn a_node_gives_way_also_when_its_commands_do_not_end_or_an_action_hangs() {
-    let cluster = sample::serving();
-    let alpha = cluster.node("alpha");
-    alpha.control(&format!("login qla2x00t {} {}", ALPHA[0], HOST[0]));
-    let io = alpha.control(&format!("io start qla2x00t {} {} 0", ALPHA[0], HOST[0]));
+    let (alpha, io) = sample::busy();
     let lists = over_alpha().event("pre", "promote");
     let limit = Duration::from_secs(4);
     alpha.call(&group()).lists(&lists).timeout(limit).run("notify").exit(0).within(limit).logged("stepping down");
     assert_eq!(alpha.state("dummy", "alpha"), "standby");
-    alpha.control(&format!("io finish {io}"));
+    finish(&alpha, &io);
     eventually("the device is unblocked", || alpha.read(BLOCK) == "0 0");
 
-    let cluster = sample::serving();
-    let alpha = cluster.node("alpha");
-    let grown = group().param("device1", "handler=vdisk_nullio,virtname=lu1,export0=all:1");
-    alpha.control("fault op=write path=**/devices/dummy_lu1/prod_id action=hang");
-    let reload = alpha.call(&grown).begin("reload");
-    eventually("the reload waits", || alpha.mount().waiting() == 1);
+    let alpha = sample::serving().into_node("alpha");
+    let reload = hung_reload(&alpha);
     alpha.call(&group()).lists(&lists).run("notify").exit(0).logged("without a drain").within(Duration::from_secs(6));
     assert_eq!(alpha.state("dummy", "alpha"), "standby");
     alpha.control("release");
@@ -202,10 +190,7 @@ fn a_node_that_is_meant_to_serve_on_or_to_go_by_itself_does_not_give_way() {
 #[test]
 fn a_notification_waits_two_seconds_for_a_hung_action_and_a_stop_a_quarter_of_its_time() {
     let alpha = sample::serving().into_node("alpha");
-    let grown = group().param("device1", "handler=vdisk_nullio,virtname=lu1,export0=all:1");
-    alpha.control("fault op=write path=**/devices/dummy_lu1/prod_id action=hang");
-    let reload = alpha.call(&grown).begin("reload");
-    eventually("the reload waits", || alpha.mount().waiting() == 1);
+    let reload = hung_reload(&alpha);
     let lists = Lists::new().list("active", &["alpha", "beta"]).list("stop", &["beta"]).event("pre", "stop");
     let notified = alpha.call(&group()).lists(&lists).meta("timeout", "30000").run("notify").exit(0);
     let notified = notified.writes(0).logged("another action on dummy");
@@ -222,13 +207,9 @@ fn a_notification_waits_two_seconds_for_a_hung_action_and_a_stop_a_quarter_of_it
 fn a_failed_promotion_drains_before_it_steps_back() {
     let (alpha, group, disk) = sample::started_above(&Store::Disk);
     alpha.declare(&disk, "kind=block size=1048576 open_error=EIO");
-    let written = alpha.run(&group, "promote").exit(1).reason_has("dummy_r0").written();
-    let place = |part: &str| {
-        written.iter().position(|write| write.contains(part)).unwrap_or_else(|| panic!("{part}: {written:#?}"))
-    };
     let order =
         ["state < active", "lu0dummy/block < 11", "state < transitioning", "state < standby", "lu0dummy/block < 0"];
-    assert!(order.windows(2).all(|pair| place(pair[0]) < place(pair[1])), "{written:#?}");
+    alpha.run(&group, "promote").exit(1).reason_has("dummy_r0").in_order(&order);
     assert_eq!((alpha.state("dummy", "alpha").as_str(), alpha.read(BLOCK).as_str()), ("standby", "0 0"));
 }
 

@@ -3,7 +3,7 @@
 use crate::fixture::sample::{self, group, ports};
 use crate::fixture::{Cluster, Node, Outcome};
 
-mod check;
+pub(crate) mod check;
 mod discover;
 mod explain;
 mod exposition;
@@ -32,6 +32,6 @@ fn serving() -> Cluster {
 
 /// What it printed, as data.
 #[track_caller]
-fn data(outcome: &Outcome) -> serde_json::Value {
+pub(crate) fn data(outcome: &Outcome) -> serde_json::Value {
     serde_json::from_str(outcome.stdout()).unwrap_or_else(|error| panic!("{error}: {outcome:?}"))
 }

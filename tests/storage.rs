@@ -2,7 +2,7 @@
 
 use snapbox::str;
 
-use crate::fixture::sample::{self, ALPHA, group, ports};
+use crate::fixture::sample::{self, ALPHA, group, grown, ports};
 use crate::fixture::{Cluster, Fixture, Resource};
 
 const BOTH: &str = "esx=50:01:43:80:03:b0:23:34;linux=50:01:43:80:03:b0:23:40";
@@ -63,21 +63,9 @@ device group dummy
     for device in ["block", "file", "image"] {
         assert_eq!(alpha.read(&format!("devices/dummy_{device}/active")), "1");
     }
-    alpha.run(&group, "start").exit(0).writes(0);
-    alpha.call(&group).recurring().level(10).run("monitor").exit(8).not_logged("WARNING");
+    alpha.has_nothing_to_do(&group, 8);
     alpha.run(&group, "stop").exit(0);
     assert_eq!(alpha.tree().lines("device"), [""; 0]);
-}
-
-#[test]
-fn write_through_can_be_switched_off() {
-    let (cluster, group) = every_kind();
-    let alpha = cluster.node("alpha");
-    let file = cluster.file("other", 1 << 20);
-    let device =
-        format!("handler=vdisk_fileio,filename={},virtname=file,write_through=0,export0=linux:2", file.display());
-    alpha.run(&group.param("device2", &device), "start").exit(0);
-    assert_eq!(alpha.read("devices/dummy_file/write_through"), "0");
 }
 
 #[test]
@@ -133,36 +121,25 @@ fn a_lun_mapped_by_hand_elsewhere_is_left_alone() {
 }
 
 #[test]
-fn a_local_port_without_an_id_gets_one_and_another_id_is_warned_about() {
-    let alpha = sample::nodes().up().into_node("alpha");
-    alpha.control("modprobe qla2x00tgt");
-    let id = |index: usize| format!("targets/qla2x00t/{}/rel_tgt_id", ALPHA[index]);
-    alpha.write(&id(1), "77");
-    alpha.run(&group(), "start").exit(0).logged(ALPHA[1]);
-    assert_eq!((alpha.read(&id(0)), alpha.read(&id(1))), ("101".to_owned(), "77".to_owned()));
-    alpha.run(&group(), "start").exit(0).writes(0);
-    // The agent of the ports puts it right.
-    alpha.run(&ports(), "start").exit(0);
-    assert_eq!(alpha.read(&id(1)), "102");
-}
-
-#[test]
-fn a_loop_initialisation_comes_once_per_port_and_only_after_a_change() {
-    let lips = |written: &[String]| written.iter().filter(|write| write.contains("issue_lip")).count();
+fn p2_a_loop_initialisation_comes_once_per_port_and_only_after_a_change() {
     let alpha = sample::with_ports().into_node("alpha");
-    let bigger = group().param("device1", "handler=vdisk_nullio,virtname=one,export0=all:1");
+    let seen = || ["1", "2"].map(|host| alpha.control(&format!("lips {host}")));
+    let bigger = grown();
     let started = alpha.run(&bigger, "start").exit(0).written();
-    assert_eq!(lips(&started), 2, "{started:#?}");
+    assert_eq!(seen(), ["1", "1"], "{started:#?}");
     assert!(started.iter().rev().take(2).all(|write| write.contains("issue_lip")), "{started:#?}");
-    assert_eq!(lips(&alpha.run(&bigger, "start").exit(0).written()), 0);
+    for action in ["start", "reload"] {
+        assert_eq!(alpha.run(&bigger, action).exit(0).times("issue_lip"), 0, "{action}");
+    }
     alpha.run(&bigger, "stop").exit(0);
-    assert_eq!(lips(&alpha.run(&bigger.param("lip", "0"), "start").exit(0).written()), 0);
+    assert_eq!(alpha.run(&bigger.param("lip", "0"), "start").exit(0).times("issue_lip"), 0);
     alpha.run(&bigger, "stop").exit(0);
+    assert_eq!(seen(), ["1", "1"]);
     // A port that is not enabled has nobody to tell; a failure is told to the log alone.
     alpha.write(&format!("targets/qla2x00t/{}/enabled", ALPHA[1]), "0");
     alpha.control("fault op=write path=**/issue_lip action=fail errno=EIO");
     let started = alpha.run(&bigger, "start").exit(0).logged("loop initialisation");
-    assert_eq!(lips(&started.written()), 1);
+    assert_eq!(started.times("issue_lip"), 1);
     alpha.run(&bigger, "monitor").exit(0);
 }
 
@@ -183,7 +160,7 @@ fn a_start_that_fails_above_half_of_one_does_not_leave_the_node_serving() {
 }
 
 #[test]
-fn a_start_that_fails_undoes_its_own_steps() {
+fn f12_a_start_that_fails_undoes_its_own_steps() {
     let alpha = sample::with_ports().into_node("alpha");
     for module in ["scst_disk", "scst_vdisk"] {
         alpha.control(&format!("modprobe {module}"));
@@ -199,19 +176,15 @@ fn a_start_that_fails_undoes_its_own_steps() {
         assert_eq!(alpha.tree(), before, "{fault}");
         assert_eq!(alpha.record(&group()), None, "{fault}");
         assert_eq!(alpha.score(&group()), None, "{fault}");
+        alpha.run(&group(), "monitor").exit(7);
     }
     alpha.run(&group(), "start").exit(0);
 }
 
 #[test]
 fn a_target_driver_whose_ports_are_made_by_hand() {
-    let alpha = Fixture::new()
-        .node("alpha", 1)
-        .targetports("local1")
-        .node("beta", 2)
-        .targetports("local2")
-        .up()
-        .into_node("alpha");
+    let nodes = Fixture::new().node("alpha", 1).targetports("local1").node("beta", 2).targetports("local2");
+    let alpha = nodes.up().into_node("alpha");
     alpha.control("modprobe scst_local");
     alpha.write("targets/scst_local/mgmt", "add_target local1");
     alpha.write("targets/scst_local/local1/ini_groups/mgmt", "create hosts");
@@ -246,7 +219,7 @@ fn many_devices_are_as_quick_to_ask_about_as_one() {
     });
     alpha.run(&many, "start").exit(0);
     assert_eq!(alpha.tree().lines("lun").len(), 128);
-    alpha.call(&many).recurring().run("monitor").exit(0).programs(0).writes(0);
+    alpha.monitor(&many).exit(0).programs(0).writes(0);
     alpha.run(&many, "start").exit(0).writes(0);
     alpha.run(&many, "promote").exit(0);
     alpha.run(&many, "demote").exit(0);

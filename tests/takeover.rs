@@ -43,12 +43,12 @@ fn what_they_started_is_seen_running() {
     alpha.run(&group, "monitor").exit(0).ran(&["crm_attribute"]);
     assert_eq!((alpha.record(&ports).as_deref(), alpha.record(&group).as_deref()), (Some(""), Some("")));
     assert_eq!(alpha.score(&group).as_deref(), Some("5"));
-    alpha.call(&ports).recurring().run("monitor").exit(0).ran(&["cibadmin"]);
+    alpha.monitor(&ports).exit(0).ran(&["cibadmin"]);
     // What the shell agents did about the score is not known.
-    alpha.call(&group).recurring().run("monitor").exit(0).ran(&["crm_attribute"]);
-    alpha.call(&group).recurring().run("monitor").exit(0).programs(0);
-    alpha.call(&ports).recurring().level(10).run("monitor").exit(0).not_logged("WARNING");
-    alpha.call(&group).recurring().level(10).run("monitor").exit(0).not_logged("WARNING");
+    alpha.monitor(&group).exit(0).ran(&["crm_attribute"]);
+    alpha.monitor(&group).exit(0).programs(0);
+    alpha.thorough(&ports).exit(0).not_logged("WARNING");
+    alpha.thorough(&group).exit(0).not_logged("WARNING");
     assert_eq!(alpha.tree(), before);
 }
 
@@ -87,8 +87,8 @@ fn it_is_stopped_whole() {
         let Inherited { cluster, ports, group } = promoted();
         let beta = cluster.node("beta");
         if !by_record {
-            beta.call(&ports).recurring().run("monitor").exit(0);
-            beta.call(&group).recurring().run("monitor").exit(8);
+            beta.monitor(&ports).exit(0);
+            beta.monitor(&group).exit(8);
         }
         beta.run(&group, "stop").exit(0);
         assert_eq!(beta.tree().lines("device"), [""; 0]);
@@ -118,7 +118,7 @@ fn a_device_of_theirs_that_stays_open_in_standby_is_named_and_not_switched_live(
     let reloaded = beta.run(&group, "reload").exit(0).logged("device ssd_t2: bind_alua_state is 0, configured is 1");
     assert!(!reloaded.written().iter().any(|write| write.contains("ssd_t2")), "{:#?}", reloaded.written());
     assert_eq!(beta.read("devices/ssd_t2/bind_alua_state"), "0");
-    beta.call(&group).recurring().level(10).run("monitor").exit(8).logged("device ssd_t2: bind_alua_state");
+    beta.thorough(&group).exit(8).logged("device ssd_t2: bind_alua_state");
     beta.run(&group, "start").exit(0).logged("device ssd_t2: bind_alua_state");
     assert_eq!(beta.read("devices/ssd_t2/bind_alua_state"), "0");
     assert_eq!(beta.state("ssd", "beta"), "active");

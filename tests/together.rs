@@ -9,7 +9,8 @@ use crate::fixture::{Cluster, Lists, Node, Outcome, Resource, Running, eventuall
 /// Longer than any test, as the machine's clock has it.
 const AGES: &str = "60m";
 
-fn named(name: &str, lun: u32) -> Resource {
+/// A device group of this name, with a device at this LUN.
+pub(crate) fn named(name: &str, lun: u32) -> Resource {
     Resource::group(&format!("scst_dg_{name}"))
         .param("groupname", name)
         .param("tgtdriver", "qla2x00t")
@@ -61,6 +62,10 @@ fn ten_groups_live_their_lives_at_once() {
     at_once(&alpha, &all("start"));
     assert_eq!(states(&alpha, &groups), ["standby"; 10]);
     assert_eq!(alpha.tree().lines("lun").len(), 2 * 10);
+    for group in &groups {
+        alpha.run(group, "start").exit(0).writes(0);
+        alpha.run(group, "monitor").exit(0);
+    }
     at_once(&alpha, &all("promote"));
     assert_eq!(states(&alpha, &groups), ["active"; 10]);
     let second = |n: usize| format!("handler=vdisk_nullio,virtname=disk2,export0=all:{}", n + 100);
@@ -126,16 +131,16 @@ fn a_failover_does_not_wait_for_a_device_that_another_group_adds() {
 fn a_table_that_another_group_is_about_to_use_is_not_cleared() {
     let cluster = sample::with_ports();
     let rule = format!("slow path=*/vdisk_nullio/mgmt data=*add_device?slow* takes={AGES}");
-    beside_a_slow_start(&cluster, &rule, |alpha, other| {
-        let plan = alpha.call(other).dry_run().run("stop").exit(0).stdout().to_owned();
-        assert_eq!(plan.matches("unmap device other_disk from LUN 2 of ").count(), 2, "{plan}");
-    })
-    .exit(0);
-    let plan = cluster.node("alpha").call(&named("other", 2)).dry_run().run("stop").exit(0).stdout().to_owned();
-    assert_eq!(plan.matches("unmap device other_disk from LUN 2 of ").count(), 2, "{plan}");
-    cluster.node("alpha").run(&named("slow", 1), "stop").exit(0);
-    let plan = cluster.node("alpha").call(&named("other", 2)).dry_run().run("stop").exit(0).stdout().to_owned();
-    assert_eq!(plan.matches("unmap at once LUN 2 of ").count(), 2, "{plan}");
+    let stop_unmaps = |alpha: &Node, other: &Resource, step: &str| {
+        let plan = alpha.call(other).dry_run().run("stop").exit(0);
+        assert_eq!(plan.stdout().matches(step).count(), 2, "{plan:?}");
+    };
+    let (one, table) = ("unmap device other_disk from LUN 2 of ", "unmap at once LUN 2 of ");
+    beside_a_slow_start(&cluster, &rule, |alpha, other| stop_unmaps(alpha, other, one)).exit(0);
+    let (alpha, other) = (cluster.node("alpha"), named("other", 2));
+    stop_unmaps(alpha, &other, one);
+    alpha.run(&named("slow", 1), "stop").exit(0);
+    stop_unmaps(alpha, &other, table);
 }
 
 #[test]
@@ -143,20 +148,19 @@ fn nor_while_that_holds_the_lock_that_most_commands_need() {
     let cluster = sample::with_ports();
     let rule = format!("slow path=*/vdisk_nullio/mgmt data=*add_device?slow* takes={AGES} holds_mutex=true");
     // Its writer is told to come back later, and sees for itself that it was done.
-    let written = beside_a_slow_start(&cluster, &rule, fail_over).exit(0).written();
-    assert_eq!(written.iter().filter(|write| write.contains("add_device")).count(), 1, "{written:#?}");
+    let slow = beside_a_slow_start(&cluster, &rule, fail_over).exit(0);
+    assert_eq!(slow.times("add_device"), 1, "{slow:?}");
 }
 
 #[test]
 fn nor_for_a_command_of_another_group_that_was_queued() {
     let cluster = sample::with_ports();
     let rule = format!("fault op=write path=**/vdisk_nullio/mgmt action=queue after={AGES}");
-    let written = beside_a_slow_start(&cluster, &rule, |alpha, other| {
+    let slow = beside_a_slow_start(&cluster, &rule, |alpha, other| {
         assert_eq!(alpha.mount().waiting(), 0, "the kernel has answered");
         fail_over(alpha, other);
     });
-    let written = written.exit(0).written();
-    assert_eq!(written.iter().filter(|write| write.contains("add_device")).count(), 1, "{written:#?}");
+    assert_eq!(slow.exit(0).times("add_device"), 1);
 }
 
 #[test]
@@ -200,6 +204,7 @@ fn what_somebody_runs_by_hand_waits_for_pacemakers_action_to_the_deadline() {
     for run in by_hand {
         run.wait().exit(1).reason_has("another action on one").writes(0).within(limit);
     }
+    alpha.call(&group).timeout(limit).run("demote").exit(1).reason_has("another action on one").within(limit);
     // Whoever looks, or only hears of peers, waits for nobody.
     alpha.run(&group, "monitor").exit(1);
     alpha.run(&group, "notify").exit(0);

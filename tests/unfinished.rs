@@ -3,7 +3,7 @@
 use std::os::unix::fs::symlink;
 use std::time::Duration;
 
-use crate::fixture::sample::{self, ALPHA, HOST, Store, group, ports};
+use crate::fixture::sample::{self, ALPHA, HOST, Store, group, grown, null, ports};
 
 const LUNS: &str = "**/ini_groups/vmwtest/luns/mgmt";
 
@@ -11,23 +11,22 @@ const LUNS: &str = "**/ini_groups/vmwtest/luns/mgmt";
 fn a_device_that_cannot_be_mapped_is_mapped_by_the_next_monitor_or_reload() {
     for finisher in ["monitor", "reload"] {
         let alpha = sample::serving().into_node("alpha");
-        let grown = group().param("device1", "handler=vdisk_nullio,virtname=lu1,export0=all:1");
         alpha.control(&format!("fault op=write path={LUNS} repeat=true action=fail errno=EIO"));
-        alpha.run(&grown, "reload").unfinished().reason_has("LUN 1").reason_has("EIO");
+        alpha.run(&grown(), "reload").unfinished().reason_has("LUN 1").reason_has("EIO");
         assert_eq!(alpha.tree().lines("lun 0").len(), 2, "what hosts have stays");
         // As long as it cannot be finished, nothing fails for it.
-        alpha.call(&grown).recurring().run("monitor").exit(8).programs(0).logged("not finished");
+        alpha.monitor(&grown()).exit(8).programs(0).logged("not finished");
         // A probe changes nothing.
-        alpha.run(&grown, "monitor").exit(8).writes(0);
+        alpha.run(&grown(), "monitor").exit(8).writes(0);
         alpha.control("disarm");
         match finisher {
-            "monitor" => alpha.call(&grown).recurring().run("monitor").exit(8).programs(0).not_logged("ERROR"),
-            _ => alpha.run(&grown, "reload").exit(0),
+            "monitor" => alpha.monitor(&grown()).exit(8).programs(0).not_logged("ERROR"),
+            _ => alpha.run(&grown(), "reload").exit(0),
         };
         assert_eq!(alpha.tree().lines("lun 1 dummy_lu1").len(), 2, "{finisher}");
         // The device that has come is told to the other nodes by the next monitor that asks them.
         let told = ["cibadmin", "crm_attribute"];
-        alpha.call(&grown).recurring().level(10).run("monitor").exit(8).writes(0).ran(&told);
+        alpha.thorough(&grown()).exit(8).writes(0).ran(&told);
         assert_eq!(alpha.score(&group()).as_deref(), Some("10"));
     }
 }
@@ -36,17 +35,16 @@ fn a_device_that_cannot_be_mapped_is_mapped_by_the_next_monitor_or_reload() {
 #[test]
 fn a_reload_that_nobody_would_finish_fails() {
     let alpha = sample::serving().into_node("alpha");
-    let grown = group().param("device1", "handler=vdisk_nullio,virtname=lu1,export0=all:1");
     let more = ports().param("initiators", &format!("vmwtest={};other={}", HOST[0], HOST[1]));
     let full = alpha.fill_rsctmp();
     alpha.control(&format!("fault op=write path={LUNS} repeat=true action=fail errno=EIO"));
-    alpha.run(&grown, "reload").exit(1).reason_has("LUN 1").reason_has("EIO");
+    alpha.run(&grown(), "reload").exit(1).reason_has("LUN 1").reason_has("EIO");
     alpha.control("fault op=write path=**/ini_groups/mgmt repeat=true action=fail errno=EIO");
     alpha.run(&more, "reload").exit(1).reason_has("EIO");
     drop(full);
     alpha.control("disarm");
     alpha.run(&more, "reload").exit(0);
-    alpha.run(&grown, "reload").exit(0);
+    alpha.run(&grown(), "reload").exit(0);
 }
 
 /// An error that does not say that nothing is there says nothing about the configuration.
@@ -56,30 +54,27 @@ fn a_reload_that_meets_a_failing_store_is_finished_when_the_store_answers() {
     std::fs::remove_file(&file).expect("the file can be removed");
     symlink(&file, &file).expect("a link to itself can be made");
     alpha.run(&grown, "reload").unfinished().writes(0).reason_has("ELOOP");
-    alpha.call(&grown).recurring().run("monitor").exit(8).writes(0).logged("not finished");
+    alpha.monitor(&grown).exit(8).writes(0).logged("not finished");
     std::fs::remove_file(&file).expect("the link can be removed");
     alpha.cluster().file("f0", 1 << 20);
-    alpha.call(&grown).recurring().run("monitor").exit(8).programs(0).not_logged("ERROR");
+    alpha.monitor(&grown).exit(8).programs(0).not_logged("ERROR");
     assert_eq!(alpha.tree().lines("lun 1 dummy_r0").len(), 2);
 }
 
 /// A link of udev's is away for a moment while its rules run again, and a volume may be made after the configuration that names it.
 #[test]
 fn a_reload_that_misses_a_store_is_finished_when_the_store_is_there() {
-    let cluster = sample::serving();
-    let alpha = cluster.node("alpha");
-    let file = cluster.file("f0", 1 << 20);
-    let device = format!("handler=vdisk_fileio,filename={},virtname=f0,export0=all:1", file.display());
-    let grown = group().param("device1", &device);
+    let (alpha, grown, file) = sample::serving().into_node("alpha").with(&Store::File);
     std::fs::remove_file(&file).expect("the file can be removed");
     alpha.run(&grown, "reload").kept().reason_has("backing store does not exist");
-    alpha.call(&grown).recurring().run("monitor").exit(8).writes(0).programs(0).logged("not finished");
-    cluster.file("f0", 1 << 20);
-    alpha.call(&grown).recurring().run("monitor").exit(8).programs(0).not_logged("ERROR");
-    assert_eq!(alpha.tree().lines("lun 1 dummy_f0").len(), 2);
+    alpha.monitor(&grown).exit(8).writes(0).programs(0).logged("not finished");
+    alpha.cluster().file("f0", 1 << 20);
+    alpha.monitor(&grown).exit(8).programs(0).not_logged("ERROR");
+    assert_eq!(alpha.tree().lines("lun 1 dummy_r0").len(), 2);
     // Without a state file nobody would finish it: no reason to stop what runs.
     std::fs::remove_file(&file).expect("the file can be removed");
-    let moved = group().param("device1", &device.replace("all:1", "all:2"));
+    let device = format!("handler=vdisk_fileio,filename={},virtname=r0,export0=all:2", file.display());
+    let moved = grown.param("device1", &device);
     let full = alpha.fill_rsctmp();
     alpha.run(&moved, "reload").kept().reason_has("backing store does not exist");
     drop(full);
@@ -89,7 +84,7 @@ fn a_reload_that_misses_a_store_is_finished_when_the_store_is_there() {
 fn a_reload_that_took_something_from_hosts_fails() {
     let alpha = sample::serving().into_node("alpha");
     // LUN 0 is another device from now on; the old one is unmapped, the new one cannot be mapped.
-    let replaced = group().param("device0", "handler=vdisk_nullio,virtname=other,export0=all:0");
+    let replaced = group().param("device0", &null("other", "export0=all:0"));
     alpha.control(&format!("fault op=write path={LUNS} at=3 repeat=true action=fail errno=EIO"));
     let reloaded = alpha.run(&replaced, "reload");
     assert!(
@@ -102,16 +97,15 @@ fn a_reload_that_took_something_from_hosts_fails() {
 #[test]
 fn a_monitor_that_takes_something_from_hosts_while_it_finishes_a_reload_fails() {
     let alpha = sample::serving().into_node("alpha");
-    let grown = group().param("device1", "handler=vdisk_nullio,virtname=lu1,export0=all:1");
     alpha.control(&format!("fault op=write path={LUNS} repeat=true action=fail errno=EIO"));
-    alpha.run(&grown, "reload").unfinished();
+    alpha.run(&grown(), "reload").unfinished();
     alpha.control("disarm");
     // The next configuration has another device at LUN 0: the old one is unmapped, the new one cannot be mapped.
-    let replaced = group().param("device0", "handler=vdisk_nullio,virtname=other,export0=all:0");
+    let replaced = group().param("device0", &null("other", "export0=all:0"));
     alpha.control(&format!("fault op=write path={LUNS} at=3 repeat=true action=fail errno=EIO"));
-    alpha.call(&replaced).recurring().run("monitor").exit(1).reason_has("EIO");
+    alpha.monitor(&replaced).exit(1).reason_has("EIO");
     alpha.control("disarm");
-    alpha.call(&replaced).recurring().run("monitor").exit(8);
+    alpha.monitor(&replaced).exit(8);
     assert_eq!(alpha.tree().lines("lun 0 dummy_other").len(), 2);
 }
 
@@ -134,12 +128,12 @@ fn an_initiator_group_that_is_held_is_deleted_when_it_is_free() {
             .logged("not finished");
         alpha.control("disarm");
         match finisher {
-            "monitor" => alpha.call(&one).recurring().run("monitor").exit(0).programs(0).not_logged("ERROR"),
+            "monitor" => alpha.monitor(&one).exit(0).programs(0).not_logged("ERROR"),
             _ => alpha.run(&one, "reload").exit(0),
         };
         for port in ALPHA {
             assert!(!alpha.exists(&format!("targets/qla2x00t/{port}/ini_groups/other")), "{finisher}");
         }
-        alpha.call(&one).recurring().run("monitor").exit(0).writes(0);
+        alpha.monitor(&one).exit(0).writes(0);
     }
 }

@@ -8,33 +8,25 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use super::{SHORT, times};
-use crate::fixture::sample::{self, ALPHA, BETA, HOST, group, ports};
-use crate::fixture::{Fixture, Lists, eventually};
+use super::SHORT;
+use crate::fixture::sample::{self, ALPHA, BETA, BLOCK, HOST, group, ports};
+use crate::fixture::{Fixture, eventually};
 
 #[test]
 fn f2_a_dead_port_is_this_nodes_trouble_and_a_probe_says_what_is_there() {
     let cluster = Fixture::new().node("alpha", 1).port(ALPHA[0]).dead_port(ALPHA[1]).up();
     let alpha = cluster.node("alpha");
     for resource in [ports(), group()] {
-        alpha.run(&resource, "start").exit(5).reason_has("does not exist").reason_has(ALPHA[1]);
+        let reason = format!("port does not exist on this node: {}", ALPHA[1]);
+        alpha.run(&resource, "start").exit(5).reason(&reason).writes(0);
         alpha.run(&resource, "monitor").exit(7);
+        alpha.run(&resource, "stop").exit(0);
     }
+    alpha.call(&ports()).level(10).run("validate-all").exit(5).reason_has(ALPHA[1]);
     let cluster = sample::with_ports();
     let alpha = cluster.node("alpha");
     alpha.control(&format!("unplug {}", ALPHA[1]));
     alpha.run(&ports(), "monitor").exit(1).reason_has(ALPHA[1]);
-}
-
-#[test]
-fn f3_a_probe_loads_no_module_and_makes_no_file() {
-    let alpha = sample::nodes().up().into_node("alpha");
-    for resource in [ports(), group()] {
-        alpha.run(&resource, "monitor").exit(7).writes(0).programs(0);
-        alpha.call(&resource).recurring().run("monitor").exit(7).writes(0).programs(0);
-    }
-    assert_eq!(alpha.tree().lines(""), ["no SCST"]);
-    assert!(!alpha.rsctmp().exists() && alpha.traces().is_empty());
 }
 
 #[test]
@@ -47,35 +39,6 @@ fn f4_a_clone_may_have_any_number_of_nodes_and_one_instance_on_each() {
     }
     let twice = cluster.node("alpha").call(&group()).meta("clone_node_max", "2").run("start");
     twice.exit(6).reason_has("clone-node-max");
-}
-
-#[test]
-fn f5_a_node_whose_name_is_part_of_anothers_is_not_taken_for_it() {
-    let node = Fixture::new().node("node10", 10).port(BETA[0]).node("node1", 1).port(ALPHA[0]).up().into_node("node1");
-    node.run(&ports(), "start").exit(0);
-    node.run(&group(), "start").exit(0);
-    assert_eq!(node.tree().lines("port"), [format!("port qla2x00t/{} enabled=1 rel_tgt_id=101", ALPHA[0])]);
-    let lists = Lists::new().list("active", &["node1"]).list("start", &["node10"]).event("post", "start");
-    node.call(&group()).lists(&lists).run("notify").exit(0);
-    assert_eq!((node.state("dummy", "node1"), node.state("dummy", "node10")), ("standby".into(), "standby".into()));
-}
-
-#[test]
-fn f12_a_start_that_fails_undoes_its_steps() {
-    let alpha = sample::nodes().up().into_node("alpha");
-    alpha.control("modprobe qla2x00tgt");
-    let before = alpha.tree();
-    alpha.control(&format!("fault op=write path=**/{}/enabled action=fail errno=EIO", ALPHA[1]));
-    alpha.run(&ports(), "start").exit(1).reason_has(ALPHA[1]).reason_has("EIO");
-    assert_eq!(alpha.tree().lines("group"), [""; 0]);
-    assert!(alpha.tree().lines("port").iter().all(|port| port.contains("enabled=0")), "{:?}", alpha.tree());
-    assert_eq!(alpha.tree().lines("port").len(), before.lines("port").len());
-    alpha.run(&ports(), "start").exit(0);
-    alpha.control(&format!("fault op=write path=**/{}/**/luns/mgmt action=fail errno=EIO", ALPHA[1]));
-    alpha.run(&group(), "start").exit(1).reason_has("LUN 0").reason_has("EIO");
-    assert_eq!((alpha.tree().lines("device"), alpha.tree().lines("lun")), (vec![], vec![]));
-    assert_eq!(alpha.record(&group()), None);
-    alpha.run(&group(), "monitor").exit(7);
 }
 
 #[test]
@@ -128,17 +91,6 @@ fn f15_a_port_that_does_not_come_up_is_named_with_the_kernels_answer() {
 }
 
 #[test]
-fn f16_a_command_that_the_kernel_queued_is_waited_for() {
-    let alpha = sample::with_ports().into_node("alpha");
-    alpha.control("fault op=write path=**/vdisk_nullio/mgmt action=queue after=300ms");
-    let started = alpha.run(&group(), "start").exit(0).written();
-    assert_eq!(times(&started, "add_device"), 1, "{started:#?}");
-    alpha.control("fault op=write path=**/luns/mgmt action=queue after=100ms errno=EBUSY");
-    alpha.run(&group(), "stop").exit(1).reason_has("EBUSY");
-    alpha.run(&group(), "stop").exit(0);
-}
-
-#[test]
 fn f17_a_node_id_that_leaves_no_room_for_numbers_is_an_error_that_says_so() {
     let cluster = Fixture::new().node("alpha", 655).port(ALPHA[0]).node("beta", 2).port(BETA[0]).up();
     for resource in [ports(), group()] {
@@ -148,24 +100,7 @@ fn f17_a_node_id_that_leaves_no_room_for_numbers_is_an_error_that_says_so() {
     let beta = cluster.node("beta");
     beta.run(&ports(), "start").exit(0);
     beta.run(&group(), "start").exit(0).logged("node alpha is left out");
-}
-
-#[test]
-fn f19_every_missing_backing_store_is_named() {
-    let cluster = sample::with_ports();
-    let device = |name: &str| format!("filename=/nowhere/{name},virtname={name},export0=all:7");
-    let resource = group().param("device1", &device("a")).param("device2", &device("b").replace('7', "8"));
-    let started = cluster.node("alpha").run(&resource, "start").exit(5).writes(0);
-    started.reason_has("/nowhere/a").reason_has("/nowhere/b");
-}
-
-#[test]
-fn f20_the_description_asks_nobody() {
-    let cluster = sample::nodes().up();
-    for resource in [ports(), group()] {
-        let described = cluster.node("alpha").run(&resource, "meta-data").exit(0).programs(0).writes(0);
-        assert!(described.stdout().contains("<resource-agent") && described.stderr().is_empty());
-    }
+    assert_eq!(beta.tree().lines("target group"), ["target group beta group_id=2 standby"]);
 }
 
 #[test]
@@ -187,36 +122,14 @@ fn s4_anybody_gets_the_description_from_an_agent_alone() {
 }
 
 #[test]
-fn s5_a_reload_does_not_start_what_is_stopped() {
-    let alpha = sample::nodes().up().into_node("alpha");
-    alpha.run(&ports(), "reload").exit(7).writes(0).programs(0);
-    alpha.run(&ports(), "start").exit(0);
-    alpha.run(&group(), "reload").exit(7).writes(0).programs(0);
-    alpha.run(&group(), "reload-agent").exit(7).writes(0);
-}
-
-#[test]
-fn s7_a_typing_mistake_in_a_reload_keeps_what_runs() {
-    let alpha = sample::serving().into_node("alpha");
-    let before = alpha.tree();
-    for resource in [ports().param("initiators", "nonsense"), group().param("device0", "nonsense")] {
-        alpha.run(&resource, "reload").kept();
-    }
-    let twice = group().param("device1", "handler=vdisk_nullio,virtname=b,export0=all:0");
-    alpha.run(&twice, "reload").kept();
-    assert_eq!(alpha.tree(), before);
-}
-
-#[test]
 fn f7_a_demote_that_is_terminated_gives_back_what_it_blocked() {
-    let (cluster, io) = super::busy();
-    let alpha = cluster.node("alpha");
+    let (alpha, io) = sample::busy();
     let demote = alpha.call(&group()).begin("demote");
-    eventually("the device is blocked", || alpha.read(super::BLOCK) == "1 1");
+    eventually("the device is blocked", || alpha.read(BLOCK) == "1 1");
     demote.signal(Signal::SIGTERM);
     demote.wait().exit(1).within(Duration::from_secs(5));
-    alpha.control(&format!("io finish {io}"));
-    eventually("the device is given back", || alpha.read(super::BLOCK) == "0 0");
+    sample::finish(&alpha, &io);
+    eventually("the device is given back", || alpha.read(BLOCK) == "0 0");
     assert_eq!(alpha.state("dummy", "alpha"), "active");
 }
 

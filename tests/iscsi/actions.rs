@@ -38,7 +38,7 @@ fn hosts_log_in_as_configured_and_are_gone_after_a_stop() {
     for node in ["alpha", "beta"] {
         run(cluster.node(node), &targets(), "start").exit(0);
     }
-    cluster.transition(&group()).start(&["alpha", "beta"]).promote(&["alpha"]).carry_out();
+    cluster.serve(&group());
     let at = |portal: &str, rest: &str| format!("{ALPHA} {ESX} portal={portal} {rest}");
     let proved = format!("user=esx secret={SECRET}");
     assert!(login(alpha, &at("10.0.3.1", &proved)).unwrap_err().contains("exit 19"));

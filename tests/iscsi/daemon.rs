@@ -5,7 +5,10 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use scst_sim::model::ScstVersion;
 
-use super::{ALPHA, ESX, SECRET, call, group, hanging, login, nodes, run, signal, started, targets};
+use super::{
+    ALPHA, ESX, SECRET, call, group, hanging, login, monitor, nodes, run, serving, signal, started, stops, targets,
+    thorough,
+};
 use crate::fixture::{Fixture, Resource};
 
 #[test]
@@ -14,7 +17,7 @@ fn the_end_of_the_daemon_is_seen_at_once_and_the_restart_builds_everything_anew(
     let up = alpha.tree();
     for end in [Signal::SIGTERM, Signal::SIGKILL] {
         signal(&alpha, end);
-        call(&alpha, &targets()).recurring().run("monitor").exit(7).programs(0);
+        monitor(&alpha, &targets()).exit(7).programs(0);
         run(&alpha, &targets(), "reload").exit(7);
         run(&alpha, &targets(), "stop").exit(0).writes(0);
         run(&alpha, &targets(), "start").exit(0);
@@ -25,14 +28,11 @@ fn the_end_of_the_daemon_is_seen_at_once_and_the_restart_builds_everything_anew(
 
 #[test]
 fn hosts_come_back_after_the_daemon_was_restarted() {
-    let cluster = nodes();
-    let alpha = cluster.node("alpha");
-    run(alpha, &targets(), "start").exit(0);
-    cluster.transition(&group()).start(&["alpha"]).promote(&["alpha"]).carry_out();
-    login(alpha, &format!("{ALPHA} {ESX} portal=10.0.1.1 user=esx secret={SECRET}")).unwrap();
-    signal(alpha, Signal::SIGKILL);
-    run(alpha, &targets(), "stop").exit(0);
-    run(alpha, &targets(), "start").exit(0);
+    let alpha = serving();
+    login(&alpha, &format!("{ALPHA} {ESX} portal=10.0.1.1 user=esx secret={SECRET}")).unwrap();
+    signal(&alpha, Signal::SIGKILL);
+    run(&alpha, &targets(), "stop").exit(0);
+    run(&alpha, &targets(), "start").exit(0);
     // What the device group had exported went with the target; its reload brings the LUNs back.
     alpha.run(&group(), "reload").exit(0);
     assert!(alpha.exists(&format!("targets/iscsi/{ALPHA}/ini_groups/esx1/luns/0")));
@@ -40,39 +40,32 @@ fn hosts_come_back_after_the_daemon_was_restarted() {
 
 #[test]
 fn a_group_leaves_it_to_the_targets_to_see_that_the_daemon_has_ended() {
-    let cluster = nodes();
-    let alpha = cluster.node("alpha");
-    run(alpha, &targets(), "start").exit(0);
-    cluster.transition(&group()).start(&["alpha"]).promote(&["alpha"]).carry_out();
-    signal(alpha, Signal::SIGKILL);
+    let alpha = serving();
+    signal(&alpha, Signal::SIGKILL);
     // A failure would restart the group at once, which cannot start without targets and would be banned from the node.
-    let deep = alpha.call(&group()).recurring().level(10).run("monitor");
-    deep.exit(8).logged(&format!("port {ALPHA} does not exist: its resource has to bring it up"));
+    alpha.thorough(&group()).exit(8).logged(&format!("port {ALPHA} does not exist: its resource has to bring it up"));
     alpha.run(&group(), "stop").exit(0);
     alpha.run(&group(), "start").exit(5);
-    run(alpha, &targets(), "stop").exit(0);
-    run(alpha, &targets(), "start").exit(0);
+    run(&alpha, &targets(), "stop").exit(0);
+    run(&alpha, &targets(), "start").exit(0);
     alpha.run(&group(), "start").exit(0);
-    alpha.call(&group()).recurring().level(10).run("monitor").exit(0);
+    alpha.thorough(&group()).exit(0);
 }
 
 #[test]
 fn a_hanging_daemon_holds_up_neither_monitor_nor_stop() {
     let alpha = hanging();
     let short = Duration::from_secs(1);
-    call(&alpha, &targets()).recurring().run("monitor").exit(0).programs(0).within(short);
+    monitor(&alpha, &targets()).exit(0).programs(0).within(short);
     let deep = call(&alpha, &targets()).timeout(Duration::from_secs(4)).level(10).recurring();
     deep.run("monitor").exit(1).reason_has("no answer within").within(Duration::from_secs(2));
     let stop = call(&alpha, &targets()).timeout(Duration::from_secs(8)).run("stop");
-    stop.exit(1)
-        .reason_has("disable failed: no answer within")
-        .logged("does not answer")
-        .within(Duration::from_secs(8));
+    let stop = stop.exit(1).within(Duration::from_secs(8)).logged("does not answer");
+    stop.reason_has("disable failed: no answer within");
     // What needs no daemon is done: nobody is in a group any more.
     assert!(alpha.tree().lines("group").is_empty());
     signal(&alpha, Signal::SIGCONT);
-    run(&alpha, &targets(), "stop").exit(0);
-    assert!(alpha.tree().lines("port").is_empty());
+    stops(&alpha);
 }
 
 #[test]
@@ -81,7 +74,7 @@ fn a_reload_that_meets_a_hanging_daemon_is_finished_by_a_monitor() {
     let changed = targets().param("attributes", "QueuedCommands=16");
     call(&alpha, &changed).timeout(Duration::from_secs(4)).run("reload").unfinished();
     signal(&alpha, Signal::SIGCONT);
-    call(&alpha, &changed).recurring().run("monitor").exit(0);
+    monitor(&alpha, &changed).exit(0);
     assert_eq!(alpha.read(&format!("targets/iscsi/{ALPHA}/QueuedCommands")), "16");
     run(&alpha, &changed, "reload").exit(0).writes(0);
     run(&alpha, &changed, "stop").exit(0);
@@ -96,8 +89,7 @@ fn a_start_that_meets_a_hanging_daemon_fails_in_time_and_stop_knows_what_it_left
     start.exit(1).reason_has("no answer within").within(Duration::from_secs(6));
     // The daemon takes what it was asked, also when nobody waits for the answer any more.
     signal(&alpha, Signal::SIGCONT);
-    run(&alpha, &targets(), "stop").exit(0);
-    assert!(alpha.tree().lines("port").is_empty());
+    stops(&alpha);
 }
 
 #[test]
@@ -116,8 +108,7 @@ fn an_agent_that_is_killed_leaves_no_killed_waiter() {
     let status = std::fs::read_to_string(format!("/proc/{}/status", helper.pid)).expect("the one that waits goes on");
     assert!(status.contains("SigBlk:\tfffffffe7ffbfeff") || status.contains("SigBlk:\tffffffff"), "{status}");
     signal(&alpha, Signal::SIGCONT);
-    run(&alpha, &targets(), "stop").exit(0);
-    assert!(alpha.tree().lines("port").is_empty());
+    stops(&alpha);
 }
 
 #[test]
@@ -142,11 +133,10 @@ fn a_driver_that_nobody_can_log_in_to_is_seen_by_a_thorough_monitor() {
     let alpha = started();
     alpha.write("targets/iscsi/enabled", "0");
     // It is asked of the daemon, so the usual monitor does not look.
-    call(&alpha, &targets()).recurring().run("monitor").exit(0);
-    let deep = call(&alpha, &targets()).recurring().level(10).run("monitor");
-    deep.exit(1).reason("driver iscsi is not enabled: no host can log in");
+    monitor(&alpha, &targets()).exit(0);
+    thorough(&alpha, &targets()).exit(1).reason("driver iscsi is not enabled: no host can log in");
     run(&alpha, &targets(), "start").exit(0);
-    call(&alpha, &targets()).recurring().level(10).run("monitor").exit(0);
+    thorough(&alpha, &targets()).exit(0);
 }
 
 #[test]

@@ -27,11 +27,11 @@ fn brought_up_and_down(cluster: &Cluster, resource: &Resource, initiators: &str)
     alpha.run(resource, "start").exit(0);
     alpha.run(resource, "start").exit(0).writes(0);
     alpha.run(resource, "monitor").exit(0).programs(0).writes(0);
-    alpha.call(resource).level(10).recurring().run("monitor").exit(0).writes(0);
+    alpha.thorough(resource).exit(0).writes(0);
     let changed = resource.param("initiators", initiators);
     alpha.run(&changed, "reload").exit(0);
     alpha.run(&changed, "reload").exit(0).writes(0);
-    alpha.call(&changed).level(10).recurring().run("monitor").exit(0);
+    alpha.thorough(&changed).exit(0);
     alpha.run(resource, "reload").exit(0);
 }
 
@@ -47,13 +47,14 @@ fn refuses(cluster: &Cluster, resource: &Resource, parameters: &[(&str, &str)]) 
     alpha.run(resource, "monitor").exit(0);
 }
 
-const OF_ISCSI: [(&str, &str); 7] = [
+const OF_ISCSI: [(&str, &str); 8] = [
     ("portals", "10.0.0.1"),
     ("incoming_users", "a longsecret1234"),
     ("outgoing_user", "a longsecret1234"),
     ("alias", "x"),
     ("daemon", "/usr/sbin/iscsi-scstd"),
     ("attributes", "QueuedCommands=64"),
+    ("attributes", "MaxSessions=1"),
     ("attributes", "enabled=1"),
 ];
 

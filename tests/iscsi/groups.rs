@@ -1,6 +1,6 @@
 //! Initiator groups: patterns, their order, and several resources on one node.
 
-use super::{ALPHA, BETA, ESX, nodes, run, targets};
+use super::{ALPHA, BETA, ESX, group, nodes, run, targets};
 use crate::fixture::{Fixture, Resource};
 
 #[test]
@@ -57,29 +57,20 @@ fn two_resources_serve_two_drivers_of_one_list() {
 
 #[test]
 fn one_name_on_two_nodes_is_refused_on_both() {
-    let cluster =
-        Fixture::new().node("alpha", 1).targetports(ALPHA).node("beta", 2).targetports(&ALPHA.to_uppercase()).up();
+    let twice = format!("{BETA},{}", ALPHA.to_uppercase());
+    let cluster = Fixture::new().node("alpha", 1).targetports(ALPHA).node("beta", 2).targetports(&twice).up();
     for node in ["alpha", "beta"] {
-        run(cluster.node(node), &targets(), "start")
-            .exit(2)
-            .reason_has("is listed in targetports of node alpha and of node beta");
+        for resource in [targets(), group()] {
+            let refused = run(cluster.node(node), &resource, "start").exit(2).writes(0);
+            refused.reason_has("is listed in targetports of node alpha and of node beta");
+        }
     }
 }
 
 #[test]
-fn what_a_driver_does_not_have_is_refused_by_name() {
+fn a_driver_that_there_is_not_is_refused_and_keeps_nothing_up() {
     let alpha = Fixture::new().node("alpha", 1).targetports("local1").up().into_node("alpha");
     let local = Resource::targets("scst_local", "scst_local").param("initiators", "host=*");
-    for (name, value) in [
-        ("portals", "10.0.0.1"),
-        ("outgoing_user", "a longsecret1234"),
-        ("alias", "x"),
-        ("daemon", "none"),
-        ("attributes", "MaxSessions=1"),
-    ] {
-        run(&alpha, &local.param(name, value), "validate-all").exit(6).reason_has(name);
-        run(&alpha, &local.param(name, value), "start").exit(6).reason_has(name).writes(0);
-    }
     run(&alpha, &local.param("tgtdriver", "srp"), "start").exit(6).reason_has("tgtdriver \"srp\": not one of");
     run(&alpha, &local.param("attributes", "comment=lab"), "start").exit(0);
     // Whatever the parameter says now, what runs is where it was started.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use super::{ALPHA, call, group, hanging, run, signal, started, targets};
+use super::{ALPHA, call, group, hanging, monitor, run, signal, started, targets};
 use crate::fixture::{Node, Outcome, Resource, eventually};
 
 /// The time that Pacemaker gives such an action.
@@ -57,7 +57,7 @@ fn a_daemon_that_dies_at_any_write_of_a_start_or_a_reload_is_recovered_from() {
             // A start has not done what it was to do; a reload may leave the rest to the monitor.
             let possible: &[i32] = if action == "start" { &[1] } else { &[0, 1] };
             assert!(outcome.code().is_some_and(|code| possible.contains(&code)), "{action} {at}: {outcome:?}");
-            call(alpha, &resource).recurring().run("monitor").exit(7);
+            monitor(alpha, &resource).exit(7);
             recovers(alpha, &whole, &format!("{action} killed at write {at}"));
         }
         assert!(at > least, "{action} has {at} writes only");
@@ -83,7 +83,7 @@ fn a_daemon_that_dies_under_a_stop_or_a_look_takes_everything_along() {
         for at in 1..=reads {
             let outcome = struck(alpha, &targets(), action, "read", at, Signal::SIGKILL).expect("it reads more");
             assert!(outcome.code().is_some_and(|code| [0, 1, 7].contains(&code)), "{outcome:?}");
-            call(alpha, &targets()).recurring().run("monitor").exit(7);
+            monitor(alpha, &targets()).exit(7);
             recovers(alpha, &whole, &format!("{action}, killed at read {at}"));
         }
     }
@@ -115,7 +115,7 @@ fn a_daemon_that_is_stopped_in_an_action_makes_none_outlive_its_time() {
         let what = format!("{action}, stopped at {op} {at}: {outcome:?}");
         assert!(outcome.code().is_some_and(|code| [0, 1].contains(&code)), "{what}");
         // Also a monitor that would finish the reload waits for a tenth of its time only.
-        call(alpha, &resource).recurring().run("monitor").within(Duration::from_secs(3));
+        monitor(alpha, &resource).within(Duration::from_secs(3));
         signal(alpha, Signal::SIGCONT);
         recovers(alpha, &whole, &what);
     }

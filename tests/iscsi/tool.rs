@@ -3,8 +3,9 @@
 use nix::sys::signal::Signal;
 
 use super::{ALPHA, ESX, SECRET, call, group, login, nodes, run, signal, targets};
-use crate::fixture::Fixture;
-use crate::scst_ha::import;
+use crate::fixture::{Cluster, Fixture, Resource};
+use crate::scst_ha::check::{check, told};
+use crate::scst_ha::{data, import};
 
 #[test]
 fn a_name_is_proposed_under_the_authority_and_set() {
@@ -61,14 +62,8 @@ fn status_shows_portals_users_and_where_sessions_come_from() {
 
 /// What `check` says of one thing: its level.
 #[track_caller]
-fn checked(cluster: &crate::fixture::Cluster, about: &str, part: &str) -> String {
-    let outcome = cluster.node("alpha").tool("check --json").env("SCST_ROOT", cluster.dir().to_str().unwrap()).go();
-    let found: serde_json::Value = serde_json::from_str(outcome.stdout()).unwrap();
-    let fits = |finding: &&serde_json::Value| {
-        finding["about"] == about && finding["text"].as_str().is_some_and(|text| text.contains(part))
-    };
-    let finding = found["findings"].as_array().unwrap().iter().find(fits);
-    finding.unwrap_or_else(|| panic!("{about}: {part}: {found:#}"))["level"].as_str().unwrap().to_owned()
+fn checked(cluster: &Cluster, about: &str, part: &str) -> String {
+    told(&check(cluster.node("alpha"), cluster.dir(), "--json"), about, part)
 }
 
 #[test]
@@ -114,17 +109,13 @@ fn what_runs_is_imported_with_users_whose_secrets_stand_in_a_file_of_their_own()
     }
     let commands = std::fs::read_to_string(&path).unwrap();
     let resources = import::resources(&import::configured(&imported));
-    let with_secrets: Vec<crate::fixture::Resource> = resources
-        .into_iter()
-        .map(|resource| {
-            let set = |resource: crate::fixture::Resource, name: &str| {
-                let beginning = format!("cibsecret set {} {name} '", resource.id());
-                let value = commands.lines().find_map(|line| line.strip_prefix(&beginning)?.strip_suffix('\''));
-                value.map_or(resource.clone(), |value| resource.param(name, value))
-            };
-            ["incoming_users", "outgoing_user"].into_iter().fold(resource, set)
-        })
-        .collect();
+    let set = |resource: Resource, name: &str| {
+        let beginning = format!("cibsecret set {} {name} '", resource.id());
+        let value = commands.lines().find_map(|line| line.strip_prefix(&beginning)?.strip_suffix('\''));
+        value.map_or(resource.clone(), |value| resource.param(name, value))
+    };
+    let with_secrets = resources.into_iter().map(|resource| set(set(resource, "incoming_users"), "outgoing_user"));
+    let with_secrets: Vec<Resource> = with_secrets.collect();
     assert_eq!(with_secrets.len(), 2);
     cluster.configure(&with_secrets.iter().collect::<Vec<_>>());
     // What is imported is what runs.
@@ -158,8 +149,7 @@ fn the_plan_of_a_start_is_what_its_dry_run_prints() {
     std::fs::copy(cluster.cib().path(), &path).unwrap();
     let cib = scst_sim::stand_in::cib::CibFile::at(&path);
     cib.set_primitive(targets().id(), "ocf:onesty:scst_target", targets().params()).unwrap();
-    let plan = alpha.tool(&format!("plan --json --cib {}", path.display())).go().code_is(3);
-    let plan: serde_json::Value = serde_json::from_str(plan.stdout()).unwrap();
+    let plan = data(&alpha.tool(&format!("plan --json --cib {}", path.display())).go().code_is(3));
     let resource = &plan["nodes"][0]["resources"][0];
     let steps: Vec<&str> = resource["steps"].as_array().unwrap().iter().map(|step| step.as_str().unwrap()).collect();
     let dry = call(alpha, &targets()).dry_run().run("start").exit(0);

@@ -24,13 +24,13 @@ fn machine(cluster: &Cluster) -> PathBuf {
 }
 
 #[track_caller]
-fn check(node: &Node, root: &Path, arguments: &str) -> Outcome {
+pub(crate) fn check(node: &Node, root: &Path, arguments: &str) -> Outcome {
     node.tool(&format!("check {arguments}")).env("SCST_ROOT", root.to_str().unwrap()).go().writes(0)
 }
 
 /// What it says of one thing, with its level.
 #[track_caller]
-fn told(outcome: &Outcome, about: &str, part: &str) -> String {
+pub(crate) fn told(outcome: &Outcome, about: &str, part: &str) -> String {
     let found = data(outcome);
     let findings = found["findings"].as_array().unwrap();
     let fits = |finding: &&serde_json::Value| {
@@ -180,7 +180,7 @@ fn reservations_that_only_this_node_has_are_named() {
     let path = cluster.disk("d0", 1 << 20);
     let disk = group()
         .param("device0", &format!("filename={},virtname=d0,naa_id=5000000000000001,export0=all:0", path.display()));
-    cluster.transition(&disk).start(&["alpha", "beta"]).promote(&["alpha"]).carry_out();
+    cluster.serve(&disk);
     cluster.configure(&[&ports(), &disk]);
     let (alpha, root) = (cluster.node("alpha"), machine(&cluster));
     assert!(!show(alpha, "status").code_is(0).stdout().contains("registered"));

@@ -50,7 +50,7 @@ fn a_tree_that_the_agents_made_gives_their_configuration() {
         image.display()
     );
     let group = group().param("device1", &device1).param("device2", &device2);
-    cluster.transition(&group).start(&["alpha", "beta"]).promote(&["alpha"]).carry_out();
+    cluster.serve(&group);
     let alpha = cluster.node("alpha");
     let imported = show(alpha, "import --format xml").code_is(0);
     let configuration = configured(&imported);

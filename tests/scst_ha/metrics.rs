@@ -213,7 +213,7 @@ fn rules_and_dashboard_ask_for_metrics_that_there_are() {
     let cluster = crate::fixture::sample::with_ports();
     let store = format!("filename={},virtname=vm1,export0=all:1", cluster.disk("disk", 1 << 30).display());
     let group = group().param("device1", &store);
-    cluster.transition(&group).start(&["alpha", "beta"]).promote(&["alpha"]).carry_out();
+    cluster.serve(&group);
     cluster.configure(&[&ports(), &group]);
     with_hosts(&cluster);
     promoted(&cluster, "1500", "0");

@@ -345,7 +345,7 @@ fn an_older_scst_is_shown_alike() {
     let file = cluster.file("file", 1 << 20);
     let device = format!("handler=vdisk_fileio,filename={},virtname=file,export0=all:1", file.display());
     let group = group().param("device1", &device);
-    cluster.transition(&group).start(&["alpha", "beta"]).promote(&["alpha"]).carry_out();
+    cluster.serve(&group);
     cluster.configure(&[&ports(), &group]);
     let found = data(&show(cluster.node("alpha"), "status --json").code_is(0));
     let devices = &found["groups"][0]["devices"];

@@ -75,6 +75,14 @@ impl Fixture {
         self.0.start_io("qla2x00t", PORT, INITIATOR, 0, Some(Duration::from_secs(seconds))).unwrap()
     }
 
+    /// A write that waits for a command of the initiator, which takes that long.
+    fn behind_io(seconds: u64, path: &str, data: &str) -> (Self, Ticket) {
+        let mut fixture = Self::new();
+        fixture.start_io(seconds);
+        let ticket = fixture.waits(path, data);
+        (fixture, ticket)
+    }
+
     fn has(&self, path: &str) -> bool {
         self.0.lookup(format!("kernel/scst_tgt/{path}").as_bytes()).is_ok()
     }
@@ -223,10 +231,8 @@ fn groups_wait_for_all_commands_and_give_up_after_90_seconds() {
 
 #[test]
 fn a_lun_goes_at_once_but_its_deletion_waits_for_its_commands() {
-    let mut fixture = Fixture::new();
-    fixture.start_io(4);
     let luns = format!("targets/qla2x00t/{PORT}/luns");
-    let delete = fixture.waits(&format!("{luns}/mgmt"), "del 0");
+    let (mut fixture, delete) = Fixture::behind_io(4, &format!("{luns}/mgmt"), "del 0");
     assert!(!fixture.has(&format!("{luns}/0")));
     fixture.pass(4);
     assert_eq!(fixture.0.poll(delete), Some(Ok(5)));
@@ -234,9 +240,7 @@ fn a_lun_goes_at_once_but_its_deletion_waits_for_its_commands() {
 
 #[test]
 fn a_device_waits_for_the_commands_of_a_lun_that_was_removed_before() {
-    let mut fixture = Fixture::new();
-    fixture.start_io(4);
-    let lun = fixture.waits(&format!("targets/qla2x00t/{PORT}/luns/mgmt"), "del 0");
+    let (mut fixture, lun) = Fixture::behind_io(4, &format!("targets/qla2x00t/{PORT}/luns/mgmt"), "del 0");
     let device = fixture.waits("handlers/vdisk_blockio/mgmt", "del_device d1");
     fixture.pass(4);
     assert_eq!(fixture.0.poll(lun), Some(Ok(5)));
@@ -269,10 +273,8 @@ fn deleting_a_blocked_device_with_a_waiting_command_hangs_until_it_is_unblocked(
 
 #[test]
 fn a_signal_ends_the_waiting_but_not_the_command() {
-    let mut fixture = Fixture::new();
-    fixture.start_io(3);
     let groups = format!("targets/qla2x00t/{PORT}/ini_groups");
-    let create = fixture.waits(&format!("{groups}/mgmt"), "create g1");
+    let (mut fixture, create) = Fixture::behind_io(3, &format!("{groups}/mgmt"), "create g1");
     fixture.0.interrupt(create);
     assert_eq!(fixture.0.poll(create), Some(Err(Errno::EINTR)));
     assert_eq!(fixture.0.poll(create), None, "a ticket is answered once");
