@@ -43,13 +43,8 @@ pub fn planned(host: &Host<'_>, topology: &Topology, cluster: Option<ClusterId>)
     let mut remarks = [&convergence.missing[..], &convergence.unmatched].concat();
     remarks.extend(findings.iter().map(ToString::to_string));
     let mistakes = mistakes(&findings, &params, &instance.configured(host));
-    let goal = if running {
-        stores::missing_at_reload(&params, &convergence.facts.stores, serving)?;
-        Goal::Reloaded(&mistakes)
-    } else {
-        stores::missing(&params, &convergence.facts.stores, false)?;
-        Goal::Started(None)
-    };
+    stores::missing(&params, &convergence.facts.stores, serving)?;
+    let goal = if running { Goal::Reloaded(&mistakes) } else { Goal::Started(None) };
     let Intent { wanted, spared, plan } = convergence.intent(&instance, &found, goal);
     remarks.extend(spared);
     let refused = convergence.conflict(&found, &wanted)?;

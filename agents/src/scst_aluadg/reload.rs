@@ -143,12 +143,11 @@ fn rearrange(
     };
     convergence.log_unmatched();
     let serving = found.state(&convergence.topology.local.name).is_some_and(AluaState::is_open);
-    if let Err(failure) = stores::missing_at_reload(&params, &convergence.facts.stores, serving) {
-        // A store comes, or comes back, without another change of the configuration: the next monitor looks again.
-        if failure.kind == Kind::Permanent {
-            instance.update(host, |file| file.unfinished = true);
-        }
-        return reload_not_begun(failure);
+    if let Err(failure) = stores::missing(&params, &convergence.facts.stores, serving) {
+        // A store comes, or comes back, without another change of the configuration: the next monitor looks again. Where that cannot be
+        // noted nobody does, and there is still no reason to stop what runs.
+        let noted = instance.update(host, |file| file.unfinished = true);
+        return if noted { reload_incomplete(failure, noted) } else { Ok(reload_refused(failure)) };
     }
     if Reservations::are_shared(&host.context.env)
         && let Err(failure) = lockspace::runs(host)

@@ -129,29 +129,20 @@ pub(super) fn needed<'s>(
 ///
 /// Exit 5 naming all of them.
 pub(super) fn missing(params: &Params, stores: &BTreeMap<String, Store>, promoted: bool) -> Result<(), Failure> {
-    let missing: Vec<_> = needed(params, stores, promoted)
-        .filter_map(|(device, path, store)| {
-            let what = store.unusable()?;
-            let path = format!("{path} of device {}", device.name);
-            Some(if store == Store::Missing { path } else { path + &format!(" ({what})") })
-        })
-        .collect();
-    if missing.is_empty() {
+    let unusable: Vec<_> =
+        needed(params, stores, promoted).filter_map(|found| Some((found, found.2.unusable()?))).collect();
+    if unusable.is_empty() {
         return Ok(());
     }
-    Err(Failure::installed(format!("backing store does not exist: {}", missing.join(", "))))
-}
-
-/// The same for a reload, which is finished later where a store answers an error that does not say that nothing is there.
-///
-/// # Errors
-///
-/// Exit 5 naming all of them, or exit 1 where one of them fails.
-pub(super) fn missing_at_reload(
-    params: &Params,
-    stores: &BTreeMap<String, Store>,
-    promoted: bool,
-) -> Result<(), Failure> {
-    let failing = needed(params, stores, promoted).any(|(.., store)| matches!(store, Store::Failing(_)));
-    missing(params, stores, promoted).map_err(|failure| if failing { failure.temporary() } else { failure })
+    let all_missing = unusable.iter().all(|((.., store), _)| *store == Store::Missing);
+    let named = unusable.iter().map(|((device, path, _), what)| {
+        let why = if all_missing { String::new() } else { format!(" ({what})") };
+        format!("{path} of device {}{why}", device.name)
+    });
+    let named = named.collect::<Vec<_>>().join(", ");
+    Err(Failure::installed(if all_missing {
+        format!("backing store does not exist: {named}")
+    } else {
+        format!("backing store cannot be used: {named}")
+    }))
 }

@@ -43,8 +43,8 @@ impl Observer<'_> {
         Ok(self.optional(&format!("{}/size", device::device(name)))?.and_then(|text| text.parse().ok()))
     }
 
-    /// Whether a device's backing store is open, asked alone and with one read: a monitor asks every few seconds. `None`
-    /// where it has no such attribute, or is gone.
+    /// The same with one read, for monitors: ENOENT is taken at its word, because to look for the attribute in its directory would cost a listing
+    /// of every device without a store, every few seconds. A plan asks [`Observer::storage`], which looks.
     ///
     /// # Errors
     ///
