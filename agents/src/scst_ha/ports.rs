@@ -19,7 +19,7 @@ pub(super) struct Port {
     /// Its relative target port id; 0 when none is set.
     pub(super) rel_tgt_id: u32,
     /// The Fibre Channel port it is.
-    pub(super) fc_host: Option<Host>,
+    pub(super) fc_host: Option<FcHost>,
     /// It stands in the targetports of this node; nothing where nobody knows that.
     pub(super) listed: Option<bool>,
     /// Its initiator groups.
@@ -35,20 +35,6 @@ pub(super) struct Port {
     pub(super) unread: Option<Error>,
     /// Who is logged in.
     pub(super) sessions: Vec<Session>,
-}
-
-/// A Fibre Channel port of the machine.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Host {
-    /// Its directory below `class/fc_host`.
-    #[serde(rename = "host")]
-    pub(super) name: String,
-    /// Its world wide port name.
-    pub(super) wwpn: String,
-    /// Its state, as its driver says it.
-    pub(super) state: Option<String>,
-    /// The speed of its link.
-    pub(super) speed: Option<String>,
 }
 
 /// An initiator group.
@@ -79,19 +65,6 @@ pub(super) struct Session {
     pub(super) addresses: Vec<String>,
 }
 
-impl From<FcHost> for Host {
-    fn from(FcHost { host, wwpn, state, speed }: FcHost) -> Self {
-        Self { name: host, wwpn, state, speed }
-    }
-}
-
-impl Host {
-    /// State and speed in a few words.
-    pub(super) fn link(&self) -> String {
-        [&self.state, &self.speed].into_iter().flatten().cloned().collect::<Vec<_>>().join(", ")
-    }
-}
-
 impl Port {
     /// How other tables call it: by its number where it has one.
     pub(super) fn short(&self) -> String {
@@ -99,13 +72,8 @@ impl Port {
     }
 }
 
-/// All Fibre Channel ports of the machine.
-pub(super) fn fc_hosts(observer: Observer<'_>) -> Result<Vec<Host>, Error> {
-    Ok(observer.fc_hosts()?.into_iter().map(Host::from).collect())
-}
-
 /// The ports of a driver: those of Fibre Channel in the order of their hosts, the others by name.
-pub(super) fn of_driver(observer: Observer<'_>, driver: Driver, hosts: &[Host]) -> Result<Vec<Port>, Error> {
+pub(super) fn of_driver(observer: Observer<'_>, driver: Driver, hosts: &[FcHost]) -> Result<Vec<Port>, Error> {
     let host = |name: &TargetName| hosts.iter().position(|host| name.matches(&host.wwpn));
     let mut names = observer.port_names(driver)?;
     names.sort_by_key(|name| (host(name).unwrap_or(usize::MAX), name.clone()));

@@ -18,8 +18,8 @@ use super::params::Params;
 use super::run::Run;
 use crate::missing_ports::Local;
 
-/// The agents that bring targets up.
-const AGENTS: [&str; 2] = [crate::scst_qla2xtgt::table::TABLE.name, crate::scst_target::table::TABLE.name];
+/// The agents that bring targets up, by their names: state files carry these.
+const AGENTS: [&str; 2] = ["scst_qla2xtgt", "scst_target"];
 
 /// What is known of the objects that are ours.
 #[derive(Debug)]
@@ -296,5 +296,16 @@ pub fn state_file(node: &Member, local: &Local, groups: BTreeSet<InitiatorGroup>
         missing: local.missing.clone(),
         ini_groups: groups,
         ..StateFile::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::AGENTS;
+    use crate::{scst_qla2xtgt, scst_target};
+
+    #[test]
+    fn every_agent_of_this_kind_is_named() {
+        assert_eq!(AGENTS, [scst_qla2xtgt::AGENT, scst_target::AGENT].map(|agent| agent.table.name));
     }
 }

@@ -4,15 +4,17 @@
 //! the iSCSI daemon's: whoever opens it for writing is the daemon until he closes it or ends. The others are reports. What happens here is neither counted nor struck by faults.
 
 mod command;
+mod refused;
 mod reserve;
 
 use nix::errno::Errno;
 
-pub use self::command::Refused;
 pub(crate) use self::command::command;
+pub use self::refused::Refused;
 
+use self::command::unknowns;
 use crate::model::{Attr, Kind};
-use crate::mount::{Core, DaemonFile, WriteRecord};
+use crate::served::{Served, WriteRecord};
 use crate::tree;
 
 /// Name of the directory.
@@ -76,23 +78,18 @@ pub(crate) fn attr(path: &[u8]) -> Option<Attr> {
 }
 
 /// The text of a control file.
-pub(crate) fn content(core: &mut Core, file: ControlFile) -> Vec<u8> {
+pub(crate) fn content(served: &mut Served, file: ControlFile) -> Vec<u8> {
     match file {
-        ControlFile::Ctl => core.last_reply.clone(),
-        ControlFile::Counters => core.counters.to_string(),
-        ControlFile::Faults => core.faults.to_string(),
-        ControlFile::IscsiDaemon => core.daemon.as_ref().map_or_else(|| "none\n".to_owned(), DaemonFile::to_string),
-        ControlFile::Tree => tree::snapshot_of(&mut tree::Inside(&mut core.machine))
+        ControlFile::Ctl => served.last_reply.clone(),
+        ControlFile::Counters => served.counters.to_string(),
+        ControlFile::Faults => served.faults.to_string(),
+        ControlFile::IscsiDaemon => served.daemon.to_string(),
+        ControlFile::Tree => tree::snapshot_of(&mut tree::Inside(&mut served.machine))
             .unwrap_or_else(|error| format!("no snapshot: {error}\n")),
-        ControlFile::Unknowns => unknowns(core),
-        ControlFile::Writes => core.writes().iter().map(describe).collect(),
+        ControlFile::Unknowns => unknowns(served),
+        ControlFile::Writes => served.writes().iter().map(describe).collect(),
     }
     .into_bytes()
-}
-
-fn unknowns(core: &Core) -> String {
-    let line = |unknown: crate::model::Unknown| format!("{}: {}\n", unknown.path.escape_ascii(), unknown.what);
-    core.unknowns().into_iter().map(line).collect()
 }
 
 /// `PID NAME PATH "DATA" RESULT`, where the result is `ok`, an errno, a short count or `waiting`.
@@ -108,15 +105,15 @@ fn describe(WriteRecord { process, path, data, result }: &WriteRecord) -> String
 }
 
 /// One write to `ctl`.
-pub(crate) fn write(core: &mut Core, data: &[u8]) -> Result<(), Errno> {
+pub(crate) fn write(served: &mut Served, data: &[u8]) -> Result<(), Errno> {
     let text = String::from_utf8_lossy(data);
-    match command(core, &text) {
+    match command(served, &text) {
         Ok(reply) => {
-            core.last_reply = if reply.is_empty() { reply } else { reply + "\n" };
+            served.last_reply = if reply.is_empty() { reply } else { reply + "\n" };
             Ok(())
         }
         Err(Refused { errno, reason }) => {
-            core.last_reply = format!("{}: {reason}\n", text.trim());
+            served.last_reply = format!("{}: {reason}\n", text.trim());
             Err(errno)
         }
     }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
 
-use crate::mount::Process;
+use crate::process::Process;
 
 /// Numbers of operations.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

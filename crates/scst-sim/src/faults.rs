@@ -13,7 +13,7 @@ use nix::sys::signal::Signal;
 use serde::Deserialize;
 
 use crate::glob;
-use crate::mount::Process;
+use crate::process::Process;
 
 /// The operations a fault can pick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
@@ -61,8 +61,7 @@ pub enum Action {
 }
 
 /// One fault.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "text::Keys")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     /// Which kind of operation.
     pub op: Op,

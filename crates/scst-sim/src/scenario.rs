@@ -91,7 +91,7 @@ pub use self::entries::{ConnectEntry, PortEntry, SlowEntry};
 use self::entries::{DaemonEntry, DaemonWord, Entries, Happens};
 use crate::host::Files;
 use crate::model::{DaemonSignal, Machine, ScstVersion};
-use crate::mount::{Pace, Setup};
+use crate::served::{Pace, Setup};
 
 /// A scenario as read, not yet a machine.
 #[derive(Debug, Clone)]

@@ -1,4 +1,4 @@
-//! No two files import each other, neither directly nor by way of others.
+//! No two files import each other, neither directly nor by way of others; and no two directories do by any of their files.
 //!
 //! An import is a path of the own crate, in a `use` or in the code, also one that begins with a module of the file's
 //! own or with an imported name. A module that passes a name of another one on (`pub use`) is a
@@ -12,21 +12,13 @@ use crate::architecture::{Source, sources};
 type Path = Vec<String>;
 
 /// Directories whose files are parts of one thing and call each other: what each of them is.
-const WHOLES: [(&str, &str); 13] = [
-    ("agents/src/scst_ha/import/conf", "a file of scstadmin and its reader"),
-    ("agents/src/scst_ha/import/proposal", "the proposal and what each kind of object adds to it"),
-    ("agents/src/scst_ha/plan", "the plan of all nodes and its text"),
+const WHOLES: [(&str, &str); 2] = [
     ("crates/scst-sim/src/model", "one state machine: every command of the kernel may touch every kind of object"),
-    ("crates/scst-sim/src/mount", "a machine as a mounted directory, and the control files below it"),
-    ("crates/scst-sim/src/control", "with `mount`"),
-    ("crates/scst-sim/src/faults", "a fault and its text"),
-    ("crates/scst-sim/src/replay", "the player of recordings and the machine that it plays on"),
-    ("crates/scst-sim/src/stand_in", "what all programs share stands beside their dispatch"),
-    ("crates/xtask/src/bench", "the options stand beside the dispatch"),
-    ("crates/xtask/src/check", "the parts of the check stand beside their dispatch"),
-    ("crates/xtask/src/dist", "the package and what it is checked for"),
     ("crates/xtask/src/simulate", "the simulated cluster and what happens in it"),
 ];
+
+/// Which modules each module imports.
+type Imports = BTreeMap<Path, BTreeSet<Path>>;
 
 /// The files of one crate by the module that each is.
 struct Crate {
@@ -61,12 +53,12 @@ impl Crate {
     }
 
     /// By file, those it imports.
-    fn imports(&self) -> BTreeMap<&Path, BTreeSet<Path>> {
+    fn imports(&self) -> Imports {
         let of = |(me, source): (&Path, &Source)| {
             let all = paths(source, me).into_iter().filter(|path| !path.public);
             all.filter_map(|path| self.file(&path.to, 8)).filter(|file| file != me).collect()
         };
-        self.files.iter().map(|file| (file.0, of(file))).collect()
+        self.files.iter().map(|file| (file.0.clone(), of(file))).collect()
     }
 }
 
@@ -184,8 +176,21 @@ fn absolute(path: &str, me: &[String]) -> Option<Path> {
     Some(from)
 }
 
+/// By directory or file, the neighbours in its directory that it imports by any of its files. A directory and its own files are none.
+fn neighbours(imports: &Imports) -> Imports {
+    let mut found = Imports::new();
+    for (from, to) in imports.iter().flat_map(|(from, all)| all.iter().map(move |to| (from, to))) {
+        let same = from.iter().zip(to).take_while(|(one, other)| one == other).count();
+        if from.len() > same && to.len() > same {
+            found.entry(to[..=same].to_vec()).or_default();
+            found.entry(from[..=same].to_vec()).or_default().insert(to[..=same].to_vec());
+        }
+    }
+    found
+}
+
 /// What `from` leads to, by however many imports.
-fn reached<'a>(imports: &'a BTreeMap<&Path, BTreeSet<Path>>, from: &Path) -> BTreeSet<&'a Path> {
+fn reached<'a>(imports: &'a Imports, from: &Path) -> BTreeSet<&'a Path> {
     let mut seen = BTreeSet::new();
     let mut next: Vec<&Path> = imports[from].iter().collect();
     while let Some(path) = next.pop() {
@@ -196,16 +201,21 @@ fn reached<'a>(imports: &'a BTreeMap<&Path, BTreeSet<Path>>, from: &Path) -> BTr
     seen
 }
 
-/// The files of a crate that lead back to themselves.
+/// The modules that lead back to themselves.
+fn back(imports: &Imports) -> Vec<&Path> {
+    imports.keys().filter(|path| reached(imports, path).contains(*path)).collect()
+}
+
+/// The files and directories of a crate that lead back to themselves.
 fn circles(root: &str) -> Vec<String> {
-    let files = Crate::read(root);
-    let imports = files.imports();
-    let back = imports.keys().filter(|path| reached(&imports, path).contains(**path));
-    back.map(|path| files.files[*path].path.clone()).collect()
+    let imports = Crate::read(root).imports();
+    let neighbours = neighbours(&imports);
+    let all: BTreeSet<&Path> = back(&imports).into_iter().chain(back(&neighbours)).collect();
+    all.into_iter().map(|path| format!("{root}/{}", path.join("/"))).collect()
 }
 
 fn is_of(path: &str, whole: &str) -> bool {
-    path.strip_prefix(whole).is_some_and(|rest| rest.starts_with(['/', '.']))
+    path.strip_prefix(whole).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 #[test]
@@ -236,4 +246,24 @@ fn a_circle_is_found_through_a_re_export_and_in_a_path_in_the_code() {
     assert_eq!(texts, ["x::b::C", "x::b::d::E", "x::g", "x::a::h::I", "x::a::m::n", "j::K", "x::l"]);
     let public: Vec<bool> = found.iter().map(|mention| mention.public).collect();
     assert_eq!(public, [false, false, false, true, false, false, false]);
+}
+
+#[test]
+fn directories_lead_back_to_each_other_by_any_of_their_files() {
+    let path = |path: &str| path.split("::").map(str::to_owned).collect::<Path>();
+    let imports = |pairs: &[(&str, &str)]| {
+        let mut imports = Imports::new();
+        for (from, to) in pairs {
+            imports.entry(path(to)).or_default();
+            imports.entry(path(from)).or_default().insert(path(to));
+        }
+        imports
+    };
+    // Two files each, of which none leads back to itself.
+    let circle = imports(&[("x::a::one", "x::b::one"), ("x::b::two", "x::a::two")]);
+    assert!(back(&circle).is_empty());
+    assert_eq!(back(&neighbours(&circle)), [&path("x::a"), &path("x::b")]);
+    // A directory and what is in it.
+    let parent = imports(&[("x", "x::a"), ("x::b::one", "x"), ("x::b::one", "x::a")]);
+    assert!(back(&neighbours(&parent)).is_empty());
 }

@@ -1,5 +1,6 @@
 //! The machine: modules, services that are in the way, ports, places of state.
 
+use scst_core::observe::fc_hosts::FcHost;
 use scst_core::scst::names::Driver;
 
 use super::iscsi;
@@ -157,7 +158,7 @@ fn ports(view: &View<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     for port in view.status.ports.iter().filter(|port| port.listed != Some(false)) {
         let about = format!("port {}", port.name);
-        let link = port.fc_host.as_ref().map(crate::scst_ha::ports::Host::link).unwrap_or_default();
+        let link = port.fc_host.as_ref().map(FcHost::link).unwrap_or_default();
         if port.fc_host.as_ref().is_some_and(|host| host.state.as_deref() != Some("Online")) {
             found.push(Finding::new(Level::Wrong, &about, format!("has no link ({link})"), "cable, switch port, zone"));
         } else if port.enabled && port.sessions.is_empty() {

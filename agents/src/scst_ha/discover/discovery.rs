@@ -1,8 +1,9 @@
 //! The type [`Discovery`]: what `discover` has found, as data.
 
+use scst_core::observe::fc_hosts::FcHost;
 use serde::Serialize;
 
-use crate::scst_ha::ports::{Host, Port};
+use crate::scst_ha::ports::Port;
 
 /// What was found.
 #[derive(Debug, Serialize)]
@@ -21,7 +22,7 @@ pub(super) struct Discovery {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) portals: Vec<String>,
     /// Fibre Channel ports that cannot, as far as is known.
-    pub(super) not_targets: Vec<Host>,
+    pub(super) not_targets: Vec<FcHost>,
     /// What the attribute is; nothing when it is not set, or the cluster could not be asked.
     pub(super) is: Option<String>,
     /// What it should be; nothing when that is not known.

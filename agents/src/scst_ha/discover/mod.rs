@@ -5,6 +5,7 @@ mod proposal;
 mod report;
 
 use scst_core::cluster::{self, Nodes, Refused, TARGETPORTS, Topology};
+use scst_core::observe::fc_hosts::FcHost;
 use scst_core::ocf::exit::Failure;
 use scst_core::scst::names::{Driver, TargetName};
 
@@ -14,7 +15,7 @@ use super::addresses;
 use super::cli::Discover;
 use super::node::Node;
 use super::output::{Page, print, print_json};
-use super::ports::{self, Host};
+use super::ports;
 use super::verdict::Verdict;
 
 /// Shows, and sets if that was asked for.
@@ -149,11 +150,11 @@ fn discover(node: &Node, driver: Driver) -> Result<Discovery, Failure> {
             driver.module()
         ));
     }
-    let hosts = ports::fc_hosts(observer)?;
+    let hosts = observer.fc_hosts()?;
     found.ports = ports::of_driver(observer, driver, &hosts)?;
     if driver == Driver::Qla2x00t {
         found.qlini_mode = observer.qlini_mode()?;
-        let target = |host: &Host| found.ports.iter().any(|port| port.fc_host.as_ref() == Some(host));
+        let target = |host: &FcHost| found.ports.iter().any(|port| port.fc_host.as_ref() == Some(host));
         found.not_targets = hosts.into_iter().filter(|host| !target(host)).collect();
     }
     Ok(found)

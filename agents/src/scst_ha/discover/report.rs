@@ -1,10 +1,11 @@
 //! What was discovered, as text.
 
 use scst_core::cluster::TARGETPORTS;
+use scst_core::observe::fc_hosts::FcHost;
 
 use super::discovery::Discovery;
 use crate::scst_ha::output::{Page, Tone};
-use crate::scst_ha::ports::{Host, Port};
+use crate::scst_ha::ports::Port;
 use crate::scst_ha::table::{Table, list};
 
 /// Everything, as an operator reads it.
@@ -31,8 +32,8 @@ fn ports(found: &Discovery, page: Page) -> String {
 
 fn others(found: &Discovery, page: Page) -> String {
     let mut others = Table::new(&[if found.loaded { "no target port" } else { "FC port" }, "host", "state", "speed"]);
-    for Host { name, wwpn, state, speed } in &found.not_targets {
-        others.row([wwpn.clone(), name.clone(), state.clone().unwrap_or_default(), speed.clone().unwrap_or_default()]);
+    for FcHost { host, wwpn, state, speed } in &found.not_targets {
+        others.row([wwpn.clone(), host.clone(), state.clone().unwrap_or_default(), speed.clone().unwrap_or_default()]);
     }
     others.text("  ", page)
 }
@@ -43,9 +44,9 @@ fn row(port: &Port) -> [String; 7] {
     initiators.dedup();
     [
         port.name.clone(),
-        host.map(|host| host.name.clone()).unwrap_or_default(),
-        host.and_then(|Host { state, .. }| state.clone()).unwrap_or_default(),
-        host.and_then(|Host { speed, .. }| speed.clone()).unwrap_or_default(),
+        host.map(|port| port.host.clone()).unwrap_or_default(),
+        host.and_then(|FcHost { state, .. }| state.clone()).unwrap_or_default(),
+        host.and_then(|FcHost { speed, .. }| speed.clone()).unwrap_or_default(),
         (if port.enabled { "yes" } else { "no" }).to_owned(),
         port.rel_tgt_id.to_string(),
         initiators.join(", "),

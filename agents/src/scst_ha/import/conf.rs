@@ -9,10 +9,9 @@
 mod reader;
 mod words;
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use self::reader::Reader;
+pub use self::reader::parse;
 use self::words::{shown, words};
 
 /// So many warnings are kept; more say nothing new.
@@ -60,40 +59,6 @@ impl Node {
         found.sort_by_key(|(_, node)| node.line);
         found
     }
-}
-
-/// Reads a file.
-///
-/// # Errors
-///
-/// That it is of the format before SCST 2.0, which only scstadmin can convert.
-pub fn parse(bytes: &[u8]) -> Result<Conf, String> {
-    let mut reader = Reader::default();
-    let mut rest = bytes;
-    if let Some(behind) = bytes.strip_prefix(b"\xef\xbb\xbf") {
-        // scstadmin takes the mark for the beginning of the first word, which it then does not know.
-        reader.conf.warn(1, "a byte order mark stands before the first word, which scstadmin does not know then");
-        rest = behind;
-        reader.line.push('\u{feff}');
-    }
-    let mut number = 0;
-    while !rest.is_empty() && !reader.ended {
-        number += 1;
-        let (line, ended) = match rest.iter().position(|byte| *byte == b'\n') {
-            Some(end) => {
-                let line = &rest[..end];
-                rest = &rest[end + 1..];
-                (line, true)
-            }
-            None => (std::mem::take(&mut rest), false),
-        };
-        let line = String::from_utf8_lossy(line);
-        if matches!(line, Cow::Owned(_)) {
-            reader.conf.warn(number, "it is not UTF-8; what is not is shown as \u{fffd}");
-        }
-        reader.line(&line, number, ended)?;
-    }
-    Ok(reader.end(number))
 }
 
 impl Conf {

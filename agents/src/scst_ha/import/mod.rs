@@ -5,6 +5,7 @@ pub mod conf;
 mod from_conf;
 mod from_kernel;
 mod proposal;
+mod propose;
 mod report;
 mod source;
 mod write;
@@ -18,7 +19,8 @@ use scst_core::scst::names::NodeName;
 use serde::Serialize;
 
 use self::conf::{Conf, Warning};
-use self::proposal::{Place, Proposal, propose};
+use self::proposal::{Place, Proposal};
+use self::propose::propose;
 use self::source::Source;
 use super::cli::{Format, Import};
 use super::files;
@@ -84,7 +86,7 @@ pub(super) fn run(node: &Node, options: &Import) -> Result<Verdict, Failure> {
         return Err(Failure::generic("there is nothing that the agents could serve"));
     }
     if let Some(path) = &options.secrets {
-        files::replace(path, &proposal::commands(&source, &proposal.resources), 0o600)?;
+        files::replace(path, &propose::commands(&source, &proposal.resources), 0o600)?;
     }
     if options.json {
         let warnings = conf.iter().flat_map(|conf| &conf.warnings);

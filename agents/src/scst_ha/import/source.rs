@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use scst_core::scst::names::Driver;
+
 /// Attributes by name.
 pub(super) type Attributes = BTreeMap<String, String>;
 
@@ -41,6 +43,13 @@ pub(super) struct Target {
     /// What hosts in no initiator group see.
     pub(super) luns: Vec<Lun>,
     pub(super) groups: Vec<IniGroup>,
+}
+
+impl Target {
+    /// Its driver, if the agents know that.
+    pub(super) fn known_driver(&self) -> Option<Driver> {
+        Driver::parse(&self.driver).ok()
+    }
 }
 
 /// An initiator group of a target.

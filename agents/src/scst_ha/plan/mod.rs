@@ -4,6 +4,7 @@
 //! there. What the cluster does beside (where it places instances, whom it promotes) is Pacemaker's own business: where `crm_simulate` is there, it is asked for it.
 
 mod change;
+mod nodes;
 mod notice;
 mod report;
 mod resource;
@@ -15,37 +16,15 @@ pub(super) use self::state::State;
 
 use std::collections::BTreeSet;
 
-use scst_core::cluster::Configuration;
 use scst_core::ocf::exit::Failure;
-use serde::Serialize;
 
-use self::resource::{Resource, What, planned, removed};
+use self::nodes::{AGENTS, NodePlan, Plan, of_node};
 use self::state::Past;
-use super::cib::{self, Cib, Finding, Level};
+use super::cib::{self, Cib, Level};
 use super::node::Node;
 use super::output::{print, print_json};
 use super::verdict::Verdict;
 use super::{cli, files};
-use crate::{scst_aluadg, scst_qla2xtgt, scst_target};
-
-/// Everything that is told.
-#[derive(Debug, Serialize)]
-struct Plan {
-    nodes: Vec<NodePlan>,
-    /// What is wrong with the configuration, whatever a node is now.
-    configuration: Vec<Finding>,
-    /// What the cluster itself would do, where its simulator could be asked.
-    cluster: Vec<String>,
-}
-
-/// What would happen on one node.
-#[derive(Debug, Serialize)]
-struct NodePlan {
-    node: String,
-    resources: Vec<Resource>,
-    /// What could not be taken into account.
-    unknown: Vec<String>,
-}
 
 /// Makes the plans and shows them.
 pub(super) fn run(node: &Node, options: &cli::Plan) -> Result<Verdict, Failure> {
@@ -87,21 +66,6 @@ pub(super) fn run(node: &Node, options: &cli::Plan) -> Result<Verdict, Failure> 
     Ok(plan.verdict())
 }
 
-impl Plan {
-    fn verdict(&self) -> Verdict {
-        let resources = || self.nodes.iter().flat_map(|node| &node.resources);
-        if self.nodes.iter().any(|node| !node.unknown.is_empty())
-            || resources().any(|resource| resource.what == What::Unknown)
-        {
-            Verdict::Failed
-        } else if resources().any(|resource| resource.what != What::Nothing) || !self.configuration.is_empty() {
-            Verdict::Differs
-        } else {
-            Verdict::Right
-        }
-    }
-}
-
 /// The configuration that is asked about.
 fn new_configuration(node: &Node, options: &cli::Plan) -> Result<Cib, Failure> {
     let Some(path) = &options.cib else {
@@ -138,31 +102,3 @@ fn live(node: &Node, options: &cli::Plan, new: &Cib) -> Result<Past, Failure> {
 
 #[cfg(test)]
 mod over_kernel;
-
-/// The agents whose plans are known.
-const AGENTS: [&str; 3] =
-    [scst_qla2xtgt::table::TABLE.name, scst_target::table::TABLE.name, scst_aluadg::table::TABLE.name];
-
-fn of_node(past: &Past, new: &Cib) -> NodePlan {
-    let find = |configuration: &'_ Configuration, id: &str| {
-        configuration.resources.iter().find(|resource| resource.id == id).cloned()
-    };
-    let mut resources = Vec::new();
-    let ours = |resource: &&scst_core::cluster::Configured| AGENTS.contains(&resource.agent.as_str());
-    for resource in new.configuration.resources.iter().filter(ours) {
-        let old = find(&past.old, &resource.id);
-        resources.push(planned(&past.machine, &past.node, resource, old.as_ref(), new));
-    }
-    for resource in past.old.resources.iter().filter(ours) {
-        if find(&new.configuration, &resource.id).is_some_and(|found| ours(&&found)) {
-            continue;
-        }
-        resources.push(removed(&past.machine, resource));
-    }
-    let mut unknown: Vec<String> = past.replay.as_ref().map(|replay| replay.unknown()).unwrap_or_default();
-    let others = new.configuration.resources.iter().filter(|resource| !ours(resource));
-    unknown.extend(
-        others.map(|other| format!("resource {}: this version makes no plans of agent {}", other.id, other.agent)),
-    );
-    NodePlan { node: past.node.clone(), resources, unknown }
-}

@@ -2,8 +2,8 @@
 
 use scst_core::ocf::exit::one_line;
 
+use super::nodes::{NodePlan, Plan};
 use super::resource::{Resource, What};
-use super::{NodePlan, Plan};
 use crate::scst_ha::cib::{Finding, Level};
 use crate::scst_ha::output::{Page, Tone};
 

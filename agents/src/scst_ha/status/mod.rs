@@ -90,7 +90,7 @@ pub(super) fn look(node: &Node, only: Option<&GroupName>) -> Result<Status, Fail
         }
         Err(error) => status.cluster = Some(error.to_string()),
     }
-    let hosts = ports::fc_hosts(observer)?;
+    let hosts = observer.fc_hosts()?;
     for driver in Driver::ALL {
         match ports::of_driver(observer, driver, &hosts) {
             Ok(ports) => {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use scst_core::observe::fc_hosts::FcHost;
 use scst_core::ocf::exit::one_line;
 use scst_core::scst::names::Driver;
 
@@ -9,7 +10,7 @@ use super::agreement;
 use super::group::{Device, Group, Lun, Role};
 use super::shown::{PortResource, Status};
 use crate::scst_ha::output::{Page, Tone};
-use crate::scst_ha::ports::{Host, Port};
+use crate::scst_ha::ports::Port;
 use crate::scst_ha::table::{Table, list};
 
 /// What stands for hosts in no initiator group.
@@ -48,7 +49,7 @@ fn ports(ports: &[Port], page: Page) -> String {
             port.driver.to_owned(),
             port.rel_tgt_id.to_string(),
             (if port.enabled { "yes" } else { "no" }).to_owned(),
-            port.fc_host.as_ref().map(Host::link).unwrap_or_default(),
+            port.fc_host.as_ref().map(FcHost::link).unwrap_or_default(),
             port.sessions.len().to_string(),
         ]);
     }

@@ -1,13 +1,15 @@
 //! Looks at the Fibre Channel ports of the machine, whether they can be targets or not (`scsi_transport_fc.c`): for
 //! `scst-ha`, which proposes `targetports` and advises on the driver.
 
+use serde::Serialize;
+
 use super::Observer;
 use crate::error::Error;
 use crate::scst::names::FcHostName;
 use crate::scst::qla2x00t;
 
 /// One Fibre Channel port as the machine shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FcHost {
     /// Its directory below `class/fc_host`: `host3`.
     pub host: String,
@@ -17,6 +19,13 @@ pub struct FcHost {
     pub state: Option<String>,
     /// The speed of the link as the driver words it, where it does: `16 Gbit`.
     pub speed: Option<String>,
+}
+
+impl FcHost {
+    /// State and speed in a few words; empty where the driver says neither.
+    pub fn link(&self) -> String {
+        [&self.state, &self.speed].into_iter().flatten().cloned().collect::<Vec<_>>().join(", ")
+    }
 }
 
 impl Observer<'_> {

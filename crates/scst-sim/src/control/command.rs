@@ -1,33 +1,17 @@
 //! The commands of the control file: what happens to the machine from outside, and what goes wrong in it.
 
-use std::str::FromStr;
 use std::time::Duration;
 
 use nix::errno::Errno;
 
-use super::{reserve, unknowns};
+use super::refused::{Refused, failed, number};
+use super::reserve;
 use crate::faults::Fault;
 use crate::host::{FileEntry, StoreChange};
-use crate::model::{DaemonSignal, IscsiInitiator, IscsiRefusal, LockManager, Machine};
-use crate::mount::Core;
+use crate::model::{DaemonSignal, IscsiInitiator, IscsiRefusal, LockManager, Machine, Unknown};
 use crate::scenario::{ConnectEntry, PortEntry, SlowEntry};
+use crate::served::Served;
 use crate::words;
-
-/// A command that was not carried out.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{reason}")]
-pub struct Refused {
-    /// What a writer of `ctl` is answered.
-    pub errno: Errno,
-    /// Why, in a sentence.
-    pub reason: String,
-}
-
-impl Refused {
-    pub(super) fn syntax(reason: impl Into<String>) -> Self {
-        Self { errno: Errno::EINVAL, reason: reason.into() }
-    }
-}
 
 const HELP: &str = "\
 modprobe MODULE [ARGUMENT...]
@@ -72,20 +56,20 @@ unknowns
 help";
 
 /// Carries out one command; answers what it says.
-pub(crate) fn command(core: &mut Core, line: &str) -> Result<String, Refused> {
+pub(crate) fn command(served: &mut Served, line: &str) -> Result<String, Refused> {
     let line = line.trim();
     let (verb, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
     let words = words::split(rest);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match verb {
-        "modprobe" | "rmmod" | "modinfo" | "iscsi-daemon" | "dlm" => module(core, verb, &words),
+        "modprobe" | "rmmod" | "modinfo" | "iscsi-daemon" | "dlm" => module(served, verb, &words),
         "plug" | "unplug" | "port-state" | "lips" | "plug-target" | "plug-disk" | "unplug-disk" => {
-            hardware(core, verb, rest, &words)
+            hardware(served, verb, rest, &words)
         }
-        "login" | "logout" | "discover" | "io" | "scsi" => initiator(core, verb, rest, &words),
-        "pr" => reserve::command(core, &words),
-        "lockspaces" => Ok(core.machine.lockspaces().join("\n")),
-        _ => mount(core, verb, rest, &words),
+        "login" | "logout" | "discover" | "io" | "scsi" => initiator(served, verb, rest, &words),
+        "pr" => reserve::command(served, &words),
+        "lockspaces" => Ok(served.machine.lockspaces().join("\n")),
+        _ => mount(served, verb, rest, &words),
     }
 }
 
@@ -93,51 +77,48 @@ fn done() -> String {
     String::new()
 }
 
-pub(super) fn failed(what: &str, errno: Errno) -> Refused {
-    Refused { errno, reason: format!("{what}: {errno}") }
-}
-
 fn no_command(verb: &str, words: &[&str]) -> Refused {
     Refused::syntax(format!("{verb:?} with {} words is no command; these are:\n{HELP}", words.len()))
 }
 
 /// Modules and the daemon that belongs to one of them.
-fn module(core: &mut Core, verb: &str, words: &[&str]) -> Result<String, Refused> {
+fn module(served: &mut Served, verb: &str, words: &[&str]) -> Result<String, Refused> {
     match (verb, words) {
         ("modprobe", [module, arguments @ ..]) => {
             let name = module.replace('-', "_");
-            if core.loadable.as_ref().is_some_and(|loadable| !loadable.contains(&name)) {
+            if served.loadable.as_ref().is_some_and(|loadable| !loadable.contains(&name)) {
                 return Err(failed("no such module here", Errno::ENOENT));
             }
-            let loaded = core.machine.modprobe(&name, &arguments.join(" "));
+            let loaded = served.machine.modprobe(&name, &arguments.join(" "));
             loaded.map_err(|errno| failed("cannot load", errno))?;
         }
         ("modinfo", [module]) => {
             let name = module.replace('-', "_");
-            let there = core.loadable.as_ref().map_or_else(|| Machine::knows_module(&name), |all| all.contains(&name));
+            let there =
+                served.loadable.as_ref().map_or_else(|| Machine::knows_module(&name), |all| all.contains(&name));
             if !there {
                 return Err(failed("no such module here", Errno::ENOENT));
             }
         }
-        ("rmmod", [module]) => core.machine.rmmod(module).map_err(|errno| failed("cannot unload", errno))?,
+        ("rmmod", [module]) => served.machine.rmmod(module).map_err(|errno| failed("cannot unload", errno))?,
         ("iscsi-daemon", ["start"]) => {
-            core.machine.iscsi_daemon(true).map_err(|errno| failed("the iSCSI daemon does not start", errno))?;
+            served.machine.iscsi_daemon(true).map_err(|errno| failed("the iSCSI daemon does not start", errno))?;
         }
         ("iscsi-daemon", ["stop"]) => {
-            daemon(core, DaemonSignal::End)?;
-            core.forget_daemon();
+            daemon(served, DaemonSignal::End)?;
+            served.daemon.forget();
         }
-        ("iscsi-daemon", ["hang"]) => daemon(core, DaemonSignal::Stop)?,
-        ("iscsi-daemon", ["continue"]) => daemon(core, DaemonSignal::Continue)?,
+        ("iscsi-daemon", ["hang"]) => daemon(served, DaemonSignal::Stop)?,
+        ("iscsi-daemon", ["continue"]) => daemon(served, DaemonSignal::Continue)?,
         ("dlm", ["start" | "stop"]) => {
-            let changed = core.machine.lock_manager(words == ["start"]);
+            let changed = served.machine.lock_manager(words == ["start"]);
             changed.map_err(|errno| {
                 failed("stopping DLM under a lockspace hangs for good, and the node is fenced", errno)
             })?;
         }
-        ("dlm", ["start", node]) => core.machine.join_lock_manager(&LockManager::default(), number(node)?),
+        ("dlm", ["start", node]) => served.machine.join_lock_manager(&LockManager::default(), number(node)?),
         ("dlm", [what @ ("lost" | "fenced"), node]) => {
-            let known = core.machine.node_lost(number(node)?, *what == "fenced");
+            let known = served.machine.node_lost(number(node)?, *what == "fenced");
             known.map_err(|errno| failed("no lock manager runs here", errno))?;
         }
         _ => return Err(no_command(verb, words)),
@@ -145,13 +126,13 @@ fn module(core: &mut Core, verb: &str, words: &[&str]) -> Result<String, Refused
     Ok(done())
 }
 
-fn daemon(core: &mut Core, signal: DaemonSignal) -> Result<(), Refused> {
-    core.machine.signal_iscsi_daemon(signal).map_err(|errno| failed("no iSCSI daemon to tell", errno))
+fn daemon(served: &mut Served, signal: DaemonSignal) -> Result<(), Refused> {
+    served.machine.signal_iscsi_daemon(signal).map_err(|errno| failed("no iSCSI daemon to tell", errno))
 }
 
 /// Ports and disks of the machine.
-fn hardware(core: &mut Core, verb: &str, rest: &str, words: &[&str]) -> Result<String, Refused> {
-    let machine = &mut core.machine;
+fn hardware(served: &mut Served, verb: &str, rest: &str, words: &[&str]) -> Result<String, Refused> {
+    let machine = &mut served.machine;
     match (verb, words) {
         ("plug", [_, ..]) => {
             let port: PortEntry = words::parse(rest).map_err(Refused::syntax)?;
@@ -170,13 +151,9 @@ fn hardware(core: &mut Core, verb: &str, rest: &str, words: &[&str]) -> Result<S
     Ok(done())
 }
 
-pub(super) fn number<N: FromStr>(text: &str) -> Result<N, Refused> {
-    text.parse().map_err(|_| Refused::syntax(format!("{text:?} is not a number that can be used here")))
-}
-
 /// Sessions and what they send.
-fn initiator(core: &mut Core, verb: &str, rest: &str, words: &[&str]) -> Result<String, Refused> {
-    let machine = &mut core.machine;
+fn initiator(served: &mut Served, verb: &str, rest: &str, words: &[&str]) -> Result<String, Refused> {
+    let machine = &mut served.machine;
     match (verb, words) {
         ("login", ["iscsi", target, name, ..]) => {
             let initiator = connecting(name, after(rest, 3))?;
@@ -248,40 +225,46 @@ fn turned_away(what: &str, refusal: IscsiRefusal, code: Option<u8>) -> Refused {
 }
 
 /// What goes wrong, time, and the mount itself.
-fn mount(core: &mut Core, verb: &str, rest: &str, words: &[&str]) -> Result<String, Refused> {
+fn mount(served: &mut Served, verb: &str, rest: &str, words: &[&str]) -> Result<String, Refused> {
     match (verb, words) {
         ("file", [_, ..]) => {
             let entry: FileEntry = words::parse(rest).map_err(Refused::syntax)?;
-            let files = core.files.as_ref();
+            let files = served.files.as_ref();
             let files = files.ok_or_else(|| failed("this machine's files cannot be declared", Errno::ENOTSUP))?;
             files.declare(&entry).map_err(Refused::syntax)?;
         }
         ("store", [path, _, ..]) => {
             let change: StoreChange = words::parse(&words[1..].join(" ")).map_err(Refused::syntax)?;
-            let files = core.files.as_ref();
+            let files = served.files.as_ref();
             let files = files.ok_or_else(|| failed("this machine's files cannot be changed", Errno::ENOTSUP))?;
-            let machine = &core.machine;
+            let machine = &served.machine;
             let changed = files.change(path, &change, |identity| machine.holds_open(identity));
             changed.map_err(|(errno, reason)| Refused { errno, reason })?;
         }
         ("fault", [_, ..]) => {
             let fault: Fault = words::parse(rest).map_err(Refused::syntax)?;
-            core.faults.arm(fault);
+            served.faults.arm(fault);
         }
         ("slow", [_, ..]) => {
             let slow: SlowEntry = words::parse(rest).map_err(Refused::syntax)?;
-            core.machine.slow_down(slow.slow().map_err(Refused::syntax)?);
+            served.machine.slow_down(slow.slow().map_err(Refused::syntax)?);
         }
         ("disarm", []) => {
-            core.faults.disarm();
-            core.machine.slow_down_nothing();
+            served.faults.disarm();
+            served.machine.slow_down_nothing();
         }
-        ("release", []) => return Ok(core.release().to_string()),
-        ("skip", [duration]) => core.skip(words::duration(duration).map_err(Refused::syntax)?),
-        ("reset-counters", []) => core.reset_counters(),
-        ("unknowns", []) => return Ok(unknowns(core)),
+        ("release", []) => return Ok(served.release().to_string()),
+        ("skip", [duration]) => served.skip(words::duration(duration).map_err(Refused::syntax)?),
+        ("reset-counters", []) => served.reset_counters(),
+        ("unknowns", []) => return Ok(unknowns(served)),
         ("help", []) => return Ok(HELP.to_owned()),
         _ => return Err(no_command(verb, words)),
     }
     Ok(done())
+}
+
+/// What was asked that nobody knows the answer of, a line each.
+pub(super) fn unknowns(served: &Served) -> String {
+    let line = |Unknown { path, what }: Unknown| format!("{}: {what}\n", path.escape_ascii());
+    served.unknowns().into_iter().map(line).collect()
 }

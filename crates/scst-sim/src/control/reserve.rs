@@ -1,16 +1,16 @@
 //! The command `pr` of the control file: what a logged-in host asks about persistent reservations.
 
-use super::command::{Refused, failed, number};
+use super::refused::{Refused, failed, number};
 use crate::model::{PrAnswer, PrCommand};
-use crate::mount::Core;
+use crate::served::Served;
 
 /// Carries out `pr DRIVER TARGET SESSION LUN COMMAND`; answers what the host is told.
-pub(super) fn command(core: &mut Core, words: &[&str]) -> Result<String, Refused> {
+pub(super) fn command(served: &mut Served, words: &[&str]) -> Result<String, Refused> {
     let [driver, target, session, lun, asked @ ..] = words else {
         return Err(Refused::syntax("pr needs DRIVER TARGET SESSION LUN COMMAND"));
     };
     let asked = parse(asked)?;
-    let answer = core.machine.persistent_reserve(driver, target, session, number(lun)?, asked);
+    let answer = served.machine.persistent_reserve(driver, target, session, number(lun)?, asked);
     answer.map(|answer| text(&answer)).map_err(|errno| failed("cannot send a command", errno))
 }
 

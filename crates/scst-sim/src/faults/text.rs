@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 
 use nix::sys::signal::Signal;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 
 use super::{Action, Fault, Op, When};
 use crate::words::{self, errno_named};
@@ -11,7 +11,7 @@ use crate::words::{self, errno_named};
 /// A fault as text has it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Keys {
+struct Keys {
     op: Op,
     path: Option<String>,
     process: Option<String>,
@@ -34,6 +34,12 @@ enum Verb {
     Delay,
     Hang,
     Kill,
+}
+
+impl<'de> Deserialize<'de> for Fault {
+    fn deserialize<D: Deserializer<'de>>(keys: D) -> Result<Self, D::Error> {
+        Self::try_from(Keys::deserialize(keys)?).map_err(de::Error::custom)
+    }
 }
 
 impl TryFrom<Keys> for Fault {

@@ -4,14 +4,15 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::core::Core;
 use super::handles::Opened;
+use super::look::type_bits;
 use super::nodes::ROOT;
-use super::operation::{Operation, type_bits};
-use super::process::Process;
 use crate::control::{self, ControlFile};
 use crate::counters::Counted;
 use crate::faults::Op;
 use crate::fuse::wire::{self, Ask, Head, Inode};
 use crate::model::{Attr, Errno};
+use crate::process::Process;
+use crate::served::Operation;
 
 /// What sysfs takes of one write: a page.
 const PAGE: usize = 4096;
@@ -42,7 +43,7 @@ impl Core {
             Ask::Write { handle, data } => return self.write(head, handle, data),
             Ask::Release { handle } | Ask::Releasedir { handle } => {
                 self.handles.close(handle);
-                self.closed(handle);
+                self.served.daemon.closed(handle, &mut self.served.machine);
                 Ok(Vec::new())
             }
             Ask::Forget(nodes) => {
@@ -81,8 +82,8 @@ impl Core {
             None if in_control => return Err(Errno::ENOENT),
             None => {
                 let caller = self.recent_caller(head.tid);
-                self.counters.count(Counted::Lookup, &caller, &path);
-                self.machine.lookup(&path)?
+                self.served.counters.count(Counted::Lookup, &caller, &path);
+                self.served.machine.lookup(&path)?
             }
         };
         let inode = self.inode(&path, &attr);
@@ -104,7 +105,7 @@ impl Core {
         if number == ROOT {
             return Ok(wire::attributes(&root));
         }
-        let found = control::attr(&node.path).ok_or(Errno::ENOENT).or_else(|_| self.machine.lookup(&node.path));
+        let found = control::attr(&node.path).ok_or(Errno::ENOENT).or_else(|_| self.served.machine.lookup(&node.path));
         let inode = match found {
             Ok(attr) if attr.id == node.id => self.inode(&node.path, &attr),
             // fstat(2) of an object that is gone, through a file still open.
@@ -117,7 +118,7 @@ impl Core {
         let node = self.nodes.get(number).ok_or(Errno::ESTALE)?;
         let (path, id) = (node.path.clone(), node.id);
         if owner {
-            self.report(&path, "chown".to_owned());
+            self.served.report(&path, "chown".to_owned());
             return Err(Errno::ENOTSUP);
         }
         if let Some(mode) = mode {
@@ -125,7 +126,7 @@ impl Core {
                 return Err(Errno::EPERM);
             }
             self.expect(&path, id)?;
-            self.machine.chmod(&path, mode & 0o7777)?;
+            self.served.machine.chmod(&path, mode & 0o7777)?;
         }
         // A new size or time is accepted and means nothing.
         self.attributes(number)
@@ -150,11 +151,11 @@ impl Core {
         }
         let starts = writes && file == ControlFile::IscsiDaemon;
         if starts {
-            self.start_daemon()?;
+            self.served.machine.iscsi_daemon(true)?;
         }
         let handle = self.handles.add(Opened::Control { file, text: <_>::default() });
         if starts {
-            self.remember_daemon(handle, Process::of_thread(head.tid));
+            self.served.daemon.remember(handle, Process::of_thread(head.tid));
         }
         Ok(wire::opened(handle, true))
     }
@@ -195,7 +196,7 @@ impl Core {
             Some(Op::Any) | None => None,
         };
         if let Some(counted) = counted {
-            self.counters.count(counted, &caller, path);
+            self.served.counters.count(counted, &caller, path);
         }
         self.submit(head.unique, &caller, path, operation);
     }
@@ -207,7 +208,7 @@ impl Core {
                 return self.answer(head.unique, Err(Errno::EINVAL));
             }
             Some(Opened::Control { .. }) => {
-                let answer = control::write(self, data).map(|()| wire::written(data.len()));
+                let answer = control::write(&mut self.served, data).map(|()| wire::written(data.len()));
                 return self.answer(head.unique, answer);
             }
             _ => return self.answer(head.unique, Err(Errno::EBADF)),
@@ -215,7 +216,7 @@ impl Core {
         let data = data[..data.len().min(PAGE)].to_vec();
         let caller = self.caller(head.tid);
         let path = file.path.clone();
-        let record = self.log_write(caller, &path, &data);
+        let record = self.served.log_write(caller, &path, &data);
         self.count_and_submit(head, &path, Operation::Write { file, data, record });
     }
 

@@ -6,15 +6,12 @@
 //!
 //! When the process dies, the kernel ends the connection by itself and all waiting callers with it.
 
-mod clock;
 mod command;
 mod core;
-mod daemon;
 mod dispatch;
 mod handles;
+mod look;
 mod nodes;
-mod operation;
-mod process;
 mod server;
 
 use std::io;
@@ -23,13 +20,10 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-pub use self::clock::Pace;
 pub use self::command::{CommandError, mount_command, tree_command};
-pub(crate) use self::core::Core;
-pub use self::core::{Setup, WriteRecord};
-pub(crate) use self::daemon::DaemonFile;
-pub use self::process::Process;
 pub use crate::fuse::device::MountError;
+pub use crate::process::Process;
+pub use crate::served::{Pace, Setup, WriteRecord};
 
 use self::server::Server;
 use crate::control;
@@ -83,28 +77,28 @@ impl Mount {
     /// Looks at the machine or changes it: modules, ports, sessions, I/O. No request is served meanwhile, so the closure must
     /// not use the mounted files.
     pub fn with_machine<R>(&self, change: impl FnOnce(&mut Machine) -> R) -> R {
-        self.server.with(|core| change(&mut core.machine))
+        self.server.with(|core| change(&mut core.served.machine))
     }
 
     /// Arms a fault: its counting starts now.
     pub fn arm(&self, fault: Fault) {
-        self.server.with(|core| core.faults.arm(fault));
+        self.server.with(|core| core.served.faults.arm(fault));
     }
 
     /// Forgets all faults. Operations they keep back stay so until released.
     pub fn disarm(&self) {
-        self.server.with(|core| core.faults.disarm());
+        self.server.with(|core| core.served.faults.disarm());
     }
 
     /// The operations that faults struck since the last disarming, in order. A fault that delays everything by nothing, from
     /// the first match on, makes this a list of all that was done.
     pub fn strikes(&self) -> Vec<Strike> {
-        self.server.with(|core| core.faults.strikes().to_vec())
+        self.server.with(|core| core.served.faults.strikes().to_vec())
     }
 
     /// Lets every operation go on that hangs by a fault. Answers how many.
     pub fn release(&self) -> usize {
-        self.server.with(Core::release)
+        self.server.with(|core| core.served.release())
     }
 
     /// How many callers wait for an answer, by a fault or because their command waits.
@@ -119,22 +113,22 @@ impl Mount {
 
     /// What was counted since the mount or the last reset.
     pub fn counters(&self) -> Counters {
-        self.server.with(|core| core.counters.clone())
+        self.server.with(|core| core.served.counters.clone())
     }
 
     /// Counters start at zero again, and the list of writes is empty.
     pub fn reset_counters(&self) {
-        self.server.with(Core::reset_counters);
+        self.server.with(|core| core.served.reset_counters());
     }
 
     /// All writes since the mount or the last reset, in the order they arrived.
     pub fn writes(&self) -> Vec<WriteRecord> {
-        self.server.with(|core| core.writes().to_vec())
+        self.server.with(|core| core.served.writes().to_vec())
     }
 
     /// Everything asked that nobody knows the answer of. A good run leaves none.
     pub fn unknowns(&self) -> Vec<Unknown> {
-        self.server.with(|core| core.unknowns())
+        self.server.with(|core| core.served.unknowns())
     }
 
     /// One command of the control file, such as `login qla2x00t PORT INITIATOR`; answers what the command says.
@@ -142,7 +136,7 @@ impl Mount {
     /// # Errors
     /// The reason in one sentence, with the errno a writer of the file would get.
     pub fn control(&self, command: &str) -> Result<String, control::Refused> {
-        self.server.with(|core| control::command(core, command))
+        self.server.with(|core| control::command(&mut core.served, command))
     }
 
     /// The state as text, see [`tree::snapshot`], without a trace in counters or faults.
@@ -150,12 +144,12 @@ impl Mount {
     /// # Errors
     /// As [`tree::snapshot`].
     pub fn snapshot(&self) -> io::Result<String> {
-        self.server.with(|core| tree::snapshot_of(&mut tree::Inside(&mut core.machine)))
+        self.server.with(|core| tree::snapshot_of(&mut tree::Inside(&mut core.served.machine)))
     }
 
     /// Lets that much of the machine's time pass at once.
     pub fn skip(&self, time: Duration) {
-        self.server.with(|core| core.skip(time));
+        self.server.with(|core| core.served.skip(time));
     }
 
     /// What the mount holds for the kernel: known nodes and open files. Both are small when nobody uses it.

@@ -9,10 +9,11 @@ use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::time::TimeSpec;
 
-use super::core::{Answer, Core, Setup};
+use super::core::{Answer, Core};
 use crate::fuse::device::{Connection, buffer};
 use crate::fuse::wire;
 use crate::model::Errno;
+use crate::served::Setup;
 
 /// What the thread and its callers share.
 pub(crate) struct Server {

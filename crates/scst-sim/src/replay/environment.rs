@@ -6,27 +6,24 @@
 //!
 //! A path leads to a node; what is open stays a node when its path is gone or leads to another one.
 
+mod disk;
 mod disks;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use self::disks::Disk;
+use self::disk::{Disk, Id};
 use crate::model::{Errno, FileKind, Health, Host, HostFile};
 
 /// Loop devices a Debian kernel makes at boot.
 const LOOP_DEVICES: u32 = 8;
-const LOGICAL_BLOCK: u32 = 512;
 
 /// The files of one virtual host. Clones are the same host.
 #[derive(Clone, Default)]
 pub struct Environment {
     files: Arc<Mutex<Files>>,
 }
-
-/// Which node it is.
-type Id = u64;
 
 #[derive(Default)]
 struct Files {

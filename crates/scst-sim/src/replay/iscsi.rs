@@ -3,34 +3,17 @@
 //! A login makes its record of the target anew, as the recorder does; a command line of `iscsiadm` finds it. Exit codes
 //! are compared, texts are not.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::player::{Misfit, Player, compare};
 use super::recording::{Env, EnvResult};
+use super::records::{FAR, NEAR, PORT, Record, initiator};
 use super::surface::Surface;
 use crate::model::{DaemonSignal, Errno, IscsiInitiator, IscsiRefusal};
-
-/// The second guest's initiator, its address, and the address of the recorded machine.
-const FAR: (&str, &str, &str) = ("iqn.2026-01.org.example:far", "10.99.0.26", "10.99.0.25");
-/// The initiator on the recorded machine itself.
-const NEAR: (&str, &str, &str) = ("iqn.2026-01.org.example:host1", "127.0.0.1", "127.0.0.1");
-const PORT: u16 = 3260;
 
 /// How long open-iscsi takes to give up, as the second guest is set up: a login, and a discovery.
 const LOGIN_PATIENCE: Duration = Duration::from_secs(4);
 const DISCOVERY_PATIENCE: Duration = Duration::from_mins(1);
-
-/// What open-iscsi keeps of targets, by target and portal.
-pub(super) type Records = BTreeMap<(String, String), Record>;
-
-/// How to log in to one of them.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Record {
-    sessions: usize,
-    chap: Option<(String, String)>,
-    chap_in: Option<(String, String)>,
-}
 
 impl<S: Surface> Player<S> {
     /// Carries out a step of an initiator or of the daemon, if it is one, and compares its exit code.
@@ -166,19 +149,6 @@ impl<S: Surface> Player<S> {
 
 fn portal(env: &Env) -> String {
     env.portal.clone().unwrap_or_else(|| format!("{}:{PORT}", FAR.2))
-}
-
-fn initiator((name, from, to): (&str, &str, &str), portal: &str, record: &Record) -> IscsiInitiator {
-    let (address, port) =
-        portal.rsplit_once(':').map_or((portal, None), |(address, port)| (address, port.parse().ok()));
-    IscsiInitiator {
-        name: name.to_owned(),
-        from: from.to_owned(),
-        to: if address.is_empty() { to } else { address }.to_owned(),
-        port: port.unwrap_or(PORT),
-        chap: record.chap.clone(),
-        chap_in: record.chap_in.clone(),
-    }
 }
 
 /// Compares an exit code with the recorded one, in whichever way that is written.

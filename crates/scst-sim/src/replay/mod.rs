@@ -13,6 +13,7 @@ mod modelled;
 mod mounted;
 mod player;
 pub mod recording;
+mod records;
 mod release;
 mod report;
 mod reserve;

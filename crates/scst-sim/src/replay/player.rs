@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::environment::Environment;
-use super::iscsi::Records;
 use super::recording::{Op, Recording, RelTgtIdsSorted};
+use super::records::Records;
 use super::surface::{Access, Ending, How, Surface};
 use super::tree::{PLUGGED, below_root, read_whole};
 use crate::model::{Errno, Unknown};

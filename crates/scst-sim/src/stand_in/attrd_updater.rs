@@ -2,7 +2,7 @@
 //!
 //! One difference: the real daemon remembers a deleted attribute with an empty value, here it is gone.
 
-use super::Call;
+use super::call::Call;
 use super::options::Given;
 use super::output::{self, Answer};
 use super::xml::Element;

@@ -1,6 +1,6 @@
 //! `cibadmin --query`: the CIB or a part of it, by scope or by path. Changes are not stood in for.
 
-use super::Call;
+use super::call::Call;
 use super::options::Given;
 use super::output::{self, Answer};
 use super::xml::Element;

@@ -1,6 +1,6 @@
 //! `crm_attribute`: attributes of nodes, lasting or until the reboot, promotion scores and cluster options.
 
-use super::Call;
+use super::call::Call;
 use super::cib::Cib;
 use super::options::Given;
 use super::output::{self, Answer};

@@ -2,7 +2,7 @@
 //!
 //! Two differences from the real command: the text leaves out the summary, the XML the history of operations.
 
-use super::Call;
+use super::call::Call;
 use super::cib::{Cib, Node};
 use super::options::Given;
 use super::output::{self, Answer};

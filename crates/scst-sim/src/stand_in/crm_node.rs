@@ -1,6 +1,6 @@
 //! `crm_node`: names, ids and membership of the cluster's nodes.
 
-use super::Call;
+use super::call::Call;
 use super::cib::{Cib, Node};
 use super::options::Given;
 use super::output::{self, Answer};

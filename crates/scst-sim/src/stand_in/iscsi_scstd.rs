@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
-use super::Environment;
+use super::call::Environment;
 use super::options::Given;
 use super::output::Answer;
 

@@ -14,6 +14,7 @@
 //! | `STAND_IN_FAIL` | `NAME:CODE` or `NAME:hang`, several with commas: that command fails so, or never ends |
 
 mod attrd_updater;
+mod call;
 pub mod cib;
 mod cibadmin;
 mod crm_attribute;
@@ -28,67 +29,20 @@ pub mod role;
 pub mod xml;
 pub mod xpath;
 
-use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use cib::{Cib, CibFile};
-pub use output::Answer;
-pub use role::Role;
+use self::call::Call;
+pub use self::call::Environment;
+pub use self::output::Answer;
+pub use self::role::Role;
 
 /// The commands there are stand-ins for.
 pub const NAMES: &[&str] =
     &["attrd_updater", "cibadmin", "crm_attribute", "crm_mon", "crm_node", iscsi_scstd::NAME, "modprobe"];
-
-/// One call of a command.
-pub(crate) struct Call<'a> {
-    name: &'a str,
-    args: &'a [String],
-    environment: &'a Environment,
-}
-
-/// What the environment says.
-#[derive(Debug, Clone, Default)]
-pub struct Environment {
-    /// The CIB; `None` means there is no cluster.
-    pub cib: Option<CibFile>,
-    /// The local node.
-    pub node: String,
-    /// Where the commands find `/sys`.
-    pub sysfs: PathBuf,
-    /// `OCF_RESOURCE_INSTANCE`.
-    pub resource: Option<String>,
-}
-
-impl Environment {
-    /// The environment as the environment describes it.
-    pub fn from_env() -> Self {
-        let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-        let text = |name| variable(name).map(|value| value.to_string_lossy().into_owned());
-        let host = || nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        Self {
-            cib: variable("STAND_IN_CIB").map(CibFile::at),
-            node: text("STAND_IN_NODE").unwrap_or_else(host),
-            sysfs: variable("SCST_SYSFS_ROOT").unwrap_or_else(|| OsString::from("/sys")).into(),
-            resource: text("OCF_RESOURCE_INSTANCE"),
-        }
-    }
-}
-
-impl Call<'_> {
-    /// What the cluster knows, if there is one.
-    fn cib(&self) -> Option<Cib> {
-        self.environment.cib.as_ref()?.load().ok()
-    }
-
-    /// The call as Pacemaker repeats it in its XML.
-    fn request(&self) -> String {
-        output::request(self.name, self.args)
-    }
-}
 
 /// Runs the stand-in of that name with the environment's environment, delay and faults; answers its exit code.
 pub fn run(name: &str, args: &[String]) -> io::Result<u8> {
@@ -116,7 +70,7 @@ pub fn run(name: &str, args: &[String]) -> io::Result<u8> {
     Ok(answer.code)
 }
 
-/// What the command answers in a environment. A name that is none of [`NAMES`] is a wrong command line.
+/// What the command answers in an environment. A name that is none of [`NAMES`] is a wrong command line.
 pub fn answer(name: &str, args: &[String], environment: &Environment) -> Answer {
     let call = Call { name, args, environment };
     match name {

@@ -3,7 +3,7 @@
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 
-use super::Call;
+use super::call::Call;
 use super::options::Given;
 use super::output::Answer;
 

@@ -6,13 +6,12 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::Rows;
 use super::bare;
 use super::call::{Call, group, ports};
 use super::node::Cluster;
 use super::processes;
 use super::size::{Size, size};
-use super::table::{duration, median, number};
+use super::table::{Rows, duration, median, number};
 
 /// Few and many LUNs and initiator groups, few and many devices and ports.
 const MONITORED: [Size; 4] = [size(1, 1, 1), size(3, 2, 16), size(16, 2, 2), size(64, 4, 2)];

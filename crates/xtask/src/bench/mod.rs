@@ -21,14 +21,11 @@ use clap::builder::PossibleValuesParser;
 
 pub(crate) use self::bare::writes as bare_writes;
 pub(crate) use self::plan::large_plan;
-use self::table::table;
+use self::table::{Rows, table};
 use crate::{metadata, mounts, release, workspace};
 
 /// The document, which holds the tables between marks.
 const DOCUMENT: &str = "docs/benchmarks.md";
-
-/// The cells of a table, or why there is none.
-type Rows = Result<Vec<Vec<String>>, Box<dyn Error>>;
 
 /// One thing that is measured, and its table.
 struct Measurement {

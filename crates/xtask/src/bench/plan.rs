@@ -15,9 +15,8 @@ use scst_core::scst::target::LunTable;
 use scst_core::state::{Device, DeviceGroup, Lun, LunAddress, Member, Storage, TargetGroup};
 use serde::{Deserialize, Serialize};
 
-use super::Rows;
 use super::size::{Size, size};
-use super::table::{duration, median, number};
+use super::table::{Rows, duration, median, number};
 use crate::workspace;
 
 /// As many devices and initiator groups as the agents number, and eight ports.

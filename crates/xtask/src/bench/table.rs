@@ -1,6 +1,10 @@
 //! How measurements are printed: tables as Markdown has them, aligned for those who read them as text.
 
+use std::error::Error;
 use std::time::Duration;
+
+/// The cells of a table, or why there is none.
+pub(super) type Rows = Result<Vec<Vec<String>>, Box<dyn Error>>;
 
 /// The table of these rows.
 pub(super) fn table(heads: &[&str], rows: &[Vec<String>]) -> String {

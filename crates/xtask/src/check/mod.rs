@@ -1,6 +1,7 @@
 //! `cargo xtask test`: everything that CI runs, part by part, ending at the first part that fails.
 
 pub(crate) mod packages;
+mod part;
 mod run;
 
 use std::error::Error;
@@ -12,6 +13,7 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 
+pub(crate) use self::part::Part;
 use self::run::Tally;
 use crate::style::{BOLD, RED, Style};
 use crate::{dist, workspace};
@@ -28,47 +30,6 @@ pub(crate) struct Options {
     /// Never installs a package, even if one is missing
     #[arg(long)]
     no_install: bool,
-}
-
-/// A part of the checks, in the order they are run in: what fails soonest comes first, and the test harness has the last
-/// word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Part {
-    /// The layout of the source, by rustfmt
-    Format,
-    /// Lints of all targets, none allowed
-    Clippy,
-    /// Tests beside the code, and examples in its documentation
-    Unit,
-    /// The recordings of real kernels against the simulator's model
-    Replay,
-    /// The same through a real mount
-    Mount,
-    /// Whole clusters in one process, with the agents' own code: the same histories each time
-    Simulate,
-    /// The calls of some of these histories by the real binaries, which must do the same
-    Real,
-    /// The demo: every state as it must be
-    Demo,
-    /// The package of Debian: installed, upgraded and removed in an empty root
-    Package,
-    /// The real binaries on a mounted, simulated SCST
-    E2e,
-    /// The agents' meta-data: current, and accepted by every grammar and tool that reads it
-    Metadata,
-    /// The agents under a real Pacemaker, in clusters of simulated machines
-    Cluster,
-}
-
-impl Part {
-    /// Whether it works without root, FUSE and packages.
-    fn is_light(self) -> bool {
-        matches!(self, Self::Format | Self::Clippy | Self::Unit | Self::Replay | Self::Simulate)
-    }
-
-    fn name(self) -> String {
-        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
-    }
 }
 
 /// Runs the parts that were asked for.

@@ -7,9 +7,8 @@ use std::error::Error;
 use std::path::Path;
 use std::process::Command;
 
+use super::part::Part;
 use crate::workspace;
-
-use super::Part;
 
 /// A package, a file that shows it is there, what it is for, and which parts need it.
 struct Package {

@@ -11,10 +11,9 @@ use std::process::Command;
 use nix::errno::Errno;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
-use super::files::{BINARIES, File};
+use super::files::{BINARIES, File, NAME, VERSION};
 use super::package::{Format, Package, output};
 use super::system::System;
-use super::{NAME, VERSION};
 use crate::workspace;
 
 /// What Debian wants of a package about itself.

@@ -9,8 +9,14 @@ use std::process::{Command, Stdio};
 use agents::{scst_aluadg, scst_qla2xtgt, scst_target};
 use clap_complete::{Shell, generate};
 
-use super::{NAME, manual};
+use super::manual;
 use crate::workspace;
+
+/// The packages.
+pub(super) const NAME: &str = "scst-ha";
+
+/// The release of everything in them.
+pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// One file of the package.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -20,12 +20,6 @@ use self::package::{Package, Size, output};
 use self::system::System;
 use crate::{debian, release, workspace};
 
-/// The packages.
-const NAME: &str = "scst-ha";
-
-/// The release of everything in them.
-const VERSION: &str = env!("CARGO_PKG_VERSION");
-
 /// What to do besides.
 #[derive(Debug, Args)]
 pub(crate) struct Options {

@@ -9,9 +9,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::files::{File, gzip};
+use super::files::{File, NAME, VERSION, gzip};
 use super::tools::Tool;
-use super::{NAME, VERSION};
 use crate::workspace;
 
 /// The two formats.

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::NAME;
+use super::files::NAME;
 use super::package::{Format, Package, output};
 
 /// A system below a directory.

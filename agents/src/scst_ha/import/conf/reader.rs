@@ -8,6 +8,40 @@ use super::{Conf, Node};
 /// Blocks that stand deeper in each other than this are passed over: scstadmin knows four levels.
 const MAX_DEPTH: usize = 32;
 
+/// Reads a file.
+///
+/// # Errors
+///
+/// That it is of the format before SCST 2.0, which only scstadmin can convert.
+pub fn parse(bytes: &[u8]) -> Result<Conf, String> {
+    let mut reader = Reader::default();
+    let mut rest = bytes;
+    if let Some(behind) = bytes.strip_prefix(b"\xef\xbb\xbf") {
+        // scstadmin takes the mark for the beginning of the first word, which it then does not know.
+        reader.conf.warn(1, "a byte order mark stands before the first word, which scstadmin does not know then");
+        rest = behind;
+        reader.line.push('\u{feff}');
+    }
+    let mut number = 0;
+    while !rest.is_empty() && !reader.ended {
+        number += 1;
+        let (line, ended) = match rest.iter().position(|byte| *byte == b'\n') {
+            Some(end) => {
+                let line = &rest[..end];
+                rest = &rest[end + 1..];
+                (line, true)
+            }
+            None => (std::mem::take(&mut rest), false),
+        };
+        let line = String::from_utf8_lossy(line);
+        if matches!(line, Cow::Owned(_)) {
+            reader.conf.warn(number, "it is not UTF-8; what is not is shown as \u{fffd}");
+        }
+        reader.line(&line, number, ended)?;
+    }
+    Ok(reader.end(number))
+}
+
 /// A block that is open: the words before its brace, and what stands around it.
 #[derive(Debug)]
 struct Open {
@@ -18,21 +52,21 @@ struct Open {
 
 /// The state between two characters.
 #[derive(Debug, Default)]
-pub(super) struct Reader {
-    pub(super) conf: Conf,
+struct Reader {
+    conf: Conf,
     open: Vec<Open>,
     /// Blocks too deep to be kept.
     too_deep: usize,
     /// What is being filled.
     here: Node,
     /// The statement that has not ended yet.
-    pub(super) line: String,
+    line: String,
     /// A brace too many has ended the file.
-    pub(super) ended: bool,
+    ended: bool,
 }
 
 impl Reader {
-    pub(super) fn line(&mut self, line: &str, number: usize, ended: bool) -> Result<(), String> {
+    fn line(&mut self, line: &str, number: usize, ended: bool) -> Result<(), String> {
         let line = self.without_comment(line, number);
         if let Some(word) = old_format(line) {
             return Err(format!(
@@ -159,7 +193,7 @@ impl Reader {
         }
     }
 
-    pub(super) fn end(mut self, number: usize) -> Conf {
+    fn end(mut self, number: usize) -> Conf {
         if !self.ended && !self.line.trim().is_empty() {
             let text = format!("{} is lost, because no newline ends the last line", shown(&self.line));
             self.conf.warn(number, &text);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::machine::Machine;
 use super::super::state::SessId;
-use super::login::IscsiInitiator;
+use super::initiator::IscsiInitiator;
 
 /// How long an initiator waits after it has lost its session.
 const PAUSE: Duration = Duration::from_secs(3);

@@ -5,6 +5,7 @@
 
 mod daemon;
 mod hosts;
+mod initiator;
 mod keys;
 mod listed;
 mod login;
@@ -28,7 +29,8 @@ use values::Redirect;
 pub use daemon::DaemonSignal;
 pub(super) use daemon::{Ask, Asked, Asking};
 pub(super) use hosts::Hosts;
-pub use login::{IscsiInitiator, IscsiRefusal};
+pub use initiator::IscsiInitiator;
+pub use login::IscsiRefusal;
 pub(super) use session::{CONNECTION, Negotiated, SESSION};
 
 /// The driver's attributes while its daemon runs.

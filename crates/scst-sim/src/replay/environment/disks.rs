@@ -1,9 +1,9 @@
-//! Block devices of a virtual host: loop devices, device mapper, DRBD, the kernel's test disks.
+//! The commands that make and change block devices: losetup, dmsetup, drbdadm, modprobe of the kernel's test disks.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::{Environment, Id, LOGICAL_BLOCK, Node, clean};
+use super::disk::{Disk, Drbd, Kind, LOGICAL_BLOCK};
+use super::{Environment, Node, clean};
 use crate::model::{Errno, Health};
 
 /// Sectors of 512 bytes at the end of a DRBD 8.4 device's disk, of which 8 for each part of 128 MiB are its bitmap.
@@ -13,83 +13,6 @@ const DRBD_BITMAP_COVERS: u64 = 1 << 18;
 
 /// The transfer length in blocks that a `scsi_debug` disk does best with.
 const SCSI_DEBUG_OPTIMAL: u64 = 1024;
-
-/// A block device.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Disk {
-    kind: Kind,
-    pub(super) size: u64,
-    pub(super) logical_block: u32,
-    pub(super) physical_block: u32,
-    pub(super) optimal_io: u32,
-    pub(super) discard: bool,
-    pub(super) latency: Duration,
-    pub(super) health: Health,
-    /// The device or file it stands on, and from which byte on.
-    pub(super) lower: Option<Id>,
-    pub(super) offset: u64,
-    /// Where its page cache has hosts' blocks that were not flushed.
-    pub(super) dirty: BTreeSet<u64>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Kind {
-    /// It was told to detach while it was open.
-    Loop {
-        detaching: bool,
-    },
-    Mapped,
-    Drbd(Drbd),
-    /// A test disk of that module.
-    Test(&'static str),
-}
-
-/// A DRBD device without a peer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Drbd {
-    resource: String,
-    primary: bool,
-    attached: bool,
-    up_to_date: bool,
-}
-
-impl Disk {
-    fn plain(kind: Kind, size: u64) -> Self {
-        Self {
-            kind,
-            size,
-            logical_block: LOGICAL_BLOCK,
-            physical_block: LOGICAL_BLOCK,
-            optimal_io: 0,
-            discard: false,
-            latency: Duration::ZERO,
-            health: Health::Good,
-            lower: None,
-            offset: 0,
-            dirty: BTreeSet::new(),
-        }
-    }
-
-    pub(super) fn detached_loop() -> Self {
-        Self::plain(Kind::Loop { detaching: false }, 0)
-    }
-
-    pub(super) fn is_secondary(&self) -> bool {
-        matches!(&self.kind, Kind::Drbd(drbd) if !drbd.primary)
-    }
-
-    /// A device on another one, of which it has the limits.
-    fn above(kind: Kind, size: u64, id: Id, lower: &Self) -> Self {
-        let own = Self { kind, size, lower: Some(id), ..Self::plain(Kind::Mapped, 0) };
-        Self {
-            logical_block: lower.logical_block,
-            physical_block: lower.physical_block,
-            optimal_io: lower.optimal_io,
-            discard: lower.discard,
-            ..own
-        }
-    }
-}
 
 /// `NAME=NUMBER` among the arguments of a module.
 fn argument(args: &str, name: &str) -> Result<Option<u64>, Errno> {

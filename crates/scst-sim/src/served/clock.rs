@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 /// What makes time pass in a mounted machine.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Pace {
-    /// Seconds are seconds; [`Mount::skip`](super::Mount::skip) adds to them.
+    /// Seconds are seconds; [`Mount::skip`](crate::mount::Mount::skip) adds to them.
     #[default]
     Real,
-    /// Time passes by [`Mount::skip`](super::Mount::skip) only.
+    /// Time passes by [`Mount::skip`](crate::mount::Mount::skip) only.
     Manual,
 }
 

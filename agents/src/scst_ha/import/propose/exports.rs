@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use scst_core::scst::names::Driver;
 
+use super::super::proposal::Proposal;
 use super::super::source::{Device, Lun, Target};
-use super::{Proposal, driver_of, names};
+use super::names;
 
 /// The highest LUN that the kernel has.
 const MAX_LUN: u32 = 16383;
@@ -24,9 +25,8 @@ fn luns<'a>(served: &'a [&Target]) -> impl Iterator<Item = (&'a Target, &'a str,
 pub(super) fn drivers(served: &[&Target], devices: &[&str]) -> Vec<Driver> {
     let devices: BTreeSet<&str> = devices.iter().copied().collect();
     let mut counts: BTreeMap<Driver, usize> = BTreeMap::new();
-    for (target, _, lun) in luns(served).filter(|(_, _, lun)| devices.contains(&lun.device.as_str())) {
-        _ = lun;
-        *counts.entry(driver_of(target).unwrap_or(Driver::Qla2x00t)).or_default() += 1;
+    for (target, ..) in luns(served).filter(|(.., lun)| devices.contains(&lun.device.as_str())) {
+        *counts.entry(target.known_driver().unwrap_or(Driver::Qla2x00t)).or_default() += 1;
     }
     let mut drivers: Vec<(Driver, usize)> = counts.into_iter().collect();
     drivers.sort_by_key(|(driver, count)| (std::cmp::Reverse(*count), *driver));
@@ -36,7 +36,7 @@ pub(super) fn drivers(served: &[&Target], devices: &[&str]) -> Vec<Driver> {
 /// The exports of a device: the keys `exportN`. What differs from port to port is named.
 pub(super) fn of(served: &[&Target], driver: Driver, device: &Device, proposal: &mut Proposal) -> Vec<String> {
     let about = format!("device {}", device.name);
-    let targets: Vec<&Target> = served.iter().copied().filter(|target| driver_of(target) == Some(driver)).collect();
+    let targets: Vec<&Target> = served.iter().copied().filter(|target| target.known_driver() == Some(driver)).collect();
     let mut seen: BTreeMap<(String, u32), BTreeSet<&str>> = BTreeMap::new();
     for (target, group, lun) in luns(&targets).filter(|(_, _, lun)| lun.device == device.name) {
         let Some(number) = number(&lun.number) else {

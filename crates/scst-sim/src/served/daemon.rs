@@ -5,13 +5,15 @@
 use std::fmt;
 use std::fs;
 
-use super::Core;
-use super::process::Process;
-use crate::model::{DaemonSignal, Errno};
+use crate::model::{DaemonSignal, Machine};
+use crate::process::Process;
 
-/// That process.
+/// That process, if there is one.
+#[derive(Debug, Default)]
+pub(crate) struct DaemonFile(Option<Holder>);
+
 #[derive(Debug)]
-pub(crate) struct DaemonFile {
+struct Holder {
     /// The open file that makes it the daemon.
     handle: u64,
     process: Process,
@@ -20,44 +22,38 @@ pub(crate) struct DaemonFile {
 
 impl fmt::Display for DaemonFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = if self.stopped { "stopped" } else { "running" };
-        writeln!(f, "{} {} {state}", self.process.pid, self.process.name)
+        let Some(Holder { process, stopped, .. }) = &self.0 else { return f.write_str("none\n") };
+        writeln!(f, "{} {} {}", process.pid, process.name, if *stopped { "stopped" } else { "running" })
     }
 }
 
-impl Core {
-    /// A process opens the file for writing: the daemon starts. ENODEV without the driver, EBUSY with a daemon.
-    pub(crate) fn start_daemon(&mut self) -> Result<(), Errno> {
-        self.machine.iscsi_daemon(true)
-    }
-
+impl DaemonFile {
     /// The daemon that has started is the process that holds this file.
-    pub(crate) fn remember_daemon(&mut self, handle: u64, process: Process) {
-        self.daemon = Some(DaemonFile { handle, process, stopped: false });
+    pub(crate) fn remember(&mut self, handle: u64, process: Process) {
+        self.0 = Some(Holder { handle, process, stopped: false });
     }
 
     /// A file was closed for the last time.
-    pub(crate) fn closed(&mut self, handle: u64) {
-        if self.daemon.as_ref().is_some_and(|daemon| daemon.handle == handle) {
-            self.daemon = None;
+    pub(crate) fn closed(&mut self, handle: u64, machine: &mut Machine) {
+        if self.0.take_if(|daemon| daemon.handle == handle).is_some() {
             // The module may have been unloaded; then nothing is left to end.
-            let _gone = self.machine.signal_iscsi_daemon(DaemonSignal::End);
+            let _gone = machine.signal_iscsi_daemon(DaemonSignal::End);
         }
     }
 
     /// The daemon was ended by command: what its process does from now on means nothing.
-    pub(crate) fn forget_daemon(&mut self) {
-        self.daemon = None;
+    pub(crate) fn forget(&mut self) {
+        self.0 = None;
     }
 
     /// Notices that the process was stopped or continued.
-    pub(super) fn watch_daemon(&mut self) {
-        let Some(daemon) = &mut self.daemon else { return };
+    pub(crate) fn watch(&mut self, machine: &mut Machine) {
+        let Some(daemon) = &mut self.0 else { return };
         let stopped = is_stopped(daemon.process.pid);
         if stopped != daemon.stopped {
             daemon.stopped = stopped;
             let signal = if stopped { DaemonSignal::Stop } else { DaemonSignal::Continue };
-            let _gone = self.machine.signal_iscsi_daemon(signal);
+            let _gone = machine.signal_iscsi_daemon(signal);
         }
     }
 }

@@ -1,11 +1,11 @@
-//! The operations that faults can strike, and those of them that only look.
+//! Operations that change nothing: opening, reading, listing, reading links.
 
-use super::core::Core;
+use super::core::{Core, Look};
 use super::handles::Opened;
 use crate::control;
-use crate::faults::Op;
 use crate::fuse::wire;
-use crate::model::{Errno, Handle, Kind, Reading, Ticket};
+use crate::model::{Errno, Kind, Reading};
+use crate::served::Operation;
 
 /// The attribute that tells the result of the last queued command.
 const LAST_RESULT: &[u8] = b"kernel/scst_tgt/last_sysfs_mgmt_res";
@@ -13,37 +13,6 @@ const LAST_RESULT: &[u8] = b"kernel/scst_tgt/last_sysfs_mgmt_res";
 /// Bits of `open(2)`'s flags that say whether to read or write.
 const ACCESS_MODE: u32 = 3;
 const WRITE_ONLY: u32 = 1;
-
-/// What became of a read.
-pub(crate) enum Look {
-    /// It is answered.
-    Done(Result<Vec<u8>, Errno>),
-    /// The machine owes the answer.
-    Waiting(Ticket),
-}
-
-/// Something a process does.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Operation {
-    Open { path: Vec<u8>, id: u64, flags: u32 },
-    Read { handle: u64, offset: u64, size: u32 },
-    List { handle: u64, offset: u64, size: u32 },
-    Readlink { path: Vec<u8>, id: u64 },
-    Write { file: Handle, data: Vec<u8>, record: u64 },
-}
-
-impl Operation {
-    /// What faults and counters know it as; `None` for the continuation of a read or listing, which is part of the first.
-    pub(crate) fn kind(&self) -> Option<Op> {
-        match self {
-            Self::Open { .. } => Some(Op::Open),
-            Self::Read { offset, .. } => (*offset == 0).then_some(Op::Read),
-            Self::List { offset, .. } => (*offset == 0).then_some(Op::List),
-            Self::Readlink { .. } => Some(Op::Readlink),
-            Self::Write { .. } => Some(Op::Write),
-        }
-    }
-}
 
 /// Type bits of `st_mode`.
 pub(crate) fn type_bits(kind: Kind) -> u32 {
@@ -67,7 +36,7 @@ impl Core {
             Operation::List { handle, offset, size } => self.list(handle, offset, size),
             Operation::Readlink { path, id } => {
                 self.expect(&path, id)?;
-                self.machine.readlink(&path)
+                self.served.machine.readlink(&path)
             }
             Operation::Write { .. } => Err(Errno::EINVAL),
         }
@@ -75,13 +44,13 @@ impl Core {
 
     /// The object at `path` is still the one that was looked up there.
     pub(crate) fn expect(&self, path: &[u8], id: u64) -> Result<(), Errno> {
-        let same = path.is_empty() || self.machine.lookup(path)?.id == id;
+        let same = path.is_empty() || self.served.machine.lookup(path)?.id == id;
         if same { Ok(()) } else { Err(Errno::ENOENT) }
     }
 
     fn open(&mut self, path: &[u8], id: u64, flags: u32) -> Result<Vec<u8>, Errno> {
         let (read, write) = (flags & ACCESS_MODE != WRITE_ONLY, flags & ACCESS_MODE != 0);
-        let file = self.machine.open(path, read, write)?;
+        let file = self.served.machine.open(path, read, write)?;
         if file.id != id {
             // The kernel looks the path up once more.
             return Err(Errno::ESTALE);
@@ -94,10 +63,10 @@ impl Core {
     pub(crate) fn start_read(&mut self, handle: u64, offset: u64, size: u32) -> Look {
         if let Some(Opened::Attribute { file, text }) = self.handles.get(handle)
             && text.is_stale_at(offset)
-            && !(self.command_is_held() && file.path == LAST_RESULT)
+            && !(self.served.command_is_held() && file.path == LAST_RESULT)
         {
             let file = file.clone();
-            return match self.machine.start_read(&file) {
+            return match self.served.machine.start_read(&file) {
                 Reading::Done(content) => Look::Done(self.finish_read(handle, offset, size, content)),
                 Reading::Waiting(ticket) => Look::Waiting(ticket),
             };
@@ -145,7 +114,7 @@ impl Core {
                     return Ok(text.take(offset, size));
                 }
                 let file = *file;
-                let content = control::content(self, file);
+                let content = control::content(&mut self.served, file);
                 match self.handles.get_mut(handle) {
                     Some(Opened::Control { text, .. }) => {
                         text.renew(content);
@@ -169,7 +138,7 @@ impl Core {
                 found.extend(files);
             } else {
                 self.expect(&path, id)?;
-                found.extend(self.machine.list(&path)?);
+                found.extend(self.served.machine.list(&path)?);
             }
             if let Some(Opened::Directory { entries, .. }) = self.handles.get_mut(handle) {
                 *entries = found;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use scst_core::scst::iscsi::{Secret, UserKind, UserName};
 use scst_core::scst::names::Driver;
 
+use super::super::proposal::{Proposal, Resource};
 use super::super::source::{Source, Target, User};
-use super::{Proposal, Resource};
 
 /// What stands for a secret: too short to be one, so that a start refuses it.
 pub(super) const PLACE_HOLDER: &str = "SECRET";

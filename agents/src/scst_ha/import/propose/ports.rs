@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use super::super::proposal::{Node, Place, Proposal};
 use super::super::source::{Source, Target};
-use super::{Node, Place, Proposal, driver_of};
 
 /// The targets that the configuration takes over: those that answer hosts, of drivers that the agents know.
 pub(super) fn served<'a>(source: &'a Source, proposal: &mut Proposal) -> Vec<&'a Target> {
     let mut served = Vec::new();
     for target in &source.targets {
         let about = format!("port {}", target.name);
-        let Some(driver) = driver_of(target) else {
+        let Some(driver) = target.known_driver() else {
             proposal.remark(
                 !target.groups.is_empty(),
                 &about,

@@ -5,17 +5,19 @@ use scst_core::scst::iscsi::Portal;
 use scst_core::scst::names::{Driver, InitiatorName};
 
 use super::super::attributes::{TARGET, unsaid};
+use super::super::proposal::{Place, Proposal, Resource};
 use super::super::source::{IniGroup, Source, Target};
-use super::{Place, Proposal, Resource, driver_of, names, users};
+use super::{names, users};
 use crate::{scst_qla2xtgt, scst_target};
 
 /// A resource for each driver that has targets.
 pub(super) fn resources(source: &Source, place: &Place, served: &[&Target], proposal: &mut Proposal) {
-    let mut drivers: Vec<Driver> = served.iter().filter_map(|target| driver_of(target)).collect();
+    let mut drivers: Vec<Driver> = served.iter().filter_map(|target| target.known_driver()).collect();
     drivers.sort_unstable();
     drivers.dedup();
     for driver in drivers {
-        let targets: Vec<&Target> = served.iter().copied().filter(|target| driver_of(target) == Some(driver)).collect();
+        let targets: Vec<&Target> =
+            served.iter().copied().filter(|target| target.known_driver() == Some(driver)).collect();
         resource(source, place, driver, &targets, proposal);
     }
 }
@@ -110,7 +112,7 @@ fn group(
         proposal.remark(false, &about, format!("its I/O group {old} becomes {new}: commands are ordered within it"));
     }
     let read = |text: &str| {
-        let driver = targets.first().and_then(|target| driver_of(target)).unwrap_or(Driver::Qla2x00t);
+        let driver = targets.first().and_then(|target| target.known_driver()).unwrap_or(Driver::Qla2x00t);
         InitiatorName::of_driver(driver, text)
             .and_then(|name| if name.as_str().contains(',') { InitiatorName::parse("") } else { Ok(name) })
     };

@@ -5,8 +5,8 @@ use scst_core::scst::names::{DeviceName, HandlerName};
 use scst_core::scst::values::{BackingPath, BlockSize, Eui64Id, NaaId, T10DevId, ThreadsNum, Usn, shown_text};
 
 use super::super::attributes::{of_the_machine, own_size};
+use super::super::proposal::{Place, Proposal};
 use super::super::source::{Device, Source};
-use super::{Place, Proposal};
 
 /// The kernel's own block size, in bytes.
 const BLOCK_SIZE: &str = "512";
