@@ -8,6 +8,7 @@ mod locks;
 mod memory;
 mod modules;
 mod nodes;
+mod removal;
 
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use scst_core::sysfs::Sysfs;
 pub use self::answer::{first_failure, held_by, nothing_left, reload_incomplete, reload_not_begun, reload_refused};
 pub use self::findings::{log_findings, refuse_errors, refuse_two_per_node, refuse_two_promoted, validate};
 pub use self::modules::Module;
+pub use self::removal::Removal;
 
 /// What one run of an agent works on.
 #[derive(Debug)]

@@ -3,9 +3,7 @@
 //! Architecture invariant: nothing is validated here, and nothing that is missing (configuration, cluster, ports, modules)
 //! makes a stop fail. It fails only when something of ours is still there.
 
-use std::time::Duration;
-
-use scst_core::apply::{AfterFailure, Applied, Failed};
+use scst_core::apply::{AfterFailure, Applied};
 use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::ocf::notify::Notify;
 use scst_core::plan::Step;
@@ -21,10 +19,7 @@ use super::hold_back;
 use super::instance::Instance;
 use super::score::delete_score;
 use super::step_down::drain;
-use crate::host::{Host, first_failure, held_by};
-
-/// Less time than this is not worth another look.
-const MOMENT: Duration = Duration::from_secs(1);
+use crate::host::{Host, Removal, first_failure, held_by};
 
 /// Stops the instance.
 pub(super) fn stop(host: &Host<'_>) -> Result<ExitCode, Failure> {
@@ -97,32 +92,19 @@ fn stop_group(host: &Host<'_>, instance: &mut Instance) -> Result<Option<NodeNam
             failure = instance.release(host, &mut found).err();
         }
     }
-    // Report the failure that left objects behind, not earlier ones.
-    let mut applied = remove(host, instance, local.as_ref(), &found);
-    failure = first_failure(&applied).or(failure);
-    while !host.dry_run() {
-        // The time may be over by now; what is left must be known all the same.
-        let deadline = host.deadline().last();
-        let left = match (instance.to_remove(host, host.observer_until(&deadline)), &failure) {
-            (Err(_), Some(failure)) => return Err(failure.clone()),
-            (left, _) => left?,
-        };
-        let Some(what) = remains(&left) else { break };
-        // The kernel carries out what an action that was killed had given to it, also after that action and after the last look.
-        let waits = |failed: &Failed| matches!(failed.step, Step::AwaitUnmapped { .. });
-        let slow = applied.failed.iter().any(waits) && host.deadline().remaining() > MOMENT;
-        if (has_more(&left, &found) && !host.deadline().expired()) || slow {
-            tracing::warn!("{what}: it goes slowly, or has come since stop looked, and goes as well");
-            applied = remove(host, instance, local.as_ref(), &left);
-            failure = first_failure(&applied);
-            found = left;
-            continue;
-        }
-        let failure = failure.unwrap_or_else(|| Failure::generic(what));
-        undrained.extend(holders(host, &left));
-        undrained.dedup();
-        return Err(Failure { reason: format!("{}{}", failure.reason, held_by(&undrained)), ..failure });
-    }
+    let instance = &*instance;
+    let removal = Removal {
+        remove: &|found| remove(host, instance, local.as_ref(), found),
+        observe: &|observer| instance.to_remove(host, observer),
+        remains: &remains,
+        has_more,
+        holders: &|left| {
+            let mut holders = [&undrained[..], &holders(host, left)].concat();
+            holders.dedup();
+            holders
+        },
+    };
+    removal.carry_out(host, found, failure)?;
     if !host.dry_run() {
         hold_back::keep_failure(host, instance);
         host.forget(Some(&instance.group));

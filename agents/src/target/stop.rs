@@ -3,13 +3,13 @@
 use scst_core::apply::AfterFailure;
 use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::plan::ports::plan;
-use scst_core::scst::names::{EntryName, TargetName};
+use scst_core::scst::names::TargetName;
 use scst_core::state::{Port, Ports};
 
 use super::ours::Ours;
 use super::run::{LOCK, Run};
 use super::wanted;
-use crate::host::{first_failure, held_by};
+use crate::host::Removal;
 
 pub(super) fn stop(run: &Run<'_>) -> Result<ExitCode, Failure> {
     let host = &run.host;
@@ -20,33 +20,20 @@ pub(super) fn stop(run: &Run<'_>) -> Result<ExitCode, Failure> {
     let recorded = ours.recorded().is_some();
     let ask = !recorded && !candidates.is_empty();
     let names = ours.names(&candidates, ask.then(|| run.listed(&remembered)).flatten().as_ref());
-    let mut found = ours.ports_to_remove(host.observer(), &names)?;
+    let found = ours.ports_to_remove(host.observer(), &names)?;
     let down = |_: &TargetName, port: &Port| recorded || ours.numbered(port);
-    let remove = |found: &Ports| plan(run.driver, found, &wanted::stopped(found, down, |name| ours.made(name)));
-    let applied = loop {
-        let applied = host.apply(&remove(&found), AfterFailure::GoOn);
-        if host.dry_run() {
-            return Ok(ExitCode::Success);
-        }
-        // Even a step that failed may have come about, and a step that succeeded may have been undone by somebody else. The
-        // time may be over by now; what is left must be known all the same.
-        let deadline = host.deadline().last();
-        let now = match (ours.ports_to_remove(host.observer_until(&deadline), &names), first_failure(&applied)) {
-            (Err(_), Some(failure)) => return Err(failure),
-            (now, _) => now?,
-        };
-        let left = remove(&now);
-        let Some(step) = left.first() else { break applied };
-        // The kernel carries out what an action that was killed had given to it, also after that action and after the last look.
-        if has_more(&now, &found) && !host.deadline().expired() {
-            tracing::warn!("still to be done: {step}: it has come since stop looked, and goes as well");
-            found = now;
-            continue;
-        }
-        let failure = first_failure(&applied).unwrap_or_else(|| Failure::generic(format!("still to be done: {step}")));
-        let holders = held_by(&holders(run, &now));
-        return Err(Failure { reason: format!("{}{holders}", failure.reason), ..failure });
+    let steps = |found: &Ports| plan(run.driver, found, &wanted::stopped(found, down, |name| ours.made(name)));
+    let removal = Removal {
+        remove: &|found| host.apply(&steps(found), AfterFailure::GoOn),
+        observe: &|observer| ours.ports_to_remove(observer, &names),
+        remains: &|left| steps(left).first().map(|step| format!("still to be done: {step}")),
+        has_more,
+        holders: &|left| holders(run, left),
     };
+    let applied = removal.carry_out(host, found, None)?;
+    if host.dry_run() {
+        return Ok(ExitCode::Success);
+    }
     for failed in &applied.failed {
         tracing::warn!("stopped all the same: {failed}");
     }
@@ -65,10 +52,11 @@ fn has_more(now: &Ports, before: &Ports) -> bool {
 }
 
 /// Who is still logged in to what is left.
-fn holders(run: &Run<'_>, left: &Ports) -> Vec<EntryName> {
+fn holders(run: &Run<'_>, left: &Ports) -> Vec<String> {
     let host = &run.host;
     let deadline = host.deadline().last();
     let observer = host.observer_until(&deadline);
     let groups = left.iter().flat_map(|(port, content)| content.groups.keys().map(move |group| (port, group)));
-    groups.flat_map(|(port, group)| observer.sessions_in(run.driver, port, group).unwrap_or_default()).collect()
+    let sessions = groups.flat_map(|(port, group)| observer.sessions_in(run.driver, port, group).unwrap_or_default());
+    sessions.map(|session| session.to_string()).collect()
 }
