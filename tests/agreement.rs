@@ -120,14 +120,8 @@ fn a_process_more_where_something_has_changed_and_none_where_nothing_has() {
 fn registrations_that_the_next_node_does_not_have_are_named_when_it_is_promoted() {
     let (cluster, resource) = serving();
     let [alpha, beta] = ["alpha", "beta"].map(|node| cluster.node(node));
-    let port = sample::ALPHA[0];
-    alpha.control(&format!("login qla2x00t {port} {}", sample::HOST[0]));
-    let register = || alpha.control(&format!("pr qla2x00t {port} {} 0 register 0 abc", sample::HOST[0]));
-    let mut answer = register();
-    while answer.starts_with("check 6/") {
-        answer = register();
-    }
-    assert_eq!(answer, "good");
+    sample::log_in(alpha);
+    assert_eq!(sample::answer(alpha, "pr register 0 abc"), "good");
     // The one that serves tells it, the other one remembers it.
     alpha.thorough(&resource).exit(8).ran(&["cibadmin", "crm_attribute"]);
     alpha.thorough(&resource).exit(8).ran(&["cibadmin"]);

@@ -1,6 +1,6 @@
 //! Bad input: the exit code, one line of reason with the object first, and nothing written.
 
-use crate::fixture::sample::{self, ALPHA, HOST, group, ports};
+use crate::fixture::sample::{self, ALPHA, HOST, group, null, ports};
 use crate::fixture::{Fixture, Node, Resource};
 
 /// Start and validate-all refuse the configuration on every node for this reason, and write nothing.
@@ -160,56 +160,33 @@ fn the_first_device_must_be_right() {
 fn a_bad_device_is_left_out_and_validate_all_fails_on_it() {
     let alpha = sample::nodes().up().into_node("alpha");
     let with = |device: &str| group().param("device1", device);
-    left_out(
-        &alpha,
-        &with("handler=vdisk_nullio,export0=all:1"),
-        "device1: virtname: is required and missing, device left out",
-    );
-    left_out(
-        &alpha,
-        &with("handler=tape,filename=/dev/null,virtname=a,export0=all:1"),
-        "device1: handler \"tape\": not one of vdisk_blockio, vdisk_fileio, vdisk_nullio, device left out",
-    );
-    left_out(
-        &alpha,
-        &with("handler=vdisk_nullio,virtname=lu0dummy,export0=all:1"),
-        "device1: virtname \"dummy_lu0dummy\": device0 has it as well, device left out",
-    );
-    left_out(
-        &alpha,
-        &with("handler=vdisk_nullio,virtname=a,export0=all:1,colour=red"),
-        "device1: colour \"red\": is no key of a device, ignored",
-    );
-    left_out(
-        &alpha,
-        &with("handler=vdisk_nullio,virtname=a,export0=all:1,word"),
-        "device1: word \"word\": is no key=value, ignored",
-    );
-    left_out(
-        &alpha,
-        &with("handler=vdisk_nullio,virtname=a,export0=all:1,removable=2"),
-        "device1: removable \"2\": is neither 0 nor 1, taken for 0",
-    );
-    left_out(
-        &alpha,
-        &with("handler=vdisk_nullio,virtname=a,export0=all:1,export1=esx1:x"),
-        "device1: export1 \"esx1:x\": the LUN is no number, export left out",
-    );
-    left_out(
-        &alpha,
-        &with("handler=vdisk_nullio,virtname=a,export0=all:1,export1=esx1:16384"),
-        "device1: export1 \"esx1:16384\": the LUN is over 16383, export left out",
-    );
-    left_out(
-        &alpha,
-        &with("handler=vdisk_nullio,virtname=a,export0=all:010"),
-        "device1: export0 \"all:010\": the LUN begins with 0 and is read as octal: 8",
-    );
-    left_out(
-        &alpha,
-        &with("handler=vdisk_nullio,virtname=a,export0=all:1,t10devid=a.b"),
-        "device1: t10devid \"a.b\": holds other characters than letters, digits, - and _; kept",
-    );
+    for (device, finding) in [
+        ("handler=vdisk_nullio,export0=all:1", "virtname: is required and missing, device left out"),
+        (
+            "handler=tape,filename=/dev/null,virtname=a,export0=all:1",
+            "handler \"tape\": not one of vdisk_blockio, vdisk_fileio, vdisk_nullio, device left out",
+        ),
+        (
+            "handler=vdisk_nullio,virtname=lu0dummy,export0=all:1",
+            "virtname \"dummy_lu0dummy\": device0 has it as well, device left out",
+        ),
+        (
+            "handler=vdisk_nullio,virtname=a,export0=all:010",
+            "export0 \"all:010\": the LUN begins with 0 and is read as octal: 8",
+        ),
+    ] {
+        left_out(&alpha, &with(device), &format!("device1: {finding}"));
+    }
+    for (words, finding) in [
+        ("colour=red", "colour \"red\": is no key of a device, ignored"),
+        ("word", "word \"word\": is no key=value, ignored"),
+        ("removable=2", "removable \"2\": is neither 0 nor 1, taken for 0"),
+        ("export1=esx1:x", "export1 \"esx1:x\": the LUN is no number, export left out"),
+        ("export1=esx1:16384", "export1 \"esx1:16384\": the LUN is over 16383, export left out"),
+        ("t10devid=a.b", "t10devid \"a.b\": holds other characters than letters, digits, - and _; kept"),
+    ] {
+        left_out(&alpha, &with(&null("a", &format!("export0=all:1,{words}"))), &format!("device1: {finding}"));
+    }
     // Every one is named, not only the first.
     let several = with("handler=tape,virtname=a/b,read_only=x");
     let validated = alpha.run(&several, "validate-all").exit(6);

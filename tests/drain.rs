@@ -18,12 +18,7 @@ fn demote_waits_for_the_commands_in_flight() {
     assert_eq!(alpha.state("dummy", "alpha"), "active");
     assert!(demote.is_running());
     finish(&alpha, &io);
-    demote.wait().exit(0).programs(0).wrote(&[
-        "devices/dummy_lu0dummy/block < 11",
-        "device_groups/dummy/target_groups/alpha/state < transitioning",
-        "device_groups/dummy/target_groups/alpha/state < standby",
-        "devices/dummy_lu0dummy/block < 0",
-    ]);
+    demote.wait().exit(0).programs(0).wrote(&sample::DEMOTION);
     assert_eq!(alpha.state("dummy", "alpha"), "standby");
     assert_eq!(alpha.read(BLOCK), "0 0");
 }

@@ -19,7 +19,7 @@ fn one_node_is_promoted_and_both_say_so() {
 fn a_switchover_and_the_way_back() {
     let cluster = sample::serving();
     let group = group();
-    cluster.transition(&group).demote(&["alpha"]).stop(&["alpha"]).promote(&["beta"]).carry_out();
+    cluster.switchover(&group).carry_out();
     assert_eq!(seen(cluster.node("beta")), ["unavailable", "active"]);
     assert!(!cluster.node("alpha").exists("device_groups/dummy"));
     assert_eq!(cluster.node("alpha").score(&group), None);
@@ -44,7 +44,7 @@ fn older_and_newer_words_for_the_roles_mean_the_same() {
         let group = group();
         cluster.start(&ports(), &["alpha", "beta"]);
         cluster.serve(&group);
-        cluster.transition(&group).demote(&["alpha"]).stop(&["alpha"]).promote(&["beta"]).carry_out();
+        cluster.switchover(&group).carry_out();
         cluster.start(&group, &["alpha"]);
         snapshots.push([cluster.node("alpha").tree(), cluster.node("beta").tree()]);
     }
@@ -61,7 +61,7 @@ fn a_fenced_node_is_notified_of_and_ends_unavailable() {
     let cluster = sample::serving();
     let group = group();
     // The dead node is in all lists, and runs nothing itself.
-    let lists = cluster.transition(&group).demote(&["alpha"]).stop(&["alpha"]).promote(&["beta"]).lists();
+    let lists = cluster.switchover(&group).lists();
     let beta = cluster.node("beta");
     let mut states = Vec::new();
     for (when, operation) in
@@ -145,7 +145,7 @@ fn start_and_promote_run_again_write_nothing() {
 fn f11_the_cluster_is_not_asked_and_the_score_not_touched_on_the_way() {
     let cluster = sample::serving();
     let group = group();
-    let lists = cluster.transition(&group).demote(&["alpha"]).stop(&["alpha"]).promote(&["beta"]).lists();
+    let lists = cluster.switchover(&group).lists();
     let alpha = cluster.node("alpha");
     alpha.call(&group).lists(&lists).run("demote").exit(0).programs(0);
     assert_eq!(alpha.score(&group).as_deref(), Some("10"));

@@ -36,7 +36,7 @@ fn a_whole_life_of_every_kind_of_device() {
     alpha.has_nothing_to_do(&group, 8);
     alpha.run(&group.param("device4", "handler=vdisk_nullio,virtname=new,export0=all:4"), "reload").exit(0);
     alpha.run(&group, "reload").exit(0);
-    cluster.transition(&group).demote(&["alpha"]).stop(&["alpha"]).promote(&["beta"]).carry_out();
+    cluster.switchover(&group).carry_out();
     assert_eq!(alpha.tree().lines("device"), [""; 0]);
     let beta = cluster.node("beta");
     assert_eq!(

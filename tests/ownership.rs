@@ -1,6 +1,6 @@
 //! What is ours beside another resource of the same agent, and beside what others set up on the ports of the node.
 
-use crate::fixture::sample::{self, ALPHA, HOST, group, ports};
+use crate::fixture::sample::{self, ALPHA, group, ports};
 use crate::fixture::{Cluster, Fixture, Lists, Resource};
 
 const STRANGER: &str = "21:00:00:24:ff:60:d0:77";
@@ -13,7 +13,7 @@ fn second() -> Resource {
 /// The ports of alpha up, and a host logged in that sees a disk.
 fn in_use() -> Cluster {
     let cluster = sample::serving();
-    cluster.node("alpha").control(&format!("login qla2x00t {} {}", ALPHA[0], HOST[0]));
+    sample::log_in(cluster.node("alpha"));
     cluster
 }
 

@@ -2,7 +2,7 @@
 
 use scst_sim::model::LockManager;
 
-use crate::fixture::sample::{self, ALPHA, BETA, HOST, group};
+use crate::fixture::sample::{self, ALPHA, BETA, HOST, answer, group};
 use crate::fixture::{Cluster, Node, Resource};
 
 /// The sample group on a disk, with this value of the parameter.
@@ -28,28 +28,6 @@ fn log_in(cluster: &Cluster) {
     }
 }
 
-/// What the host is answered on a node.
-fn pr(node: &Node, command: &str) -> String {
-    let port = if node.exists(&format!("targets/qla2x00t/{}", ALPHA[0])) { ALPHA[0] } else { BETA[0] };
-    let ask = || node.control(&format!("pr qla2x00t {port} {} 0 {command}", HOST[0]));
-    // A host looks again after it was told that something else has changed.
-    let mut answer = ask();
-    while answer.starts_with("check 6/") {
-        answer = ask();
-    }
-    answer
-}
-
-/// What the host is answered to another command.
-fn sends(node: &Node, command: &str) -> String {
-    let ask = || node.control(&format!("scsi qla2x00t {} {} 0 {command}", BETA[0], HOST[0]));
-    let mut answer = ask();
-    while answer.starts_with("check 6/") {
-        answer = ask();
-    }
-    answer
-}
-
 #[test]
 fn shared_reservations_survive_a_move_and_the_loss_of_the_node_that_served() {
     let (cluster, manager) = with_dlm();
@@ -61,9 +39,9 @@ fn shared_reservations_survive_a_move_and_the_loss_of_the_node_that_served() {
     let plan = alpha.call(&resource).dry_run().run("stop").exit(0).stdout().to_owned();
     assert!(plan.contains("delete device dummy_d0"), "{plan}");
     log_in(&cluster);
-    assert_eq!(pr(alpha, "register 0 abc"), "good");
-    assert_eq!(pr(beta, "register 0 abc"), "good");
-    assert_eq!(pr(alpha, "reserve abc 6"), "good");
+    assert_eq!(answer(alpha, "pr register 0 abc"), "good");
+    assert_eq!(answer(beta, "pr register 0 abc"), "good");
+    assert_eq!(answer(alpha, "pr reserve abc 6"), "good");
     let shown = [alpha, beta].map(|node| node.control("lockspaces"));
     assert_eq!(shown[0], shown[1]);
     cluster.transition(&resource).demote(&["alpha"]).promote(&["beta"]).carry_out();
@@ -76,15 +54,15 @@ fn shared_reservations_survive_a_move_and_the_loss_of_the_node_that_served() {
     assert_eq!(state(alpha), state(beta));
     assert!(state(beta).contains("reservation 06 00"), "{}", state(beta));
     // The reservation stands, and who has registered goes on writing, by this path as well.
-    assert_eq!(pr(beta, "reservation"), "generation 2 key 0000000000000abc scope 0 type 6");
-    assert_eq!(sends(beta, "write 0"), "good");
+    assert_eq!(answer(beta, "pr reservation"), "generation 2 key 0000000000000abc scope 0 type 6");
+    assert_eq!(answer(beta, "scsi write 0"), "good");
     // The node that serves loses power: what changes anything waits until it is fenced.
     cluster.loses(&resource, "beta");
     manager.lose(2);
     cluster.transition(&resource).promote(&["alpha"]).carry_out();
-    assert_eq!(pr(alpha, "keys"), "generation 2 keys 0000000000000abc 0000000000000abc");
+    assert_eq!(answer(alpha, "pr keys"), "generation 2 keys 0000000000000abc 0000000000000abc");
     manager.fence(2);
-    assert_eq!(pr(alpha, "reserve abc 6"), "good");
+    assert_eq!(answer(alpha, "pr reserve abc 6"), "good");
     for node in [alpha, beta] {
         node.thorough(&resource);
     }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{data, serving, show};
-use crate::fixture::sample::{ALPHA, HOST, group, nodes, ports};
+use crate::fixture::sample::{ALPHA, HOST, answer, group, log_in, nodes, ports, with_ports};
 use crate::fixture::{Cluster, Node, Outcome};
 
 /// The root of a machine on which everything is as advised.
@@ -176,7 +176,7 @@ fn devices_and_agents_of_the_other_node_are_compared_by_what_it_has_told() {
 
 #[test]
 fn reservations_that_only_this_node_has_are_named() {
-    let cluster = crate::fixture::sample::with_ports();
+    let cluster = with_ports();
     let path = cluster.disk("d0", 1 << 20);
     let disk = group()
         .param("device0", &format!("filename={},virtname=d0,naa_id=5000000000000001,export0=all:0", path.display()));
@@ -184,9 +184,8 @@ fn reservations_that_only_this_node_has_are_named() {
     cluster.configure(&[&ports(), &disk]);
     let (alpha, root) = (cluster.node("alpha"), machine(&cluster));
     assert!(!show(alpha, "status").code_is(0).stdout().contains("registered"));
-    alpha.control(&format!("login qla2x00t {} {}", ALPHA[0], HOST[0]));
-    let register = || alpha.control(&format!("pr qla2x00t {} {} 0 register 0 abc", ALPHA[0], HOST[0]));
-    while register() != "good" {}
+    log_in(alpha);
+    assert_eq!(answer(alpha, "pr register 0 abc"), "good");
     let text = show(alpha, "status").code_is(0);
     for part in [
         "local, registered",

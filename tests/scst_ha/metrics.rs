@@ -13,7 +13,7 @@ use scst_sim::stand_in::xml::Element;
 
 use super::exposition::{Sample, alerts, holds, read};
 use super::{serving, show};
-use crate::fixture::sample::{ALPHA, HOST, group, nodes, ports};
+use crate::fixture::sample::{self, ALPHA, HOST, finish, group, log_in, nodes, ports, send};
 use crate::fixture::{Cluster, Node};
 
 /// A file of the monitoring's documentation.
@@ -53,7 +53,7 @@ fn value(samples: &[Sample], name: &str, labels: &[(&str, &str)]) -> f64 {
 
 /// Every port of both nodes has a host.
 fn with_hosts(cluster: &Cluster) {
-    for (node, ports) in [("alpha", crate::fixture::sample::ALPHA), ("beta", crate::fixture::sample::BETA)] {
+    for (node, ports) in [("alpha", ALPHA), ("beta", sample::BETA)] {
         for (port, host) in ports.iter().zip(HOST) {
             cluster.node(node).control(&format!("login qla2x00t {port} {host}"));
         }
@@ -83,8 +83,8 @@ fn a_node_that_serves_is_told_in_numbers() {
     let cluster = serving();
     let alpha = cluster.node("alpha");
     promoted(&cluster, "1500", "0");
-    let session = alpha.control(&format!("login qla2x00t {} {}", ALPHA[0], HOST[0]));
-    let io = alpha.control(&format!("io start qla2x00t {} {} 0", ALPHA[0], session.trim()));
+    log_in(alpha);
+    let io = send(alpha, "0");
     let samples = metrics(alpha);
     let port = [("port", ALPHA[0])];
     assert_eq!(value(&samples, "scst_port_sessions", &port), 1.0);
@@ -100,7 +100,7 @@ fn a_node_that_serves_is_told_in_numbers() {
     assert_eq!(value(&samples, "scst_resource_differences", &[("resource", "scst_dg_dummy")]), 0.0);
     assert_eq!(value(&samples, "scst_group_last_promotion_seconds", &[("group", "dummy")]), 1.5);
     assert!(samples.iter().any(|sample| sample.name == "scst_port_bytes_total"), "the kernel's counters are there");
-    alpha.control(&format!("io finish {io}"));
+    finish(alpha, &io);
 }
 
 #[test]
@@ -210,7 +210,7 @@ fn every_alert_fires_when_its_matter_is_wrong_and_none_when_all_is_well() {
 
 #[test]
 fn rules_and_dashboard_ask_for_metrics_that_there_are() {
-    let cluster = crate::fixture::sample::with_ports();
+    let cluster = sample::with_ports();
     let store = format!("filename={},virtname=vm1,export0=all:1", cluster.disk("disk", 1 << 30).display());
     let group = group().param("device1", &store);
     cluster.serve(&group);

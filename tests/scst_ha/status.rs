@@ -53,9 +53,9 @@ const TOLD: &str = "  as told by  device          size  blocks  known as        
 fn a_serving_node_and_its_peer() {
     let cluster = serving();
     let alpha = cluster.node("alpha");
-    let session = alpha.control(&format!("login qla2x00t {} {}", ALPHA[0], HOST[0]));
+    sample::log_in(alpha);
     alpha.control(&format!("login qla2x00t {} {INITIATOR}", ALPHA[1]));
-    let io = alpha.control(&format!("io start qla2x00t {} {} 0", ALPHA[0], session.trim()));
+    let io = sample::send(alpha, "0");
     show(alpha, "status").code_is(0).ran(&["cibadmin", "crm_node", "crm_mon"]).shown(&format!(
         "\
 node alpha: SCST 3.11.0-pre
@@ -97,7 +97,7 @@ device group dummy: unpromoted, resource scst_dg_dummy
 {DEVICE}{LUNS}
 {TOLD}"
     ));
-    alpha.control(&format!("io finish {io}"));
+    sample::finish(alpha, &io);
 }
 
 #[test]
@@ -157,11 +157,10 @@ fn a_store_that_fails_is_told_with_its_error_and_not_as_one_that_is_gone() {
 
 #[test]
 fn a_group_that_is_held_up_says_by_whom() {
-    let alpha = serving().into_node("alpha");
-    let session = alpha.control(&format!("login qla2x00t {} {}", ALPHA[0], HOST[0]));
-    let io = alpha.control(&format!("io start qla2x00t {} {} 0", ALPHA[0], session.trim()));
+    let (alpha, io) = sample::busy();
+    alpha.cluster().configure(&[&ports(), &group()]);
     let demote = alpha.call(&group()).begin("demote");
-    crate::fixture::eventually("it is blocked", || alpha.read("devices/dummy_lu0dummy/block") == "1 1");
+    crate::fixture::eventually("it is blocked", || alpha.read(sample::BLOCK) == "1 1");
     // While the action is at it, nothing is wrong.
     let found = data(&show(&alpha, "status --json").code_is(0));
     let shown = &found["groups"][0];
@@ -196,7 +195,7 @@ initiator                group    I/O group  logged in on  in flight
     device dummy_lu0dummy: left blocked by an action that died
 "
     ));
-    alpha.control(&format!("io finish {io}"));
+    sample::finish(&alpha, &io);
 }
 
 #[test]

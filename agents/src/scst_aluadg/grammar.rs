@@ -346,31 +346,29 @@ mod tests {
 
     #[test]
     fn the_first_export_and_a_store_are_required() {
-        let (device, remarks) = read("virtname=a,export1=all:1");
-        assert_eq!(device, None);
-        assert_eq!(
-            remarks,
-            [
-                "device4: filename: is required and missing, device left out",
-                "device4: export0: is required and missing, device left out",
-            ]
-        );
+        for (text, wanted) in [
+            (
+                "virtname=a,export1=all:1",
+                &[
+                    "filename: is required and missing, device left out",
+                    "export0: is required and missing, device left out",
+                ][..],
+            ),
+            (
+                "virtname=a,filename=/dev/a,export0=esx:16384,export3=x",
+                &[
+                    "export0 \"esx:16384\": the LUN is over 16383, export left out",
+                    "export3 \"x\": is no initiatorgroup:lun, export left out",
+                    "exports: none of them can be used, device left out",
+                ],
+            ),
+        ] {
+            let (device, remarks) = read(text);
+            assert_eq!(device, None, "{text}");
+            assert_eq!(remarks, wanted.iter().map(|remark| format!("device4: {remark}")).collect::<Vec<_>>());
+        }
         // A bad one is there all the same, and left out alone.
         assert_eq!(exports("export0=nonsense,export1=all:1").0, ["all:1"]);
-    }
-
-    #[test]
-    fn a_device_without_an_export_that_can_be_used_is_bad() {
-        let (device, remarks) = read("virtname=a,filename=/dev/a,export0=esx:16384,export3=x");
-        assert_eq!(device, None);
-        assert_eq!(
-            remarks,
-            [
-                "device4: export0 \"esx:16384\": the LUN is over 16383, export left out",
-                "device4: export3 \"x\": is no initiatorgroup:lun, export left out",
-                "device4: exports: none of them can be used, device left out",
-            ]
-        );
     }
 
     #[test]

@@ -79,6 +79,13 @@ impl Sysfs {
         self.root.join(path)
     }
 
+    fn text(&self, verb: Verb, path: &str, deadline: &Deadline) -> Result<String, Error> {
+        match self.run(self.operation(verb, path), deadline)? {
+            Output::Text(text) => Ok(text),
+            _ => Ok(String::new()),
+        }
+    }
+
     /// The whole text of an attribute, at most one page (4096 bytes).
     ///
     /// # Errors
@@ -86,10 +93,7 @@ impl Sysfs {
     /// [`Error::Kernel`] with the errno of the open or the read, ENOENT where there is no such attribute;
     /// [`Error::Hung`] and [`Error::Cancelled`] as for every operation ([`Sysfs`]).
     pub fn read(&self, path: &str, deadline: &Deadline) -> Result<String, Error> {
-        match self.run(self.operation(Verb::Read, path), deadline)? {
-            Output::Text(text) => Ok(text),
-            _ => Ok(String::new()),
-        }
+        self.text(Verb::Read, path, deadline)
     }
 
     /// Like [`Sysfs::read`], with `None` for an attribute that is not there.
@@ -149,10 +153,7 @@ impl Sysfs {
     /// [`Error::Kernel`] with the errno of readlink(2), ENOENT where nothing is there, EINVAL where it is no link; else
     /// as for every operation ([`Sysfs`]).
     pub fn link(&self, path: &str, deadline: &Deadline) -> Result<String, Error> {
-        match self.run(self.operation(Verb::Link, path), deadline)? {
-            Output::Text(text) => Ok(text),
-            _ => Ok(String::new()),
-        }
+        self.text(Verb::Link, path, deadline)
     }
 
     /// Like [`Sysfs::link`], with `None` where there is no such link.

@@ -129,6 +129,17 @@ fn product_and_simulator_share_no_code() {
     }
 }
 
+/// The product has these words in the named files, and nowhere else.
+#[track_caller]
+fn only_in(named: &[(&str, &str)], words: &[&str]) {
+    let product = sources("crates/scst-core/src").into_iter().chain(sources("agents/src")).map(Source::without_tests);
+    // A machine of unit tests, in a file of its own.
+    let product = product.filter(|source| source.path != "agents/src/scst_ha/plan/over_kernel.rs");
+    let found = product.filter(|source| words.iter().any(|word| source.has(word))).map(|source| source.path);
+    let wanted: BTreeSet<String> = named.iter().map(|(path, _)| (*path).to_owned()).collect();
+    assert_eq!(found.collect::<BTreeSet<_>>(), wanted);
+}
+
 /// Files of the product that reach into the file system, and why.
 const OPENERS: [(&str, &str); 7] = [
     ("crates/scst-core/src/system/kernel_files.rs", "the kernel's"),
@@ -142,12 +153,7 @@ const OPENERS: [(&str, &str); 7] = [
 
 #[test]
 fn only_named_files_touch_the_file_system() {
-    let product = sources("crates/scst-core/src").into_iter().chain(sources("agents/src")).map(Source::without_tests);
-    let doors = ["fs::", "File::", "OpenOptions"];
-    let openers: BTreeSet<String> =
-        product.filter(|source| doors.iter().any(|door| source.has(door))).map(|source| source.path).collect();
-    let wanted: BTreeSet<String> = OPENERS.iter().map(|(path, _)| (*path).to_owned()).collect();
-    assert_eq!(openers, wanted);
+    only_in(&OPENERS, &["fs::", "File::", "OpenOptions"]);
 }
 
 #[test]
@@ -177,14 +183,7 @@ const WAITERS: [(&str, &str); 11] = [
 
 #[test]
 fn only_named_files_wait() {
-    let ways = ["sleep(", "sleep_until(", "recv_timeout(", "wait_timeout", "wait_while(", "park"];
-    let product = sources("crates/scst-core/src").into_iter().chain(sources("agents/src")).map(Source::without_tests);
-    // A machine of unit tests, in a file of its own.
-    let product = product.filter(|source| source.path != "agents/src/scst_ha/plan/over_kernel.rs");
-    let waiters: BTreeSet<String> =
-        product.filter(|source| ways.iter().any(|way| source.has(way))).map(|source| source.path).collect();
-    let wanted: BTreeSet<String> = WAITERS.iter().map(|(path, _)| (*path).to_owned()).collect();
-    assert_eq!(waiters, wanted);
+    only_in(&WAITERS, &["sleep(", "sleep_until(", "recv_timeout(", "wait_timeout", "wait_while(", "park"]);
 }
 
 /// That nothing which it calls starts one either is seen by the scenarios: each counts the programs of every notification

@@ -4,6 +4,31 @@
 //! Every operation that was asked of the machine is kept with its answer. Asked again it gives that answer; what was never asked is not known,
 //! unless the listing of its directory says that it is not there.
 
+/// A machine that is only looked at refuses what would change it.
+macro_rules! only_looked_at {
+    () => {
+        fn run_daemon(&self, _program: &Path, _limit: Duration) -> io::Result<Ended> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+
+        fn replace_file(&self, _path: &Path, _text: &str) -> io::Result<()> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+
+        fn keep_file(&self, _path: &Path, _text: &str) -> io::Result<()> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+
+        fn make_directory(&self, _path: &Path) -> io::Result<()> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+
+        fn remove_file(&self, _path: &Path) -> io::Result<()> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+    };
+}
+
 mod recorder;
 pub(super) mod replay;
 

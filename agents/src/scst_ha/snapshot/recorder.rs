@@ -76,9 +76,7 @@ impl System for Recorder {
         Ok(Box::new(Kept { pending, verb, path, seen: Arc::clone(&self.seen) }))
     }
 
-    fn run_daemon(&self, _program: &Path, _limit: Duration) -> io::Result<Ended> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
+    only_looked_at!();
 
     fn find_program(&self, directories: &[PathBuf], name: &str) -> Option<PathBuf> {
         self.machine.find_program(directories, name)
@@ -95,24 +93,8 @@ impl System for Recorder {
         answer
     }
 
-    fn replace_file(&self, _path: &Path, _text: &str) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    fn keep_file(&self, _path: &Path, _text: &str) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    fn make_directory(&self, _path: &Path) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
     fn is_directory(&self, path: &Path) -> bool {
         self.machine.is_directory(path)
-    }
-
-    fn remove_file(&self, _path: &Path) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
     }
 
     fn list_files(&self, directory: &Path) -> io::Result<Vec<PathBuf>> {

@@ -100,9 +100,7 @@ impl System for Replay {
         Ok(Box::new(There(Some(self.answer(&operation)))))
     }
 
-    fn run_daemon(&self, _program: &Path, _limit: Duration) -> io::Result<Ended> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
+    only_looked_at!();
 
     fn find_program(&self, _directories: &[PathBuf], _name: &str) -> Option<PathBuf> {
         None
@@ -118,24 +116,8 @@ impl System for Replay {
         answer.clone().map_err(io::Error::from_raw_os_error)
     }
 
-    fn replace_file(&self, _path: &Path, _text: &str) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    fn keep_file(&self, _path: &Path, _text: &str) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    fn make_directory(&self, _path: &Path) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
     fn is_directory(&self, _path: &Path) -> bool {
         true
-    }
-
-    fn remove_file(&self, _path: &Path) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
     }
 
     fn list_files(&self, directory: &Path) -> io::Result<Vec<PathBuf>> {

@@ -1,9 +1,7 @@
 //! The type [`Driver`]: the target drivers that the agents know, how each names its targets, and in what they differ.
 
-use std::fmt;
-
 use super::name_forms::{hex_groups, iscsi_name, wwpn};
-use super::name_grammar::NameError;
+use super::name_grammar::{NameError, shown_by_directory};
 
 /// A target driver of SCST that the agents know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -115,17 +113,7 @@ impl Driver {
     }
 }
 
-impl fmt::Display for Driver {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.dir())
-    }
-}
-
-impl AsRef<str> for Driver {
-    fn as_ref(&self) -> &str {
-        self.dir()
-    }
-}
+shown_by_directory!(Driver);
 
 #[cfg(test)]
 mod tests {

@@ -1,8 +1,6 @@
 //! The type [`HandlerName`]: the handlers of virtual disks that the agents know (`scst_vdisk.c`).
 
-use std::fmt;
-
-use super::name_grammar::NameError;
+use super::name_grammar::{NameError, shown_by_directory};
 
 /// A handler of virtual disks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -47,17 +45,7 @@ impl HandlerName {
     }
 }
 
-impl fmt::Display for HandlerName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.dir())
-    }
-}
-
-impl AsRef<str> for HandlerName {
-    fn as_ref(&self) -> &str {
-        self.dir()
-    }
-}
+shown_by_directory!(HandlerName);
 
 #[cfg(test)]
 mod tests {

@@ -86,4 +86,20 @@ macro_rules! readable {
     )*};
 }
 
-pub(super) use readable;
+/// Shows what has a directory of its own by the name of that directory.
+macro_rules! shown_by_directory {
+    ($name:ident) => {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(self.dir())
+            }
+        }
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                self.dir()
+            }
+        }
+    };
+}
+
+pub(super) use {readable, shown_by_directory};

@@ -144,6 +144,15 @@ impl Usn {
     }
 }
 
+/// The digits of a hexadecimal number, with or without `0x` before them, in lower case.
+fn hex_digits(text: &str) -> Result<String, NameError> {
+    let digits = text.strip_prefix("0x").unwrap_or(text).to_ascii_lowercase();
+    match digits.chars().find(|c| !c.is_ascii_hexdigit()) {
+        Some(bad) => Err(NameError::Character(bad)),
+        None => Ok(digits),
+    }
+}
+
 /// The NAA identifier of a device (`naa_id`), as sysfs spells it: `0x` and lower-case digits.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NaaId(String);
@@ -155,10 +164,7 @@ impl NaaId {
     ///
     /// The text has another length, another first digit, or a character that is no hex digit.
     pub fn parse(text: &str) -> Result<Self, NameError> {
-        let digits = text.strip_prefix("0x").unwrap_or(text).to_ascii_lowercase();
-        if let Some(bad) = digits.chars().find(|c| !c.is_ascii_hexdigit()) {
-            return Err(NameError::Character(bad));
-        }
+        let digits = hex_digits(text)?;
         match (digits.len(), digits.as_bytes().first()) {
             (16, Some(b'2' | b'3' | b'5')) | (32, Some(b'6')) => Ok(Self(format!("0x{digits}"))),
             (16 | 32, _) => Err(NameError::Form("an NAA identifier: 16 digits start with 2, 3 or 5, 32 digits with 6")),
@@ -178,10 +184,7 @@ impl Eui64Id {
     ///
     /// The text has another length, or a character that is no hex digit.
     pub fn parse(text: &str) -> Result<Self, NameError> {
-        let digits = text.strip_prefix("0x").unwrap_or(text).to_ascii_lowercase();
-        if let Some(bad) = digits.chars().find(|c| !c.is_ascii_hexdigit()) {
-            return Err(NameError::Character(bad));
-        }
+        let digits = hex_digits(text)?;
         match digits.len() {
             16 | 24 | 32 => Ok(Self(format!("0x{digits}"))),
             _ => Err(NameError::Form("an EUI-64 identifier of 16, 24 or 32 hex digits")),

@@ -1,6 +1,7 @@
 //! [`Machine`]: this computer as a [`System`], which the binaries use.
 
 use std::ffi::OsStr;
+use std::fmt::Debug;
 use std::io::{self, Read};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
@@ -55,7 +56,7 @@ impl System for Machine {
             let idle = self.helpers.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let mut helper = idle.map_or_else(Helper::spawn, Ok)?;
             helper.begin(&operation)?;
-            return Ok(Box::new(Apart { helper: Some(helper), idle: Arc::clone(&self.helpers) }));
+            return Ok(Box::new(AtWork { by: Some(helper), reply: Helper::reply, idle: Arc::clone(&self.helpers) }));
         }
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let worker = match idle {
@@ -63,7 +64,7 @@ impl System for Machine {
             None => Worker::spawn(perform)?,
         };
         worker.begin(operation);
-        Ok(Box::new(AtWork { worker: Some(worker), idle: Arc::clone(&self.idle) }))
+        Ok(Box::new(AtWork { by: Some(worker), reply: Worker::reply, idle: Arc::clone(&self.idle) }))
     }
 
     fn find_program(&self, directories: &[PathBuf], name: &str) -> Option<PathBuf> {
@@ -151,32 +152,18 @@ fn run(program: &Path, arguments: &[impl AsRef<OsStr>], limit: Duration) -> io::
     Ok(Ended { failure, stdout, stderr })
 }
 
-/// An operation that a thread carries out.
+/// An operation that a thread or a process carries out, which is idle again when it has answered.
 #[derive(Debug)]
-struct AtWork {
-    worker: Option<Worker>,
-    idle: Arc<Mutex<Vec<Worker>>>,
+struct AtWork<T> {
+    by: Option<T>,
+    reply: fn(&T, Duration) -> Option<io::Result<Output>>,
+    idle: Arc<Mutex<Vec<T>>>,
 }
 
-impl Pending for AtWork {
+impl<T: Debug> Pending for AtWork<T> {
     fn answer(&mut self, time: Duration) -> Option<io::Result<Output>> {
-        let answer = self.worker.as_ref()?.reply(time)?;
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).extend(self.worker.take());
-        Some(answer)
-    }
-}
-
-/// An operation that a process of its own carries out.
-#[derive(Debug)]
-struct Apart {
-    helper: Option<Helper>,
-    idle: Arc<Mutex<Vec<Helper>>>,
-}
-
-impl Pending for Apart {
-    fn answer(&mut self, time: Duration) -> Option<io::Result<Output>> {
-        let answer = self.helper.as_ref()?.reply(time)?;
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).extend(self.helper.take());
+        let answer = (self.reply)(self.by.as_ref()?, time)?;
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).extend(self.by.take());
         Some(answer)
     }
 }

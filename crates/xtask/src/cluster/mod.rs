@@ -1,9 +1,10 @@
 //! `cargo xtask cluster`: the agents under a real Pacemaker, each node with its own simulated SCST.
 //!
 //! The scenarios are grouped in chapters; a chapter is one cluster, which its scenarios use one after the other. Each chapter is a process of its own in
-//! its own namespaces (`rig`), some side by side. `running` and `config` are what a scenario works with, `status`, `history` and `runs` what the cluster
+//! its own namespaces (`rig`), some side by side. `running`, `administrator` and `config` are what a scenario works with, `status`, `history` and `runs` what the cluster
 //! says and does, `view` and `states` what the kernels show and must show. Every scenario ends the same way: nothing failed, and the right view on every node.
 
+mod administrator;
 mod chapter;
 mod config;
 mod history;

@@ -89,19 +89,17 @@ fn forced_restart(cluster: &mut Cluster) -> Outcome<()> {
     // Nobody has told it who runs elsewhere, so it says nothing that a host could rely on, until it is told or promoted.
     shows(cluster, &other, &promoted, "unavailable")?;
     maintenance(cluster, false)?;
-    cluster.run(&["crm_resource", "--resource", &group.clone_id(), "--move", "--promoted", "--node", &other])?;
+    cluster.move_to(&group, &other)?;
     cluster
         .status_is("the restarted one promoted", |status| status.promoted(group.resource).as_ref() == Some(&other))?;
     cluster.settles()?;
-    cluster.run(&["crm_resource", "--resource", &group.clone_id(), "--clear"]).map(drop)
+    cluster.clear(&group)
 }
 
 fn debugged(cluster: &mut Cluster) -> Outcome<()> {
     let (promoted, _) = promoted_and_other(cluster)?;
     let group = dummy();
-    let meta = ["crm_resource", "--resource", &group.clone_id(), "--meta"];
-    cluster.run(&[&meta[..], &["--set-parameter", "target-role", "--parameter-value", "Stopped"]].concat())?;
-    cluster.status_is("none runs", |status| !status.roles.keys().any(|(resource, _)| resource == group.resource))?;
+    cluster.stop_group()?;
     cluster.settles()?;
     for (action, state) in [("start", "standby"), ("promote", "active"), ("monitor", "active"), ("demote", "standby")] {
         let command = format!("debug-{action}");
@@ -113,8 +111,7 @@ fn debugged(cluster: &mut Cluster) -> Outcome<()> {
     }
     cluster.run_on(&promoted, &["pcs", "resource", "debug-stop", group.resource])?;
     cluster.settles()?;
-    cluster.run(&[&meta[..], &["--delete-parameter", "target-role"]].concat())?;
-    cluster.status_is("one promoted", |status| status.promoted(group.resource).is_some())
+    cluster.start_group()
 }
 
 /// Output of a tool that has nothing to complain about; what it says of the cluster's own options does not count.

@@ -4,7 +4,7 @@ use super::super::chapter::Chapter;
 use super::super::config::{Machine, PORTS, alpha, beta, dummy};
 use super::super::running::{Cluster, Outcome, Plan, until};
 use super::super::view;
-use super::planned::promoted_and_other;
+use super::planned::{promoted_and_other, promoted_on};
 
 pub(crate) const CHAPTER: Chapter = Chapter {
     name: "failures",
@@ -27,11 +27,8 @@ pub(crate) const LARGE: Chapter = Chapter {
 fn reason_seen(cluster: &mut Cluster) -> Outcome<()> {
     let (promoted, other) = promoted_and_other(cluster)?;
     let group = dummy().resource;
-    let interval = |text: &str| {
-        let change = format!("<op id=\"{group}-monitor-11s\" interval=\"{text}\"/>");
-        cluster.run(&["cibadmin", "--modify", "--xml-text", &change])
-    };
-    interval("2s")?;
+    let monitor = format!("{group}-monitor-11s");
+    cluster.monitor_every(&monitor, "2s")?;
     cluster.settles()?;
     // Somebody sets a state behind the cluster's back, and no action of the group runs.
     let file =
@@ -48,7 +45,7 @@ fn reason_seen(cluster: &mut Cluster) -> Outcome<()> {
             return Err(format!("{} does not show why: {shown:?}", words.join(" ")).into());
         }
     }
-    interval("11s")?;
+    cluster.monitor_every(&monitor, "11s")?;
     cluster.idle()?;
     cluster.run(&["crm_resource", "--cleanup", "--resource", group, "--node", &other]).map(drop)
 }
@@ -57,11 +54,10 @@ fn attribute_missing(cluster: &mut Cluster) -> Outcome<()> {
     let (promoted, other) = promoted_and_other(cluster)?;
     let ports = if other == "alpha" { alpha().targetports() } else { beta().targetports() };
     let attribute = ["crm_attribute", "--node", &other, "--name", "targetports"];
-    cluster.run(&["crm_standby", "--node", &other, "--update", "on"])?;
-    cluster.status_is("in standby", |status| !status.roles.keys().any(|(_, node)| *node == other))?;
+    cluster.stand_by(&other)?;
     cluster.settles()?;
     cluster.run(&[&attribute[..], &["--delete"]].concat())?;
-    cluster.run(&["crm_standby", "--node", &other, "--delete"])?;
+    cluster.end_standby(&other)?;
     cluster.status_is("a reason that names the attribute", |status| {
         status.failures.iter().any(|failure| failure.contains(&other) && failure.contains("targetports"))
     })?;
@@ -205,17 +201,12 @@ fn among_many(cluster: &mut Cluster) -> Outcome<()> {
         return Err(format!("the nodes of the CIB have {size} bytes only").into());
     }
     let (promoted, other) = promoted_and_other(cluster)?;
-    let (group, clone) = (dummy().resource, dummy().clone_id());
-    cluster.run(&["crm_resource", "--resource", &clone, "--move", "--promoted", "--node", &other])?;
-    cluster.status_is("moved", |status| status.promoted(group).as_ref() == Some(&other))?;
+    let group = dummy().resource;
+    promoted_on(cluster, &other)?;
+    cluster.set(group, "reload", "large")?;
     cluster.settles()?;
-    cluster.run(&["crm_resource", "--resource", &clone, "--clear"])?;
+    cluster.stand_by(&promoted)?;
     cluster.settles()?;
-    super::planned::set(cluster, group, "reload", "large")?;
-    cluster.settles()?;
-    cluster.run(&["crm_standby", "--node", &promoted, "--update", "on"])?;
-    cluster.status_is("in standby", |status| !status.roles.keys().any(|(_, node)| *node == promoted))?;
-    cluster.settles()?;
-    cluster.run(&["crm_standby", "--node", &promoted, "--delete"])?;
+    cluster.end_standby(&promoted)?;
     cluster.status_is("back", |status| status.role(group, &promoted) == Some("Unpromoted"))
 }

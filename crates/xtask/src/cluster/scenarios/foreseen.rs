@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::super::chapter::Chapter;
 use super::super::config::{Device, dummy};
 use super::super::running::{Cluster, Outcome};
-use super::planned::{promoted_and_other, promoted_on, set};
+use super::planned::{promoted_and_other, promoted_on};
 use crate::workspace;
 
 pub(crate) const CHAPTER: Chapter = Chapter {
@@ -121,14 +121,14 @@ fn device_planned(cluster: &mut Cluster) -> Outcome<()> {
     let value = device.parameter();
     let words = ["--set-parameter", "device7", "--parameter-value", &value];
     planned(cluster, dummy().resource, &words, |cluster| cluster.config.groups[0].devices.push(device))?;
-    cluster.run(&["crm_resource", "--resource", dummy().resource, "--delete-parameter", "device7"])?;
+    cluster.unset(dummy().resource, "device7")?;
     cluster.config.groups[0].devices.pop();
     Ok(())
 }
 
 fn removal_planned(cluster: &mut Cluster) -> Outcome<()> {
     let device = Device { virtname: "added", lun: 3 };
-    set(cluster, dummy().resource, "device7", &device.parameter())?;
+    cluster.set(dummy().resource, "device7", &device.parameter())?;
     cluster.config.groups[0].devices.push(device);
     cluster.settles()?;
     planned(cluster, dummy().resource, &["--delete-parameter", "device7"], |cluster| {

@@ -8,7 +8,6 @@ use super::super::chapter::Chapter;
 use super::super::config::{Config, Device, Group, Machine};
 use super::super::rig::stores::block_device;
 use super::super::running::{Cluster, Outcome, Plan, until};
-use super::planned::set;
 use super::processes::quiet_monitors;
 use super::sample::{block, by_commands, erased, loaded, runs};
 
@@ -99,14 +98,11 @@ fn by_crm(cluster: &mut Cluster) -> Outcome<()> {
 }
 
 fn monitors(cluster: &mut Cluster) -> Outcome<()> {
-    let every = |interval: &str| {
-        let change = format!("<op id=\"{TARGETS}-monitor-10s\" interval=\"{interval}\"/>");
-        cluster.run(&["cibadmin", "--modify", "--xml-text", &change])
-    };
-    every("1s")?;
+    let monitor = format!("{TARGETS}-monitor-10s");
+    cluster.monitor_every(&monitor, "1s")?;
     // Within 12 s a monitor of the group, which comes every 10 or 11 s, is among those of the targets.
     quiet_monitors(cluster, 12)?;
-    every("10s")?;
+    cluster.monitor_every(&monitor, "10s")?;
     cluster.settles().map(drop)
 }
 
@@ -118,12 +114,11 @@ fn promoted(cluster: &Cluster) -> Outcome<String> {
 fn moved(cluster: &mut Cluster) -> Outcome<()> {
     let first = promoted(cluster)?;
     let other = if first == "alpha" { "beta" } else { "alpha" };
-    let clone = group().clone_id();
     for node in [other, &first] {
-        cluster.run(&["crm_resource", "--resource", &clone, "--move", "--promoted", "--node", node])?;
+        cluster.move_to(&group(), node)?;
         cluster.status_is("promoted there", |status| status.promoted(group().resource).as_deref() == Some(node))?;
         cluster.settles()?;
-        cluster.run(&["crm_resource", "--resource", &clone, "--clear"])?;
+        cluster.clear(&group())?;
     }
     serves(cluster)
 }
@@ -131,9 +126,9 @@ fn moved(cluster: &mut Cluster) -> Outcome<()> {
 fn reloaded(cluster: &mut Cluster) -> Outcome<()> {
     let tids = || ["alpha", "beta"].map(|node| value(cluster, node, "tid"));
     let before = tids();
-    set(cluster, TARGETS, "incoming_users", "esx changedsecret12;lab othersecret567")?;
-    set(cluster, TARGETS, "portals", "10.0.1.*,10.0.3.*")?;
-    set(cluster, TARGETS, "attributes", "QueuedCommands=64,NopInInterval=20")?;
+    cluster.set(TARGETS, "incoming_users", "esx changedsecret12;lab othersecret567")?;
+    cluster.set(TARGETS, "portals", "10.0.1.*,10.0.3.*")?;
+    cluster.set(TARGETS, "attributes", "QueuedCommands=64,NopInInterval=20")?;
     until("the change on both nodes", || {
         let seen = |node| {
             value(cluster, node, "IncomingUser").as_deref() == Some("esx changedsecret12")
@@ -167,7 +162,7 @@ fn kept_secret(cluster: &mut Cluster) -> Outcome<()> {
     for node in cluster.nodes() {
         node.run(&["sh", "-c", &script])?;
     }
-    set(cluster, TARGETS, "incoming_users", "lrm://")?;
+    cluster.set(TARGETS, "incoming_users", "lrm://")?;
     until("the kept secret on both nodes", || {
         let seen = |node| value(cluster, node, "IncomingUser").as_deref() == Some("esx keptoutside123");
         Ok((!seen("alpha") || !seen("beta")).then(|| "not yet".to_owned()))

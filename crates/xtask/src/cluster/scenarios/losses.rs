@@ -71,11 +71,11 @@ fn other_lost(cluster: &mut Cluster) -> Outcome<()> {
 /// The node that is being promoted loses its power while its kernel is at it.
 fn lost_while_promoting(cluster: &mut Cluster) -> Outcome<()> {
     let (promoted, other) = promoted_and_other(cluster)?;
-    let (group, clone) = (dummy().resource, dummy().clone_id());
+    let group = dummy();
     cluster.stay_down.store(true, Ordering::Relaxed);
     let slow = format!("slow path=*/target_groups/{other}/state data=active* takes=1000s times=1");
     cluster.node(&other).control(&slow)?;
-    cluster.run(&["crm_resource", "--resource", &clone, "--move", "--promoted", "--node", &other])?;
+    cluster.move_to(&group, &other)?;
     until("a promotion that is under way", || {
         let promoting = cluster.node(&other).find_process(|words| words.contains("scst_aluadg\0promote"));
         let peer = view::found(&cluster.node(&promoted)).unwrap_or_default();
@@ -84,8 +84,10 @@ fn lost_while_promoting(cluster: &mut Cluster) -> Outcome<()> {
         Ok((promoting.is_none() || !told).then(|| format!("{promoting:?}\n{peer}")))
     })?;
     cluster.node(&other).cut_power()?;
-    cluster.run_on(&promoted, &["crm_resource", "--resource", &clone, "--clear"])?;
-    cluster.status_is("the first one promoted again", |status| status.promoted(group).as_ref() == Some(&promoted))?;
+    cluster.clear(&group)?;
+    cluster.status_is("the first one promoted again", |status| {
+        status.promoted(group.resource).as_ref() == Some(&promoted)
+    })?;
     cluster.settles()?;
     comes_back(cluster, &other, &promoted)
 }

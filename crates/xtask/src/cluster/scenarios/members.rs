@@ -4,7 +4,7 @@ use super::super::chapter::Chapter;
 use super::super::config::{Cib, Machine, PORTS, dummy};
 use super::super::rig::{Member, write_members};
 use super::super::running::{Cluster, Outcome, Plan, member};
-use super::planned::{promoted_on, set};
+use super::planned::promoted_on;
 
 pub(crate) const CHAPTER: Chapter = Chapter {
     name: "members",
@@ -56,7 +56,7 @@ fn joined(cluster: &mut Cluster) -> Outcome<()> {
     cluster.run(&["cibadmin", "--create", "--scope", "nodes", "--xml-text", node])?;
     cluster.add(third, &members, &entry.document(), false)?;
     // Those that run learn of the new ports when they are told to look again.
-    set(cluster, dummy().resource, "reload", "third")?;
+    cluster.set(dummy().resource, "reload", "third")?;
     cluster.settles()?;
     cluster.node("san").boot()?;
     cluster.status_is("the third runs", |status| {

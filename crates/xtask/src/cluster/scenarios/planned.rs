@@ -46,22 +46,15 @@ pub(super) fn on_both(action: &str, resource: &str) -> Vec<String> {
     ["alpha", "beta"].map(|node| format!("{action} {resource} {node}")).to_vec()
 }
 
-/// Sets a parameter of a resource.
-pub(super) fn set(cluster: &Cluster, resource: &str, name: &str, value: &str) -> Outcome<()> {
-    cluster
-        .run(&["crm_resource", "--resource", resource, "--set-parameter", name, "--parameter-value", value])
-        .map(drop)
-}
-
 /// Moves the promoted role to a node, takes the constraint away, and looks at everything.
 pub(super) fn promoted_on(cluster: &Cluster, node: &str) -> Outcome<()> {
     let group = dummy();
     if cluster.settles()?.promoted(group.resource).as_deref() != Some(node) {
-        cluster.run(&["crm_resource", "--resource", &group.clone_id(), "--move", "--promoted", "--node", node])?;
+        cluster.move_to(&group, node)?;
     }
     cluster.status_is("promoted there", |status| status.promoted(group.resource).as_deref() == Some(node))?;
     cluster.settles()?;
-    cluster.run(&["crm_resource", "--resource", &group.clone_id(), "--clear"])?;
+    cluster.clear(&group)?;
     cluster.settles()?;
     Ok(())
 }
@@ -69,13 +62,11 @@ pub(super) fn promoted_on(cluster: &Cluster, node: &str) -> Outcome<()> {
 fn standby(cluster: &mut Cluster) -> Outcome<()> {
     let (promoted, other) = promoted_and_other(cluster)?;
     let group = dummy().resource;
-    cluster.run(&["crm_standby", "--node", &promoted, "--update", "on"])?;
-    cluster.status_is("the other one promoted, and nothing on the node in standby", |status| {
-        status.promoted(group).as_ref() == Some(&other) && !status.roles.keys().any(|(_, node)| *node == promoted)
-    })?;
+    cluster.stand_by(&promoted)?;
+    cluster.status_is("the other one promoted", |status| status.promoted(group).as_ref() == Some(&other))?;
     cluster.settles()?;
     let moment = cluster.moment();
-    cluster.run(&["crm_standby", "--node", &promoted, "--delete"])?;
+    cluster.end_standby(&promoted)?;
     cluster.status_is("it runs again, unpromoted", |status| status.role(group, &promoted) == Some("Unpromoted"))?;
     let wanted = [format!("start {PORTS} {promoted}"), format!("start {group} {promoted}")];
     done_since(cluster, &moment, "back from standby", &wanted)
@@ -102,38 +93,32 @@ fn moved(cluster: &mut Cluster) -> Outcome<()> {
 
 fn target_role(cluster: &mut Cluster) -> Outcome<()> {
     let (promoted, _) = promoted_and_other(cluster)?;
-    let (group, clone) = (dummy().resource, dummy().clone_id());
+    let group = dummy().resource;
     let moment = cluster.moment();
-    let meta = ["crm_resource", "--resource", &clone, "--meta"];
-    cluster.run(&[&meta[..], &["--set-parameter", "target-role", "--parameter-value", "Unpromoted"]].concat())?;
+    cluster.target_role(Some("Unpromoted"))?;
     cluster.status_is("both unpromoted", |status| status.with_role(group, "Unpromoted").len() == 2)?;
     cluster.settles()?;
-    cluster.run(&[&meta[..], &["--delete-parameter", "target-role"]].concat())?;
-    cluster.status_is("one promoted", |status| status.promoted(group).is_some())?;
+    cluster.start_group()?;
     let now = cluster.settles()?.promoted(group).unwrap_or_default();
     let wanted = [format!("demote {group} {promoted}"), format!("promote {group} {now}")];
     done_since(cluster, &moment, "demoted and promoted", &wanted)
 }
 
 fn stopped(cluster: &mut Cluster) -> Outcome<()> {
-    let (group, clone) = (dummy().resource, dummy().clone_id());
-    let meta = ["crm_resource", "--resource", &clone, "--meta"];
-    cluster.run(&[&meta[..], &["--set-parameter", "target-role", "--parameter-value", "Stopped"]].concat())?;
-    cluster.status_is("none runs", |status| !status.roles.keys().any(|(resource, _)| resource == group))?;
+    cluster.stop_group()?;
     cluster.settles()?;
-    cluster.run(&[&meta[..], &["--delete-parameter", "target-role"]].concat())?;
-    cluster.status_is("one promoted", |status| status.promoted(group).is_some())
+    cluster.start_group()
 }
 
 fn reloaded(cluster: &mut Cluster) -> Outcome<()> {
     let group = dummy().resource;
     let device = Device { virtname: "added", lun: 3 };
     let moment = cluster.moment();
-    set(cluster, group, "device7", &device.parameter())?;
+    cluster.set(group, "device7", &device.parameter())?;
     cluster.config.groups[0].devices.push(device);
     done_since(cluster, &moment, "a new device", &on_both("reload-agent", group))?;
     let moment = cluster.moment();
-    cluster.run(&["crm_resource", "--resource", group, "--delete-parameter", "device7"])?;
+    cluster.unset(group, "device7")?;
     cluster.config.groups[0].devices.pop();
     done_since(cluster, &moment, "a device less", &on_both("reload-agent", group))
 }
@@ -144,14 +129,14 @@ fn changed_after_move(cluster: &mut Cluster) -> Outcome<()> {
     moved(cluster)?;
     let group = dummy().resource;
     let device = Device { virtname: "added", lun: 3 };
-    set(cluster, group, "device7", &device.parameter())?;
+    cluster.set(group, "device7", &device.parameter())?;
     cluster.idle()?;
     cluster.run(&["crm_resource", "--refresh", "--resource", group])?;
     cluster.idle()?;
-    set(cluster, group, "reload", "after the move")?;
+    cluster.set(group, "reload", "after the move")?;
     cluster.config.groups[0].devices.push(device);
     cluster.settles()?;
-    cluster.run(&["crm_resource", "--resource", group, "--delete-parameter", "device7"])?;
+    cluster.unset(group, "device7")?;
     cluster.config.groups[0].devices.pop();
     Ok(())
 }
@@ -165,7 +150,7 @@ pub(super) fn restarted_by_name(cluster: &mut Cluster) -> Outcome<()> {
     let group = dummy().resource;
     for name in ["other", dummy().name] {
         let moment = cluster.moment();
-        set(cluster, group, "groupname", name)?;
+        cluster.set(group, "groupname", name)?;
         cluster.config.groups[0].name = name;
         let status = cluster.settles()?;
         let now = status.promoted(group).ok_or_else(|| format!("not one is promoted\n{status}"))?;
@@ -183,17 +168,17 @@ fn new_initiator_group(cluster: &mut Cluster) -> Outcome<()> {
     let group = dummy().resource;
     let moment = cluster.moment();
     cluster.config.hosts.push(ESX2);
-    set(cluster, PORTS, "initiators", &cluster.config.initiators())?;
+    cluster.set(PORTS, "initiators", &cluster.config.initiators())?;
     until("both ports reloaded", || {
         let done = cluster.changes_since(&moment)?;
         Ok((done.len() < 2).then(|| format!("{done:?}")))
     })?;
     cluster.idle()?;
-    set(cluster, group, "reload", "1")?;
+    cluster.set(group, "reload", "1")?;
     let wanted = [on_both("reload-agent", PORTS), on_both("reload-agent", group)].concat();
     done_since(cluster, &moment, "a new initiator group", &wanted)?;
     cluster.config.hosts.pop();
-    set(cluster, PORTS, "initiators", &cluster.config.initiators())
+    cluster.set(PORTS, "initiators", &cluster.config.initiators())
 }
 
 fn two_groups(cluster: &mut Cluster) -> Outcome<()> {
@@ -208,7 +193,7 @@ fn two_groups(cluster: &mut Cluster) -> Outcome<()> {
     cluster.settles()?;
     for node in [&other, &promoted, &other] {
         if cluster.status()?.promoted(group.resource).as_ref() != Some(node) {
-            cluster.run(&["crm_resource", "--resource", &group.clone_id(), "--move", "--promoted", "--node", node])?;
+            cluster.move_to(&group, node)?;
         }
         cluster.status_is("the second group on its node", |status| {
             status.promoted(group.resource).as_ref() == Some(node)
@@ -217,7 +202,7 @@ fn two_groups(cluster: &mut Cluster) -> Outcome<()> {
         if status.promoted(dummy().resource).as_ref() != Some(&promoted) {
             return Err(format!("the first group has moved with the second\n{status}").into());
         }
-        cluster.run(&["crm_resource", "--resource", &group.clone_id(), "--clear"])?;
+        cluster.clear(&group)?;
     }
     // Without its constraints and its definition it is stopped, and nothing of it stays.
     for constraint in group_constraints(&group).lines() {

@@ -4,7 +4,7 @@ use super::super::chapter::Chapter;
 use super::super::config::{PORTS, dummy};
 use super::super::running::{Cluster, Outcome, Plan, until};
 use super::super::runs::{Run, Since, Starter};
-use super::planned::{promoted_and_other, set};
+use super::planned::{promoted_and_other, promoted_on};
 
 pub(crate) const CHAPTER: Chapter = Chapter {
     name: "processes",
@@ -121,22 +121,17 @@ fn first_start(cluster: &mut Cluster) -> Outcome<()> {
 
 fn life(cluster: &mut Cluster) -> Outcome<()> {
     let (promoted, other) = promoted_and_other(cluster)?;
-    let (group, clone) = (dummy().resource, dummy().clone_id());
+    let group = dummy().resource;
     let since = cluster.count_from_here()?;
-    cluster.run(&["crm_resource", "--resource", &clone, "--move", "--promoted", "--node", &other])?;
-    cluster.status_is("moved", |status| status.promoted(group).as_ref() == Some(&other))?;
-    cluster.settles()?;
-    cluster.run(&["crm_resource", "--resource", &clone, "--clear"])?;
-    cluster.settles()?;
-    set(cluster, group, "reload", "counted")?;
+    promoted_on(cluster, &other)?;
+    cluster.set(group, "reload", "counted")?;
     // One change after the other: until its monitor has answered, Pacemaker takes a promoted instance that was reloaded for an unpromoted one.
     cluster.settles()?;
-    set(cluster, PORTS, "initiators", &format!("{};", cluster.config.initiators()))?;
+    cluster.set(PORTS, "initiators", &format!("{};", cluster.config.initiators()))?;
     cluster.settles()?;
-    cluster.run(&["crm_standby", "--node", &promoted, "--update", "on"])?;
-    cluster.status_is("in standby", |status| !status.roles.keys().any(|(_, node)| *node == promoted))?;
+    cluster.stand_by(&promoted)?;
     cluster.settles()?;
-    cluster.run(&["crm_standby", "--node", &promoted, "--delete"])?;
+    cluster.end_standby(&promoted)?;
     cluster.status_is("back", |status| status.role(group, &promoted).is_some())?;
     let seen = [
         ("scst_aluadg", "promote"),
@@ -169,16 +164,15 @@ pub(super) fn quiet_monitors(cluster: &Cluster, wanted: usize) -> Outcome<()> {
 
 fn monitors(cluster: &mut Cluster) -> Outcome<()> {
     let group = dummy().resource;
+    let monitor = |usual: &str| format!("{group}-monitor-{usual}");
     let intervals = [("10s", "1s"), ("11s", "2s")];
     for (usual, short) in intervals {
-        let change = format!("<op id=\"{group}-monitor-{usual}\" interval=\"{short}\"/>");
-        cluster.run(&["cibadmin", "--modify", "--xml-text", &change])?;
+        cluster.monitor_every(&monitor(usual), short)?;
     }
     // Those of the ports, which come every 10 s, are among them.
     quiet_monitors(cluster, 5)?;
     for (usual, short) in intervals {
-        let change = format!("<op id=\"{group}-monitor-{usual}\" interval=\"{usual}\"/>");
-        let changed = cluster.run(&["cibadmin", "--modify", "--xml-text", &change]);
+        let changed = cluster.monitor_every(&monitor(usual), usual);
         changed.map_err(|error| format!("back from {short}: {error}"))?;
     }
     cluster.settles()?;

@@ -7,7 +7,7 @@ use super::super::chapter::Chapter;
 use super::super::config::{Device, dummy};
 use super::super::running::{Cluster, Outcome, until};
 use super::super::states::never_two_active;
-use super::planned::{promoted_on, restarted_by_name, set};
+use super::planned::{promoted_on, restarted_by_name};
 
 pub(crate) const CHAPTER: Chapter = Chapter {
     name: "reloads",
@@ -65,17 +65,17 @@ fn changed_twice(cluster: &mut Cluster, promoted: &str) -> Outcome<()> {
     // A reload that takes its time, so that the second change comes into it.
     cluster.node(promoted).control("slow path=*/handlers/vdisk_nullio/mgmt data=add_device* takes=1500ms times=1")?;
     let sampling = cluster.sample(dummy().name)?;
-    set(cluster, group, "device7", &device.parameter())?;
+    cluster.set(group, "device7", &device.parameter())?;
     until("a reload that is under way", || {
         let reloads = cluster.node(promoted).find_process(|words| words.contains("scst_aluadg\0reload-agent"));
         Ok(reloads.is_none().then(|| "it has not begun".to_owned()))
     })?;
-    set(cluster, group, "reload", &format!("second, {promoted}"))?;
+    cluster.set(group, "reload", &format!("second, {promoted}"))?;
     let rested = cluster.idle();
     never_two_active(&format!("changed twice with {promoted} promoted"), &sampling.end()?)?;
     rested?;
     // A node that was demoted last has not been told of the device: Pacemaker compares with nothing there.
-    cluster.run(&["crm_resource", "--resource", group, "--delete-parameter", "device7"])?;
+    cluster.unset(group, "device7")?;
     cluster.settles().map(drop)
 }
 
@@ -88,9 +88,9 @@ fn restarted(cluster: &mut Cluster) -> Outcome<()> {
         // The restart would pass by an instance whose last action is a demotion, so the other one is started anew. A refresh would serve as well, but
         // leaves records of failed probes, and Pacemaker ends the transition in the middle of the restart when it deletes them.
         let other = if promoted == "alpha" { "beta" } else { "alpha" };
-        cluster.run(&["crm_standby", "--node", other, "--update", "on"])?;
+        cluster.stand_by(other)?;
         cluster.settles()?;
-        cluster.run(&["crm_standby", "--node", other, "--delete"])?;
+        cluster.end_standby(other)?;
         cluster.settles()?;
         cluster.run(&[&limit[..], &["--update", "1"]].concat())?;
         restarted_by_name(cluster)?;

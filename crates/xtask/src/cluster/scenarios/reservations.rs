@@ -6,7 +6,7 @@
 use super::super::chapter::Chapter;
 use super::super::config::{Device, dummy};
 use super::super::running::{Cluster, Outcome, until};
-use super::planned::{promoted_on, set};
+use super::planned::promoted_on;
 
 pub(crate) const CHAPTER: Chapter = Chapter {
     name: "reservations",
@@ -54,24 +54,9 @@ fn joined_on(cluster: &Cluster, nodes: &[&str]) -> Outcome<()> {
 
 /// Stops the group on both nodes and starts it again.
 fn restarted(cluster: &Cluster) -> Outcome<()> {
-    let group = dummy();
-    let role = |value: &str| {
-        cluster.run(&[
-            "crm_resource",
-            "--resource",
-            &group.clone_id(),
-            "--meta",
-            "--set-parameter",
-            "target-role",
-            "--parameter-value",
-            value,
-        ])
-    };
-    role("Stopped")?;
-    cluster.status_is("stopped", |status| !status.roles.keys().any(|(resource, _)| resource == group.resource))?;
+    cluster.stop_group()?;
     cluster.idle()?;
-    cluster.run(&["crm_resource", "--resource", &group.clone_id(), "--meta", "--delete-parameter", "target-role"])?;
-    cluster.status_is("started and promoted", |status| status.promoted(group.resource).is_some())?;
+    cluster.start_group()?;
     cluster.idle()
 }
 
@@ -88,9 +73,9 @@ fn shared(cluster: &Cluster) -> Outcome<()> {
         cluster.node(node).run(&["truncate", "--size", "1M", STORE])?;
     }
     let device = DEVICE.parameter().replace("vdisk_nullio", "vdisk_fileio").replace(",dummy=1", "");
-    set(cluster, group.resource, "device7", &format!("{device},filename={STORE}"))?;
+    cluster.set(group.resource, "device7", &format!("{device},filename={STORE}"))?;
     cluster.idle()?;
-    set(cluster, group.resource, "reservations", "shared")?;
+    cluster.set(group.resource, "reservations", "shared")?;
     cluster.idle()?;
     // Found without it: it waits for a restart.
     joined_on(cluster, &[])?;
@@ -108,11 +93,11 @@ fn promoted_quietly(cluster: &Cluster, node: &str) -> Outcome<()> {
     let group = dummy();
     cluster.idle()?;
     if cluster.status()?.promoted(group.resource).as_deref() != Some(node) {
-        cluster.run(&["crm_resource", "--resource", &group.clone_id(), "--move", "--promoted", "--node", node])?;
+        cluster.move_to(&group, node)?;
     }
     cluster.status_is("promoted there", |status| status.promoted(group.resource).as_deref() == Some(node))?;
     cluster.idle()?;
-    cluster.run(&["crm_resource", "--resource", &group.clone_id(), "--clear"])?;
+    cluster.clear(&group)?;
     cluster.idle()
 }
 
@@ -120,12 +105,11 @@ fn without(cluster: &Cluster) -> Outcome<()> {
     let group = dummy().resource;
     let promoted = cluster.status()?.promoted(group).ok_or("not one is promoted")?;
     let other = NODES.into_iter().find(|node| *node != promoted).ok_or("two nodes")?.to_owned();
-    cluster.run(&["crm_standby", "--node", &other, "--update", "on"])?;
-    cluster.status_is("in standby", |status| !status.roles.keys().any(|(_, node)| *node == other))?;
+    cluster.stand_by(&other)?;
     cluster.idle()?;
     joined_on(cluster, &[promoted.as_str()])?;
     cluster.node(&other).control("dlm stop")?;
-    cluster.run(&["crm_standby", "--node", &other, "--delete"])?;
+    cluster.end_standby(&other)?;
     cluster.status_is("a reason that names DLM, and the other node serves", |status| {
         let failed = |failure: &String| failure.contains(&other) && failure.contains("DLM does not run on this node");
         status.failures.iter().any(failed) && status.promoted(group).as_deref() == Some(promoted.as_str())
@@ -141,7 +125,7 @@ fn without(cluster: &Cluster) -> Outcome<()> {
 fn local(cluster: &Cluster) -> Outcome<()> {
     let group = dummy().resource;
     for name in ["reservations", "device7"] {
-        cluster.run(&["crm_resource", "--resource", group, "--delete-parameter", name])?;
+        cluster.unset(group, name)?;
         cluster.idle()?;
     }
     restarted(cluster)?;

@@ -178,11 +178,10 @@ fn moved_there_and_back(cluster: &mut Cluster) -> Outcome<()> {
 
 fn not_moved_by_group(cluster: &mut Cluster) -> Outcome<()> {
     let (promoted, other) = promoted_and_other(cluster)?;
-    let clone = dummy().clone_id();
     let moment = cluster.moment();
-    cluster.run(&["crm_resource", "--resource", &clone, "--move", "--promoted", "--node", &other])?;
+    cluster.move_to(&dummy(), &other)?;
     cluster.settles()?;
-    cluster.run(&["crm_resource", "--resource", &clone, "--clear"])?;
+    cluster.clear(&dummy())?;
     let (still, _) = promoted_and_other(cluster)?;
     let done = cluster.changes_since(&moment)?;
     if still == promoted && done.is_empty() {

@@ -8,7 +8,7 @@ use std::fs;
 use super::super::chapter::Chapter;
 use super::super::config::{Device, PORTS, dummy};
 use super::super::running::{Cluster, Outcome, Plan, install, until};
-use super::planned::{done_since, promoted_and_other, role_moved, set};
+use super::planned::{done_since, promoted_and_other, role_moved};
 use crate::workspace;
 
 pub(crate) const CHAPTER: Chapter = Chapter {
@@ -72,7 +72,7 @@ fn afterwards(cluster: &mut Cluster) -> Outcome<()> {
     cluster.settles()?;
     let device = Device { virtname: "added", lun: 3 };
     let moment = cluster.moment();
-    set(cluster, group, "device7", &device.parameter())?;
+    cluster.set(group, "device7", &device.parameter())?;
     cluster.config.groups[0].devices.push(device);
     cluster.settles()?;
     let done = cluster.changes_since(&moment)?;
