@@ -131,6 +131,9 @@ fn a_second_demotion_does_not_take_the_block_of_the_first_for_somebody_elses() {
         let (alpha, io) = gave_up(version);
         let demote = alpha.call(&group()).begin("demote");
         eventually("the second block", || alpha.read(BLOCK) == "2 1");
+        // Killed now, it leaves a state file by which nobody sends a second process, which could take a block of somebody else.
+        let file = alpha.record(&group()).expect("a state file");
+        assert!(file.lines().any(|line| line == "block dummy_lu0dummy 0 returning"), "{file}");
         finish(&alpha, &io);
         demote.wait().exit(0);
         assert_eq!(alpha.state("dummy", "alpha"), "standby");

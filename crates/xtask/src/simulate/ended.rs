@@ -7,7 +7,7 @@ use scst_sim::model::{FileKind, Host as _, ScstVersion};
 
 use super::pacemaker::Export;
 use super::stage::{Outcome, Task};
-use super::world::{FOREIGN, NODES, World, port};
+use super::world::{FOREIGN, NODES, PORTS, World, port};
 
 /// Every node waits for a notification: so long it takes at most, unless it takes its node out of service.
 const NOTIFY: Duration = Duration::from_secs(6);
@@ -72,14 +72,18 @@ impl World {
         if succeeded && exit == 0 {
             self.unblocked(node, group, !undisturbed);
         }
-        let (promoted, serves) =
-            (task.action == Action::Promote, matches!((task.thorough, exit), (true, 8)) && !self.misconfigured);
+        let (promoted, serves) = (
+            task.action == Action::Promote,
+            matches!((task.thorough, exit), (true, 8)) && !self.misconfigured.contains(&node),
+        );
         let hangs = self.nodes[node].commands.iter().any(|command| command.hangs);
         // What an action that failed has given to a slow kernel may still come.
         let unhurt = unhurt && !hangs && !self.nodes[node].slow;
         let begins = exit == 0 && (promoted || task.action == Action::Start);
         if begins || serves {
-            self.complete(node, group, promoted || serves, !unhurt && !serves, &around.exports, &task.label);
+            // It may have looked before a store grew.
+            let excused = (!unhurt && !serves) || self.grew >= task.begun;
+            self.complete(node, group, promoted || serves, excused, &around.exports, &task.label);
         }
         self.none_shrinks(node, group, promoted && exit == 0);
     }
@@ -99,7 +103,7 @@ impl World {
         let luns = group.map(|group| self.luns(node, group)).unwrap_or_default();
         let kept = around.exports.iter().all(|export| luns.contains(&(export.lun, export.device.clone())));
         let cause = if task.action == Action::Reload && kept {
-            self.misconfigured || self.hampered(node, task.begun)
+            self.misconfigured.contains(&node) || self.hampered(node, task.begun)
         } else {
             self.has_cause(node, task.begun) || (monitor && self.disturbed)
         };
@@ -133,7 +137,11 @@ impl World {
             }
             let paths = FOREIGN.map(|path| path.replace("PORT", &port(node, 0)));
             let gone = paths.iter().find(|path| !self.exists(node, path));
-            let wrong = gone.map(|path| format!("{path} of {name} was not the cluster's, and is gone"));
+            let mut wrong = gone.map(|path| format!("{path} of {name} was not the cluster's, and is gone"));
+            let unlisted = port(node, PORTS);
+            if self.value(node, &format!("targets/qla2x00t/{unlisted}/enabled")).as_deref() != Some("1") {
+                wrong = Some(format!("port {unlisted} of {name} was not the cluster's, and is down"));
+            }
             self.check("nothing foreign is touched", false, wrong);
         }
     }
@@ -173,7 +181,7 @@ impl World {
         let ports = self.exists(node, &format!("{}/esx1", self.tables(node)));
         for Export { device, lun, store } in exports {
             let mut wrong = None;
-            if serves && ports && !self.misconfigured && !luns.contains(&(*lun, device.clone())) {
+            if serves && ports && !self.misconfigured.contains(&node) && !luns.contains(&(*lun, device.clone())) {
                 wrong = Some(format!("is not LUN {lun}"));
             }
             let number = |text: Option<String>| text.and_then(|text| text.parse::<u64>().ok());

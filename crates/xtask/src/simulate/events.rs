@@ -176,7 +176,7 @@ fn change(cluster: &mut Cluster) {
     let (r, kind, number) = (cluster.any_group(), cluster.below(4), cluster.below(1000));
     let group = cluster.group(r);
     let device = |n, lun| Some(cluster.world().device(&group, n, lun));
-    let (second, third) = (device(1, 60 + 10 * r + number % 3), device(2, 40 + 10 * r));
+    let (second, third) = (device(1, 60 + 10 * r + number % 3), device(2, 340 + 10 * r));
     match kind {
         0 if cluster.resources[r].params.contains_key("device2") => cluster.configure(r, "device2", None),
         0 => cluster.configure(r, "device2", third),
@@ -252,7 +252,7 @@ fn beside(cluster: &mut Cluster) {
 }
 
 fn misconfigure(cluster: &mut Cluster) {
-    let (r, node, kind) = (cluster.any_group(), cluster.any_node(), cluster.below(4));
+    let (r, node, kind) = (cluster.any_group(), cluster.any_node(), cluster.below(5));
     cluster.misconfigure(r, node, kind);
 }
 

@@ -118,7 +118,7 @@ impl World {
     /// Whether there is a reason for an action to fail on this node that began at `begun`, beside what went wrong in it.
     pub(super) fn has_cause(&self, node: usize, begun: Duration) -> bool {
         let hangs = self.nodes[node].commands.iter().any(|command| command.hangs);
-        self.misconfigured || self.hampered(node, begun) || hangs
+        self.misconfigured.contains(&node) || self.hampered(node, begun) || hangs
     }
 
     /// Whether something about the node itself is not as it should be.

@@ -57,6 +57,11 @@ pub(super) fn play(seed: u64, kept: &Kept, real: bool) -> Result<Played, Box<dyn
     if fencing && version == ScstVersion::V3_11 && lot.once_in(3) {
         cluster.resources[1].params.insert("reservations".to_owned(), "shared".to_owned());
     }
+    if !iscsi && lot.once_in(2) {
+        for params in cluster.resources.iter_mut().flat_map(|resource| [&mut resource.params, &mut resource.right]) {
+            params.insert("missing_ports".to_owned(), "warn".to_owned());
+        }
+    }
     cluster.thorough = lot.once_in(2).then_some(3);
     cluster.focus = [(); 3].map(|()| events::AT_REST.draw(&mut lot)).to_vec();
     cluster.settle();

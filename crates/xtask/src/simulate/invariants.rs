@@ -119,7 +119,7 @@ impl World {
         // In maintenance mode nobody is told of anything.
         let excused = self.disturbed || cluster.maintenance;
         for group in self.groups.clone() {
-            let mut ids = BTreeMap::new();
+            let (mut ids, mut disks) = (BTreeMap::new(), BTreeMap::new());
             for (node, name) in (0..self.nodes.len()).zip(NODES) {
                 let runs = matches!(cluster.role(&group, node), Role::Unpromoted | Role::Promoted);
                 if !self.nodes[node].powered || !runs {
@@ -136,6 +136,12 @@ impl World {
                     let agreed = ids.entry(peer).or_insert_with(|| known.clone());
                     let how = || format!("{name} has the ids {known:?} of {of} in {group}, others {agreed:?}");
                     self.check("all nodes have the same ids", excused, (*agreed != known).then(how));
+                }
+                for device in self.names(node, &format!("device_groups/{group}/devices"), Kind::Link) {
+                    let known = ["usn", "t10_dev_id"].map(|id| self.value(node, &format!("devices/{device}/{id}")));
+                    let agreed = disks.entry(device.clone()).or_insert_with(|| known.clone());
+                    let how = || format!("{device} is {known:?} on {name}, on others {agreed:?}");
+                    self.check("a disk is the same on all nodes", excused || self.shell, (*agreed != known).then(how));
                 }
             }
         }

@@ -69,7 +69,7 @@ impl World {
     /// A store grows, on all nodes. Whoever does that changes the word `reload` next.
     pub(super) fn grow(&mut self, number: usize) {
         self.stores[number].size += 1 << 20;
-        (self.disturbed, self.owes_reload) = (true, true);
+        (self.disturbed, self.owes_reload, self.grew) = (true, true, self.now);
         let (path, size) = (self.stores[number].path.clone(), Some(self.stores[number].size));
         self.happened(format!("{path} grows to {size:?} bytes"));
         for node in (0..self.nodes.len()).filter(|node| self.nodes[*node].powered).collect::<Vec<_>>() {

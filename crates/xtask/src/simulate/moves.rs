@@ -102,7 +102,7 @@ fn grown(cluster: &mut Cluster) {
 fn removed(cluster: &mut Cluster) {
     let Some((r, from, _)) = served(cluster) else { return };
     let group = cluster.group(r);
-    let third = cluster.world().device(&group, 2, 40 + 10 * r);
+    let third = cluster.world().device(&group, 2, 340 + 10 * r);
     cluster.configure(r, "device2", Some(third));
     cluster.settle();
     hang(cluster, r, from, 3);

@@ -1,7 +1,7 @@
 //! One machine of the cluster: its kernel, its stores and the agents' own files, and how it boots.
 //!
 //! Beside what the cluster configures, each has things that belong to nobody here: another initiator group with a LUN, another
-//! device, another device group.
+//! device, another device group, a port in nobody's list.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -165,7 +165,7 @@ impl World {
         let disks = Disks { files, ..self.nodes[node].disks.clone() };
         disks.contents().forget(node);
         let mut machine = Machine::new(self.version, Box::new(disks.clone()));
-        for (n, host) in (0..PORTS).zip(1..) {
+        for (n, host) in (0..=PORTS).zip(1..) {
             machine.plug(FcPort::online(host, port(node, n)));
         }
         for module in ["scst", "scst_vdisk", "scst_disk", "qla2x00tgt"] {
@@ -190,6 +190,14 @@ impl World {
         let table = format!("targets/qla2x00t/{}/ini_groups", port(node, 0));
         self.command(node, &format!("{table}/mgmt"), "create backup");
         self.command(node, &format!("{table}/backup/luns/mgmt"), "add other_disk 0");
+        // A port that the cluster does not list, with a number that its agents could have given.
+        let unlisted = format!("targets/qla2x00t/{}", port(node, PORTS));
+        self.command(node, &format!("{unlisted}/rel_tgt_id"), &(100 * (node + 1) + 50).to_string());
+        self.command(node, &format!("{unlisted}/enabled"), "1");
+        if node == 1 {
+            // The kernel makes other identifiers of a device's name here.
+            self.command(node, "setup_id", "0x77");
+        }
         self.happened(format!("{} boots", NODES[node]));
         self.boot_iscsi(node);
     }

@@ -1,6 +1,6 @@
 //! Everything that a history consists of: the machines, the clock, the cluster's memory, and what has happened.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ pub(super) const DISKS: usize = 3;
 /// The major number of all disks.
 pub(super) const MAJOR: u64 = 4000;
 
-/// Ports of a node.
+/// Ports of a node that are the cluster's; there is one more.
 pub(super) const PORTS: usize = 2;
 
 /// A host, of the initiator group `esx1`.
@@ -66,6 +66,8 @@ pub(super) struct World {
     pub(super) cib: CibFile,
     /// The device groups.
     pub(super) groups: Vec<String>,
+    /// When a store grew last.
+    pub(super) grew: Duration,
     /// What lies below their stores, where that is not simply the same disk on all nodes.
     pub(super) layers: BTreeMap<String, Layer>,
     /// All stores of the groups.
@@ -78,8 +80,8 @@ pub(super) struct World {
     pub(super) iscsi: Option<Targets>,
     /// The lock manager of the cluster.
     pub(super) dlm: LockManager,
-    /// Something is configured that an action must refuse.
-    pub(super) misconfigured: bool,
+    /// The nodes on which an action must refuse something that is configured.
+    pub(super) misconfigured: BTreeSet<usize>,
     /// What was configured may not be in force before somebody reloads: it was wrong, or the shell agent did nothing for it.
     pub(super) owes_reload: bool,
     /// A node has run the shell agent, whose stop leaves what is not configured any more.
@@ -121,13 +123,14 @@ impl World {
             nodes: Vec::new(),
             cib,
             groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+            grew: Duration::ZERO,
             layers: BTreeMap::new(),
             stores: groups.iter().enumerate().flat_map(|(place, group)| stores_of(place, group)).collect(),
             acknowledged: BTreeMap::new(),
             files: false,
             iscsi: None,
             dlm: LockManager::default(),
-            misconfigured: false,
+            misconfigured: BTreeSet::new(),
             owes_reload: false,
             shell: false,
             split: false,
@@ -146,8 +149,7 @@ impl World {
         };
         let contents = Arc::default();
         for (node, name) in NODES.iter().enumerate().take(count) {
-            let ports: Vec<String> = (0..PORTS).map(|n| port(node, n)).collect();
-            world.cib.set_node_attribute(name, "targetports", Some(&ports.join(",")))?;
+            world.cib.set_node_attribute(name, "targetports", Some(&world.listed(node, &[0, 1])))?;
             let disks = Disks { files: Files::new(), node, contents: Arc::clone(&contents) };
             world.nodes.push(Node::new(Machine::new(version, Box::new(disks.clone())), disks));
             world.boot(node);
@@ -169,6 +171,7 @@ impl World {
             nodes,
             dlm,
             layers: self.layers.clone(),
+            misconfigured: self.misconfigured.clone(),
             stores: self.stores.clone(),
             acknowledged: self.acknowledged.clone(),
             cib: self.cib.fork().expect("a CIB in memory"),
@@ -180,6 +183,14 @@ impl World {
             coverage: Coverage::default(),
             ..*self
         }
+    }
+
+    /// A node's list of its ports. One node has them as its firmware shows them.
+    pub(super) fn listed(&self, node: usize, ports: &[usize]) -> String {
+        let firmware = node == 1 && self.iscsi.is_none();
+        let spelled = |name: String| if firmware { format!("0x{}", name.replace(':', "")) } else { name };
+        let names: Vec<String> = ports.iter().map(|n| spelled(self.target(node, *n))).collect();
+        names.join(",")
     }
 
     /// Time since a node booted.

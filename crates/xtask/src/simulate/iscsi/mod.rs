@@ -17,7 +17,7 @@ pub(super) use self::events::{AT_REST, BETWEEN, die_once_more};
 pub(super) use self::heard::hearing;
 use super::lot::Lot;
 use super::pacemaker::Cluster;
-use super::world::{HOST, NODES, PORTS, World, port};
+use super::world::{HOST, NODES, World, port};
 
 /// Every secret begins so: no text of an agent may have it.
 const SECRET: &str = "BehindTheDoor";
@@ -133,9 +133,8 @@ impl World {
     pub(super) fn use_iscsi(&mut self, targets: Targets) {
         self.iscsi = Some(targets);
         for (node, of) in (0..self.nodes.len()).zip(NODES) {
-            let names: Vec<String> = (0..PORTS).map(|n| self.target(node, n)).collect();
-            let listed = Some(names.join(","));
-            self.cib.set_node_attribute(of, "targetports", listed.as_deref()).expect("a CIB");
+            let listed = self.listed(node, &[0, 1]);
+            self.cib.set_node_attribute(of, "targetports", Some(&listed)).expect("a CIB");
             self.boot_iscsi(node);
         }
     }

@@ -58,11 +58,18 @@ impl Cluster {
         self.aborted = true;
     }
 
-    /// A parameter is set to what an action must refuse, or a node's list of ports to one that is not there.
+    /// A parameter is set to what an action must refuse; or a node lists a port that is not there, or one that another node has.
     pub(in crate::simulate) fn misconfigure(&mut self, r: usize, node: usize, kind: usize) {
+        let nodes = self.resources[0].instances.len();
+        let other = (kind == 4).then_some((node + 1) % nodes);
         {
             let mut state = self.stage.lock();
-            state.world.misconfigured = true;
+            match kind {
+                0..=2 => state.world.misconfigured.extend(0..nodes),
+                // A start goes on without it.
+                3 if self.resources[0].params.contains_key("missing_ports") => {}
+                _ => state.world.misconfigured.extend([node].into_iter().chain(other)),
+            }
             state.world.owes_reload = true;
             state.world.disturbed = true;
             state.world.untold = true;
@@ -74,13 +81,18 @@ impl Cluster {
                 let (name, value) = self.mistake();
                 self.configure(0, name, Some(value.to_owned()));
             }
-            _ => self.set_ports(node, &[0, 1, 9]),
+            3 => self.set_ports(node, &[0, 1, 9]),
+            _ => {
+                let theirs = self.world().target(other.unwrap_or_default(), 0);
+                let ports = self.world().listed(node, &[0, 1]);
+                self.list(node, &format!("{ports},{theirs}"));
+            }
         }
     }
 
     /// What was misconfigured is set right.
     pub(in crate::simulate) fn set_right(&mut self) {
-        self.world().misconfigured = false;
+        self.world().misconfigured.clear();
         if !std::mem::take(&mut self.world().owes_reload) {
             return;
         }
@@ -102,10 +114,14 @@ impl Cluster {
     }
 
     fn set_ports(&self, node: usize, ports: &[usize]) {
-        let ports: Vec<String> = ports.iter().map(|n| self.world().target(node, *n)).collect();
-        self.happened(format!("{}: targetports={}", NODES[node], ports.join(",")));
+        let ports = self.world().listed(node, ports);
+        self.list(node, &ports);
+    }
+
+    fn list(&self, node: usize, ports: &str) {
+        self.happened(format!("{}: targetports={ports}", NODES[node]));
         let cib = self.world().cib.clone();
-        cib.set_node_attribute(NODES[node], "targetports", Some(&ports.join(","))).expect("a CIB");
+        cib.set_node_attribute(NODES[node], "targetports", Some(ports)).expect("a CIB");
     }
 
     /// A parameter is changed.
@@ -198,7 +214,7 @@ impl Cluster {
             env.push(("OCF_RESKEY_CRM_meta_interval".to_owned(), "10000".to_owned()));
         }
         let label = format!("{} {action} by hand", resource.id);
-        let agent = resource.agent().0;
+        let agent = self.agent(r, node).0;
         self.world().count(format!("by hand {action}"));
         let id = self.stage.begin(node, agent, action, label, env);
         if aside {

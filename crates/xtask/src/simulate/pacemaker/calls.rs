@@ -28,13 +28,16 @@ impl Resource {
 }
 
 impl Cluster {
+    /// What a node has installed for a resource.
+    pub(super) fn agent(&self, r: usize, node: usize) -> (&'static (dyn Agent + Sync), &'static str) {
+        let (agent, kind) = self.resources[r].agent();
+        if kind == "scst_aluadg" && self.world().nodes[node].shell { (&Shell, kind) } else { (agent, kind) }
+    }
+
     /// Begins an action of an instance.
     pub(super) fn begin(&mut self, r: usize, node: usize, action: Action, lists: &Lists, extra: Extra) -> TaskId {
         let resource = &self.resources[r];
-        let (mut agent, kind) = resource.agent();
-        if resource.group.is_some() && self.world().nodes[node].shell {
-            agent = &Shell;
-        }
+        let (agent, kind) = self.agent(r, node);
         let timeout = match (action, resource.group.is_some()) {
             (Action::Start | Action::Demote, true) | (Action::Reload, _) => 120,
             (Action::Stop, true) => 240,

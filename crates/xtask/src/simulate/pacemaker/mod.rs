@@ -81,7 +81,7 @@ impl Cluster {
         let mut resources = vec![resource(
             "ports",
             None,
-            text(&[("initiators", "esx1=50:01:43:80:03:b0:23:34;esx2=50:01:43:80:03:b0:23:35")]),
+            text(&[("initiators", "esx1=5001-4380-03b0-2334;esx2=naa.5001438003b02335")]),
         )];
         for (number, group) in groups.iter().enumerate() {
             let (clone, id) = (format!("ms_res_{group}"), format!("res_{group}"));
