@@ -17,8 +17,7 @@ fn one_node_is_promoted_and_both_say_so() {
 
 #[test]
 fn a_switchover_and_the_way_back() {
-    let cluster = sample::serving();
-    let group = group();
+    let (cluster, group) = (sample::serving(), group());
     cluster.switchover(&group).carry_out();
     assert_eq!(seen(cluster.node("beta")), ["unavailable", "active"]);
     assert!(!cluster.node("alpha").exists("device_groups/dummy"));
@@ -58,8 +57,7 @@ fn older_and_newer_words_for_the_roles_mean_the_same() {
 
 #[test]
 fn a_fenced_node_is_notified_of_and_ends_unavailable() {
-    let cluster = sample::serving();
-    let group = group();
+    let (cluster, group) = (sample::serving(), group());
     // The dead node is in all lists, and runs nothing itself.
     let lists = cluster.switchover(&group).lists();
     let beta = cluster.node("beta");
@@ -77,8 +75,7 @@ fn a_fenced_node_is_notified_of_and_ends_unavailable() {
 
 #[test]
 fn s1_without_fencing_promote_itself_declares_the_dead_peer_unavailable() {
-    let cluster = sample::serving();
-    let group = group();
+    let (cluster, group) = (sample::serving(), group());
     cluster.loses(&group, "alpha");
     assert_eq!(seen(cluster.node("beta")), ["active", "standby"]);
     cluster.promote(&group, "beta");
@@ -87,8 +84,7 @@ fn s1_without_fencing_promote_itself_declares_the_dead_peer_unavailable() {
 
 #[test]
 fn promote_leaves_a_peer_that_stays_promoted() {
-    let cluster = sample::serving();
-    let group = group();
+    let (cluster, group) = (sample::serving(), group());
     let lists = cluster.transition(&group).promote(&["beta"]).lists();
     cluster.node("beta").call(&group).lists(&lists).run("promote").exit(0);
     assert_eq!(seen(cluster.node("beta")), ["active", "active"]);
@@ -115,8 +111,7 @@ fn without_lists_start_creates_peers_unavailable_and_leaves_those_that_are_there
 
 #[test]
 fn p1_all_states_are_right_before_the_first_lun_and_no_peer_has_one_before_its_ports() {
-    let cluster = sample::with_ports();
-    let group = group();
+    let (cluster, group) = (sample::with_ports(), group());
     cluster.start(&group, &["beta"]);
     let lists = cluster.transition(&group).start(&["alpha"]).lists();
     let started = cluster.node("alpha").call(&group).lists(&lists).run("start").exit(0);
@@ -129,22 +124,19 @@ fn p1_all_states_are_right_before_the_first_lun_and_no_peer_has_one_before_its_p
 
 #[test]
 fn start_and_promote_run_again_write_nothing() {
-    let cluster = sample::serving();
-    let group = group();
+    let (cluster, group) = (sample::serving(), group());
     let lists = cluster.transition(&group).lists();
-    let alpha = cluster.node("alpha");
-    alpha.call(&group).lists(&lists).run("promote").exit(0).writes(0);
-    alpha.call(&group).lists(&lists).run("start").exit(0).writes(0).ran(&["cibadmin", "crm_attribute"]);
-    alpha.monitor(&group).exit(8);
-    let beta = cluster.node("beta");
-    beta.call(&group).lists(&lists).run("start").exit(0).writes(0);
-    beta.call(&group).lists(&lists).run("demote").exit(0).writes(0).ran(&[]);
+    let again = |node: &str, action: &str| cluster.node(node).call(&group).lists(&lists).run(action).exit(0).writes(0);
+    again("alpha", "promote");
+    again("alpha", "start").ran(&["cibadmin", "crm_attribute"]);
+    cluster.node("alpha").monitor(&group).exit(8);
+    again("beta", "start");
+    again("beta", "demote").ran(&[]);
 }
 
 #[test]
 fn f11_the_cluster_is_not_asked_and_the_score_not_touched_on_the_way() {
-    let cluster = sample::serving();
-    let group = group();
+    let (cluster, group) = (sample::serving(), group());
     let lists = cluster.switchover(&group).lists();
     let alpha = cluster.node("alpha");
     alpha.call(&group).lists(&lists).run("demote").exit(0).programs(0);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use scst_core::apply::{AfterFailure, Applied};
 use scst_core::error::Error;
-use scst_core::observe::Observer;
+use scst_core::observe::{Detail, Observer};
 use scst_core::ocf::exit::Failure;
 use scst_core::plan::Step;
 use scst_core::plan::storage::{Scope, release};
@@ -59,13 +59,13 @@ impl Instance {
 
     /// Our devices with everything about them, their LUNs, and the group.
     pub(super) fn storage(&self, host: &Host<'_>, observer: Observer<'_>) -> Result<Storage, Error> {
-        let found = observer.storage(&self.group, &self.named(host), |device| self.owns(device))?;
+        let found = observer.storage(&self.group, &self.named(host), |device| self.owns(device), Detail::Settings)?;
         Ok(self.with_owed(found))
     }
 
     /// The same without settings, for a stop.
     pub(super) fn to_remove(&self, host: &Host<'_>, observer: Observer<'_>) -> Result<Storage, Error> {
-        let found = observer.storage_to_remove(&self.group, &self.named(host), |device| self.owns(device))?;
+        let found = observer.storage(&self.group, &self.named(host), |device| self.owns(device), Detail::Names)?;
         Ok(self.with_owed(found))
     }
 

@@ -187,7 +187,7 @@ fn only_named_files_wait() {
 }
 
 /// That nothing which it calls starts one either is seen by the scenarios: each counts the programs of every notification
-/// (`tests/fixture/run.rs`).
+/// (`tests/fixture/outcome.rs`).
 #[test]
 fn a_notification_names_nothing_that_starts_a_process() {
     let notify = sources("agents/src").into_iter().find(|source| source.path.ends_with("scst_aluadg/notify.rs"));

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use scst_core::deadline::Deadline;
-use scst_core::observe::Observer;
+use scst_core::observe::{Detail, Observer};
 use scst_core::plan::storage::{adopt_ports, converge, demote, release, states};
 use scst_core::plan::{Step, ports};
 use scst_core::scst::alua::AluaState;
@@ -180,7 +180,7 @@ fn look(observer: Observer<'_>) {
     let scope = scope(group(), Driver::Qla2x00t, true);
     let named: BTreeSet<DeviceName> = observer.device_names().unwrap_or_default();
     let nothing = Storage::default();
-    if let Ok(found) = observer.storage(&group(), &named, |_| true) {
+    if let Ok(found) = observer.storage(&group(), &named, |_| true, Detail::Settings) {
         check(&converge(&scope, &found, &nothing).steps);
         let found = possible(found);
         assert_eq!(converge(&scope, &found, &found).steps, []);

@@ -1,6 +1,9 @@
 //! What one resource would do on one node.
 
+use std::collections::BTreeSet;
+
 use scst_core::cluster::{Configured, Refused, Topology};
+use scst_core::observe::Detail;
 use scst_core::ocf::exit::{Failure, Kind};
 use scst_core::plan::Step;
 use scst_core::scst::names::{Driver, GroupName};
@@ -111,7 +114,7 @@ pub(super) fn removed(node: &Node, resource: &Configured) -> Resource {
     }
     let group = resource.params.get("groupname").and_then(|name| GroupName::parse(name).ok());
     let Some(group) = group else { return shown };
-    let found = node.observer().storage(&group, &std::collections::BTreeSet::new(), |_| true);
+    let found = node.observer().storage(&group, &BTreeSet::new(), |_| true, Detail::Settings);
     for (at, lun) in found.map(|found| found.luns).unwrap_or_default() {
         let who = at.table.group.as_ref().map_or("no initiator group".to_owned(), ToString::to_string);
         let text = format!("hosts of {who} lose LUN {} ({})", at.lun, lun.device);

@@ -26,26 +26,11 @@ pub(super) struct Past {
 #[derive(Debug, Serialize, Deserialize)]
 pub(in crate::scst_ha) struct State {
     /// The nodes of the cluster.
-    nodes: Vec<StateNode>,
+    nodes: Vec<ClusterNode>,
     /// Its resources, without parameters that are secret.
-    resources: Vec<StateResource>,
+    resources: Vec<Configured>,
     /// What was seen of the machine.
     machine: Snapshot,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct StateNode {
-    name: String,
-    id: String,
-    targetports: Option<String>,
-    remote: bool,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct StateResource {
-    id: String,
-    agent: String,
-    params: std::collections::BTreeMap<String, String>,
 }
 
 /// What every file says, whatever its version.
@@ -64,46 +49,20 @@ struct File {
 impl State {
     /// Of what the cluster has configured and what was seen.
     pub(in crate::scst_ha) fn new(configuration: &Configuration, machine: Snapshot) -> Self {
-        let node = |node: &ClusterNode| StateNode {
-            name: node.name.clone(),
-            id: node.id.clone(),
-            targetports: node.targetports.clone(),
-            remote: node.remote,
+        let resource = |resource: &Configured| {
+            let mut shown = resource.clone();
+            shown.params.retain(|name, _| !is_secret(name));
+            shown
         };
-        let resource = |resource: &Configured| StateResource {
-            id: resource.id.clone(),
-            agent: resource.agent.clone(),
-            params: resource
-                .params
-                .iter()
-                .filter(|(name, _)| !is_secret(name))
-                .map(|(name, value)| (name.clone(), value.clone()))
-                .collect(),
-        };
-        Self {
-            nodes: configuration.nodes.0.iter().map(node).collect(),
-            resources: configuration.resources.iter().map(resource).collect(),
-            machine,
-        }
+        let resources = configuration.resources.iter().map(resource).collect();
+        Self { nodes: configuration.nodes.0.clone(), resources, machine }
     }
 
     fn configuration(&self) -> Configuration {
-        let node = |node: &StateNode| ClusterNode {
-            name: node.name.clone(),
-            id: node.id.clone(),
-            targetports: node.targetports.clone(),
-            remote: node.remote,
-        };
-        let resource = |resource: &StateResource| Configured {
-            id: resource.id.clone(),
-            agent: resource.agent.clone(),
-            params: resource.params.clone(),
-            left_out: Vec::new(),
-        };
+        // What the nodes tell each other is no part of a plan.
         Configuration {
-            nodes: Nodes(self.nodes.iter().map(node).collect()),
-            resources: self.resources.iter().map(resource).collect(),
-            // What the nodes tell each other is no part of a plan.
+            nodes: Nodes(self.nodes.clone()),
+            resources: self.resources.clone(),
             told: std::collections::BTreeMap::new(),
         }
     }

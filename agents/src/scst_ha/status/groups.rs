@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use scst_core::error::Error;
+use scst_core::observe::Detail;
 use scst_core::ocf::env::Env;
 use scst_core::ocf::exit::Failure;
 use scst_core::scst::alua::AluaState;
@@ -31,7 +32,7 @@ pub(in crate::scst_ha) fn look(
     let remembered = remembered.known();
     let mut named = Params::device_names(env, name);
     named.extend(remembered.into_iter().flat_map(|file| file.devices.iter().cloned()));
-    let found = node.observer().storage(name, &named, |_| true)?;
+    let found = node.observer().storage(name, &named, |_| true, Detail::Settings)?;
     let local = local.or_else(|| remembered?.node.as_ref()).or_else(|| with_local_port(found.group.as_ref()?));
     let own = found.group.as_ref().zip(local).and_then(|(group, local)| group.target_groups.get(local));
     let starting = remembered.is_some_and(|file| file.starting) && !host.state_files.locked(name.as_str());

@@ -8,6 +8,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::cib::{self, Container, Pair, Primitive, Resource, Resources, Set};
 use super::{ClusterError, Nodes, limit};
 use crate::command::{CommandError, Tools};
@@ -27,8 +29,8 @@ pub struct Configuration {
     pub told: BTreeMap<String, BTreeMap<String, String>>,
 }
 
-/// One resource of one of our agents.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One resource of one of our agents; the state that `scst-ha status --json` prints has it so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Configured {
     /// Its id.
     pub id: String,
@@ -37,6 +39,7 @@ pub struct Configured {
     /// Its parameters.
     pub params: BTreeMap<String, String>,
     /// What could not be taken into account, a sentence each.
+    #[serde(skip)]
     pub left_out: Vec<String>,
 }
 

@@ -1,12 +1,14 @@
 //! The nodes of the cluster, with their ids and ports: the types, and the query for them.
 
+use serde::{Deserialize, Serialize};
+
 use super::cib::{self, Node};
 use super::{ClusterError, TARGETPORTS, limit};
 use crate::command::{CommandError, Tools};
 use crate::deadline::Deadline;
 
-/// One node of the CIB.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One node of the CIB; the state that `scst-ha status --json` prints has it so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClusterNode {
     /// The node's name.
     pub name: String,

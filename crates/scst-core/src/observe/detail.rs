@@ -2,7 +2,7 @@
 
 /// How much of devices and their LUNs is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Detail {
+pub enum Detail {
     /// Everything a plan compares.
     Settings,
     /// Which there are, whose they are, whether they are blocked, where they are exported.

@@ -16,6 +16,7 @@ pub mod sessions;
 pub mod storage;
 pub mod targets;
 
+pub use self::detail::Detail;
 use crate::deadline::Deadline;
 use crate::error::Error;
 use crate::scst::ROOT;

@@ -13,35 +13,13 @@ use crate::sysfs::EntryKind;
 
 impl Observer<'_> {
     /// The device group `group`, the devices in it that `owns` accepts, those of `named` that exist wherever they are,
-    /// and the LUNs of both.
+    /// and the LUNs of both, in that detail.
     ///
     /// # Errors
     ///
-    /// Anything of the group, its devices and their LUNs cannot be read: a plan made of the rest would be wrong.
+    /// Anything that was asked for of the group, its devices and their LUNs cannot be read: a plan made of the rest
+    /// would be wrong.
     pub fn storage(
-        &self,
-        group: &GroupName,
-        named: &BTreeSet<DeviceName>,
-        owns: impl Fn(&DeviceName) -> bool,
-    ) -> Result<Storage, Error> {
-        self.storage_with(group, named, owns, Detail::Settings)
-    }
-
-    /// The same for a stop, which removes everything: without the settings of devices and LUNs.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Observer::storage`], of the little that is read.
-    pub fn storage_to_remove(
-        &self,
-        group: &GroupName,
-        named: &BTreeSet<DeviceName>,
-        owns: impl Fn(&DeviceName) -> bool,
-    ) -> Result<Storage, Error> {
-        self.storage_with(group, named, owns, Detail::Names)
-    }
-
-    fn storage_with(
         &self,
         group: &GroupName,
         named: &BTreeSet<DeviceName>,

@@ -51,6 +51,14 @@ fn param<'a>(proposal: &'a Proposal, agent: &str, name: &str) -> &'a str {
     resource(proposal, agent).params.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
 }
 
+/// The resource of that agent has these parameters.
+#[track_caller]
+fn says(proposal: &Proposal, agent: &str, parameters: &[(&str, &str)]) {
+    for (name, value) in parameters {
+        assert_eq!(param(proposal, agent, name), *value, "{name}");
+    }
+}
+
 fn noticed(proposal: &Proposal, noticed: bool) -> Vec<String> {
     let remarks = proposal.remarks.iter().filter(|remark| remark.hosts_notice == noticed);
     let mut remarks: Vec<String> = remarks.map(|remark| format!("{}: {}", remark.about, remark.text)).collect();
@@ -94,7 +102,7 @@ fn the_agents_take_every_proposal_as_it_is() {
 fn hosts_keep_seeing_the_disks_of_a_plain_file() {
     let (proposal, warnings) = proposal("fc-groups");
     assert_eq!(warnings, [""; 0]);
-    assert_eq!(param(&proposal, "scst_qla2xtgt", "initiators"), "esx1=50:01:43:80:03:b0:23:34,50:01:43:80:03:b0:23:36");
+    says(&proposal, "scst_qla2xtgt", &[("initiators", "esx1=50:01:43:80:03:b0:23:34,50:01:43:80:03:b0:23:36")]);
     assert_eq!(
         param(&proposal, "scst_aluadg", "device0"),
         "virtname=vmfs-01,handler=vdisk_blockio,filename=/dev/vg_san/vmfs01,is_ssd=1,nv_cache=1,usn=8a13f0c2,t10devid=vmfs-01,prod_id=vmfs-01,vend_specific_id=a85c7bf1-vmfs-01,export0=esx1:0"
@@ -123,8 +131,8 @@ fn what_cannot_be_said_is_named() {
         ],
     );
     // A pattern is what the agent for every driver takes.
-    assert_eq!(param(&proposal, "scst_target", "tgtdriver"), "qla2x00t");
-    assert_eq!(param(&proposal, "scst_target", "initiators"), "backup=21:00:00:e0:8b:05:05:04,21:00:00:e0:8b:*");
+    let initiators = "backup=21:00:00:e0:8b:05:05:04,21:00:00:e0:8b:*";
+    says(&proposal, "scst_target", &[("tgtdriver", "qla2x00t"), ("initiators", initiators)]);
     has(
         &noticed(&proposal, false),
         &[
@@ -139,16 +147,12 @@ fn what_cannot_be_said_is_named() {
 fn names_and_numbers_of_two_controllers_stay() {
     let (proposal, warnings) = proposal("alua");
     assert_eq!(warnings, [""; 0]);
-    assert_eq!(param(&proposal, "scst_aluadg", "groupname"), "san");
-    assert_eq!(
-        param(&proposal, "scst_aluadg", "device0"),
-        "virtname=vol1,handler=vdisk_blockio,filename=/dev/drbd1,prod_id=san_vol1,export0=vmw:0"
-    );
+    let device = "virtname=vol1,handler=vdisk_blockio,filename=/dev/drbd1,prod_id=san_vol1,export0=vmw:0";
+    // One device of it shares its reservations: a group has one answer for all.
+    says(&proposal, "scst_aluadg", &[("groupname", "san"), ("device0", device), ("reservations", "shared")]);
     assert_eq!(proposal.nodes[1].targetports, ["21:00:00:1b:32:0b:52:75", "21:01:00:1b:32:2b:52:75"]);
     let noticed = noticed(&proposal, true);
     assert_eq!(noticed, [""; 0]);
-    // One device of it shares its reservations: a group has one answer for all.
-    assert_eq!(param(&proposal, "scst_aluadg", "reservations"), "shared");
     let known = self::noticed(&proposal, false);
     has(
         &known,
@@ -159,17 +163,16 @@ fn names_and_numbers_of_two_controllers_stay() {
 #[test]
 fn targets_of_iscsi_are_a_resource_with_portals_patterns_and_users_and_no_secret_is_told() {
     let (proposal, _) = proposal("iscsi");
-    assert_eq!(param(&proposal, "scst_aluadg", "tgtdriver"), "iscsi");
-    for (name, value) in [
+    says(&proposal, "scst_aluadg", &[("tgtdriver", "iscsi")]);
+    let parameters = [
         ("tgtdriver", "iscsi"),
         ("initiators", "linux=iqn.1993-08.org.debian:01:abc*,iqn.1993-08.org.debian:01:def"),
         ("portals", "192.0.2.*,198.51.100.7"),
         ("attributes", "QueuedCommands=64,HeaderDigest=None,CRC32C"),
         ("incoming_users", "joe SECRET;ann SECRET"),
         ("outgoing_user", "me SECRET"),
-    ] {
-        assert_eq!(param(&proposal, "scst_target", name), value, "{name}");
-    }
+    ];
+    says(&proposal, "scst_target", &parameters);
     let known = noticed(&proposal, false);
     has(
         &known,
