@@ -19,7 +19,9 @@ use scst_core::ocf::run::Context;
 use scst_core::state_file::StateFiles;
 use scst_core::sysfs::Sysfs;
 
-pub use self::answer::{first_failure, held_by, nothing_left, reload_incomplete, reload_not_begun, reload_refused};
+pub use self::answer::{
+    Planned, first_failure, held_by, nothing_left, reload_incomplete, reload_not_begun, reload_refused,
+};
 pub use self::findings::{log_findings, refuse_errors, refuse_two_per_node, refuse_two_promoted, validate};
 pub use self::modules::Module;
 pub use self::removal::Removal;

@@ -5,6 +5,19 @@ use scst_core::apply::Applied;
 use scst_core::ocf::exit::{Answer, ExitCode, Failure, Kind, one_line};
 use scst_core::plan::Step;
 
+/// What an action would do, for `scst-ha plan`.
+#[derive(Debug)]
+pub struct Planned {
+    /// Something of ours is here: the action is a reload, otherwise a start.
+    pub running: bool,
+    /// The steps, in their order.
+    pub steps: Vec<Step>,
+    /// What the action would only report, a sentence each.
+    pub remarks: Vec<String>,
+    /// The object of somebody else for which the action would be refused.
+    pub refused: Option<Failure>,
+}
+
 /// The answer of a reload that changes nothing, because a start would refuse the configuration: success, because
 /// Pacemaker answers a failed reload with a restart, and the reason all the same, which Pacemaker keeps with the result.
 pub fn reload_refused(failure: Failure) -> Answer {

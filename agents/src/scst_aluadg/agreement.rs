@@ -15,6 +15,7 @@ use scst_core::ocf::exit::Failure;
 use scst_core::ocf::notify::Lists;
 use scst_core::scst::names::{DeviceName, GroupName, NodeName};
 use scst_core::state::Storage;
+use serde::Serialize;
 
 use super::digest::{Digest, Shown};
 use super::instance::Instance;
@@ -96,8 +97,8 @@ pub(super) fn compare(
 }
 
 /// A device as one node has published it, compared with what hosts see of it on this node.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Compared {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Told {
     /// The device.
     pub device: String,
     /// The node that has published it.
@@ -105,24 +106,20 @@ pub struct Compared {
     /// Its size in bytes, where it is known.
     pub size: Option<u64>,
     /// Its block size in bytes.
-    pub block: u64,
+    pub block_size: u64,
     /// The identifier by which hosts recognise it.
-    pub id: String,
+    pub known_as: String,
     /// Hosts see the same on this node.
     pub same: bool,
     /// The version of the agent that has told it, where it says that.
     pub agent: Option<String>,
     /// Why this node would not start with it, a sentence each.
+    #[serde(skip)]
     pub conflicts: Vec<String>,
 }
 
 /// Everything that the nodes have published, a row per device and node; for `scst-ha status`.
-pub fn compared(
-    params: &Params,
-    storage: &Storage,
-    local: &NodeName,
-    told: &BTreeMap<String, String>,
-) -> Vec<Compared> {
+pub fn compared(params: &Params, storage: &Storage, local: &NodeName, told: &BTreeMap<String, String>) -> Vec<Told> {
     let own = found(params, storage);
     let digests = told.iter().filter_map(|(node, text)| Some((node, Digest::parse(text)?)));
     let rows = digests.flat_map(|(node, digest)| {
@@ -130,7 +127,7 @@ pub fn compared(
         let row = |(device, shown)| (node.clone(), agent.clone(), device, shown);
         digest.devices.into_iter().map(row).collect::<Vec<_>>()
     });
-    let mut rows: Vec<Compared> = rows
+    let mut rows: Vec<Told> = rows
         .map(|(node, agent, device, shown)| {
             let here = own.devices.get(&device);
             let one = |shown: &Shown| Digest { devices: [(device.clone(), shown.clone())].into(), ..Digest::default() };
@@ -140,7 +137,7 @@ pub fn compared(
             let plain = |shown: &Shown| Shown { size: None, ..shown.clone() };
             let size = |here: &Shown| here.size.zip(shown.size).is_none_or(|(here, there)| here == there);
             let same = here.is_some_and(|here| size(here) && plain(here) == plain(&shown));
-            Compared { device, node, size: shown.size, block: shown.block, id: shown.id, same, agent, conflicts }
+            Told { device, node, size: shown.size, block_size: shown.block, known_as: shown.id, same, agent, conflicts }
         })
         .collect();
     rows.sort_by(|a, b| (&a.device, &a.node).cmp(&(&b.device, &b.node)));

@@ -3,7 +3,6 @@
 
 use scst_core::cluster::Topology;
 use scst_core::ocf::exit::Failure;
-use scst_core::plan::Step;
 use scst_core::scst::alua::AluaState;
 use scst_core::scst::host_id::ClusterId;
 
@@ -11,22 +10,7 @@ use super::checked::{Checked, mistakes, parsed};
 use super::convergence::{Convergence, Goal, Intent};
 use super::instance::Instance;
 use super::{lips, stores};
-use crate::host::Host;
-
-/// What an action would do.
-#[derive(Debug)]
-pub struct Planned {
-    /// Something of the group is here: the action is a reload, otherwise a start.
-    pub running: bool,
-    /// The group is served here.
-    pub serving: bool,
-    /// The steps, in their order.
-    pub steps: Vec<Step>,
-    /// What the action would only report, a sentence each.
-    pub remarks: Vec<String>,
-    /// The object of somebody else for which the action would be refused.
-    pub refused: Option<Failure>,
-}
+use crate::host::{Host, Planned};
 
 /// The plan of a reload, or of a start where nothing is here. `cluster` is the one of the configuration, where that names it.
 ///
@@ -57,5 +41,5 @@ pub fn planned(host: &Host<'_>, topology: &Topology, cluster: Option<ClusterId>)
     } else {
         steps.extend(lips::planned(&convergence, &steps, host.deadline())?);
     }
-    Ok(Planned { running, serving, steps, remarks, refused })
+    Ok(Planned { running, steps, remarks, refused })
 }

@@ -3,23 +3,11 @@
 
 use scst_core::cluster::Topology;
 use scst_core::ocf::exit::Failure;
-use scst_core::plan::Step;
 
 use super::convergence::{Convergence, Goal};
 use super::ours::Ours;
 use super::run::Run;
-use crate::host::refuse_errors;
-
-/// What an action would do.
-#[derive(Debug)]
-pub struct Planned {
-    /// The ports are up: the action is a reload, otherwise a start.
-    pub running: bool,
-    /// The steps, in their order.
-    pub steps: Vec<Step>,
-    /// What the action would only report, a sentence each.
-    pub remarks: Vec<String>,
-}
+use crate::host::{Planned, refuse_errors};
 
 /// The plan of a reload, or of a start where nothing is up.
 ///
@@ -52,5 +40,5 @@ pub fn planned(run: &Run<'_>, topology: &Topology) -> Result<Planned, Failure> {
     let mut remarks: Vec<String> = convergence.local.sentences().collect();
     remarks.extend(findings.iter().map(ToString::to_string));
     remarks.extend(convergence.kept_by_mistake().map(str::to_owned));
-    Ok(Planned { running, steps, remarks })
+    Ok(Planned { running, steps, remarks, refused: None })
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::view::View;
+use crate::scst_aluadg::agreement::Told;
 use crate::scst_ha::cib::{self, Finding, Level};
-use crate::scst_ha::status::group::Told;
 
 /// Everything about the cluster.
 pub(super) fn findings(view: &View<'_>) -> Vec<Finding> {
@@ -19,8 +19,7 @@ pub(super) fn findings(view: &View<'_>) -> Vec<Finding> {
     };
     let mut found = cib::findings(cib);
     if cib.configuration.resources.is_empty() {
-        found.push(Finding::new(
-            Level::Attention,
+        found.push(Finding::attention(
             "cluster",
             "no resource of these agents is configured",
             "README.md, \"Configure\"; scst-ha import",
@@ -37,7 +36,7 @@ pub(super) fn findings(view: &View<'_>) -> Vec<Finding> {
     for group in &view.status.groups {
         let about = format!("device group {}", group.name);
         for fault in &group.faults {
-            found.push(Finding::new(Level::Wrong, &about, fault, format!("scst-ha explain \"{fault}\"")));
+            found.push(Finding::wrong(&about, fault, format!("scst-ha explain \"{fault}\"")));
         }
         if !group.resources.is_empty() {
             let running = group.role != crate::scst_ha::status::group::Role::Stopped;
@@ -45,7 +44,7 @@ pub(super) fn findings(view: &View<'_>) -> Vec<Finding> {
         }
     }
     for unread in &view.status.unread {
-        found.push(Finding::new(Level::Wrong, "SCST", format!("could not be read: {unread}"), "dmesg"));
+        found.push(Finding::wrong("SCST", format!("could not be read: {unread}"), "dmesg"));
     }
     found.extend(versions(view));
     found
@@ -53,17 +52,12 @@ pub(super) fn findings(view: &View<'_>) -> Vec<Finding> {
 
 fn compared(about: &str, running: bool, differences: usize, left_out: bool) -> Finding {
     match (running, differences, left_out) {
-        (_, 0, true) => {
-            Finding::new(Level::Attention, about, "something that is configured is left out", "scst-ha status")
+        (_, 0, true) => Finding::attention(about, "something that is configured is left out", "scst-ha status"),
+        (true, 0, false) => Finding::fine(about, "is as configured"),
+        (false, 0, false) => Finding::unknown(about, "does not run on this node"),
+        (_, count, _) => {
+            Finding::attention(about, format!("differs from its configuration in {count} places"), "scst-ha status")
         }
-        (true, 0, false) => Finding::new(Level::Fine, about, "is as configured", ""),
-        (false, 0, false) => Finding::new(Level::Unknown, about, "does not run on this node", ""),
-        (_, count, _) => Finding::new(
-            Level::Attention,
-            about,
-            format!("differs from its configuration in {count} places"),
-            "scst-ha status",
-        ),
     }
 }
 
@@ -73,7 +67,7 @@ fn versions(view: &View<'_>) -> Vec<Finding> {
     let rows = || view.status.groups.iter().flat_map(|group| &group.agreement);
     let here = |node: &str| view.status.node.as_deref() == Some(node);
     let nodes = view.cib.iter().flat_map(|cib| &cib.configuration.nodes.0);
-    let mut found = vec![Finding::new(Level::Fine, "agents", format!("these are of version {own}"), "")];
+    let mut found = vec![Finding::fine("agents", format!("these are of version {own}"))];
     for node in nodes.filter(|node| !here(&node.name) && !node.remote && node.targetports.is_some()) {
         let name = &node.name;
         let told: Vec<&Told> = rows().filter(|told| told.node == *name).collect();
@@ -86,11 +80,11 @@ fn versions(view: &View<'_>) -> Vec<Finding> {
             );
             Finding::new(Level::Unknown, "agents", text, format!("scst-ha --version on {name}"))
         } else if other.is_empty() {
-            Finding::new(Level::Fine, "agents", format!("those of node {name} are of this version"), "")
+            Finding::fine("agents", format!("those of node {name} are of this version"))
         } else {
             let other = other.into_iter().collect::<Vec<_>>().join(", ");
             let text = format!("those of node {name} were of version {other} when they last told of their devices, these are of {own}");
-            Finding::new(Level::Attention, "agents", text, "install one version on all nodes; a start tells it")
+            Finding::attention("agents", text, "install one version on all nodes; a start tells it")
         });
     }
     found

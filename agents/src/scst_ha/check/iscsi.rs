@@ -14,7 +14,7 @@ use scst_core::scst::names::Driver;
 
 use super::view::View;
 use crate::scst_ha::addresses;
-use crate::scst_ha::cib::{Finding, Level};
+use crate::scst_ha::cib::Finding;
 use crate::scst_ha::ports::Port;
 
 /// Where the daemon listens unless it was told something else.
@@ -42,12 +42,12 @@ pub(super) fn findings(view: &View<'_>) -> Vec<Finding> {
 
 fn daemon(view: &View<'_>) -> Finding {
     match view.node.observer().open_state(Driver::Iscsi) {
-        Ok(Some(state)) if state != "closed" => Finding::new(Level::Fine, "iscsi-scstd", "runs", ""),
+        Ok(Some(state)) if state != "closed" => Finding::fine("iscsi-scstd", "runs"),
         Ok(_) => {
             let text = "does not run: there are no iSCSI targets";
-            Finding::new(Level::Wrong, "iscsi-scstd", text, "a start of the targets' resource starts it")
+            Finding::wrong("iscsi-scstd", text, "a start of the targets' resource starts it")
         }
-        Err(error) => Finding::new(Level::Unknown, "iscsi-scstd", error, ""),
+        Err(error) => Finding::unknown("iscsi-scstd", error),
     }
 }
 
@@ -55,13 +55,13 @@ fn daemon(view: &View<'_>) -> Finding {
 fn users(port: &Port) -> Finding {
     let about = format!("port {}", port.name);
     if let Some(error) = &port.unread {
-        return Finding::new(Level::Unknown, about, format!("its users and portals are not known: {error}"), "");
+        return Finding::unknown(about, format!("its users and portals are not known: {error}"));
     }
     if port.users.iter().all(|user| user.starts_with('(')) {
         let text = "has no user: every initiator that reaches it and is in an initiator group may log in without proof";
-        return Finding::new(Level::Attention, about, text, "incoming_users of the targets' resource");
+        return Finding::attention(about, text, "incoming_users of the targets' resource");
     }
-    Finding::new(Level::Fine, about, format!("its users are {}", port.users.join(", ")), "")
+    Finding::fine(about, format!("its users are {}", port.users.join(", ")))
 }
 
 /// Tries the portals.
@@ -75,7 +75,7 @@ fn reached(view: &View<'_>, portals: &BTreeSet<&str>, everywhere: bool) -> Vec<F
     let mut found = Vec::new();
     if !everywhere && !own.iter().any(allowed) && !tried.iter().any(IpAddr::is_loopback) {
         let text = format!("no address of this node is one of {}: no initiator reaches it here", joined(portals));
-        found.push(Finding::new(Level::Wrong, about, text, "portals of the targets' resource, or the node's network"));
+        found.push(Finding::wrong(about, text, "portals of the targets' resource, or the node's network"));
     }
     let left_out = tried.len().saturating_sub(MOST);
     let tried: Vec<IpAddr> = tried.into_iter().take(MOST).collect();
@@ -83,15 +83,13 @@ fn reached(view: &View<'_>, portals: &BTreeSet<&str>, everywhere: bool) -> Vec<F
         let place = SocketAddr::new(address, PORT);
         let here = own.contains(&address) || address.is_loopback();
         found.push(match (answer, here) {
-            (Ok(()), _) => Finding::new(Level::Fine, about, format!("{place} can be reached from here"), ""),
-            (Err(error), true) => Finding::new(
-                Level::Wrong,
+            (Ok(()), _) => Finding::fine(about, format!("{place} can be reached from here")),
+            (Err(error), true) => Finding::wrong(
                 about,
                 format!("{place}, an address of this node, does not answer: {error}"),
                 "ss -ltn shows where iscsi-scstd listens; a firewall of this node",
             ),
-            (Err(error), false) => Finding::new(
-                Level::Attention,
+            (Err(error), false) => Finding::attention(
                 about,
                 format!("{place} cannot be reached from here: {error}"),
                 "the node that has it, the network between, its firewall",
@@ -99,11 +97,11 @@ fn reached(view: &View<'_>, portals: &BTreeSet<&str>, everywhere: bool) -> Vec<F
         });
     }
     if left_out > 0 {
-        found.push(Finding::new(Level::Unknown, about, format!("{left_out} more addresses are not tried"), ""));
+        found.push(Finding::unknown(about, format!("{left_out} more addresses are not tried")));
     }
     if everywhere || portals.iter().any(|portal| portal.parse::<IpAddr>().is_err()) {
         let text = "the addresses of other nodes are configured nowhere, and are not tried: run it there";
-        found.push(Finding::new(Level::Unknown, about, text, ""));
+        found.push(Finding::unknown(about, text));
     }
     found
 }

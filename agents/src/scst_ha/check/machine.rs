@@ -23,10 +23,6 @@ pub(super) fn findings(view: &View<'_>) -> Vec<Finding> {
     found
 }
 
-fn fine(about: &str, text: impl ToString) -> Finding {
-    Finding::new(Level::Fine, about, text, "")
-}
-
 /// The drivers that the configuration uses; without a cluster those that have ports.
 fn drivers(view: &View<'_>) -> Vec<Driver> {
     let configured = view.cib.iter().flat_map(|cib| &cib.configuration.resources);
@@ -42,17 +38,12 @@ fn drivers(view: &View<'_>) -> Vec<Driver> {
 fn modules(view: &View<'_>) -> Vec<Finding> {
     let about = "modules";
     let mut found = vec![match &view.status.scst {
-        Some(version) => fine("SCST", format!("is loaded, {version}")),
-        None => Finding::new(
-            Level::Attention,
-            "SCST",
-            "is not loaded",
-            "the agents load it; modprobe qla2x00tgt loads it now",
-        ),
+        Some(version) => Finding::fine("SCST", format!("is loaded, {version}")),
+        None => Finding::attention("SCST", "is not loaded", "the agents load it; modprobe qla2x00tgt loads it now"),
     }];
     let kernels = view.places.names("lib/modules");
     if kernels.is_empty() {
-        found.push(Finding::new(Level::Unknown, about, "no kernel is installed below /lib/modules", ""));
+        found.push(Finding::unknown(about, "no kernel is installed below /lib/modules"));
     }
     let running = view.places.text("proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned();
     for kernel in kernels {
@@ -75,7 +66,7 @@ fn modules(view: &View<'_>) -> Vec<Finding> {
         let missing: Vec<&str> = wanted.filter(|module| !has(module)).collect();
         let this = if kernel == running { " (running)" } else { "" };
         found.push(if missing.is_empty() {
-            fine(about, format!("kernel {kernel}{this} has SCST's modules"))
+            Finding::fine(about, format!("kernel {kernel}{this} has SCST's modules"))
         } else {
             let level = if kernel == running { Level::Wrong } else { Level::Attention };
             let text = format!("kernel {kernel}{this} lacks {}", missing.join(", "));
@@ -94,14 +85,13 @@ fn services(view: &View<'_>) -> Vec<Finding> {
     ];
     let enabled = wants.into_iter().any(|path| view.places.exists(path));
     let mut found = vec![if enabled {
-        Finding::new(
-            Level::Wrong,
+        Finding::wrong(
             about,
             "starts at boot and configures what the cluster configures",
             "systemctl disable --now scst.service",
         )
     } else {
-        fine(about, "is not enabled")
+        Finding::fine(about, "is not enabled")
     }];
     let conf = view
         .places
@@ -109,9 +99,9 @@ fn services(view: &View<'_>) -> Vec<Finding> {
         .is_some_and(|text| text.lines().any(|line| !line.trim().is_empty() && !line.trim().starts_with('#')));
     found.push(if conf {
         let cure = "scst-ha import --scst-conf /etc/scst.conf makes a configuration of the cluster of it; then move the file away";
-        Finding::new(Level::Attention, "/etc/scst.conf", "has content, which scstadmin would configure", cure)
+        Finding::attention("/etc/scst.conf", "has content, which scstadmin would configure", cure)
     } else {
-        fine("/etc/scst.conf", "configures nothing")
+        Finding::fine("/etc/scst.conf", "configures nothing")
     });
     found
 }
@@ -119,7 +109,7 @@ fn services(view: &View<'_>) -> Vec<Finding> {
 /// The `QLogic` driver of the kernel, which would hold the ports as initiators.
 fn adapter(view: &View<'_>) -> Vec<Finding> {
     if !drivers(view).contains(&Driver::Qla2x00t) {
-        return vec![Finding::new(Level::Unknown, "qla2xxx", "no port of qla2x00t is here or configured", "")];
+        return vec![Finding::unknown("qla2xxx", "no port of qla2x00t is here or configured")];
     }
     let listed = view
         .places
@@ -127,28 +117,26 @@ fn adapter(view: &View<'_>) -> Vec<Finding> {
         .iter()
         .any(|line| line.split_whitespace().collect::<Vec<_>>() == ["blacklist", "qla2xxx"]);
     let mut found = vec![if listed {
-        fine("qla2xxx", "is blacklisted")
+        Finding::fine("qla2xxx", "is blacklisted")
     } else {
-        Finding::new(
-            Level::Attention,
+        Finding::attention(
             "qla2xxx",
             "is not blacklisted: the kernel's own driver may take the adapter",
             "echo 'blacklist qla2xxx' >> /etc/modprobe.d/scst.conf, then make the initramfs anew",
         )
     }];
     match view.node.observer().qlini_mode() {
-        Ok(Some(mode)) if mode == "disabled" => found.push(fine("qlini_mode", "is disabled")),
+        Ok(Some(mode)) if mode == "disabled" => found.push(Finding::fine("qlini_mode", "is disabled")),
         Ok(Some(mode)) => {
             let text = format!("is {mode}: ports may log in as initiators");
-            found.push(Finding::new(
-                Level::Attention,
+            found.push(Finding::attention(
                 "qlini_mode",
                 text,
                 "options qla2xxx_scst qlini_mode=disabled, in /etc/modprobe.d/scst.conf",
             ));
         }
-        Ok(None) => found.push(Finding::new(Level::Unknown, "qlini_mode", "no driver of the adapter is loaded", "")),
-        Err(error) => found.push(Finding::new(Level::Unknown, "qlini_mode", error, "")),
+        Ok(None) => found.push(Finding::unknown("qlini_mode", "no driver of the adapter is loaded")),
+        Err(error) => found.push(Finding::unknown("qlini_mode", error)),
     }
     found
 }
@@ -160,13 +148,13 @@ fn ports(view: &View<'_>) -> Vec<Finding> {
         let about = format!("port {}", port.name);
         let link = port.fc_host.as_ref().map(FcHost::link).unwrap_or_default();
         if port.fc_host.as_ref().is_some_and(|host| host.state.as_deref() != Some("Online")) {
-            found.push(Finding::new(Level::Wrong, &about, format!("has no link ({link})"), "cable, switch port, zone"));
+            found.push(Finding::wrong(&about, format!("has no link ({link})"), "cable, switch port, zone"));
         } else if port.enabled && port.sessions.is_empty() {
-            found.push(Finding::new(Level::Attention, &about, "no host is logged in", "zones; the host's adapter"));
+            found.push(Finding::attention(&about, "no host is logged in", "zones; the host's adapter"));
         } else if port.enabled {
-            found.push(fine(&about, format!("is up, {} sessions", port.sessions.len())));
+            found.push(Finding::fine(&about, format!("is up, {} sessions", port.sessions.len())));
         } else {
-            found.push(Finding::new(Level::Unknown, &about, "is not enabled", ""));
+            found.push(Finding::unknown(&about, "is not enabled"));
         }
     }
     found
@@ -177,11 +165,10 @@ fn places(view: &View<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     let reservations = view.node.var_lib().join("pr");
     found.push(if crate::scst_ha::files::is_directory(&reservations) {
-        fine("persistent reservations", format!("{} is there", reservations.display()))
+        Finding::fine("persistent reservations", format!("{} is there", reservations.display()))
     } else {
         let text = format!("{} is missing: SCST refuses every device", reservations.display());
-        Finding::new(
-            Level::Attention,
+        Finding::attention(
             "persistent reservations",
             text,
             format!("a start makes it; mkdir -p {}", reservations.display()),
@@ -189,14 +176,9 @@ fn places(view: &View<'_>) -> Vec<Finding> {
     });
     let state = view.node.rsctmp();
     found.push(if crate::scst_ha::files::is_directory(&state) {
-        fine("state files", format!("{} is there", state.display()))
+        Finding::fine("state files", format!("{} is there", state.display()))
     } else {
-        Finding::new(
-            Level::Unknown,
-            "state files",
-            format!("{} is not there yet: nothing has started", state.display()),
-            "",
-        )
+        Finding::unknown("state files", format!("{} is not there yet: nothing has started", state.display()))
     });
     found
 }

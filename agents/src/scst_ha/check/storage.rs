@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::view::View;
+use crate::scst_aluadg::agreement::Told;
 use crate::scst_ha::cib::{Finding, Level};
 use crate::scst_ha::status::group::Group;
-use crate::scst_ha::status::group::Told;
 
 /// Everything about stores.
 pub(super) fn findings(view: &View<'_>) -> Vec<Finding> {
@@ -18,7 +18,7 @@ pub(super) fn findings(view: &View<'_>) -> Vec<Finding> {
         .collect();
     let mut found = Vec::new();
     if stores.is_empty() {
-        found.push(Finding::new(Level::Unknown, "stores", "no device with a store is here", ""));
+        found.push(Finding::unknown("stores", "no device with a store is here"));
     }
     found.extend(drbd(view, &stores));
     if stores.iter().any(|store| store.starts_with("/dev/")) {
@@ -48,10 +48,10 @@ fn agreed(group: &Group) -> Vec<Finding> {
             );
             Finding::new(Level::Unknown, &about, text, format!("scst-ha status on {peer}"))
         } else if other.is_empty() {
-            Finding::new(Level::Fine, &about, format!("node {peer} has the same {} devices", told.len()), "")
+            Finding::fine(&about, format!("node {peer} has the same {} devices", told.len()))
         } else {
             let text = format!("hosts see on node {peer}, in identity, size, product or LUNs, something else of {}", other.join(", "));
-            Finding::new(Level::Attention, &about, text, "scst-ha status shows both; a reload on both nodes where a size changed")
+            Finding::attention(&about, text, "scst-ha status shows both; a reload on both nodes where a size changed")
         });
     }
     found
@@ -73,7 +73,7 @@ fn reservations(group: &Group) -> Vec<Finding> {
         local.join(", ")
     );
     let cure = "reservations=shared, with DLM: operations.md, \"Reservations\"";
-    vec![Finding::new(Level::Attention, format!("device group {}", group.name), text, cure)]
+    vec![Finding::attention(format!("device group {}", group.name), text, cure)]
 }
 
 /// What DRBD is advised to be told.
@@ -85,7 +85,7 @@ fn drbd(view: &View<'_>, stores: &BTreeSet<String>) -> Vec<Finding> {
     lines.extend(view.places.lines("etc/drbd.d", ".conf"));
     let about = "DRBD";
     if lines.is_empty() {
-        return vec![Finding::new(Level::Unknown, about, "nothing is configured below /etc/drbd.d", "")];
+        return vec![Finding::unknown(about, "nothing is configured below /etc/drbd.d")];
     }
     let text = lines.join(" ");
     let says = |words: &str| {
@@ -114,11 +114,7 @@ fn drbd(view: &View<'_>, stores: &BTreeSet<String>) -> Vec<Finding> {
     ]
     .into_iter()
     .map(|(words, text, cure, level)| {
-        if says(words) {
-            Finding::new(Level::Fine, about, format!("has {words}"), "")
-        } else {
-            Finding::new(level, about, text, cure)
-        }
+        if says(words) { Finding::fine(about, format!("has {words}")) } else { Finding::new(level, about, text, cure) }
     })
     .collect()
 }
@@ -126,16 +122,15 @@ fn drbd(view: &View<'_>, stores: &BTreeSet<String>) -> Vec<Finding> {
 /// A node that looks into the disks of hosts finds their volume groups.
 fn lvm(view: &View<'_>) -> Vec<Finding> {
     let Some(text) = view.places.text("etc/lvm/lvm.conf") else {
-        return vec![Finding::new(Level::Unknown, "LVM", "there is no /etc/lvm/lvm.conf", "")];
+        return vec![Finding::unknown("LVM", "there is no /etc/lvm/lvm.conf")];
     };
     let filter =
         text.lines().map(str::trim).any(|line| line.starts_with("global_filter") || line.starts_with("filter"));
     vec![if filter {
-        Finding::new(Level::Fine, "LVM", "has a filter", "")
+        Finding::fine("LVM", "has a filter")
     } else {
         let cure = "global_filter = [ \"r|^/dev/drbd.*|\" ] in lvm.conf";
-        Finding::new(
-            Level::Attention,
+        Finding::attention(
             "LVM",
             "has no filter: it may activate the volume groups of hosts' disks and hold the devices open",
             cure,
@@ -149,13 +144,12 @@ fn multipath(view: &View<'_>) -> Vec<Finding> {
     text += &view.places.lines("etc/multipath/conf.d", ".conf").join("\n");
     let installed = view.places.exists("sbin/multipathd") || view.places.exists("usr/sbin/multipathd");
     if !installed {
-        return vec![Finding::new(Level::Fine, "multipathd", "is not installed", "")];
+        return vec![Finding::fine("multipathd", "is not installed")];
     }
     vec![if text.contains("blacklist") {
-        Finding::new(Level::Fine, "multipathd", "has a blacklist", "")
+        Finding::fine("multipathd", "has a blacklist")
     } else {
-        Finding::new(
-            Level::Attention,
+        Finding::attention(
             "multipathd",
             "has no blacklist: it may hold stores of devices open",
             "blacklist { devnode \"^drbd\" } and what else is a store, in multipath.conf",

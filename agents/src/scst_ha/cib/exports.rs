@@ -48,7 +48,7 @@ pub(super) fn findings(cib: &Cib) -> Vec<Finding> {
                 let text =
                     format!("{} exports to initiator group {group}, which no resource makes", device.parameter());
                 let cure = format!("add {group} to initiators, or correct export{}", export.index);
-                found.push(Finding::new(Level::Wrong, format!("resource {id}"), text, cure));
+                found.push(Finding::wrong(format!("resource {id}"), text, cure));
             }
         }
     }
@@ -61,7 +61,7 @@ fn parameters(resource: &Configured, findings: Vec<scst_core::ocf::param::Findin
         let level = if finding.severity >= Severity::Warning { Level::Wrong } else { Level::Attention };
         Finding::new(level, &about, finding.to_string(), "")
     };
-    let left_out = resource.left_out.iter().map(|text| Finding::new(Level::Attention, &about, text, ""));
+    let left_out = resource.left_out.iter().map(|text| Finding::attention(&about, text, ""));
     findings.into_iter().map(finding).chain(left_out).collect()
 }
 
@@ -72,12 +72,7 @@ fn clashes(groups: &[(&str, Params)]) -> Vec<Finding> {
         for (other, others) in groups[..place].iter().filter(|(_, others)| others.driver == params.driver) {
             if others.group == params.group {
                 let text = format!("has the groupname {} of resource {other}", params.group);
-                found.push(Finding::new(
-                    Level::Wrong,
-                    format!("resource {id}"),
-                    text,
-                    "each device group has one resource",
-                ));
+                found.push(Finding::wrong(format!("resource {id}"), text, "each device group has one resource"));
             }
             for device in &params.devices {
                 let clash = device.exports.iter().find_map(|export| {
@@ -92,12 +87,7 @@ fn clashes(groups: &[(&str, Params)]) -> Vec<Finding> {
                         device.parameter(),
                         rival.parameter()
                     );
-                    found.push(Finding::new(
-                        Level::Wrong,
-                        format!("resource {id}"),
-                        text,
-                        "give one of them another LUN",
-                    ));
+                    found.push(Finding::wrong(format!("resource {id}"), text, "give one of them another LUN"));
                 }
             }
         }

@@ -29,6 +29,26 @@ pub(in crate::scst_ha) struct Finding {
 }
 
 impl Finding {
+    /// Something is as it should be.
+    pub(in crate::scst_ha) fn fine(about: impl ToString, text: impl ToString) -> Self {
+        Self::new(Level::Fine, about, text, "")
+    }
+
+    /// Something is not known, or of no concern here.
+    pub(in crate::scst_ha) fn unknown(about: impl ToString, text: impl ToString) -> Self {
+        Self::new(Level::Unknown, about, text, "")
+    }
+
+    /// Something may be meant so.
+    pub(in crate::scst_ha) fn attention(about: impl ToString, text: impl ToString, cure: impl ToString) -> Self {
+        Self::new(Level::Attention, about, text, cure)
+    }
+
+    /// Something is a mistake.
+    pub(in crate::scst_ha) fn wrong(about: impl ToString, text: impl ToString, cure: impl ToString) -> Self {
+        Self::new(Level::Wrong, about, text, cure)
+    }
+
     pub(in crate::scst_ha) fn new(
         level: Level,
         about: impl ToString,

@@ -39,25 +39,15 @@ fn nodes(cib: &Cib) -> Vec<Finding> {
         for node in nodes.0.iter().filter(|node| !node.remote && node.targetports.is_some()) {
             let about = format!("node {}", node.name);
             match Topology::build(nodes, &node.name, driver) {
-                Ok(_) => found.push(Finding::new(
-                    Level::Fine,
-                    about,
-                    format!("targetports has numbers for its ports of {driver}"),
-                    "",
-                )),
+                Ok(_) => found.push(Finding::fine(about, format!("targetports has numbers for its ports of {driver}"))),
                 Err(Refused { failure, .. }) => {
-                    found.push(Finding::new(Level::Wrong, about, failure.reason, failure.hint.unwrap_or_default()));
+                    found.push(Finding::wrong(about, failure.reason, failure.hint.unwrap_or_default()));
                 }
             }
         }
         if nodes.0.iter().filter(|node| node.targetports.is_some()).count() < 2 {
             let text = format!("fewer than two nodes have targetports with ports of {driver}");
-            found.push(Finding::new(
-                Level::Attention,
-                "nodes",
-                text,
-                "scst-ha discover --set on each node that is to serve",
-            ));
+            found.push(Finding::attention("nodes", text, "scst-ha discover --set on each node that is to serve"));
         }
     }
     found
@@ -78,17 +68,12 @@ fn fencing(cib: &Cib) -> Vec<Finding> {
         cib.root.descendants("primitive").iter().filter(|primitive| primitive.get("class") == Some("stonith")).count();
     let cure = "give every node a fence device and set stonith-enabled=true: operations.md, \"Fencing first\"";
     if off {
-        return vec![Finding::new(
-            Level::Wrong,
-            "fencing",
-            "is switched off: two nodes may come to write one disk",
-            cure,
-        )];
+        return vec![Finding::wrong("fencing", "is switched off: two nodes may come to write one disk", cure)];
     }
     if devices == 0 {
-        return vec![Finding::new(Level::Wrong, "fencing", "there is no fence device: Pacemaker starts nothing", cure)];
+        return vec![Finding::wrong("fencing", "there is no fence device: Pacemaker starts nothing", cure)];
     }
-    vec![Finding::new(Level::Fine, "fencing", format!("is on, with {devices} devices"), "")]
+    vec![Finding::fine("fencing", format!("is on, with {devices} devices"))]
 }
 
 #[cfg(test)]

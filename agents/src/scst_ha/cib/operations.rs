@@ -26,7 +26,7 @@ pub(super) fn findings(cib: &Cib) -> Vec<Finding> {
             }
             found.extend(meta(table, resource, &way, &about));
             if found.len() == before {
-                found.push(Finding::new(Level::Fine, &about, "operations, time-outs and clone are as advised", ""));
+                found.push(Finding::fine(&about, "operations, time-outs and clone are as advised"));
             }
         }
     }
@@ -71,12 +71,7 @@ fn timeouts(table: &AgentTable, primitive: &Element, defaults: u64, about: &str)
                     advertised.interval.unwrap_or(10),
                     advertised.timeout
                 );
-                found.push(Finding::new(
-                    Level::Wrong,
-                    about,
-                    format!("has no monitor{role}: nobody sees what fails"),
-                    cure,
-                ));
+                found.push(Finding::wrong(about, format!("has no monitor{role}: nobody sees what fails"), cure));
             }
             _ if configured.unwrap_or(defaults) < needed => {
                 let name = advertised.name;
@@ -85,7 +80,7 @@ fn timeouts(table: &AgentTable, primitive: &Element, defaults: u64, about: &str)
                     Some(configured) => (format!("the time-out of {name}{role} is"), configured),
                 };
                 let text = format!("{begins} {} s, {} s are advertised", taken / 1000, advertised.timeout);
-                found.push(Finding::new(Level::Attention, about, text, cure));
+                found.push(Finding::attention(about, text, cure));
             }
             _ => {}
         }
@@ -105,7 +100,7 @@ fn intervals(primitive: &Element, about: &str) -> Vec<Finding> {
         .map(|(interval, count)| {
             let text =
                 format!("{count} monitors have the interval {} s: Pacemaker takes them for one", interval / 1000);
-            Finding::new(Level::Wrong, about, text, "give each another interval, as 10s and 11s")
+            Finding::wrong(about, text, "give each another interval, as 10s and 11s")
         })
         .collect()
 }
@@ -114,8 +109,7 @@ fn meta(table: &AgentTable, resource: &Configured, way: &[&Element], about: &str
     let mut found = Vec::new();
     let Some(clone) = way.iter().find(|element| element.name == "clone" || element.name == "master") else {
         let text = "is not cloned: it runs on one node";
-        return vec![Finding::new(
-            Level::Wrong,
+        return vec![Finding::wrong(
             about,
             text,
             format!("clone cl_{} {} meta interleave=true", resource.id, resource.id),

@@ -1,7 +1,7 @@
 //! Reservations that the nodes share need DLM before the group and as long as it runs.
 
 use super::constraints::{ordered, together};
-use super::{Cib, Finding, Level};
+use super::{Cib, Finding};
 use crate::scst_aluadg;
 
 /// The agent that runs `dlm_controld`.
@@ -25,10 +25,9 @@ pub(super) fn findings(cib: &Cib) -> Vec<Finding> {
         let kept = controld.iter().any(|dlm| ordered(cib, dlm, &group, "start") && together(cib, &group, dlm, None));
         let about = format!("resource {}", resource.id);
         found.push(if kept {
-            Finding::new(Level::Fine, about, "starts after DLM, and where DLM runs", "")
+            Finding::fine(about, "starts after DLM, and where DLM runs")
         } else {
-            Finding::new(
-                Level::Wrong,
+            Finding::wrong(
                 about,
                 "it shares reservations, and is not started after and with a clone of ocf:pacemaker:controld",
                 "order and colocation with DLM: operations.md, \"Reservations\"",

@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::scst_ha::ports::Port;
 
 /// What was found.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(super) struct Discovery {
     /// This node, if its name is known.
     pub(super) node: Option<String>,

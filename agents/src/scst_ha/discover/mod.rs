@@ -122,28 +122,10 @@ fn listable(found: &mut Discovery, options: &Discover, is: &[&str]) -> Vec<Targe
 
 fn discover(node: &Node, driver: Driver) -> Result<Discovery, Failure> {
     let observer = node.observer();
-    let mut found = Discovery {
-        node: None,
-        driver: driver.dir(),
-        loaded: observer.driver_loaded(driver)?,
-        qlini_mode: None,
-        ports: Vec::new(),
-        portals: if driver == Driver::Iscsi {
-            addresses::own().iter().map(ToString::to_string).collect()
-        } else {
-            Vec::new()
-        },
-        not_targets: Vec::new(),
-        is: None,
-        should_be: None,
-        numbers: Vec::new(),
-        missing: Vec::new(),
-        refused: None,
-        differs: false,
-        set: false,
-        cluster: None,
-        remarks: Vec::new(),
-    };
+    let mut found = Discovery { driver: driver.dir(), loaded: observer.driver_loaded(driver)?, ..Discovery::default() };
+    if driver == Driver::Iscsi {
+        found.portals = addresses::own().iter().map(ToString::to_string).collect();
+    }
     if !found.loaded && !driver.makes_targets() {
         found.remarks.push(format!(
             "driver {driver} is not loaded, so nobody knows which ports can be targets: modprobe {}",

@@ -11,6 +11,8 @@ mod words;
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 pub use self::reader::parse;
 use self::words::{shown, words};
 
@@ -21,7 +23,7 @@ const MAX_WARNINGS: usize = 200;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Conf {
     /// Everything that counts.
-    pub root: Node,
+    pub root: Block,
     /// Where the file means something else than it seems to.
     pub warnings: Vec<Warning>,
     /// How many warnings there were beyond those kept.
@@ -29,7 +31,7 @@ pub struct Conf {
 }
 
 /// A place where the file means something else than it seems to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Warning {
     /// The line, from 1.
     pub line: usize,
@@ -39,14 +41,14 @@ pub struct Warning {
 
 /// A word and what stands below it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Node {
+pub struct Block {
     /// The words that follow, or the statements of a block.
-    pub below: BTreeMap<String, Node>,
+    pub below: BTreeMap<String, Block>,
     /// The line that said it last, from 1.
     pub line: usize,
 }
 
-impl Node {
+impl Block {
     /// What stands below that word.
     pub fn get(&self, word: &str) -> Option<&Self> {
         self.below.get(word)
@@ -54,9 +56,9 @@ impl Node {
 
     /// The words below that one, in the order of their lines.
     pub fn each(&self, word: &str) -> Vec<(&str, &Self)> {
-        let below = self.get(word).into_iter().flat_map(|node| &node.below);
-        let mut found: Vec<(&str, &Self)> = below.map(|(name, node)| (name.as_str(), node)).collect();
-        found.sort_by_key(|(_, node)| node.line);
+        let below = self.get(word).into_iter().flat_map(|block| &block.below);
+        let mut found: Vec<(&str, &Self)> = below.map(|(name, block)| (name.as_str(), block)).collect();
+        found.sort_by_key(|(_, block)| block.line);
         found
     }
 }
@@ -71,7 +73,7 @@ impl Conf {
     }
 
     /// Adds a statement to a block.
-    fn state(&mut self, block: &mut Node, line: &str, child: Node, number: usize) {
+    fn state(&mut self, block: &mut Block, line: &str, child: Block, number: usize) {
         let words = words(line);
         if words.is_empty() {
             return;
@@ -83,9 +85,9 @@ impl Conf {
         let path = &words[..words.len().min(3)];
         let mut at = block;
         for word in &path[..path.len() - 1] {
-            at = at.below.entry(word.clone()).or_insert_with(|| Node { line: number, ..Node::default() });
+            at = at.below.entry(word.clone()).or_insert_with(|| Block { line: number, ..Block::default() });
         }
-        let earlier = at.below.insert(path[path.len() - 1].clone(), Node { line: number, ..child });
+        let earlier = at.below.insert(path[path.len() - 1].clone(), Block { line: number, ..child });
         let Some(earlier) = earlier else { return };
         let same = at.below[&path[path.len() - 1]].below == earlier.below;
         if !same && !earlier.below.is_empty() {

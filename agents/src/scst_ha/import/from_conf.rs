@@ -2,7 +2,7 @@
 
 use scst_core::scst::iscsi::PORTAL;
 
-use super::conf::{Conf, Node, Warning};
+use super::conf::{Block, Conf, Warning};
 use super::source::{Attributes, Device, DeviceGroup, IniGroup, Lun, Source, Target, TargetGroup, USERS};
 
 /// The words that begin blocks at the top.
@@ -58,7 +58,7 @@ pub(super) fn source(conf: &mut Conf) -> Source {
     found
 }
 
-fn ini_group(name: &str, group: &Node, odd: &mut Vec<Warning>) -> IniGroup {
+fn ini_group(name: &str, group: &Block, odd: &mut Vec<Warning>) -> IniGroup {
     IniGroup {
         name: name.to_owned(),
         attributes: attributes(group, &["LUN", "INITIATOR"], odd),
@@ -67,18 +67,18 @@ fn ini_group(name: &str, group: &Node, odd: &mut Vec<Warning>) -> IniGroup {
     }
 }
 
-fn target_group(name: &str, group: &Node, odd: &mut Vec<Warning>) -> TargetGroup {
-    let id = |target: &Node| target.each("rel_tgt_id").last().map(|(id, _)| (*id).to_owned());
+fn target_group(name: &str, group: &Block, odd: &mut Vec<Warning>) -> TargetGroup {
+    let id = |target: &Block| target.each("rel_tgt_id").last().map(|(id, _)| (*id).to_owned());
     TargetGroup {
         name: name.to_owned(),
         attributes: attributes(group, &["TARGET"], odd),
-        targets: group.each("TARGET").into_iter().map(|(target, node)| (target.to_owned(), id(node))).collect(),
+        targets: group.each("TARGET").into_iter().map(|(target, block)| (target.to_owned(), id(block))).collect(),
     }
 }
 
-fn luns(node: &Node, odd: &mut Vec<Warning>) -> Vec<Lun> {
+fn luns(block: &Block, odd: &mut Vec<Warning>) -> Vec<Lun> {
     let mut found = Vec::new();
-    for (number, lun) in node.each("LUN") {
+    for (number, lun) in block.each("LUN") {
         let devices: Vec<&String> = lun.below.keys().collect();
         let Some(device) = devices.first() else {
             odd.push(Warning { line: lun.line, text: format!("LUN {number:?} names no device, and is lost") });
@@ -98,11 +98,11 @@ fn luns(node: &Node, odd: &mut Vec<Warning>) -> Vec<Lun> {
 }
 
 /// The statements of a block that are no blocks of their own: a name and a value.
-fn attributes(node: &Node, blocks: &[&str], odd: &mut Vec<Warning>) -> Attributes {
+fn attributes(block: &Block, blocks: &[&str], odd: &mut Vec<Warning>) -> Attributes {
     let mut found = Attributes::new();
-    for (name, values) in node.below.iter().filter(|(name, _)| !blocks.contains(&name.as_str())) {
-        let mut said: Vec<(&String, &Node)> = values.below.iter().collect();
-        said.sort_by_key(|(_, node)| node.line);
+    for (name, values) in block.below.iter().filter(|(name, _)| !blocks.contains(&name.as_str())) {
+        let mut said: Vec<(&String, &Block)> = values.below.iter().collect();
+        said.sort_by_key(|(_, block)| block.line);
         for (value, below) in &said {
             if !below.below.is_empty() {
                 let text = format!(
@@ -114,7 +114,7 @@ fn attributes(node: &Node, blocks: &[&str], odd: &mut Vec<Warning>) -> Attribute
         // Of several values of one name only one can come to be.
         if said.len() > 1 {
             let text = format!("{name:?} is given {} values, and which of them counts is chance", said.len());
-            odd.push(Warning { line: values.line.max(said.last().map_or(0, |(_, node)| node.line)), text });
+            odd.push(Warning { line: values.line.max(said.last().map_or(0, |(_, block)| block.line)), text });
         }
         let value = said.last().map(|(value, _)| (*value).clone()).unwrap_or_default();
         found.insert(name.clone(), value);

@@ -64,14 +64,7 @@ struct Imported<'a> {
     #[serde(flatten)]
     proposal: &'a Proposal,
     /// Where the file means something else than it seems to.
-    warnings: Vec<Line<'a>>,
-}
-
-/// A warning about a line.
-#[derive(Serialize)]
-struct Line<'a> {
-    line: usize,
-    text: &'a str,
+    warnings: &'a [Warning],
 }
 
 /// Reads, proposes, prints.
@@ -89,8 +82,7 @@ pub(super) fn run(node: &Node, options: &Import) -> Result<Verdict, Failure> {
         files::replace(path, &propose::commands(&source, &proposal.resources), 0o600)?;
     }
     if options.json {
-        let warnings = conf.iter().flat_map(|conf| &conf.warnings);
-        let warnings = warnings.map(|Warning { line, text }| Line { line: *line, text }).collect();
+        let warnings = conf.as_ref().map(|conf| conf.warnings.as_slice()).unwrap_or_default();
         print_json(&Imported { proposal: &proposal, warnings })?;
     } else {
         print(&match options.format {

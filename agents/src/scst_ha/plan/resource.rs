@@ -5,13 +5,12 @@ use std::collections::BTreeSet;
 use scst_core::cluster::{Configured, Refused, Topology};
 use scst_core::observe::Detail;
 use scst_core::ocf::exit::{Failure, Kind};
-use scst_core::plan::Step;
 use scst_core::scst::names::{Driver, GroupName};
 use serde::Serialize;
 
 use super::change::{Change, change};
 use super::notice::notices;
-use crate::host::Host;
+use crate::host::{Host, Planned};
 use crate::scst_ha::cib::Cib;
 use crate::scst_ha::node::Node;
 use crate::target::{self, Run};
@@ -54,14 +53,6 @@ pub(super) struct Resource {
     pub(super) exit_code: Option<u8>,
 }
 
-/// What an agent says: whether something is there, steps, remarks.
-struct Answer {
-    running: bool,
-    steps: Vec<Step>,
-    remarks: Vec<String>,
-    refused: Option<Failure>,
-}
-
 /// A resource of the new configuration on a node whose old one is `old`.
 pub(super) fn planned(node: &Node, name: &str, resource: &Configured, old: Option<&Configured>, new: &Cib) -> Resource {
     let mut shown = Resource::named(&resource.id);
@@ -81,7 +72,7 @@ pub(super) fn planned(node: &Node, name: &str, resource: &Configured, old: Optio
             shown.what = What::Unknown;
             shown.remarks.push(failure.reason);
         }
-        Err(failure) | Ok(Answer { refused: Some(failure), .. }) => shown.refuses(failure),
+        Err(failure) | Ok(Planned { refused: Some(failure), .. }) => shown.refuses(failure),
         Ok(answer) => shown.decided(answer, changed.as_ref()),
     }
     shown
@@ -135,7 +126,7 @@ fn agent(resource: &Configured) -> target::TargetAgent {
 }
 
 /// Has the agent make its plan.
-fn ask(node: &Node, name: &str, resource: &Configured, new: &Cib) -> Result<Answer, Failure> {
+fn ask(node: &Node, name: &str, resource: &Configured, new: &Cib) -> Result<Planned, Failure> {
     let context = node.context(&resource.id, &resource.params);
     let topology = |driver: Driver| -> Result<(Topology, Vec<String>), Failure> {
         Topology::build(&new.configuration.nodes, name, driver).map_err(|Refused { failure, .. }| failure)
@@ -147,15 +138,15 @@ fn ask(node: &Node, name: &str, resource: &Configured, new: &Cib) -> Result<Answ
             params.map(|params| params.driver).ok_or_else(|| Failure::configured("no usable configuration"))?;
         let (topology, warnings) = topology(driver)?;
         let host = Host::new(&context, scst_aluadg::table::TABLE.name);
-        let planned = scst_aluadg::planned::planned(&host, &topology, new.cluster())?;
-        let remarks = planned.remarks.into_iter().chain(warnings).collect();
-        return Ok(Answer { running: planned.running, steps: planned.steps, remarks, refused: planned.refused });
+        let mut planned = scst_aluadg::planned::planned(&host, &topology, new.cluster())?;
+        planned.remarks.extend(warnings);
+        return Ok(planned);
     }
     let run = Run::new(&context, agent(resource));
     let (topology, warnings) = topology(run.driver)?;
-    let planned = target::planned::planned(&run, &topology)?;
-    let remarks = planned.remarks.into_iter().chain(warnings).collect();
-    Ok(Answer { running: planned.running, steps: planned.steps, remarks, refused: None })
+    let mut planned = target::planned::planned(&run, &topology)?;
+    planned.remarks.extend(warnings);
+    Ok(planned)
 }
 
 impl Resource {
@@ -186,7 +177,7 @@ impl Resource {
         self.remarks.extend(warnings);
     }
 
-    fn decided(&mut self, answer: Answer, changed: Option<&Change>) {
+    fn decided(&mut self, answer: Planned, changed: Option<&Change>) {
         self.remarks.extend(answer.remarks);
         self.what = match (answer.running, changed) {
             (true, Some(change)) if !change.because.is_empty() || !answer.steps.is_empty() => What::Reload,

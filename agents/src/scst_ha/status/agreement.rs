@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use scst_core::scst::names::NodeName;
 use scst_core::state::Storage;
 
-use super::group::{Group, Told};
-use crate::scst_aluadg::agreement;
+use super::group::Group;
+use crate::scst_aluadg::agreement::{self, Told};
 use crate::scst_aluadg::params::Params;
 use crate::scst_ha::output::Page;
 use crate::scst_ha::table::Table;
@@ -19,18 +19,8 @@ pub(super) fn compare(
     local: &NodeName,
     told: &BTreeMap<String, String>,
 ) {
-    for row in agreement::compared(params, found, local, told) {
-        group.agreement.push(Told {
-            device: row.device,
-            node: row.node,
-            size: row.size,
-            block_size: row.block,
-            known_as: row.id,
-            same: row.same,
-            agent: row.agent,
-        });
-        group.faults.extend(row.conflicts);
-    }
+    group.agreement = agreement::compared(params, found, local, told);
+    group.faults.extend(group.agreement.iter().flat_map(|told| told.conflicts.clone()));
 }
 
 /// A row per device and node.

@@ -2,8 +2,10 @@
 
 use serde::Serialize;
 
+use crate::scst_aluadg::agreement::Told;
+
 /// What a device group does on this node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(in crate::scst_ha) enum Role {
     /// Its hosts are served here.
@@ -13,6 +15,7 @@ pub(in crate::scst_ha) enum Role {
     /// Between the two.
     Transitioning,
     /// Nothing of it is here.
+    #[default]
     Stopped,
     /// Some of it is here.
     Partial,
@@ -32,7 +35,7 @@ impl Role {
 }
 
 /// A device group.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(in crate::scst_ha) struct Group {
     pub(in crate::scst_ha) name: String,
     /// The resources that configure it; normally one.
@@ -127,21 +130,4 @@ pub(in crate::scst_ha) struct InFlight {
     pub(in crate::scst_ha) lun: u32,
     pub(in crate::scst_ha) device: String,
     pub(in crate::scst_ha) commands: u32,
-}
-
-/// A device as one node has told of it.
-#[derive(Debug, Serialize)]
-pub(in crate::scst_ha) struct Told {
-    pub(in crate::scst_ha) device: String,
-    pub(in crate::scst_ha) node: String,
-    /// In bytes, where it is known.
-    pub(super) size: Option<u64>,
-    /// In bytes.
-    pub(super) block_size: u64,
-    /// What hosts tell it by.
-    pub(super) known_as: String,
-    /// It is the same as on this node, as far as hosts can see.
-    pub(in crate::scst_ha) same: bool,
-    /// The version of the agent that has told it; nothing of an older one.
-    pub(in crate::scst_ha) agent: Option<String>,
 }

@@ -46,17 +46,11 @@ pub(in crate::scst_ha) fn look(
     };
     let mut group = Group {
         name: name.to_string(),
-        resources: Vec::new(),
         role,
         target_groups: target_groups(&found, local),
-        devices: Vec::new(),
         luns: luns(&found),
         in_flight: in_flight(node, &found, ports)?,
-        agreement: Vec::new(),
-        faults: Vec::new(),
-        differences: Vec::new(),
-        left_out: false,
-        remarks: Vec::new(),
+        ..Group::default()
     };
     for (name, device) in &found.devices {
         let shown = view(name.as_str(), device, node.observer().has_registrants(name)?, &found);
@@ -114,9 +108,7 @@ impl Group {
             }
         }
     }
-}
 
-impl Group {
     /// Registrations that only this node knows of.
     fn reservations(&mut self) {
         let local = self.devices.iter().filter(|device| device.registered && !device.shared);

@@ -65,17 +65,7 @@ fn once(node: &Node, options: &cli::Status) -> Result<Verdict, Failure> {
 
 pub(super) fn look(node: &Node, only: Option<&GroupName>) -> Result<Status, Failure> {
     let observer = node.observer();
-    let mut status = Status {
-        node: None,
-        scst: observer.scst_version()?,
-        cluster: None,
-        ports: Vec::new(),
-        port_resources: Vec::new(),
-        groups: Vec::new(),
-        unread: Vec::new(),
-        remarks: Vec::new(),
-        state: None,
-    };
+    let mut status = Status { scst: observer.scst_version()?, ..Status::default() };
     let mut known = Known { local: None, configuration: Configuration::default() };
     match node.cluster() {
         Ok((name, configuration)) => {

@@ -9,7 +9,7 @@ use crate::scst_ha::ports::Port;
 use crate::scst_ha::verdict::Verdict;
 
 /// Everything that is shown.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(in crate::scst_ha) struct Status {
     /// This node's name in the cluster, if the cluster said it.
     pub(in crate::scst_ha) node: Option<String>,

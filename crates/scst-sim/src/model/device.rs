@@ -1,12 +1,8 @@
 //! Devices: coming, going, and SCSI disks of the host (`scst_main.c`).
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::Errno;
-use super::block::Blocking;
 use super::command::{Outcome, Rest};
 use super::machine::Machine;
-use super::reservations::Reservations;
 use super::state::{DevId, Device, Name};
 use super::tree::{Entry, Node};
 use super::words::{Words, same_word};
@@ -28,24 +24,9 @@ impl Machine {
         let device = Device {
             name: name.to_vec(),
             handler,
-            linked: false,
-            vdisk: None,
-            exports: BTreeMap::new(),
-            next_export: 0,
-            group: None,
-            seen_by: BTreeSet::new(),
-            blocking: Blocking::default(),
-            read_only: false,
-            cluster_mode: false,
             numa_node_id: -1,
             max_tgt_dev_commands: if handler.is_some() { MAX_COMMANDS } else { 0 },
-            threads_num: 0,
-            threads_shared: false,
-            pr_file_name: None,
-            reservations: Reservations::default(),
-            shared: None,
-            leaving: false,
-            stuck: false,
+            ..Device::default()
         };
         self.scst.devices.insert(id, device);
         self.scst.device_names.insert(name.to_vec(), id);

@@ -33,12 +33,7 @@ impl Machine {
                 return Err(Errno::EEXIST);
             }
             let id = GroupId(self.new_id());
-            let group = DeviceGroup {
-                name: name.to_vec(),
-                devices: Vec::new(),
-                target_groups: BTreeMap::new(),
-                members: BTreeMap::new(),
-            };
+            let group = DeviceGroup { name: name.to_vec(), ..DeviceGroup::default() };
             self.scst.groups.insert(id, group);
             self.scst.group_names.insert(shown, id);
             Ok(())

@@ -43,9 +43,9 @@ pub(super) struct RootAttrs {
     trace: Trace,
 }
 
-impl RootAttrs {
-    /// What the module starts with.
-    pub(super) fn new() -> Self {
+/// What the module starts with.
+impl Default for RootAttrs {
+    fn default() -> Self {
         Self {
             threads: THREADS,
             setup_id: 0,

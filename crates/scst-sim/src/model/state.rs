@@ -47,7 +47,7 @@ pub(super) fn directory_name(name: &[u8]) -> Name {
 }
 
 /// Everything the `scst` module holds.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(super) struct Scst {
     /// The module is loaded.
     pub(super) loaded: bool,
@@ -77,25 +77,7 @@ pub(super) struct Scst {
 impl Scst {
     /// The state without the module.
     pub(super) fn absent() -> Self {
-        Self {
-            loaded: false,
-            id: 0,
-            auto_cm_assignment: true,
-            forcibly_close_sessions: false,
-            root: RootAttrs::new(),
-            handlers: Vec::new(),
-            drivers: Vec::new(),
-            devices: BTreeMap::new(),
-            device_names: BTreeMap::new(),
-            targets: BTreeMap::new(),
-            acgs: BTreeMap::new(),
-            sessions: BTreeMap::new(),
-            groups: BTreeMap::new(),
-            group_names: BTreeMap::new(),
-            target_groups: BTreeMap::new(),
-            next_rel_tgt_id: 1,
-            next_copy_manager_lun: 0,
-        }
+        Self { auto_cm_assignment: true, next_rel_tgt_id: 1, ..Self::default() }
     }
 
     /// The device of that name, unless it is being removed.
@@ -238,7 +220,7 @@ pub(super) struct Lun {
 }
 
 /// A device: `devices/<d>`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a state of the device")]
 pub(super) struct Device {
     pub(super) name: Name,
@@ -300,7 +282,7 @@ pub(super) struct SessionLun {
 }
 
 /// A device group.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct DeviceGroup {
     pub(super) name: Name,
     /// Devices in the order they joined.

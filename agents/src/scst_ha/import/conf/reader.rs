@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::words::{old_format, shown};
-use super::{Conf, Node};
+use super::{Block, Conf};
 
 /// Blocks that stand deeper in each other than this are passed over: scstadmin knows four levels.
 const MAX_DEPTH: usize = 32;
@@ -47,7 +47,7 @@ pub fn parse(bytes: &[u8]) -> Result<Conf, String> {
 struct Open {
     words: String,
     line: usize,
-    around: Node,
+    around: Block,
 }
 
 /// The state between two characters.
@@ -58,7 +58,7 @@ struct Reader {
     /// Blocks too deep to be kept.
     too_deep: usize,
     /// What is being filled.
-    here: Node,
+    here: Block,
     /// The statement that has not ended yet.
     line: String,
     /// A brace too many has ended the file.
@@ -90,7 +90,7 @@ impl Reader {
         self.line.push_str(rest);
         if ended {
             let words = std::mem::take(&mut self.line);
-            self.conf.state(&mut self.here, &words, Node::default(), number);
+            self.conf.state(&mut self.here, &words, Block::default(), number);
         }
         Ok(())
     }
@@ -187,7 +187,7 @@ impl Reader {
         self.finish(&words, child, line);
     }
 
-    fn finish(&mut self, words: &str, child: Node, line: usize) {
+    fn finish(&mut self, words: &str, child: Block, line: usize) {
         if words != "0" {
             self.conf.state(&mut self.here, words, child, line);
         }

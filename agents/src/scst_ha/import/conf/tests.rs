@@ -7,8 +7,8 @@ use super::*;
 
 /// The statements, each with what stands around it, and the warnings with their lines.
 fn read(text: &str) -> (String, Vec<String>) {
-    fn draw(node: &Node) -> String {
-        let words = node.below.iter().map(|(word, below)| match draw(below) {
+    fn draw(block: &Block) -> String {
+        let words = block.below.iter().map(|(word, below)| match draw(below) {
             inside if inside.is_empty() => word.clone(),
             inside => format!("{word}({inside})"),
         });
@@ -128,16 +128,16 @@ proptest! {
 }
 
 /// Blocks with names of their own.
-fn tree() -> impl Strategy<Value = Node> {
-    let leaf = Just(Node::default());
+fn tree() -> impl Strategy<Value = Block> {
+    let leaf = Just(Block::default());
     leaf.prop_recursive(4, 40, 5, |inner| {
         proptest::collection::btree_map("[a-z/:][a-z0-9 /:.-]{0,8}[a-z0-9]", inner, 0..5)
-            .prop_map(|below| Node { below, line: 0 })
+            .prop_map(|below| Block { below, line: 0 })
     })
 }
 
-fn write(node: &Node, text: &mut String) {
-    for (word, below) in &node.below {
+fn write(block: &Block, text: &mut String) {
+    for (word, below) in &block.below {
         if below.below.is_empty() {
             *text += &format!("\"{word}\"\n");
         } else {
