@@ -46,10 +46,7 @@ const EXPORTS: [&str; 5] = ["../vmwtest:7", "vmwtest/../x:7", "all:7;8", "all;:7
 
 /// A second device group, beside the one that runs.
 fn other() -> Resource {
-    Resource::group("scst_dg_other")
-        .param("groupname", "other")
-        .param("tgtdriver", "qla2x00t")
-        .param("device0", "handler=vdisk_nullio,virtname=lu,export0=all:7")
+    Resource::device_group("other", "handler=vdisk_nullio,virtname=lu,export0=all:7")
 }
 
 /// Runs every action with the value, on a node where something else runs, and sees nothing of it change.

@@ -111,10 +111,7 @@ fn two_disks_that_are_one_to_hosts_are_refused_in_a_resource_and_on_a_node() {
     alpha.run(&apart, "validate-all").exit(0);
     alpha.run(&apart, "start").exit(0);
     // Another resource on this node.
-    let other = Resource::group("scst_dg_other")
-        .param("groupname", "other")
-        .param("tgtdriver", "qla2x00t")
-        .param("device0", &null("c", 7, "t10devid=production-3"));
+    let other = Resource::device_group("other", &null("c", 7, "t10devid=production-3"));
     let reason = "device other_c: hosts take it for device dummy_a of this node: eui.70726f6475637469";
     alpha.run(&other, "start").exit(5).reason(reason).writes(0);
     let free = other.param("device0", &null("c", 7, ""));

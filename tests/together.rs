@@ -11,11 +11,8 @@ const AGES: &str = "60m";
 
 /// A device group of this name, with a device at this LUN.
 pub(crate) fn named(name: &str, lun: u32) -> Resource {
-    Resource::group(&format!("scst_dg_{name}"))
-        .param("groupname", name)
-        .param("tgtdriver", "qla2x00t")
-        .param("lip", "0")
-        .param("device0", &format!("handler=vdisk_nullio,virtname=disk,export0=all:{lun}"))
+    let device = format!("handler=vdisk_nullio,virtname=disk,export0=all:{lun}");
+    Resource::device_group(name, &device).param("lip", "0")
 }
 
 fn ten() -> Vec<Resource> {

@@ -47,12 +47,13 @@ fn refuses(cluster: &Cluster, resource: &Resource, parameters: &[(&str, &str)]) 
     alpha.run(resource, "monitor").exit(0);
 }
 
-const OF_ISCSI: [(&str, &str); 8] = [
+const OF_ISCSI: [(&str, &str); 9] = [
     ("portals", "10.0.0.1"),
     ("incoming_users", "a longsecret1234"),
     ("outgoing_user", "a longsecret1234"),
     ("alias", "x"),
     ("daemon", "/usr/sbin/iscsi-scstd"),
+    ("daemon", "none"),
     ("attributes", "QueuedCommands=64"),
     ("attributes", "MaxSessions=1"),
     ("attributes", "enabled=1"),

@@ -38,10 +38,7 @@ fn a_node_serves_one_group_by_fibre_channel_and_another_by_iscsi() {
         run(cluster.node(node), &fc, "start").exit(0);
         run(cluster.node(node), &targets(), "start").exit(0);
     }
-    let by_fc = Resource::group("scst_dg_fc")
-        .param("groupname", "fc")
-        .param("tgtdriver", "qla2x00t")
-        .param("device0", "handler=vdisk_nullio,virtname=root,dummy=1,export0=esx1:0");
+    let by_fc = Resource::device_group("fc", "handler=vdisk_nullio,virtname=root,dummy=1,export0=esx1:0");
     cluster.serve(&group());
     cluster.transition(&by_fc).start(&["alpha", "beta"]).promote(&["beta"]).carry_out();
     cluster.node("alpha").tree().is(&format!(

@@ -9,13 +9,20 @@ use scst_core::cluster::{Configuration, parse_configuration};
 use snapbox::str;
 
 use super::{data, serving, show};
-use crate::fixture::sample::{ALPHA, BETA, HOST, group, nodes, ports, with_ports};
+use crate::fixture::sample::{ALPHA, BETA, HOST, group, nodes, with_ports};
 use crate::fixture::{Cluster, Node, Outcome, Resource};
 
 /// A file of scstadmin among the tests' data.
 fn file(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/scst-conf").join(name);
     std::fs::canonicalize(path).unwrap().to_str().unwrap().to_owned()
+}
+
+/// A file of scstadmin with this text, for a command line.
+fn written(cluster: &Cluster, text: impl AsRef<[u8]>) -> String {
+    let path = cluster.dir().join("scst.conf");
+    std::fs::write(&path, text).unwrap();
+    format!("--scst-conf {}", path.display())
 }
 
 /// What an import as XML says, as the tool itself reads a CIB.
@@ -179,9 +186,7 @@ fn what_a_file_says_is_what_the_agents_make_of_it() {
         target(ALPHA[0]),
         target(ALPHA[1]),
     );
-    let path = cluster.dir().join("scst.conf");
-    std::fs::write(&path, conf).unwrap();
-    let imported = show(alpha, &format!("import --format xml --node alpha --scst-conf {}", path.display())).code_is(3);
+    let imported = show(alpha, &format!("import --format xml --node alpha {}", written(&cluster, conf))).code_is(3);
     let warned = "<!-- The id of the next node is not known here.";
     assert_eq!(imported.stdout().contains(warned), !imported.stdout().contains("<node id=\"1\""), "{imported:?}");
     start(&cluster, &imported);
@@ -259,9 +264,7 @@ fn long_names_shared_reservations_and_texts_that_hosts_see_stay_as_they_were() {
         cluster.disk("disk", 1 << 30).display(),
         ALPHA[0],
     );
-    let path = cluster.dir().join("scst.conf");
-    std::fs::write(&path, conf).unwrap();
-    let imported = show(alpha, &format!("import --format xml --node alpha --scst-conf {}", path.display()));
+    let imported = show(alpha, &format!("import --format xml --node alpha {}", written(&cluster, conf)));
     let group = resources(&configured(&imported)).into_iter().find(Resource::promotable).unwrap();
     let param = |name: &str| group.params().iter().find(|(known, _)| known == name).unwrap().1.clone();
     assert_eq!((param("groupname").as_str(), param("reservations").as_str()), ("production", "shared"));
@@ -299,15 +302,11 @@ fn what_is_no_configuration_is_refused() {
     refused(alpha, "import", "there is nothing that the agents could serve");
     refused(alpha, "import --scst-conf /nonexistent", "/nonexistent cannot be read");
     refused(alpha, "import --scst-conf /", "/ cannot be read");
-    let path = cluster.dir().join("scst.conf");
-    let arguments = format!("import --scst-conf {}", path.display());
-    std::fs::write(&path, "[HANDLER vdisk]\nDEVICE a,/dev/a,\n").unwrap();
-    refused(alpha, &arguments, "the format before SCST 2.0");
-    std::fs::write(&path, "").unwrap();
-    refused(alpha, &arguments, "it is no file of scstadmin");
+    let import = |text: &[u8]| format!("import {}", written(&cluster, text));
+    refused(alpha, &import(b"[HANDLER vdisk]\nDEVICE a,/dev/a,\n"), "the format before SCST 2.0");
+    refused(alpha, &import(b""), "it is no file of scstadmin");
     let random: Vec<u8> = (0..100_000_u32).map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()[2]).collect();
-    std::fs::write(&path, random).unwrap();
-    refused(alpha, &arguments, "scst.conf: ");
+    refused(alpha, &import(&random), "scst.conf: ");
 }
 
 #[test]
@@ -319,27 +318,20 @@ fn a_file_of_ten_megabytes_is_read_in_time() {
         "TARGET_DRIVER qla2x00t {{\n\tTARGET {} {{\n\t\tenabled 1\n\t\tGROUP g {{\n\t\t\tLUN 0 disk0\n\t\t\tINITIATOR {}\n}}\n}}\n}}\n",
         ALPHA[0], HOST[0]
     );
-    let path = cluster.dir().join("scst.conf");
-    std::fs::write(&path, format!("HANDLER vdisk_blockio {{\n{devices}}}\n{target}")).unwrap();
-    let arguments = format!("import --timeout 60 --node alpha --scst-conf {}", path.display());
+    let conf = written(&cluster, format!("HANDLER vdisk_blockio {{\n{devices}}}\n{target}"));
+    let arguments = format!("import --timeout 60 --node alpha {conf}");
     show(cluster.node("alpha"), &arguments).code_is(3).within(Duration::from_secs(20));
 }
 
 #[test]
 fn nothing_that_a_file_names_drives_the_terminal() {
     let cluster = nodes().up();
-    let path = cluster.dir().join("scst.conf");
     let target = format!(
         "TARGET_DRIVER qla2x00t {{\nTARGET {} {{\nenabled 1\nGROUP \"g\u{1b}[2J\" {{\nLUN 0 \"a\u{1b}[2J\"\nINITIATOR {}\n}}\n}}\n}}\n",
         ALPHA[0], HOST[0]
     );
-    std::fs::write(
-        &path,
-        format!("HANDLER vdisk_nullio {{\nDEVICE \"a\u{1b}[2J\" {{\nprod_id \"\u{1b}[2J\"\n}}\n}}\n{target}"),
-    )
-    .unwrap();
-    let arguments = format!("import --node alpha --scst-conf {}", path.display());
+    let conf = format!("HANDLER vdisk_nullio {{\nDEVICE \"a\u{1b}[2J\" {{\nprod_id \"\u{1b}[2J\"\n}}\n}}\n{target}");
+    let arguments = format!("import --node alpha {}", written(&cluster, conf));
     let imported = show(cluster.node("alpha"), &arguments).code_is(3);
     assert!(!imported.stdout().contains('\u{1b}') && !imported.stderr().contains('\u{1b}'), "{imported:?}");
-    _ = (ports(), group());
 }

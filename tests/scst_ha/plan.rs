@@ -99,9 +99,8 @@ fn a_reload_is_planned_step_by_step_as_it_is_then_done() {
 fn a_start_of_what_is_new_is_planned_as_it_is_then_done() {
     let cluster = serving();
     let alpha = cluster.node("alpha");
-    let second = Resource::group("second").param("groupname", "second").param("tgtdriver", "qla2x00t");
-    let second = second.param("device0", "handler=vdisk_nullio,virtname=a,export0=vmwtest:5");
-    let told = planned(&plan(&cluster, alpha, &[&second]).code_is(3), "second");
+    let second = Resource::device_group("second", "handler=vdisk_nullio,virtname=a,export0=vmwtest:5");
+    let told = planned(&plan(&cluster, alpha, &[&second]).code_is(3), "scst_dg_second");
     assert_eq!((&told["what"], &told["because"]), (&"start".into(), &serde_json::json!(["it is new"])));
     same(&told, alpha, &second, "start");
 }
@@ -113,9 +112,8 @@ fn what_restarts_stops_or_is_refused_is_said_with_its_reason() {
     let renamed = planned(&plan(&cluster, alpha, &[&group().param("groupname", "other")]).code_is(3), "scst_dg_dummy");
     assert_eq!((&renamed["what"], &renamed["because"][0]), (&"restart".into(), &"groupname changes".into()));
     // Another resource has the LUN.
-    let taken = Resource::group("taken").param("groupname", "taken").param("tgtdriver", "qla2x00t");
-    let taken = taken.param("device0", "handler=vdisk_nullio,virtname=a,export0=vmwtest:0");
-    let refused = planned(&plan(&cluster, alpha, &[&taken]).code_is(3), "taken");
+    let taken = Resource::device_group("taken", "handler=vdisk_nullio,virtname=a,export0=vmwtest:0");
+    let refused = planned(&plan(&cluster, alpha, &[&taken]).code_is(3), "scst_dg_taken");
     assert_eq!((&refused["what"], &refused["exit_code"]), (&"refused".into(), &1.into()), "{refused:#}");
     assert!(
         words(&refused["because"]).contains(&alpha.run(&taken, "start").exit(1).exit_reason().to_owned()),
@@ -187,8 +185,7 @@ fn elsewhere_the_state_of_a_node_is_enough() {
 #[test]
 fn a_configuration_with_mistakes_is_told_so() {
     let cluster = serving();
-    let second = Resource::group("second").param("groupname", "second").param("tgtdriver", "qla2x00t");
-    let second = second.param("device0", "handler=vdisk_nullio,virtname=a,export0=nobody:5,export1=vmwtest:0");
+    let second = Resource::device_group("second", "handler=vdisk_nullio,virtname=a,export0=nobody:5,export1=vmwtest:0");
     let path = changed(&cluster, "changed.xml", &[&second]);
     let told = show(cluster.node("alpha"), &format!("plan --cib {}", path.display())).code_is(3);
     for part in [
@@ -233,11 +230,10 @@ fn an_identifier_that_is_made_of_the_clusters_name_is_planned_as_it_is_then_made
     cluster.cib().set_option("cluster-name", "san-7").unwrap();
     let alpha = cluster.node("alpha");
     let disk = "virtname=a,naa_id=auto,handler=vdisk_nullio,export0=vmwtest:5";
-    let second = Resource::group("second").param("groupname", "second").param("tgtdriver", "qla2x00t");
-    let second = second.param("device0", disk);
+    let second = Resource::device_group("second", disk);
     let state = cluster.dir().join("state.json");
     std::fs::write(&state, show(alpha, "status --json").stdout()).unwrap();
-    let live = planned(&plan(&cluster, alpha, &[&second]).code_is(3), "second");
+    let live = planned(&plan(&cluster, alpha, &[&second]).code_is(3), "scst_dg_second");
     assert_eq!(live["what"], "start", "{live:#}");
     same(&live, alpha, &second, "start");
     assert!(alpha.read("devices/second_a/naa_id").starts_with("0x3"));
@@ -245,7 +241,7 @@ fn an_identifier_that_is_made_of_the_clusters_name_is_planned_as_it_is_then_made
     let arguments =
         format!("plan --json --cib {} --state {}", cluster.dir().join("changed.xml").display(), state.display());
     let laptop = alpha.tool(&arguments).without_cluster().go().writes(0);
-    assert_eq!(planned(&laptop, "second")["what"], "start", "{laptop:?}");
+    assert_eq!(planned(&laptop, "scst_dg_second")["what"], "start", "{laptop:?}");
 }
 
 /// A state of a node with more of the same: what has any of these names in it is there under the names for each of the numbers as well.
