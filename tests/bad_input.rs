@@ -127,22 +127,10 @@ fn the_first_device_must_be_right() {
     ] {
         refused(&alpha, &group().param("device0", device), reason);
     }
-    for wrong in [
-        "virtname=more-than-thirty-two-characters-x",
-        "virtname=a/b",
-        "handler=vcdrom",
-        "handler=dev_disk",
-        "handler=nonsense",
-        "read_only=yes",
-        "removable=-1",
-        "dummy=x",
-        "is_ssd=x",
-        "nv_cache=x",
-        "t10devid=12345678901234567890123456",
-        "usn=123456789012345678901",
-        "naa_id=nonsense",
-        "naa_id=1000000000000000",
-    ] {
+    let wrong = "virtname=more-than-thirty-two-characters-x virtname=a/b handler=vcdrom handler=dev_disk handler=nonsense \
+                 read_only=yes removable=-1 dummy=x is_ssd=x nv_cache=x t10devid=12345678901234567890123456 \
+                 usn=123456789012345678901 naa_id=nonsense naa_id=1000000000000000";
+    for wrong in wrong.split(' ') {
         let key = wrong.split('=').next().unwrap();
         let resource = group().param("device0", &format!("{ok},{wrong}"));
         alpha.run(&resource, "start").exit(6).reason_has("device0").reason_has(key).writes(0);
@@ -230,18 +218,19 @@ fn f19_missing_backing_stores_are_all_named_and_are_this_nodes_trouble() {
 
 #[test]
 fn names_of_ports_are_those_of_their_driver() {
-    for (driver, name, others) in [
-        ("iscsi", "iqn.2020-01.org.example:disk", "21:00:00:24:ff:60:d0:10"),
-        ("iscsi", "naa.5000000000000001", "no name"),
-        ("ib_srpt", "fe80:0000:0000:0001", "iqn.2020-01.org.example:disk"),
-        ("ib_srpt", "fe80:0000:0000:0000:0002:c903:0010:1234", "21:00"),
-        ("scst_local", "anything.at-all", ""),
+    for (driver, listed) in [
+        ("iscsi", "21:00:00:24:ff:60:d0:10,iqn.2020-01.org.example:disk"),
+        ("iscsi", "no name,naa.5000000000000001"),
+        ("ib_srpt", "iqn.2020-01.org.example:disk,fe80:0000:0000:0001"),
+        ("ib_srpt", "21:00,fe80:0000:0000:0000:0002:c903:0010:1234"),
+        ("scst_local", ",anything.at-all"),
     ] {
-        let alpha = Fixture::new().node("alpha", 1).targetports(&format!("{others},{name}")).up().into_node("alpha");
+        let alpha = Fixture::new().node("alpha", 1).targetports(listed).up().into_node("alpha");
         for module in ["scst", "scst_vdisk", "scst_disk"] {
             alpha.control(&format!("modprobe {module}"));
         }
-        // Accepted, and not there.
+        // The last one is accepted, and not there.
+        let name = listed.rsplit(',').next().unwrap_or_default();
         let resource = group().param("tgtdriver", driver);
         alpha.run(&resource, "start").exit(5).reason_has(name).reason_has("does not exist").writes(0);
     }

@@ -265,38 +265,16 @@ mod tests {
     fn ports_are_read_in_the_grammar_of_their_driver() {
         let wwn = "21:00:00:24:FF:60:D0:10";
         assert_eq!(target(Driver::Qla2x00t, wwn), Some(wwn.to_lowercase()));
-        for spelling in [
-            "21-00-00-24-ff-60-d0-10",
-            "2100-0024-FF60-D010",
-            "21000024ff60d010",
-            "0x21000024ff60d010",
-            "0X21000024FF60D010",
-            "naa.21000024ff60d010",
-            "NAA.21000024FF60D010",
-            "0x21:00:00:24:ff:60:d0:10",
-        ] {
+        let spellings = "21-00-00-24-ff-60-d0-10 2100-0024-FF60-D010 21000024ff60d010 0x21000024ff60d010 0X21000024FF60D010 \
+                         naa.21000024ff60d010 NAA.21000024FF60D010 0x21:00:00:24:ff:60:d0:10";
+        for spelling in spellings.split(' ') {
             assert_eq!(target(Driver::Qla2x00t, spelling), Some(wwn.to_lowercase()), "{spelling}");
             assert_eq!(InitiatorName::parse(spelling).unwrap().as_str(), wwn.to_lowercase(), "{spelling}");
         }
-        for bad in [
-            "21:00:00:24:ff:60:d0",
-            "21:00:00:24:ff:60:d0:10:11",
-            "21:0:00:24:ff:60:d0:10",
-            "2100:",
-            "x",
-            "",
-            "0x",
-            "naa.",
-            "21000024ff60d01",
-            "21000024ff60d0101",
-            "21:00:00:24:ff:60:d0-10",
-            "21--00-00-24-ff-60-d0-10",
-            "2100-00-24-ff60-d010",
-            "0x0x21000024ff60d010",
-            "eui.21000024ff60d010",
-            "21000024ff60d0é",
-            "0002:c903:0005:f34f",
-        ] {
+        let bad = "21:00:00:24:ff:60:d0 21:00:00:24:ff:60:d0:10:11 21:0:00:24:ff:60:d0:10 2100: x 0x naa. 21000024ff60d01 \
+                   21000024ff60d0101 21:00:00:24:ff:60:d0-10 21--00-00-24-ff-60-d0-10 2100-00-24-ff60-d010 \
+                   0x0x21000024ff60d010 eui.21000024ff60d010 21000024ff60d0é 0002:c903:0005:f34f";
+        for bad in bad.split(' ').chain([""]) {
             assert_eq!(target(Driver::Qla2x00t, bad), None, "{bad}");
         }
         for guid in ["0002:c903:0005:F34F", "fe80:0000:0000:0000:0002:c903:0005:f34f"] {
@@ -305,27 +283,13 @@ mod tests {
         for bad in ["fe80:0000:0000", "fe80:0000:0000:0000:0002", "fe80::1", wwn] {
             assert_eq!(target(Driver::IbSrpt, bad), None, "{bad}");
         }
-        for name in [
-            "iqn.2006-10.net.vlnb:tgt1",
-            "iqn.2006-10.net.vlnb",
-            "IQN.2006-10.Net:a:b",
-            "eui.02004567A425678D",
-            "naa.52004567BA64678D",
-            "naa.62004567BA64678D0123456789ABCDEF",
-        ] {
+        let names = "iqn.2006-10.net.vlnb:tgt1 iqn.2006-10.net.vlnb IQN.2006-10.Net:a:b eui.02004567A425678D \
+                     naa.52004567BA64678D naa.62004567BA64678D0123456789ABCDEF";
+        for name in names.split(' ') {
             assert_eq!(target(Driver::Iscsi, name), Some(name.to_owned()));
         }
-        for bad in [
-            "iqn.2006-13.net:x",
-            "iqn.06-10.net",
-            "iqn.2006-10.",
-            "iqn.2006-10.:x",
-            "iqn.2006-10.net:a/b",
-            "iqn.2006-10.net:a b",
-            "eui.02004567A425678",
-            "naa.5200",
-            wwn,
-        ] {
+        let bad = "iqn.2006-13.net:x iqn.06-10.net iqn.2006-10. iqn.2006-10.:x iqn.2006-10.net:a/b eui.02004567A425678 naa.5200";
+        for bad in bad.split(' ').chain(["iqn.2006-10.net:a b", wwn]) {
             assert_eq!(target(Driver::Iscsi, bad), None, "{bad}");
         }
         for name in ["scst_local_tgt", wwn, "Any-Name.1"] {
