@@ -1,6 +1,7 @@
 //! One history: a cluster is made, what is drawn from the seed happens to it, and at the end all faults end.
 
 use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 use scst_sim::model::ScstVersion;
@@ -88,7 +89,7 @@ pub(super) fn play(seed: u64, kept: &Kept, real: bool) -> Result<Played, Box<dyn
 }
 
 /// What is left of a history that is over.
-pub(super) fn end(stage: &Stage) -> Played {
+pub(super) fn end(stage: &Arc<Stage>) -> Played {
     stage.kill_all(None);
     let tape = stage.lock().tape.take();
     let mut world = stage.world();

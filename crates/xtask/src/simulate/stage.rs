@@ -1,6 +1,6 @@
-//! Actions as threads of which one runs at a time, on a clock that only the simulation moves.
+//! Actions as coroutines of one thread, on a clock that only the simulation moves.
 //!
-//! An action is the product's own code in a thread of its own. It runs only while it has the turn, and gives the turn back where it
+//! An action is the product's own code on a stack of its own. It runs only while it has the turn, and gives the turn back where it
 //! sleeps, waits for the kernel or ends, and sometimes before an operation, so that actions interleave in every way. Who has
 //! the turn next is drawn by lot: one seed is one history.
 
@@ -8,13 +8,14 @@ use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use generator::Gn;
 use scst_core::deadline::Deadline;
 use scst_core::ocf::action::Action;
 use scst_core::ocf::env::Env;
+use scst_core::ocf::exit::{Answer, Failure};
 use scst_core::ocf::run::{Agent, Context};
 use scst_core::system::{Operation, Output, System};
 
@@ -30,19 +31,18 @@ use super::world::{NODES, World};
 /// One action under way.
 pub(super) type TaskId = u32;
 
-/// The world, and whose turn it is.
+/// The stack of an action, in machine words.
+const STACK: usize = 1 << 17;
+
+/// The world, and the actions in it.
 pub(super) struct Stage {
     state: Mutex<State>,
-    /// Nobody has the turn any more.
-    free: Condvar,
 }
 
 pub(super) struct State {
     pub(super) world: World,
     pub(super) tasks: BTreeMap<TaskId, Task>,
     next: TaskId,
-    /// Who runs; nobody while the simulation decides.
-    turn: Option<TaskId>,
     /// What goes wrong in one certain action.
     pub(super) aim: Option<Aim>,
     /// Every action that began, in this order: its kind and its node.
@@ -77,8 +77,8 @@ impl std::fmt::Debug for Stage {
 impl Stage {
     pub(super) fn new(world: World) -> Arc<Self> {
         let (tasks, begun) = (BTreeMap::new(), Vec::new());
-        let state = State { world, tasks, next: 1, turn: None, aim: None, begun, tape: None };
-        Arc::new(Self { state: Mutex::new(state), free: Condvar::new() })
+        let state = State { world, tasks, next: 1, aim: None, begun, tape: None };
+        Arc::new(Self { state: Mutex::new(state) })
     }
 
     /// A stage in the same state, on which everything goes its own way from now on. No action may be under way.
@@ -120,6 +120,13 @@ impl Stage {
         state.begun.push((kind.clone(), node));
         let State { tape, world, .. } = &mut *state;
         let call = tape.as_ref().map(|_| Box::new(Call::begin(world, node, agent.name(), &label, action, pairs)));
+        let (stage, term) = (Arc::clone(self), Arc::clone(&cancelled));
+        let body = Gn::new_opt(STACK, move || {
+            stage.play(id, node, |system| {
+                let deadline = Deadline::for_timeout(Arc::clone(&system), timeout, Arc::clone(&term));
+                agent.run(action, &Context { env, system, deadline, dry_run: false, cancelled: term })
+            });
+        });
         state.tasks.insert(
             id,
             Task {
@@ -127,11 +134,11 @@ impl Stage {
                 label,
                 action,
                 kind,
-                got: Arc::default(),
+                body: Some(body),
                 wake: now,
                 end: now + timeout,
                 killed: false,
-                cancelled: Arc::clone(&cancelled),
+                cancelled,
                 operations: 0,
                 faulted: false,
                 begun: now,
@@ -142,77 +149,68 @@ impl Stage {
                 outcome: None,
             },
         );
-        drop(state);
-        let scene = Arc::clone(self);
-        thread::Builder::new()
-            .stack_size(1 << 20)
-            .spawn(move || {
-                let outcome = Outcome::from(catch_unwind(AssertUnwindSafe(|| {
-                    scene.wait_for_turn(id);
-                    let system: Arc<dyn System> = Arc::new(Outside::new(Arc::clone(&scene), node, id));
-                    let deadline = Deadline::for_timeout(Arc::clone(&system), timeout, Arc::clone(&cancelled));
-                    let context = Context { env, system, deadline, dry_run: false, cancelled };
-                    hearing(&scene, || agent.run(action, &context))
-                })));
-                let mut state = scene.lock();
-                state.world.process_ended(id);
-                let State { tasks, tape, world, .. } = &mut *state;
-                let task = tasks.get_mut(&id).expect("a task stays until it is taken");
-                let late = task.killed && task.end <= world.now;
-                let how = || format!("{} on {} does not end before its time-out", task.label, NODES[task.node]);
-                world.check("an action ends before its time-out", task.killed && !late, late.then(how));
-                if let (Some(tape), Some(call)) = (tape, task.call.take()) {
-                    tape.end(world, *call, &outcome);
-                }
-                task.outcome = Some(outcome);
-                scene.give_back(state);
-            })
-            .expect("a thread");
         id
     }
 
-    /// Waits for the turn; dies instead if the action was killed meanwhile.
-    fn wait_for_turn(&self, id: TaskId) {
-        let state = self.lock();
-        let got = Arc::clone(&state.tasks[&id].got);
-        let state = got.wait_while(state, |state| state.turn != Some(id));
-        let state = state.unwrap_or_else(PoisonError::into_inner);
-        let killed = state.tasks[&id].killed;
-        drop(state);
+    /// An action, from its first turn to its end.
+    fn play(
+        self: &Arc<Self>,
+        id: TaskId,
+        node: usize,
+        action: impl FnOnce(Arc<dyn System>) -> Result<Answer, Failure>,
+    ) {
+        let outcome = Outcome::from(catch_unwind(AssertUnwindSafe(|| {
+            self.dies_if_killed(id);
+            action(Arc::new(Outside::new(Arc::clone(self), node, id)))
+        })));
+        let mut state = self.lock();
+        state.world.process_ended(id);
+        let State { tasks, tape, world, .. } = &mut *state;
+        let task = tasks.get_mut(&id).expect("a task stays until it is taken");
+        let late = task.killed && task.end <= world.now;
+        let how = || format!("{} on {} does not end before its time-out", task.label, NODES[task.node]);
+        world.check("an action ends before its time-out", task.killed && !late, late.then(how));
+        if let (Some(tape), Some(call)) = (tape, task.call.take()) {
+            tape.end(world, *call, &outcome);
+        }
+        task.outcome = Some(outcome);
+    }
+
+    fn dies_if_killed(&self, id: TaskId) {
+        let killed = self.lock().tasks[&id].killed;
         if killed {
             die();
         }
     }
 
-    /// The running action gives the turn back.
-    fn give_back(&self, mut state: MutexGuard<'_, State>) {
-        state.turn = None;
-        // Whoever wakes up finds the lock free.
+    /// Gives an action the turn, until it gives it back.
+    fn give<'a>(self: &'a Arc<Self>, mut state: MutexGuard<'a, State>, id: TaskId) -> MutexGuard<'a, State> {
+        let mut body = state.tasks.get_mut(&id).and_then(|task| task.body.take()).expect("an action that waits");
+        let heard = state.world.iscsi.is_some();
         drop(state);
-        self.free.notify_one();
+        if heard {
+            hearing(self, || body.resume());
+        } else {
+            body.resume();
+        }
+        let mut state = self.lock();
+        state.tasks.get_mut(&id).expect("a task stays until it is taken").body = Some(body);
+        state
     }
 
-    /// Gives an action the turn and waits until it gives it back.
-    fn give<'a>(&'a self, mut state: MutexGuard<'a, State>, id: TaskId) -> MutexGuard<'a, State> {
-        state.turn = Some(id);
-        let got = Arc::clone(&state.tasks[&id].got);
-        drop(state);
-        got.notify_one();
-        let waited = self.free.wait_while(self.lock(), |state| state.turn.is_some());
-        waited.unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The running action sleeps for `time`; other actions and the clock go on.
+    /// The running action sleeps for `time`; other actions and the clock go on. It dies instead if it is killed meanwhile.
     pub(super) fn sleep(&self, id: TaskId, time: Duration) {
         let mut state = self.lock();
         let wake = state.world.now + time;
         state.tasks.get_mut(&id).expect("its own task").wake = wake;
-        self.give_back(state);
-        self.wait_for_turn(id);
+        drop(state);
+        #[expect(deprecated, reason = "the form with a scope cannot be reached from where the product sleeps")]
+        generator::yield_with(());
+        self.dies_if_killed(id);
     }
 
     /// Runs actions until one has ended, or until `until`; answers those that have ended, in the order of their beginning.
-    pub(super) fn run(&self, until: Duration) -> Vec<(TaskId, Task)> {
+    pub(super) fn run(self: &Arc<Self>, until: Duration) -> Vec<(TaskId, Task)> {
         loop {
             let mut state = self.lock();
             let ended: Vec<_> = state.tasks.extract_if(.., |_, task| task.outcome.is_some()).collect();
@@ -285,7 +283,7 @@ impl Stage {
     }
 
     /// SIGKILL to every action on a node, whose ends are not answered by [`Stage::run`] any more.
-    pub(super) fn kill_all(&self, node: Option<usize>) {
+    pub(super) fn kill_all(self: &Arc<Self>, node: Option<usize>) {
         let mut state = self.lock();
         let on_node = |task: &Task| node.is_none_or(|node| task.node == node);
         while let Some(id) = state.tasks.iter().find(|(_, task)| on_node(task)).map(|(id, _)| *id) {

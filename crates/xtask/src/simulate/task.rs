@@ -1,11 +1,12 @@
 //! An action under way, and what goes wrong in it.
 
 use std::panic::resume_unwind;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Condvar};
 use std::thread;
 use std::time::Duration;
 
+use generator::Generator;
 use scst_core::ocf::action::Action;
 use scst_core::ocf::exit::{Answer, Failure};
 
@@ -38,6 +39,9 @@ impl Aim {
     }
 }
 
+/// The code of an action, on a stack of its own, which it leaves and takes up again where it gives the turn away.
+pub(super) type Body = Generator<'static, (), ()>;
+
 /// An action, as far as the simulation is concerned.
 #[expect(clippy::struct_excessive_bools, reason = "what has happened to an action, each by itself")]
 pub(super) struct Task {
@@ -46,8 +50,8 @@ pub(super) struct Task {
     pub(super) label: String,
     pub(super) action: Action,
     pub(super) kind: Kind,
-    /// It has got the turn. One for each, because whoever wakes up in vain costs more than the action.
-    pub(super) got: Arc<Condvar>,
+    /// The action itself, where it waits for the turn; `None` while it runs.
+    pub(super) body: Option<Body>,
     /// It does nothing before this time.
     pub(super) wake: Duration,
     /// When it is killed.

@@ -9,12 +9,9 @@ use tracing::{Event, Metadata, Subscriber};
 
 use crate::simulate::stage::Stage;
 
-/// Runs an action with somebody who hears what it logs, where there are secrets.
-pub(in crate::simulate) fn hearing<T>(stage: &Arc<Stage>, action: impl FnOnce() -> T) -> T {
-    if stage.world().iscsi.is_none() {
-        return action();
-    }
-    tracing::subscriber::with_default(Hearer(Arc::clone(stage)), action)
+/// Runs the turn of an action with somebody who hears what it logs.
+pub(in crate::simulate) fn hearing<T>(stage: &Arc<Stage>, turn: impl FnOnce() -> T) -> T {
+    tracing::subscriber::with_default(Hearer(Arc::clone(stage)), turn)
 }
 
 struct Hearer(Arc<Stage>);
