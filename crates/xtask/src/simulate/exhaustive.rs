@@ -169,7 +169,7 @@ fn sequences(from: &Cluster, depth: usize, all: &mut Outcome) -> usize {
                 happens(&mut cluster);
                 cluster.settle();
                 // Nothing goes wrong here: everybody must say the truth at once.
-                cluster.world().undisturbed(&cluster);
+                cluster.world().undisturbed(&cluster, &["red".to_owned()]);
                 all.cases += 1;
                 if !cluster.world().is_over() && states.insert(cluster.fingerprint()) {
                     let mut end = cluster.fork();

@@ -1,6 +1,6 @@
 //! One history: a cluster is made, what is drawn from the seed happens to it, and at the end all faults end.
 
-use std::error::Error;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ pub(super) struct Played {
 }
 
 /// One history: of its events those that are kept. `real` notes every action for the real binaries.
-pub(super) fn play(seed: u64, kept: &Kept, real: bool) -> Result<Played, Box<dyn Error>> {
+pub(super) fn play(seed: u64, kept: &Kept, real: bool) -> io::Result<Played> {
     let mut lot = Lot::new(seed ^ 0x5157_11a7_e000);
     let nodes = *lot.one_of(&[1, 2, 2, 2, 2, 3, 3, 4]);
     let fencing = !lot.once_in(4);
@@ -76,7 +76,8 @@ pub(super) fn play(seed: u64, kept: &Kept, real: bool) -> Result<Played, Box<dyn
         cluster.eventful = !event.alone;
         events::at_rest(&mut cluster);
         cluster.settle();
-        stage.world().undisturbed(&cluster);
+        let groups = stage.world().groups.clone();
+        stage.world().undisturbed(&cluster, &groups);
     }
     if !stage.world().is_over() {
         stage.world().lot = Lot::of(seed, u64::MAX);
@@ -159,12 +160,13 @@ fn recover(cluster: &mut Cluster, quiet: Duration) {
 /// All faults end; then each group moves once more, and nothing that went wrong before excuses anything now.
 pub(super) fn conclude(cluster: &mut Cluster, quiet: Duration) {
     recover(cluster, quiet);
+    let mut moved = Vec::new();
     for r in 1..cluster.resources.len() {
         let of_role = |cluster: &Cluster, role| cluster.resources[r].instances.iter().position(|one| one.role == role);
         let Some(to) = of_role(cluster, Role::Unpromoted).filter(|_| !cluster.world().is_over()) else { continue };
         {
             let mut world = cluster.world();
-            (world.disturbed, world.untold, world.unheard) = (false, false, false);
+            (world.disturbed, world.unheard) = (false, false);
         }
         cluster.prefer(r, Some(to));
         cluster.settle();
@@ -175,8 +177,11 @@ pub(super) fn conclude(cluster: &mut Cluster, quiet: Duration) {
         for node in 0..cluster.resources[r].instances.len() {
             cluster.reload_by_hand(r, node);
         }
+        moved.extend(cluster.resources[r].group.clone());
+    }
+    if !moved.is_empty() {
         let stage = cluster.stage.clone();
-        stage.world().undisturbed(cluster);
+        stage.world().undisturbed(cluster, &moved);
         stage.world().at_rest(cluster);
     }
 }

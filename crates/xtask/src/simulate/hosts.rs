@@ -168,12 +168,18 @@ impl World {
         self.collect();
     }
 
+    /// A device of a node is in a device group.
+    pub(super) fn is_member(&self, node: usize, group: &str, device: &str) -> bool {
+        self.exists(node, &format!("device_groups/{group}/devices/{device}"))
+    }
+
     /// How many commands the disks of a group are working on. A device that is deleted waits for its commands, and has left the group by
     /// then: it is not configured any more, so no other node serves it, and the disk is often removed because it hangs.
     pub(super) fn in_flight(&mut self, node: usize, group: &str) -> usize {
         self.collect();
-        let member = |device: &str| self.exists(node, &format!("device_groups/{group}/devices/{device}"));
-        let counts = |command: &&Command| command.group == group && !command.held && member(&command.device);
+        let counts = |command: &&Command| {
+            command.group == group && !command.held && self.is_member(node, group, &command.device)
+        };
         self.nodes[node].commands.iter().filter(counts).count()
     }
 }

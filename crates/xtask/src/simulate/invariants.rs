@@ -68,7 +68,9 @@ impl World {
     /// What hosts have held back reaches disks that are as large as their stores, which up to 3.7 is told afterwards, and files that are
     /// open. Of disks the kernel opens them only then.
     fn becomes_active(&mut self, node: usize, group: &str) {
-        for (_, device) in self.luns(node, group) {
+        // A LUN of a device that the shell agent left is not of the group.
+        let luns = self.luns(node, group).into_iter().filter(|(_, device)| self.is_member(node, group, device));
+        for (_, device) in luns.collect::<Vec<_>>() {
             let of = |world: &mut Self, name: &str| world.value(node, &format!("devices/{device}/{name}"));
             let Some(path) = of(self, "filename") else { continue };
             let (is_file, open) = (path.starts_with("/srv"), self.is_open(node, &path));
@@ -113,20 +115,23 @@ impl World {
         }
     }
 
-    /// Nothing went wrong: every instance that runs says the truth of every node, and all nodes have the same ids for the same things.
-    pub(super) fn undisturbed(&mut self, cluster: &Cluster) {
+    /// Nothing went wrong with these groups: every instance that runs says the truth of every node, and all nodes have the same ids for the
+    /// same things.
+    pub(super) fn undisturbed(&mut self, cluster: &Cluster, groups: &[String]) {
         self.same_reservations();
         // In maintenance mode nobody is told of anything.
         let excused = self.disturbed || cluster.maintenance;
-        for group in self.groups.clone() {
+        // That a node runs a bystander hears only from the notification of its start, or from its own next start or promotion.
+        let untold = self.untold;
+        for group in groups {
             let (mut ids, mut disks) = (BTreeMap::new(), BTreeMap::new());
             for (node, name) in (0..self.nodes.len()).zip(NODES) {
-                let runs = matches!(cluster.role(&group, node), Role::Unpromoted | Role::Promoted);
+                let runs = matches!(cluster.role(group, node), Role::Unpromoted | Role::Promoted);
                 if !self.nodes[node].powered || !runs {
                     continue;
                 }
-                self.unblocked(node, &group, excused);
-                self.says_the_truth(node, &group, |_| excused);
+                self.unblocked(node, group, excused);
+                self.says_the_truth(node, group, |seen| excused || (untold && seen == "unavailable"));
                 for (peer, of) in (0..self.nodes.len()).zip(NODES) {
                     let at = format!("device_groups/{group}/target_groups/{of}");
                     let mut known = vec![self.value(node, &format!("{at}/group_id"))];

@@ -1,7 +1,7 @@
 //! `cargo xtask simulate`: whole clusters in one process, running the agents' own code.
 //!
 //! One to four nodes, each with the simulator's kernel (`world`), live under a Pacemaker (`pacemaker`) on a clock that only the simulation
-//! moves. The actions are the product's, each in a thread of which one runs at a time (`stage`), and reach nothing but this
+//! moves. The actions are the product's, each a coroutine that runs or waits for its turn (`stage`), and reach nothing but this
 //! world (`outside`). What happens to the cluster (`events`) is drawn from a seed, so that one seed is one history. After every write and
 //! at rest the invariants are looked at (`invariants`).
 
@@ -26,6 +26,7 @@ mod real;
 #[cfg(test)]
 mod recorded;
 mod reservations;
+mod search;
 mod shell;
 mod stage;
 mod stores;
@@ -34,13 +35,14 @@ mod task;
 mod world;
 
 use std::error::Error;
+use std::num::NonZero;
 use std::os::unix::process::CommandExt as _;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use self::coverage::Coverage;
-use self::history::{Played, play};
+use self::history::play;
 use self::kept::Kept;
+use self::search::{Total, search};
 use crate::workspace;
 
 /// How far to go.
@@ -68,7 +70,7 @@ pub(crate) struct Options {
     events: u64,
 
     /// Small spaces completely: every sequence of events, and every fault at every operation of every action
-    #[arg(long, conflicts_with_all = ["seed", "seconds", "events", "from", "real"])]
+    #[arg(long, conflicts_with_all = ["seed", "seconds", "events", "from", "jobs", "real"])]
     exhaustive: bool,
 
     /// How many events a sequence has with --exhaustive
@@ -79,8 +81,12 @@ pub(crate) struct Options {
     #[arg(long)]
     from: Option<u64>,
 
-    /// Has the real binaries do every action again, on mounted machines: needs root and /dev/fuse
+    /// How many histories are played at the same time; by default as many as there are processors
     #[arg(long)]
+    jobs: Option<NonZero<usize>>,
+
+    /// Has the real binaries do every action again, on mounted machines: needs root and /dev/fuse
+    #[arg(long, conflicts_with = "jobs")]
     real: bool,
 
     /// The binaries are built already
@@ -106,7 +112,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     }
     // A violated invariant may be a panic of the product, which is reported with its history.
     std::panic::set_hook(Box::new(|panic| {
-        if std::thread::current().name() == Some("main") {
+        if !generator::is_generator() {
             eprintln!("{panic}");
         }
     }));
@@ -132,24 +138,10 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     let first = options.from.unwrap_or(clock.as_secs());
     println!("seeds from {first}");
     let started = Instant::now();
-    let goes_on = |played: u64| match options.histories {
-        Some(histories) => played < histories,
-        None => started.elapsed() < Duration::from_secs(options.seconds),
-    };
-    let mut violated = None;
-    let mut alike = true;
-    while goes_on(total.histories) && violated.is_none() && alike {
-        let seed = first + total.histories;
-        let kept = Kept::first(options.events);
-        let played = play(seed, &kept, options.real)?;
-        if played.violation.is_some() {
-            violated = Some((seed, Kept(kept.0[..played.events].to_vec())));
-        }
-        alike = total.take(seed, played, options.real)?;
-    }
+    let (violated, alike) = search(options, first, &mut total)?;
     total.print(started.elapsed());
     if let Some((seed, kept)) = &violated {
-        let kept = kept.shortest(|fewer| Ok::<_, Box<dyn Error>>(play(*seed, fewer, false)?.violation.is_some()))?;
+        let kept = kept.shortest(|fewer| play(*seed, fewer, false).map(|played| played.violation.is_some()))?;
         let played = play(*seed, &kept, false)?;
         played.history.iter().for_each(|line| println!("{line}"));
         println!("violated: {}", played.violation.unwrap_or_default());
@@ -165,49 +157,6 @@ fn faster() -> String {
         .args(["run", "--quiet", "--profile", "simulate", "--package", "xtask", "--"])
         .args(std::env::args_os().skip(1));
     format!("cargo cannot be run: {}", cargo.arg("--fast").exec())
-}
-
-/// What came of all histories.
-#[derive(Default)]
-struct Total {
-    histories: u64,
-    coverage: Coverage,
-    /// Calls that the real binaries made again.
-    real: u64,
-}
-
-impl Total {
-    /// Takes in a history; false if the real binaries did something else.
-    fn take(&mut self, seed: u64, played: Played, real: bool) -> Result<bool, Box<dyn Error>> {
-        self.histories += 1;
-        self.coverage.add(played.coverage);
-        let Some(tape) = played.tape else {
-            if real {
-                println!(
-                    "seed {seed}: left out, a mounted machine has no daemon of iSCSI that dies and hangs with the history"
-                );
-            }
-            return Ok(true);
-        };
-        let compared = real::compare(&tape)?;
-        self.real += compared.calls;
-        let (calls, faults, differ) = (compared.calls, compared.faults, compared.differences.len());
-        println!("seed {seed}: {calls} calls by the real binaries, {faults} with a fault, {differ} differ");
-        compared.left_out.iter().for_each(|(why, count)| println!("    {count} left out: {why}"));
-        compared.differences.iter().take(3).for_each(|difference| println!("{difference}"));
-        Ok(differ == 0)
-    }
-
-    fn print(&self, took: Duration) {
-        self.coverage.print();
-        let actions = self.coverage.counts.iter().filter(|(what, _)| what.starts_with("action"));
-        let actions: u64 = actions.map(|(_, count)| count).sum();
-        let took = took.as_secs_f64();
-        println!("{} histories, {actions} actions in {took:.1} s", self.histories);
-        if self.real > 0 {
-            println!("{} calls by the real binaries", self.real);
-        }
-    }
 }
 
 /// Plays every case of the small cluster.

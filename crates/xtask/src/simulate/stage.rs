@@ -120,9 +120,9 @@ impl Stage {
         state.begun.push((kind.clone(), node));
         let State { tape, world, .. } = &mut *state;
         let call = tape.as_ref().map(|_| Box::new(Call::begin(world, node, agent.name(), &label, action, pairs)));
-        let (stage, term) = (Arc::clone(self), Arc::clone(&cancelled));
+        let (scene, term) = (Arc::clone(self), Arc::clone(&cancelled));
         let body = Gn::new_opt(STACK, move || {
-            stage.play(id, node, |system| {
+            scene.play(id, node, |system| {
                 let deadline = Deadline::for_timeout(Arc::clone(&system), timeout, Arc::clone(&term));
                 agent.run(action, &Context { env, system, deadline, dry_run: false, cancelled: term })
             });
