@@ -14,7 +14,7 @@ use std::time::Instant;
 use clap::{Args, ValueEnum};
 
 pub(crate) use self::part::Part;
-use self::run::Tally;
+use self::run::{Beside, Tally};
 use crate::style::{BOLD, RED, Style};
 use crate::{dist, workspace};
 
@@ -24,7 +24,7 @@ pub(crate) struct Options {
     /// The parts to run; without any, all
     #[arg(value_enum)]
     parts: Vec<Part>,
-    /// Leaves out what mounts or needs packages: mount, real, demo, package, e2e, metadata, cluster
+    /// Leaves out what mounts, needs packages or takes minutes: mount, real, demo, package, e2e, metadata, search, cluster
     #[arg(long, conflicts_with = "parts")]
     fast: bool,
     /// Never installs a package, even if one is missing
@@ -36,7 +36,7 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     let style = Style::detect();
     let chosen = |part: &Part| match options.parts.as_slice() {
-        [] => !options.fast || part.is_light(),
+        [] => !options.fast || (part.is_light() && *part != Part::Search),
         parts => parts.contains(part),
     };
     let parts: Vec<Part> = Part::value_variants().iter().copied().filter(chosen).collect();
@@ -54,15 +54,27 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     let mut tally = Tally::default();
     let mut times = Vec::new();
     let mut failed = None;
-    for part in parts {
+    let mut beside = None;
+    for part in parts.iter().copied() {
         println!("\n{}", style.paint(BOLD, &format!("== {}", part.name())));
         let started = Instant::now();
+        if part == Part::Search && parts.contains(&Part::Cluster) {
+            println!("goes on beside the next part");
+            beside = Some(Beside::start(search()?)?);
+            continue;
+        }
         let right = run_part(part, &mut tally)?;
         times.push(format!("{} {:.0} s", part.name(), started.elapsed().as_secs_f64()));
         if !right {
             failed = Some(part);
             break;
         }
+    }
+    if let Some(beside) = beside.filter(|_| failed.is_none()) {
+        println!("\n{}", style.paint(BOLD, &format!("== {}, to its end", Part::Search.name())));
+        let started = Instant::now();
+        failed = (!beside.finish(&mut tally)?).then_some(Part::Search);
+        times.push(format!("{} {:.0} s more", Part::Search.name(), started.elapsed().as_secs_f64()));
     }
     println!("\n{}", times.join(", "));
     if let Some(part) = failed {
@@ -85,7 +97,7 @@ fn run_part(part: Part, tally: &mut Tally) -> Result<bool, Box<dyn Error>> {
         }
         Part::Replay => replay(tally, &[]),
         Part::Mount => replay(tally, &["--mount"]),
-        Part::Simulate => itself(&["simulate", "--from", "1", "--histories", "120"], tally),
+        Part::Simulate => itself(&["simulate", "--from", "1", "--histories", "300"], tally),
         Part::Real => itself_as_root(
             &["simulate", "--real", "--built", "--from", "1", "--histories", "3", "--events", "12"],
             tally,
@@ -96,6 +108,7 @@ fn run_part(part: Part, tally: &mut Tally) -> Result<bool, Box<dyn Error>> {
             dist::Format::Deb.tool()?;
             itself_as_root(&["dist", "--quick"], tally)
         }
+        Part::Search => run(search()?),
         Part::Cluster => Ok(itself(&["cluster"], tally)? && itself(&["ocf-tester", "--check"], tally)?),
         Part::E2e => run(as_root(cargo(&["test", "--workspace", "--test", "*", "--", "--skip", "metadata::"]))?),
         Part::Metadata => run(as_root(cargo(&["test", "--workspace", "--test", "e2e", "metadata::"]))?),
@@ -108,6 +121,27 @@ fn itself(arguments: &[&str], tally: &mut Tally) -> Result<bool, Box<dyn Error>>
     let mut itself = Command::new(std::env::current_exe()?);
     itself.args(arguments).arg("--built");
     tally.run(itself)
+}
+
+/// Histories that no other commit plays, and each run of this one the same.
+fn search() -> Result<Command, Box<dyn Error>> {
+    workspace::build_binaries()?;
+    let mut command = Command::new("nice");
+    command.args(["-n", "19"]).arg(std::env::current_exe()?).args([
+        "simulate",
+        "--built",
+        "--jobs",
+        "1",
+        "--seconds",
+        "180",
+    ]);
+    let tree = Command::new("git").args(["rev-parse", "HEAD^{tree}"]).current_dir(workspace::root()).output();
+    let tree = tree.ok().and_then(|output| String::from_utf8(output.stdout).ok()).unwrap_or_default();
+    // Without a repository the simulation makes a seed of the time.
+    if let Some(seed) = tree.get(..8).and_then(|digits| u64::from_str_radix(digits, 16).ok()) {
+        command.args(["--from", &seed.to_string()]);
+    }
+    Ok(command)
 }
 
 /// Runs another of these commands as root.

@@ -28,6 +28,8 @@ pub(crate) enum Part {
     E2e,
     /// The agents' meta-data: current, and accepted by every grammar and tool that reads it
     Metadata,
+    /// Three minutes of histories from a seed that the commit gives, beside the cluster, which mostly waits
+    Search,
     /// The agents under a real Pacemaker, in clusters of simulated machines
     Cluster,
 }
@@ -35,7 +37,7 @@ pub(crate) enum Part {
 impl Part {
     /// Whether it works without root, FUSE and packages.
     pub(super) fn is_light(self) -> bool {
-        matches!(self, Self::Format | Self::Clippy | Self::Unit | Self::Replay | Self::Simulate)
+        matches!(self, Self::Format | Self::Clippy | Self::Unit | Self::Replay | Self::Simulate | Self::Search)
     }
 
     pub(super) fn name(self) -> String {

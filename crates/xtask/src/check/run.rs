@@ -1,8 +1,9 @@
 //! Running one command of the checks: its output passes through, and the results of tests in it are counted.
 
 use std::error::Error;
-use std::io::{self, BufRead, BufReader, Write, stdout};
-use std::process::{Command, Stdio};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Seek as _, Write, stdout};
+use std::process::{Child, Command, Stdio};
 
 /// Tests counted so far.
 #[derive(Debug, Default)]
@@ -51,6 +52,37 @@ impl Tally {
                 _ => {}
             }
         }
+    }
+}
+
+/// A command that runs beside others. What it prints is kept until it is waited for.
+pub(super) struct Beside {
+    child: Child,
+    output: File,
+}
+
+impl Beside {
+    /// Starts it.
+    pub(super) fn start(mut command: Command) -> io::Result<Self> {
+        let output = tempfile::tempfile()?;
+        let child = command.stdout(output.try_clone()?).stderr(output.try_clone()?).spawn()?;
+        Ok(Self { child, output })
+    }
+
+    /// Waits for its end and prints what it said; whether it was content.
+    pub(super) fn finish(mut self, tally: &mut Tally) -> io::Result<bool> {
+        let ended = self.child.wait()?;
+        self.output.rewind()?;
+        tally.pass_on(&mut BufReader::new(&self.output), &mut stdout())?;
+        Ok(ended.success())
+    }
+}
+
+impl Drop for Beside {
+    /// Nothing goes on when the command is over. It has ended already where it was waited for.
+    fn drop(&mut self) {
+        _ = self.child.kill();
+        _ = self.child.wait();
     }
 }
 
