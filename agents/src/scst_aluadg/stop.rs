@@ -190,3 +190,49 @@ fn holders(host: &Host<'_>, left: &Storage) -> Vec<String> {
     }
     holders
 }
+
+#[cfg(test)]
+mod tests {
+    use scst_core::scst::names::{Driver, HandlerName, InitiatorGroup, TargetName};
+    use scst_core::scst::target::LunTable;
+    use scst_core::state::{Device, DeviceGroup, Lun, LunAddress};
+
+    use super::*;
+
+    /// A device, ours or with a handler that is not ours.
+    fn device(handler: Option<HandlerName>) -> Storage {
+        let name = DeviceName::seen("dg_a").unwrap();
+        Storage { devices: [(name, Device { handler, ..Device::default() })].into(), ..Storage::default() }
+    }
+
+    #[test]
+    fn what_is_ours_and_was_not_there_is_more_and_remains() {
+        let nothing = Storage::default();
+        let ours = device(Some(HandlerName::VdiskNullio));
+        let of_others = device(None);
+        let group = Storage { group: Some(DeviceGroup::default()), ..Storage::default() };
+        let port = TargetName::parse(Driver::Qla2x00t, "21:00:00:24:ff:60:d0:10").unwrap();
+        let table = LunTable::of_group(Driver::Qla2x00t, &port, &InitiatorGroup::parse("esx1").unwrap()).unwrap();
+        let lun = Lun { device: DeviceName::seen("dg_a").unwrap(), read_only: false };
+        let luns = [(LunAddress { table, lun: 3 }, lun)];
+        let mapped = Storage { luns: luns.clone().into(), ..ours.clone() };
+        for (now, before, more) in [
+            (&ours, &nothing, true),
+            (&ours, &of_others, true),
+            (&ours, &ours, false),
+            (&of_others, &nothing, false),
+            (&group, &nothing, true),
+            (&group, &group, false),
+            (&mapped, &ours, true),
+            (&mapped, &mapped, false),
+            (&nothing, &mapped, false),
+        ] {
+            assert_eq!(has_more(now, before), more, "{now:?} {before:?}");
+        }
+        assert_eq!((remains(&nothing), remains(&of_others)), (None, None));
+        assert_eq!(remains(&Storage { luns: luns.into(), ..of_others }), None);
+        assert_eq!(remains(&ours).as_deref(), Some("device dg_a is still there"));
+        assert_eq!(remains(&group).as_deref(), Some("the device group is still there"));
+        assert!(remains(&mapped).is_some_and(|what| what.starts_with("LUN 3 of ")), "{:?}", remains(&mapped));
+    }
+}
