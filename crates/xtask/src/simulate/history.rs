@@ -48,6 +48,7 @@ pub(super) fn play(seed: u64, kept: &Kept, real: bool) -> io::Result<Played> {
     if plain && world.layer(groups[0]) == Layer::Shared && nodes > 1 && lot.once_in(3) {
         world.nodes[lot.below(nodes)].shell = true;
         (world.disturbed, world.untold, world.shell) = (true, true, true);
+        world.command(1, "setup_id", "0x0");
     }
     let stage = Stage::new(world);
     let iscsi = stage.world().iscsi.is_some();

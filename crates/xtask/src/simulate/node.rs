@@ -194,8 +194,8 @@ impl World {
         let unlisted = format!("targets/qla2x00t/{}", port(node, PORTS));
         self.command(node, &format!("{unlisted}/rel_tgt_id"), &(100 * (node + 1) + 50).to_string());
         self.command(node, &format!("{unlisted}/enabled"), "1");
-        if node == 1 {
-            // The kernel makes other identifiers of a device's name here.
+        if node == 1 && !self.shell {
+            // The kernel makes other identifiers of a device's name here, which the shell agent leaves as they are.
             self.command(node, "setup_id", "0x77");
         }
         self.happened(format!("{} boots", NODES[node]));
