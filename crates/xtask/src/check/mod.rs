@@ -1,4 +1,4 @@
-//! `cargo xtask test`: everything that CI runs, part by part, ending at the first part that fails.
+//! `cargo xtask test`: everything that CI runs, part by part, the search beside the cluster, ending at the first part that fails.
 
 pub(crate) mod packages;
 mod part;
