@@ -86,6 +86,7 @@ fn a_reload_changes_everything_live_and_touches_nothing_else() {
     run(&alpha, &changed, "reload").exit(0).writes(0);
     assert_eq!(alpha.read(&format!("targets/iscsi/{ALPHA}/NopInInterval")), "30");
     run(&alpha, &targets(), "reload").exit(0);
+    assert_eq!(alpha.read(&format!("targets/iscsi/{ALPHA}/alias")), "");
     run(&alpha, &targets(), "start").exit(0).writes(0);
     assert_eq!(alpha.read(&format!("targets/iscsi/{ALPHA}/tid")), tid);
     run(&alpha, &targets(), "stop").exit(0);

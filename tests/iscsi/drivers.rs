@@ -123,6 +123,8 @@ port scst_local/local2 rel_tgt_id=102 comment=lab
 
 "#]]);
     refuses(&cluster, &resource, &OF_ISCSI);
+    alpha.run(&resource.clone().param("attributes", "comment="), "reload").exit(0);
+    assert_eq!(alpha.read("targets/scst_local/local1/comment"), "");
     alpha.run(&resource, "stop").exit(0);
     assert_eq!(alpha.tree().lines("port"), [""; 0]);
 }

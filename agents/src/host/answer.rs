@@ -1,5 +1,5 @@
 //! Makes the answer of an action of what became of its plan: the failure of the first failed step, and the answers of a
-//! reload that did not do everything.
+//! reload that did not do everything; and what an action would do.
 
 use scst_core::apply::Applied;
 use scst_core::ocf::exit::{Answer, ExitCode, Failure, Kind, one_line};

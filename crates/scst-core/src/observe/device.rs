@@ -43,8 +43,9 @@ impl Observer<'_> {
         Ok(self.optional(&format!("{}/size", device::device(name)))?.and_then(|text| text.parse().ok()))
     }
 
-    /// The same with one read, for monitors: ENOENT is taken at its word, because to look for the attribute in its directory would cost a listing
-    /// of every device without a store, every few seconds. A plan asks [`Observer::storage`], which looks.
+    /// Whether a device's backing store is open, with one read, for monitors; `None` where it has no such attribute, or is gone. ENOENT is
+    /// taken at its word, because to look for the attribute in its directory would cost a listing of every device without a store, every few
+    /// seconds. A plan asks [`Observer::storage`], which looks.
     ///
     /// # Errors
     ///

@@ -97,7 +97,7 @@ impl Pair<'_> {
             });
             if found.io_grouping != wanted.io_grouping {
                 // What the kernel showed, and nobody could write, is not put back.
-                let number = AttributeValue::parse(&wanted.io_grouping).ok();
+                let number = AttributeValue::parse(&wanted.io_grouping).ok().filter(|_| !wanted.io_grouping.is_empty());
                 let set = |number| Step::SetIoGrouping { driver, port: port.clone(), group: name.clone(), number };
                 steps.extend(number.map(set));
             }

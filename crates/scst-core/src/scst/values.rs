@@ -58,11 +58,8 @@ impl AttributeValue {
     ///
     /// # Errors
     ///
-    /// The text is empty, which no command can say, or longer than 3500 bytes, or has a character that is neither visible ASCII nor a blank.
+    /// The text is longer than 3500 bytes, or has a character that is neither visible ASCII nor a blank.
     pub fn parse(text: &str) -> Result<Self, NameError> {
-        if text.is_empty() {
-            return Err(NameError::Empty);
-        }
         if let Some(bad) = text.chars().find(|c| !c.is_ascii_graphic() && *c != ' ') {
             return Err(NameError::Character(bad));
         }
@@ -309,10 +306,10 @@ mod tests {
 
     #[test]
     fn what_the_kernel_showed_is_one_word_of_a_command_or_one_line_of_an_attribute() {
-        for text in ["this group only", "0x600-a;b=c", "1", " 1 "] {
+        for text in ["this group only", "0x600-a;b=c", "1", "", " 1 "] {
             assert_eq!(AttributeValue::parse(text).map(|value| value.to_string()), Ok(text.to_owned()));
         }
-        for text in ["", "a\nb", "a\tb", "a\0", "\u{e0}", "\u{fffd}", &"x".repeat(MAX_PATH + 1)] {
+        for text in ["a\nb", "a\tb", "a\0", "\u{e0}", "\u{fffd}", &"x".repeat(MAX_PATH + 1)] {
             assert!(AttributeValue::parse(text).is_err(), "{text:?}");
         }
         assert_eq!(ParameterValue::parse("/srv/Größe").map(|value| value.to_string()), Ok("/srv/Größe".to_owned()));

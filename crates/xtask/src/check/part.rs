@@ -2,8 +2,8 @@
 
 use clap::ValueEnum;
 
-/// A part of the checks, in the order they are run in: what fails soonest comes first, and the test harness has the last
-/// word.
+/// A part of the checks, in the order they are run in: what fails soonest comes first, the cluster last, and the search
+/// beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Part {
     /// The layout of the source, by rustfmt
