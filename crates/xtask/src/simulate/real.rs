@@ -25,7 +25,7 @@ use scst_sim::mount::{Mount, Pace, Setup};
 use scst_sim::stand_in;
 
 use super::faults::Fault;
-use super::tape::{After, Call, Tape, line, names, side_by_side};
+use super::tape::{After, Call, Tape, line, side_by_side};
 use super::world::NODES;
 use crate::workspace;
 
@@ -112,7 +112,7 @@ impl Call {
             writes: side_by_side(writes),
             tree: mount.snapshot()?,
             score: self.score(&cib),
-            files: names(files.iter()),
+            files: self.names(files.iter()),
             took: self.after.took,
             disturbed: false,
         })

@@ -80,7 +80,7 @@ impl Tape {
             disturbed: there.writes - call.before.writes != own,
             writes,
             tree: snapshot_in(&mut there.machine).unwrap_or_else(|error| error.to_string()),
-            files: names(there.run.keys().filter(|path| path.starts_with("/run"))),
+            files: call.names(there.run.keys().filter(|path| path.starts_with("/run"))),
             score: call.score(&world.cib),
             took: world.now.saturating_sub(call.before.now),
         };
@@ -143,6 +143,16 @@ impl Call {
         cib.score(NODES[self.node], self.value("OCF_RESOURCE_INSTANCE")).ok().flatten()
     }
 
+    /// The names of its resource's own files, without locks and temporary ones: another resource may have written its own meanwhile.
+    pub(super) fn names<'a>(&self, paths: impl Iterator<Item = &'a PathBuf>) -> Vec<String> {
+        let resource = self.value("OCF_RESOURCE_INSTANCE");
+        let names = paths.filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
+        let stays = |name: &str| !name.starts_with('.') && Path::new(name).extension().is_none_or(|end| end != "lock");
+        let mut names: Vec<String> = names.filter(|name| stays(name) && name.contains(resource)).collect();
+        names.sort();
+        names
+    }
+
     /// It has met a lock that another action has.
     pub(super) fn held_up(&mut self) {
         self.before.apart.get_or_insert("another action has the lock");
@@ -165,14 +175,4 @@ pub(super) fn line(write: &Operation) -> String {
 pub(super) fn side_by_side(mut writes: Vec<String>) -> Vec<String> {
     writes.chunk_by_mut(|a, b| [a, b].iter().all(|line| line.contains("/enabled < "))).for_each(<[String]>::sort);
     writes
-}
-
-/// The names of the agents' own files, without locks and temporary ones.
-pub(super) fn names<'a>(paths: impl Iterator<Item = &'a PathBuf>) -> Vec<String> {
-    let names = paths.filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
-    let mut names: Vec<String> = names
-        .filter(|name| !name.starts_with('.') && Path::new(name).extension().is_none_or(|end| end != "lock"))
-        .collect();
-    names.sort();
-    names
 }
