@@ -111,6 +111,10 @@ impl Cluster {
                 self.configure(r, "reload", Some(number.to_string()));
             }
         }
+        // Nothing of the ports' resource changes with the lists, for which its last reload may have been refused.
+        for node in 0..self.resources[0].instances.len() {
+            self.reload_by_hand(0, node);
+        }
     }
 
     fn set_ports(&self, node: usize, ports: &[usize]) {
@@ -227,7 +231,7 @@ impl Cluster {
         self.resources[r].instances[node].restart |= action == Action::Stop && failed;
     }
 
-    /// Somebody reloads by hand what was not changed: nothing may be written.
+    /// Somebody reloads by hand. Where nothing was changed, nothing may be written.
     pub(in crate::simulate) fn reload_by_hand(&mut self, r: usize, node: usize) {
         if !self.members().contains(&node)
             || !self.resources[r].instances[node].active()
