@@ -114,3 +114,18 @@ pub(super) fn open(run: &Run<'_>, daemon: &Daemon) -> Result<(), Failure> {
     tracing::info!("start daemon {program}");
     Ok(wait_until("the iSCSI daemon opening the driver", &until, open)?)
 }
+
+/// The daemon does not run any more. The kernel then removes its targets, refusing whatever others want of them (EPERM): until it has
+/// done so, half of what is left of the time is waited for.
+pub(super) fn ended(run: &Run<'_>) -> bool {
+    let host = &run.host;
+    let until = host.deadline().share(1, 2);
+    let state = || host.observer_until(&until).open_state(run.driver);
+    if !run.driver.has_daemon() || state().ok().flatten().is_none_or(|now| now == "open") {
+        return false;
+    }
+    let removed = wait_until("the kernel's end with the last iSCSI daemon", &until, || {
+        Ok((state()?.as_deref() != Some("closing")).then_some(()))
+    });
+    removed.is_ok()
+}

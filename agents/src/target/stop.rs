@@ -8,7 +8,7 @@ use scst_core::state::{Port, Ports};
 
 use super::ours::Ours;
 use super::run::{LOCK, Run};
-use super::wanted;
+use super::{daemon, wanted};
 use crate::host::Removal;
 
 pub(super) fn stop(run: &Run<'_>) -> Result<ExitCode, Failure> {
@@ -30,7 +30,13 @@ pub(super) fn stop(run: &Run<'_>) -> Result<ExitCode, Failure> {
         has_more,
         holders: &|left| holders(run, left),
     };
-    let applied = removal.carry_out(host, found, None)?;
+    let applied = match removal.carry_out(host, found, None) {
+        Err(failure) if daemon::ended(run) => {
+            tracing::warn!("the daemon of driver {} has ended meanwhile: {failure}", run.driver);
+            removal.carry_out(host, ours.ports_to_remove(host.observer(), &names)?, None)?
+        }
+        carried_out => carried_out?,
+    };
     if host.dry_run() {
         return Ok(ExitCode::Success);
     }
