@@ -123,6 +123,9 @@ fn itself(arguments: &[&str], tally: &mut Tally) -> Result<bool, Box<dyn Error>>
     tally.run(itself)
 }
 
+/// The first seed of the search where no repository tells the commit.
+const WITHOUT_REPOSITORY: u64 = 2_337_113_000;
+
 /// Histories that no other commit plays, and each run of this one the same.
 fn search() -> Result<Command, Box<dyn Error>> {
     workspace::build_binaries()?;
@@ -137,10 +140,8 @@ fn search() -> Result<Command, Box<dyn Error>> {
     ]);
     let tree = Command::new("git").args(["rev-parse", "HEAD^{tree}"]).current_dir(workspace::root()).output();
     let tree = tree.ok().and_then(|output| String::from_utf8(output.stdout).ok()).unwrap_or_default();
-    // Without a repository the simulation makes a seed of the time.
-    if let Some(seed) = tree.get(..8).and_then(|digits| u64::from_str_radix(digits, 16).ok()) {
-        command.args(["--from", &seed.to_string()]);
-    }
+    let digits = tree.get(..8).and_then(|digits| u64::from_str_radix(digits, 16).ok());
+    command.args(["--from", &digits.unwrap_or(WITHOUT_REPOSITORY).to_string()]);
     Ok(command)
 }
 
