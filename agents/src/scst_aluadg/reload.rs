@@ -146,14 +146,11 @@ fn rearrange(
     if let Err(failure) = stores::missing(&params, &convergence.facts.stores, serving) {
         // A store comes, or comes back, without another change of the configuration: the next monitor looks again. Where that cannot be
         // noted nobody does, and there is still no reason to stop what runs.
+        if host.dry_run() {
+            return Ok(reload_refused(failure));
+        }
         let noted = instance.update(host, |file| file.unfinished = true);
-        if noted && !host.dry_run() {
-            return reload_incomplete(failure, noted);
-        }
-        if !noted {
-            tracing::error!("the reload is not finished, and no state file says so to the next monitor");
-        }
-        return Ok(reload_refused(failure));
+        return reload_incomplete(failure, noted).or_else(|failure| Ok(reload_refused(failure)));
     }
     if Reservations::are_shared(&host.context.env)
         && let Err(failure) = lockspace::runs(host)

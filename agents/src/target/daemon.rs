@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use scst_core::command::CommandError;
+use scst_core::deadline::Deadline;
 use scst_core::error::Error;
 use scst_core::ocf::exit::Failure;
 use scst_core::sysfs::wait_until;
@@ -99,10 +100,7 @@ pub(super) fn open(run: &Run<'_>, daemon: &Daemon) -> Result<(), Failure> {
         println!("start daemon {}", programs.first().unwrap_or(&""));
         return Ok(());
     }
-    // The last one has ended, and the kernel still cleans up behind it.
-    wait_until("the end of the last iSCSI daemon", &until, || {
-        Ok((state()?.as_deref() != Some("closing")).then_some(()))
-    })?;
+    cleaned_up(run, &until)?;
     let limit = START.min(until.remaining());
     let first = programs.iter().map(|program| host.tools.start_daemon(program, limit).map(|()| *program));
     let mut first = first.skip_while(|ran| matches!(ran, Err(CommandError::NotFound { .. })));
@@ -124,8 +122,13 @@ pub(super) fn ended(run: &Run<'_>) -> bool {
     if !run.driver.has_daemon() || state().ok().flatten().is_none_or(|now| now == "open") {
         return false;
     }
-    let removed = wait_until("the kernel's end with the last iSCSI daemon", &until, || {
-        Ok((state()?.as_deref() != Some("closing")).then_some(()))
-    });
-    removed.is_ok()
+    cleaned_up(run, &until).is_ok()
+}
+
+/// Waits until the kernel has cleaned up behind a daemon that has ended.
+fn cleaned_up(run: &Run<'_>, until: &Deadline) -> Result<(), Error> {
+    wait_until("the end of the last iSCSI daemon", until, || {
+        let state = run.host.observer_until(until).open_state(run.driver)?;
+        Ok((state.as_deref() != Some("closing")).then_some(()))
+    })
 }

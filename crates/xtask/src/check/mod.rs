@@ -128,16 +128,8 @@ const WITHOUT_REPOSITORY: u64 = 2_337_113_000;
 
 /// Histories that no other commit plays, and each run of this one the same.
 fn search() -> Result<Command, Box<dyn Error>> {
-    workspace::build_binaries()?;
     let mut command = Command::new("nice");
-    command.args(["-n", "19"]).arg(std::env::current_exe()?).args([
-        "simulate",
-        "--built",
-        "--jobs",
-        "1",
-        "--seconds",
-        "180",
-    ]);
+    command.args(["-n", "19"]).arg(std::env::current_exe()?).args(["simulate", "--jobs", "1", "--seconds", "180"]);
     let tree = Command::new("git").args(["rev-parse", "HEAD^{tree}"]).current_dir(workspace::root()).output();
     let tree = tree.ok().and_then(|output| String::from_utf8(output.stdout).ok()).unwrap_or_default();
     let digits = tree.get(..8).and_then(|digits| u64::from_str_radix(digits, 16).ok());

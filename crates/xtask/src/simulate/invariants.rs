@@ -69,8 +69,9 @@ impl World {
     /// open. Of disks the kernel opens them only then.
     fn becomes_active(&mut self, node: usize, group: &str) {
         // A LUN of a device that the shell agent left is not of the group.
-        let luns = self.luns(node, group).into_iter().filter(|(_, device)| self.is_member(node, group, device));
-        for (_, device) in luns.collect::<Vec<_>>() {
+        let mut luns = self.luns(node, group);
+        luns.retain(|(_, device)| self.is_member(node, group, device));
+        for (_, device) in luns {
             let of = |world: &mut Self, name: &str| world.value(node, &format!("devices/{device}/{name}"));
             let Some(path) = of(self, "filename") else { continue };
             let (is_file, open) = (path.starts_with("/srv"), self.is_open(node, &path));
