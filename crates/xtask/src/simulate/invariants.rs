@@ -44,7 +44,9 @@ impl World {
             let how = || format!("{name} ends a move of {group} in standby before the other node serves");
             self.check("a move leaves a node in transitioning", self.nodes[node].shell, (data == "standby").then(how));
         }
-        if data == "active" && writer.is_some_and(|writer| writer.action == Action::Promote && !writer.faulted) {
+        // A slow kernel has taken the write, and carries it out later.
+        let is_active = data == "active" && self.state(node, &group, node).as_deref() == Some("active");
+        if is_active && writer.is_some_and(|writer| writer.action == Action::Promote && !writer.faulted) {
             self.becomes_active(node, &group);
         }
         if before != Some("active") || data == "active" || self.nodes[node].shell {
