@@ -53,7 +53,9 @@ pub(super) fn perform(world: &mut World, node: usize, operation: &Operation, wri
                 Ok(handle) => machine.write(&handle, data.as_bytes()),
                 Err(errno) => Written::Done(Err(errno)),
             };
-            world.written(node, writer, &at, data.trim_end(), before.flatten().as_deref());
+            if !matches!(written, Written::Done(Err(_))) {
+                world.written(node, writer, &at, data.trim_end(), before.flatten().as_deref());
+            }
             match written {
                 Written::Done(result) => result.map(|_| Output::Written),
                 Written::Waiting(ticket) => return world.waits(node, writer, ticket),

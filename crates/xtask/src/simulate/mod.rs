@@ -81,6 +81,10 @@ pub(crate) struct Options {
     #[arg(long)]
     from: Option<u64>,
 
+    /// Goes on after a violation, until the time is over, and reports every one
+    #[arg(long, conflicts_with_all = ["seed", "exhaustive", "real"])]
+    all: bool,
+
     /// How many histories are played at the same time; by default as many as there are processors
     #[arg(long)]
     jobs: Option<NonZero<usize>>,
@@ -136,7 +140,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     let started = Instant::now();
     search(options, first, &mut total)?;
     total.print(started.elapsed());
-    if let Some((seed, kept)) = &total.violated {
+    for (seed, kept) in &total.violated {
         let kept = kept.shortest(|fewer| play(*seed, fewer, false).map(|played| played.violation.is_some()))?;
         let played = play(*seed, &kept, false)?;
         played.history.iter().for_each(|line| println!("{line}"));

@@ -1,5 +1,6 @@
 //! Many histories: those that are played, what came of them, and the first that violates an invariant.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::num::NonZero;
 use std::process::ExitCode;
@@ -13,7 +14,7 @@ use super::history::{Played, play};
 use super::kept::Kept;
 use super::{Options, real};
 
-/// Plays histories on every processor, until it is enough or one of them is not as it must be.
+/// Plays histories on every processor, until it is enough or, unless all are wanted, one of them is not as it must be.
 pub(super) fn search(options: &Options, first: u64, total: &mut Total) -> Result<(), Box<dyn Error>> {
     let jobs = match options.jobs {
         _ if options.real => NonZero::<usize>::MIN,
@@ -46,7 +47,7 @@ pub(super) fn search(options: &Options, first: u64, total: &mut Total) -> Result
         drop(tell);
         for (seed, played) in told {
             total.take(seed, played?, options.real)?;
-            over.fetch_or(!total.is_sound(), Ordering::Relaxed);
+            over.fetch_or(!total.is_sound() && !options.all, Ordering::Relaxed);
         }
         Ok(())
     })
@@ -61,16 +62,16 @@ pub(super) struct Total {
     real: u64,
     /// The real binaries did something else.
     differ: bool,
-    /// The first history that violates an invariant, with the events that were played of it.
-    pub(super) violated: Option<(u64, Kept)>,
+    /// The histories that violate an invariant, by seed, with the events that were played of them.
+    pub(super) violated: BTreeMap<u64, Kept>,
 }
 
 impl Total {
     /// Takes in a history.
     pub(super) fn take(&mut self, seed: u64, played: Played, real: bool) -> Result<(), Box<dyn Error>> {
         self.histories += 1;
-        if played.violation.is_some() && self.violated.as_ref().is_none_or(|(earlier, _)| seed < *earlier) {
-            self.violated = Some((seed, Kept::first(played.events as u64)));
+        if played.violation.is_some() {
+            self.violated.insert(seed, Kept::first(played.events as u64));
         }
         self.coverage.add(played.coverage);
         let Some(tape) = played.tape else {
@@ -93,7 +94,7 @@ impl Total {
 
     /// No invariant is violated, and the real binaries do the same.
     fn is_sound(&self) -> bool {
-        self.violated.is_none() && !self.differ
+        self.violated.is_empty() && !self.differ
     }
 
     pub(super) fn exit(&self) -> ExitCode {

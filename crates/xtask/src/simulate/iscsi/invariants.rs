@@ -56,7 +56,8 @@ impl World {
             return;
         }
         for n in (0..PORTS).filter(|_| data == "1") {
-            if path.ends_with(&self.at(node, n, "enabled")) {
+            let enabled = self.at(node, n, "enabled");
+            if path.ends_with(&enabled) && self.is_on(node, &enabled) {
                 let empty = ["esx1", "esx2"].into_iter().find(|group| self.hosts_in(node, n, group).is_empty());
                 let wrong = empty.map(|group| format!("{path} is enabled without group {group}"));
                 self.check("a target is enabled with its groups", false, wrong);
