@@ -81,6 +81,34 @@ fn a_reload_that_misses_a_store_is_finished_when_the_store_is_there() {
     drop(full);
 }
 
+/// The kernel carries out later what it did not answer in time, also when the device is not configured any more by then.
+#[test]
+fn a_device_that_comes_after_it_was_taken_out_of_the_configuration_is_removed() {
+    for finisher in ["monitor", "reload", "stop"] {
+        let alpha = sample::serving().into_node("alpha");
+        alpha.control("fault op=write path=**/vdisk_nullio/mgmt action=hang");
+        let brief = |resource| alpha.call(resource).timeout(Duration::from_secs(2));
+        brief(&grown()).run("reload").unfinished().reason_has("no answer");
+        alpha.control("disarm");
+        alpha.run(&group(), "reload").exit(0);
+        alpha.monitor(&group()).exit(8).writes(0).programs(0).not_logged("reload");
+        alpha.control("release");
+        assert!(alpha.exists("devices/dummy_lu1"), "the kernel has carried the addition out");
+        match finisher {
+            "monitor" => alpha.monitor(&group()).exit(8).programs(0),
+            "reload" => alpha.run(&group(), "reload").exit(0),
+            _ => alpha.run(&group(), "stop").exit(0),
+        };
+        assert!(!alpha.exists("devices/dummy_lu1"), "{finisher}");
+        if finisher != "stop" {
+            alpha.monitor(&group()).exit(8).writes(0);
+            // What somebody else makes under that name later is not ours.
+            alpha.write("handlers/vdisk_nullio/mgmt", "add_device dummy_lu1 dummy=1");
+            alpha.monitor(&group()).exit(8).writes(0);
+        }
+    }
+}
+
 #[test]
 fn a_reload_that_took_something_from_hosts_fails() {
     let alpha = sample::serving().into_node("alpha");

@@ -15,7 +15,7 @@ use scst_core::ocf::notify::Lists;
 use scst_core::plan::Plan;
 use scst_core::plan::storage::{Scope, converge};
 use scst_core::scst::host_id::ClusterId;
-use scst_core::scst::names::{DeviceName, NodeName, TargetName};
+use scst_core::scst::names::{NodeName, TargetName};
 use scst_core::scst::target::LunTable;
 use scst_core::state::{LunAddress, Storage, TargetGroup};
 use scst_core::state_file::StateFile;
@@ -229,11 +229,12 @@ impl<'a> Convergence<'a> {
         Ok(None)
     }
 
-    /// Writes into the state file what is, or is about to be, ours.
+    /// Writes into the state file what is, or is about to be, ours, and what an earlier action was about to add.
     pub(super) fn remember(&self, instance: &mut Instance, found: &Storage, wanted: &Storage) {
-        let devices = found.devices.keys().chain(wanted.devices.keys()).cloned().collect();
+        let devices: BTreeSet<_> = found.devices.keys().chain(wanted.devices.keys()).cloned().collect();
+        let adding = instance.recorded().filter(|name| !devices.contains(*name)).cloned().collect();
         let peers = peers::remembered(found.group.as_ref(), wanted.group.as_ref(), &instance.remembered);
-        self.record(instance, devices);
+        self.record(instance, |file| (file.devices, file.adding) = (devices, adding));
         instance.stamp(self.host, &self.topology.local.name, &peers);
     }
 
@@ -248,16 +249,16 @@ impl<'a> Convergence<'a> {
 
     /// After success only the configured devices are left.
     pub(super) fn forget_leftovers(&self, instance: &mut Instance, wanted: &Storage) {
-        self.record(instance, wanted.devices.keys().cloned().collect());
+        self.record(instance, |file| file.devices = wanted.devices.keys().cloned().collect());
     }
 
-    fn record(&self, instance: &mut Instance, devices: BTreeSet<DeviceName>) {
+    fn record(&self, instance: &mut Instance, change: impl FnOnce(&mut StateFile)) {
         let own = &self.topology.local;
         instance.update(self.host, |file: &mut StateFile| {
             file.node = Some(own.name.clone());
             file.node_id = Some(own.id);
             file.ports.clone_from(&self.local.ports);
-            file.devices = devices;
+            change(file);
         });
     }
 

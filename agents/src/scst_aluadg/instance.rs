@@ -54,7 +54,7 @@ impl Instance {
 
     /// Whether a device that is a member of our group is ours: it has our prefix, or the state file names it.
     pub(super) fn owns(&self, device: &DeviceName) -> bool {
-        device.belongs_to(&self.group) || self.remembered.known().is_some_and(|file| file.devices.contains(device))
+        device.belongs_to(&self.group) || self.recorded().any(|name| name == device)
     }
 
     /// Our devices with everything about them, their LUNs, and the group.
@@ -97,8 +97,13 @@ impl Instance {
     /// The devices that are ours wherever they are.
     pub(super) fn named(&self, host: &Host<'_>) -> BTreeSet<DeviceName> {
         let mut named = self.configured(host);
-        named.extend(self.remembered.known().into_iter().flat_map(|file| file.devices.iter().cloned()));
+        named.extend(self.recorded().cloned());
         named
+    }
+
+    /// The devices that the state file names.
+    pub(super) fn recorded(&self) -> impl Iterator<Item = &DeviceName> {
+        self.remembered.known().into_iter().flat_map(|file| file.devices.iter().chain(&file.adding))
     }
 
     /// The group with its target groups, and the blocks of those devices that a killed run may have left blocked: what
@@ -155,9 +160,16 @@ impl Instance {
         self.remembered.known().and_then(|file| file.moving)
     }
 
-    /// Whether a reload has not made everything effective.
-    pub(super) fn unfinished(&self) -> bool {
-        self.remembered.known().is_some_and(|file| file.unfinished)
+    /// Whether the last reload has something to do: it is unfinished, or a device that it did not find has come, because
+    /// the kernel has carried out what an earlier action had asked for.
+    pub(super) fn owes_reload(&self, observer: Observer<'_>) -> Result<bool, Error> {
+        let Some(file) = self.remembered.known() else { return Ok(false) };
+        for device in file.adding.iter().filter(|_| !file.unfinished) {
+            if observer.block(device)?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(file.unfinished)
     }
 
     /// The devices that an action wrote into the state file before it blocked them, and whose block is not known to be

@@ -90,10 +90,7 @@ fn exists(host: &Host<'_>, instance: &Instance) -> Result<bool, Failure> {
     if observer.group_exists(&instance.group)? {
         return Ok(true);
     }
-    let recorded = instance.remembered.known().map(|file| &file.devices);
-    let names = observer.device_names()?;
-    let configured = instance.configured(host);
-    Ok(names.iter().any(|name| configured.contains(name) || recorded.is_some_and(|devices| devices.contains(name))))
+    Ok(!observer.device_names()?.is_disjoint(&instance.named(host)))
 }
 
 /// Promoted: every device is open and none is held back by us.

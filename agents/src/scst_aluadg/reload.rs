@@ -53,8 +53,12 @@ pub(super) fn reload(host: &Host<'_>) -> Result<Answer, Failure> {
 /// Exit 1: hosts miss something that they are meant to have, because the change could not be made whole. That the reload is still not
 /// finished without that is logged: the next monitor goes on.
 pub(super) fn finish(host: &Host<'_>, instance: &mut Instance) -> Result<(), Failure> {
+    let owes = instance.owes_reload(host.observer()).unwrap_or_else(|error| {
+        tracing::warn!("whether a device has come late is not known: {error}");
+        false
+    });
     // Whoever holds the lock is at work, perhaps at this.
-    if !instance.unfinished() || host.state_files.locked(instance.group.as_str()) {
+    if !owes || host.state_files.locked(instance.group.as_str()) {
         return Ok(());
     }
     let mut took = false;
@@ -79,7 +83,7 @@ fn go_on(host: &Host<'_>, instance: &mut Instance, took: &mut bool) -> Result<An
     let _lock = instance.lock(host)?;
     instance.refresh(host);
     let found = instance.storage(host, host.observer())?;
-    if !instance.unfinished() || found.group.is_none() {
+    if !instance.owes_reload(host.observer())? || found.group.is_none() {
         return Ok(ExitCode::Success.into());
     }
     // A monitor that does not answer in time makes the instance fail.

@@ -12,7 +12,7 @@ use crate::scst::names::{DeviceName, Driver, GroupName, InitiatorGroup, NodeName
 const VERSION: &str = "scst-ocf record 1";
 
 /// The first words of its lines.
-const WORDS: [&str; 18] = [
+const WORDS: [&str; 19] = [
     "node",
     "id",
     "group",
@@ -23,6 +23,7 @@ const WORDS: [&str; 18] = [
     "attribute",
     "ini_group",
     "device",
+    "adding",
     "block",
     "starting",
     "unfinished",
@@ -66,6 +67,9 @@ pub struct StateFile {
     pub ini_groups: BTreeSet<InitiatorGroup>,
     /// The devices we created.
     pub devices: BTreeSet<DeviceName>,
+    /// The devices that are not configured any more, and that an earlier action was adding when it ended: the kernel may
+    /// still carry that out.
+    pub adding: BTreeSet<DeviceName>,
     /// Devices that we are about to block, or have blocked, until the kernel shows that the block is gone; with the
     /// number of blocks that are not ours.
     pub blocks: BTreeMap<DeviceName, Owed>,
@@ -115,6 +119,7 @@ impl StateFile {
                 ["attribute", name] => file.attributes.extend(attribute::find(name).map(|attribute| attribute.name)),
                 ["ini_group", name] => _ = file.ini_groups.insert(InitiatorGroup::seen(name).ok()?),
                 ["device", name] => _ = file.devices.insert(DeviceName::seen(name).ok()?),
+                ["adding", name] => _ = file.adding.insert(DeviceName::seen(name).ok()?),
                 ["block", name, before, rest @ ..] if matches!(rest, [] | ["returning"]) => {
                     let owed = Owed { before: before.parse().ok()?, returning: !rest.is_empty() };
                     file.blocks.insert(DeviceName::seen(name).ok()?, owed);
@@ -141,6 +146,7 @@ impl StateFile {
     pub(super) fn of_this_boot(mut self, boot: &str) -> Self {
         if self.boot != boot {
             self.blocks.clear();
+            self.adding.clear();
             self.peers.clear();
             // Whoever has a target of that name now has made it since.
             self.made.clear();
@@ -191,6 +197,9 @@ impl StateFile {
         for device in &self.devices {
             line(format_args!("device {device}"));
         }
+        for device in &self.adding {
+            line(format_args!("adding {device}"));
+        }
         for (device, Owed { before, returning }) in &self.blocks {
             line(format_args!("block {device} {before}{}", if *returning { " returning" } else { "" }));
         }
@@ -238,6 +247,7 @@ pub(super) mod tests {
             attributes: ["QueuedCommands"].into(),
             ini_groups: [InitiatorGroup::seen("ESX1").unwrap()].into(),
             devices: [DeviceName::seen("dummy_lu0").unwrap()].into(),
+            adding: [DeviceName::seen("dummy_lu1").unwrap()].into(),
             blocks: [(DeviceName::seen("dummy_lu0").unwrap(), Owed { before: 2, returning: true })].into(),
             starting: true,
             unfinished: true,
@@ -253,7 +263,7 @@ pub(super) mod tests {
     fn blocks_and_times_of_an_earlier_boot_mean_nothing() {
         let old = StateFile { boot: "old".into(), ..sample() };
         let now = old.of_this_boot("now");
-        assert!(now.blocks.is_empty() && now.peers.is_empty());
+        assert!(now.blocks.is_empty() && now.adding.is_empty() && now.peers.is_empty());
         assert_eq!((now.moving, now.failed, now.score), (None, None, None));
         assert_eq!(now.devices, sample().devices);
     }
