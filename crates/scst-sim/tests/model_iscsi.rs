@@ -95,6 +95,24 @@ fn parameters_of_a_target_are_lines_of_a_configuration_file() {
 }
 
 #[test]
+fn a_command_that_waits_when_its_session_ends_never_reaches_the_disk() {
+    let mut machine = machine();
+    let session = machine.login("iscsi", "t", "iqn.2026-11.org.example:h").unwrap();
+    let by_hand = |machine: &mut Machine, times: &[u8]| {
+        let handle = machine.open(b"kernel/scst_tgt/suspend", false, true).unwrap();
+        assert!(matches!(machine.write(&handle, times), Written::Done(Ok(_))));
+    };
+    by_hand(&mut machine, b"5");
+    let read = machine.start_io("iscsi", "t", &session, 0, Some(Duration::ZERO)).unwrap();
+    assert!(!machine.io_done(read));
+    signal(&mut machine, DaemonSignal::End);
+    by_hand(&mut machine, b"-1");
+    pass(&mut machine, 1);
+    assert!(machine.io_done(read));
+    assert_eq!(machine.reply(read), None);
+}
+
+#[test]
 fn an_outgoing_user_of_another_file_name_mends_what_the_second_one_broke() {
     let mut machine = machine();
     let add = |machine: &mut Machine, user: &str| write(machine, MGMT, &format!("add_target_attribute t {user}"));

@@ -166,6 +166,16 @@ impl Machine {
         }
     }
 
+    /// The commands of a session that ends: those that no store works on are aborted, without an answer.
+    pub(super) fn abort_io(&mut self, session: SessId) {
+        let waits = |_: &u64, io: &mut Io| io.session == session && !matches!(io.stage, Stage::Running(_));
+        for (_, io) in self.ios.all.extract_if(.., waits).collect::<Vec<_>>() {
+            if !self.has_running_io(io.device) {
+                self.settle_block(io.device);
+            }
+        }
+    }
+
     /// The store a command was sent to, as it is now.
     fn store_now(&self, io: &Io) -> Option<HostFile> {
         let store = io.store.as_ref()?;

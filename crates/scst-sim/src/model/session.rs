@@ -183,6 +183,7 @@ impl Machine {
 
     /// Removes a session and lets go of its devices.
     pub(super) fn end_session(&mut self, id: SessId) {
+        self.abort_io(id);
         self.drop_luns(id);
         let Some(session) = self.scst.sessions.remove(&id) else { return };
         self.hosts.lose(id, self.now);

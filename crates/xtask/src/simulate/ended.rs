@@ -45,11 +45,11 @@ impl World {
             return;
         }
         self.has_reason_to_fail(node, group, task, outcome, around);
+        self.kernel_well(node);
         self.foreign_untouched();
         if self.iscsi.is_some() {
             self.target_action_ended(node, group, task, outcome);
         }
-        self.kernel_well(node);
         let (Some(group), Some(exit)) = (group, outcome.exit) else { return };
         let daemon = self.nodes[node].daemon.changed;
         let unhurt =
