@@ -58,7 +58,7 @@ impl World {
         let undisturbed = unhurt && !self.has_cause(node, self.now) && around.alone;
         match task.action {
             Action::Monitor => self.monitored(node, group, exit),
-            Action::Stop if exit == 0 => self.stopped(node, group),
+            Action::Stop if exit == 0 => self.stopped(node, group, &around.exports),
             Action::Stop => self.names_what_is_left(node, group, task.faulted, &outcome.reason),
             Action::Demote if exit == 0 => self.demoted(node, group, task.moves, !unhurt, &around.exports),
             Action::Notify => {
@@ -146,9 +146,12 @@ impl World {
         }
     }
 
-    /// A stop that said 0 has left nothing.
-    fn stopped(&mut self, node: usize, group: &str) {
-        let left = self.left(node, group);
+    /// A stop that said 0 has left nothing, as far as somebody knows what was the group's: a device that is not configured any more, and
+    /// did not become a member, is known to a state file only.
+    fn stopped(&mut self, node: usize, group: &str, exports: &[Export]) {
+        let mut left = self.left(node, group);
+        let is_known = |name: &String| name == group || exports.iter().any(|export| export.device == *name);
+        left.retain(|name| !self.nodes[node].forgets || is_known(name));
         let how = || format!("stop of {group} on {} said 0 and left {left:?}", NODES[node]);
         self.check("a stop that says 0 leaves nothing", self.shell, (!left.is_empty()).then(how));
     }

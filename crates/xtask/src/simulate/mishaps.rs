@@ -12,7 +12,7 @@ use super::pacemaker::{Cluster, Resource};
 use super::stores::Layer;
 use super::world::{NODES, World};
 
-/// One of the next commands on a node takes its time.
+/// One of the next commands on a node takes its time, and only one: several would be as long as any action may be.
 pub(super) fn slow(cluster: &mut Cluster) {
     let node = cluster.any_node();
     let mut world = cluster.world();
@@ -29,6 +29,7 @@ pub(super) fn slow(cluster: &mut Cluster) {
         times: Some(1),
     };
     world.nodes[node].slow = true;
+    world.nodes[node].machine.slow_down_nothing();
     world.nodes[node].machine.slow_down(slow);
 }
 
