@@ -1,8 +1,8 @@
 //! The ports of this machine, their initiator groups, and who is logged in.
 
 use scst_core::error::Error;
-use scst_core::observe::Observer;
 use scst_core::observe::fc_hosts::FcHost;
+use scst_core::observe::{Observer, Unlistable};
 use scst_core::scst::names::{Driver, EntryName, TargetName};
 use scst_core::state::Settings;
 use serde::Serialize;
@@ -77,7 +77,7 @@ pub(super) fn of_driver(observer: Observer<'_>, driver: Driver, hosts: &[FcHost]
     let host = |name: &TargetName| hosts.iter().position(|host| name.matches(&host.wwpn));
     let mut names = observer.port_names(driver)?;
     names.sort_by_key(|name| (host(name).unwrap_or(usize::MAX), name.clone()));
-    let mut states = observer.ports_to_remove(driver, &names, |_| true)?;
+    let mut states = observer.ports(driver, &names, |_| true, Unlistable::Empty)?;
     let mut ports = Vec::new();
     for name in names {
         // A port that went away meanwhile is no port.

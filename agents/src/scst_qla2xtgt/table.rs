@@ -1,8 +1,9 @@
 //! What `scst_qla2xtgt` is: the table behind its meta-data, its usage and its parsing.
 
-use scst_core::ocf::param::{AgentTable, Kind, Operation, Parameter};
+use scst_core::ocf::param::{AgentTable, Kind, Parameter};
 
 use crate::missing_ports::MissingPorts;
+use crate::target::operations;
 
 /// The agent's description.
 pub const TABLE: &AgentTable = &AgentTable {
@@ -62,13 +63,5 @@ A reload applies a change, without interruption for initiators that stay in thei
     },
         MissingPorts::PARAMETER,
     ],
-    operations: &[
-        Operation::once("start", 60),
-        Operation::once("stop", 360),
-        Operation::monitor(20, 10, None),
-        Operation::once("reload", 120),
-        Operation::once("reload-agent", 120),
-        Operation::once("meta-data", 5),
-        Operation::once("validate-all", 20),
-    ],
+    operations: &operations(60, 360, 120),
 };

@@ -1,8 +1,9 @@
 //! What `scst_target` is: the table behind its meta-data, its usage and its parsing.
 
-use scst_core::ocf::param::{AgentTable, Kind, Operation, Parameter};
+use scst_core::ocf::param::{AgentTable, Kind, Parameter};
 
 use crate::missing_ports::MissingPorts;
+use crate::target::operations;
 
 /// A parameter whose change a reload makes effective.
 const RELOADED: Parameter = Parameter { reloadable: true, ..Parameter::TEXT };
@@ -136,13 +137,5 @@ waits for it for a quarter of its time. The agent never ends the daemon.",
         },
         MissingPorts::PARAMETER,
     ],
-    operations: &[
-        Operation::once("start", 60),
-        Operation::once("stop", 120),
-        Operation::monitor(20, 10, None),
-        Operation::once("reload", 60),
-        Operation::once("reload-agent", 60),
-        Operation::once("meta-data", 5),
-        Operation::once("validate-all", 20),
-    ],
+    operations: &operations(60, 120, 60),
 };

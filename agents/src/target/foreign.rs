@@ -4,6 +4,7 @@
 //! first, so a host can see the LUNs of a group that this resource neither knows nor removes.
 
 use scst_core::error::Error;
+use scst_core::observe::Unlistable;
 use scst_core::scst::names::InitiatorGroup;
 use scst_core::state::Ports;
 
@@ -27,7 +28,8 @@ fn look(run: &Run<'_>, ours: &Ours<'_>, ports: &Ports, configured: &Groups) -> R
     let until = run.host.deadline().share(1, 8);
     for name in ports.keys() {
         let theirs = |group: &InitiatorGroup| !ours.owns(name, group) && !ours.configured.contains(group);
-        let found = run.host.observer_until(&until).ports(run.driver, std::slice::from_ref(name), theirs)?;
+        let observer = run.host.observer_until(&until);
+        let found = observer.ports(run.driver, std::slice::from_ref(name), theirs, Unlistable::Refused)?;
         for (group, content) in found.values().flat_map(|port| &port.groups) {
             let meets = |(_, own): &&(InitiatorGroup, Vec<_>)| {
                 content.initiators.iter().any(|theirs| own.iter().any(|own| theirs.overlaps(own)))

@@ -22,4 +22,19 @@ mod thorough;
 mod validate;
 pub mod wanted;
 
+use scst_core::ocf::param::Operation;
+
 pub use self::run::{Run, TargetAgent};
+
+/// The operations of such an agent, with the seconds that the three which work on ports need.
+pub const fn operations(start: u32, stop: u32, reload: u32) -> [Operation; 7] {
+    [
+        Operation::once("start", start),
+        Operation::once("stop", stop),
+        Operation::monitor(20, 10, None),
+        Operation::once("reload", reload),
+        Operation::once("reload-agent", reload),
+        Operation::once("meta-data", 5),
+        Operation::once("validate-all", 20),
+    ]
+}

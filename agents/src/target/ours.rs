@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use scst_core::cluster::{Member, Topology};
 use scst_core::error::Error;
-use scst_core::observe::Observer;
+use scst_core::observe::{Observer, Unlistable};
 use scst_core::ocf::exit::Failure;
 use scst_core::scst::names::{Driver, InitiatorGroup, TargetName};
 use scst_core::state::{Port, Ports};
@@ -205,7 +205,7 @@ impl Ours<'_> {
         let mut ports = Ports::new();
         for name in names {
             let concerns = |group: &InitiatorGroup| self.owns(name, group) || more(group);
-            ports.extend(observer.ports(self.driver, std::slice::from_ref(name), concerns)?);
+            ports.extend(observer.ports(self.driver, std::slice::from_ref(name), concerns, Unlistable::Refused)?);
         }
         Ok(ports)
     }
@@ -260,16 +260,16 @@ impl Ours<'_> {
         }
     }
 
-    /// The same without other groups, for removing and for comparing.
+    /// The same without other groups, for removing and for comparing: of a group that cannot be listed without its initiators.
     ///
     /// # Errors
     ///
-    /// As for [`Observer::ports_to_remove`].
+    /// As for [`Observer::ports`].
     pub fn ports_to_remove(&self, observer: Observer<'_>, names: &[TargetName]) -> Result<Ports, Error> {
         let mut ports = Ports::new();
         for name in names {
             let concerns = |group: &InitiatorGroup| self.owns(name, group);
-            ports.extend(observer.ports_to_remove(self.driver, std::slice::from_ref(name), concerns)?);
+            ports.extend(observer.ports(self.driver, std::slice::from_ref(name), concerns, Unlistable::Empty)?);
         }
         Ok(ports)
     }

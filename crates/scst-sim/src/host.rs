@@ -24,7 +24,7 @@ use nix::unistd::read;
 pub use self::store::{DrbdRole, EntryKind, FileEntry, StoreChange, StoreHealth};
 
 use self::store::Store;
-use crate::model::{FileKind, Host, HostDisk, HostFile};
+use crate::model::{FileKind, Host, HostDisk, HostFile, Limits};
 
 /// Where SCST keeps its reservations.
 const VAR_LIB: &str = "/var/lib/scst";
@@ -250,10 +250,12 @@ fn disk(path: &Path, number: u64) -> HostFile {
     let block = |name: &str| queue(name).and_then(|size| u32::try_from(size).ok());
     let plain = HostFile::plain(FileKind::Block, size, disk.as_bytes());
     HostFile {
-        logical_block: block("logical_block_size").unwrap_or(plain.logical_block),
-        physical_block: block("physical_block_size").unwrap_or(plain.physical_block),
-        optimal_io: block("optimal_io_size").unwrap_or(0),
-        discard: queue("discard_max_bytes").is_some_and(|bytes| bytes > 0),
+        limits: Limits {
+            logical_block: block("logical_block_size").unwrap_or(plain.limits.logical_block),
+            physical_block: block("physical_block_size").unwrap_or(plain.limits.physical_block),
+            optimal_io: block("optimal_io_size").unwrap_or(0),
+            discard: queue("discard_max_bytes").is_some_and(|bytes| bytes > 0),
+        },
         held: opening == Some(Errno::EBUSY),
         open_error: opening.filter(|errno| *errno != Errno::EBUSY),
         ..plain

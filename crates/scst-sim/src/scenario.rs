@@ -268,6 +268,10 @@ mod tests {
     fn errors_name_file_and_line() {
         for (text, problem) in [
             ("\nmodule = []", "x.toml:2: unknown field `module`"),
+            (
+                "\n[[session]]\ndriver = \"a\"\ntarget = \"b\"\ninitiator = \"c\"\nfrom = \"d\"\nfrm = \"d\"",
+                "x.toml:2: unknown field `frm`",
+            ),
             ("[[port]]\nhost = 1\n", "x.toml:1: missing field `wwpn`"),
             ("scst = \"3.9\"", "x.toml:1: SCST \"3.9\" is not recorded"),
             ("\n[[port]]\nwwpn = \"1\"", "x.toml:2: \"1\" is not a world wide name"),

@@ -28,6 +28,18 @@ pub(crate) trait View {
     fn readlink(&mut self, path: &str) -> io::Result<String>;
 }
 
+impl From<fs::FileType> for Kind {
+    fn from(found: fs::FileType) -> Self {
+        if found.is_dir() {
+            Self::Dir
+        } else if found.is_symlink() {
+            Self::Link
+        } else {
+            Self::File
+        }
+    }
+}
+
 /// A directory of this machine.
 struct Outside<'a>(&'a Path);
 
@@ -36,14 +48,7 @@ impl View for Outside<'_> {
         let mut entries = Vec::new();
         for entry in fs::read_dir(self.0.join(path))? {
             let entry = entry?;
-            let kind = entry.file_type()?;
-            let kind = if kind.is_dir() {
-                Kind::Dir
-            } else if kind.is_symlink() {
-                Kind::Link
-            } else {
-                Kind::File
-            };
+            let kind = entry.file_type()?.into();
             entries.push((text(&entry.file_name().into_vec()), kind));
         }
         entries.sort();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use scst_sim::model::{Errno, FcPort, FileKind, Host, HostFile, Kind, Machine, ScstVersion, Written};
+use scst_sim::model::{Errno, FcPort, FileKind, Host, HostFile, Kind, Limits, Machine, ScstVersion, Written};
 
 const ROOT: &str = "kernel/scst_tgt";
 
@@ -21,7 +21,8 @@ impl Host for Files {
             b"/var/lib/scst/pr" | b"/file" => (FileKind::Dir, 0),
             _ => return Err(Errno::ENOENT),
         };
-        Ok(HostFile { discard: path == b"/disk/a", ..HostFile::plain(kind, size, path) })
+        let limits = Limits { discard: path == b"/disk/a", ..Limits::PLAIN };
+        Ok(HostFile { limits, ..HostFile::plain(kind, size, path) })
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use scst_core::deadline::Deadline;
-use scst_core::observe::{Detail, Observer};
+use scst_core::observe::{Detail, Observer, Unlistable};
 use scst_core::plan::storage::{adopt_ports, converge, demote, release, states};
 use scst_core::plan::{Step, ports};
 use scst_core::scst::alua::AluaState;
@@ -203,7 +203,7 @@ fn look(observer: Observer<'_>) {
         _ = observer.mapped(device);
         _ = observer.busy_initiators(device);
     }
-    if let Ok(found) = observer.ports(Driver::Qla2x00t, &[port()], |_| true) {
+    if let Ok(found) = observer.ports(Driver::Qla2x00t, &[port()], |_| true, Unlistable::Refused) {
         let down = || Port::default();
         let stopped = found.keys().map(|name| (name.clone(), down())).collect();
         check(&ports::plan(Driver::Qla2x00t, &found, &stopped));

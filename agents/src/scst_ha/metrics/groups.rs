@@ -12,20 +12,12 @@ use crate::scst_ha::status::group::{Group, Role};
 pub(super) const DIFFERENCES: &str =
     "What differs from the configuration of the cluster, or is left out of it; scst-ha status names it.";
 
-/// Every role, so that a series does not come and go.
-const ROLES: [(Role, &str); 5] = [
-    (Role::Promoted, "promoted"),
-    (Role::Unpromoted, "unpromoted"),
-    (Role::Transitioning, "transitioning"),
-    (Role::Partial, "partial"),
-    (Role::Stopped, "stopped"),
-];
-
 /// Adds everything of device groups.
 pub(super) fn add(all: &mut Exposition, status: &Status) {
     for group in &status.groups {
-        for (role, word) in ROLES {
-            let labels = [("group", group.name.as_str()), ("role", word)];
+        // Every role, so that a series does not come and go.
+        for role in Role::ALL {
+            let labels = [("group", group.name.as_str()), ("role", role.label())];
             all.gauge(
                 "scst_group_role",
                 "Which role this node has for a device group.",

@@ -22,14 +22,26 @@ pub(in crate::scst_ha) enum Role {
 }
 
 impl Role {
+    pub(in crate::scst_ha) const ALL: [Self; 5] =
+        [Self::Promoted, Self::Unpromoted, Self::Transitioning, Self::Partial, Self::Stopped];
+
+    /// As programs read it.
+    pub(in crate::scst_ha) fn label(self) -> &'static str {
+        self.label_and_word().0
+    }
+
     /// As the text shows it.
     pub(in crate::scst_ha) fn word(self) -> &'static str {
+        self.label_and_word().1
+    }
+
+    fn label_and_word(self) -> (&'static str, &'static str) {
         match self {
-            Self::Promoted => "promoted",
-            Self::Unpromoted => "unpromoted",
-            Self::Transitioning => "between two states",
-            Self::Stopped => "stopped",
-            Self::Partial => "half there",
+            Self::Promoted => ("promoted", "promoted"),
+            Self::Unpromoted => ("unpromoted", "unpromoted"),
+            Self::Transitioning => ("transitioning", "between two states"),
+            Self::Stopped => ("stopped", "stopped"),
+            Self::Partial => ("partial", "half there"),
         }
     }
 }

@@ -17,6 +17,7 @@ pub mod storage;
 pub mod targets;
 
 pub use self::detail::Detail;
+pub use self::ports::Unlistable;
 use crate::deadline::Deadline;
 use crate::error::Error;
 use crate::scst::ROOT;

@@ -10,6 +10,15 @@ use crate::scst::names::{Driver, EntryName, FcHostName, InitiatorGroup, Initiato
 use crate::scst::{qla2x00t, target};
 use crate::state::{IniGroup, Port, Ports};
 
+/// What a group is whose initiators the kernel refuses to list (EIO), because the name of one has a slash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unlistable {
+    /// An error.
+    Refused,
+    /// A group without initiators, with a warning in the log: it can be removed or shown all the same.
+    Empty,
+}
+
 impl Observer<'_> {
     /// Whether the driver is loaded; it may have no ports.
     ///
@@ -35,58 +44,32 @@ impl Observer<'_> {
     ///
     /// # Errors
     ///
-    /// A directory of one of these ports cannot be listed, or an attribute of it or of one of the groups cannot be
-    /// read. A group with an initiator whose name has a slash is such a directory: EIO.
+    /// A directory of one of these ports cannot be listed (for one of them see [`Unlistable`]), or an attribute of it or of
+    /// one of the groups cannot be read.
     pub fn ports(
         &self,
         driver: Driver,
         names: &[TargetName],
         concerns: impl Fn(&InitiatorGroup) -> bool,
-    ) -> Result<Ports, Error> {
-        self.ports_with(driver, names, concerns, Self::initiators)
-    }
-
-    /// The same for removing or showing the groups: one initiator with a slash in its name makes the kernel refuse the
-    /// listing of its group (EIO), which must not keep the group from being deleted. The group then appears without
-    /// initiators, with a warning in the log.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Observer::ports`], but for the EIO of such a group.
-    pub fn ports_to_remove(
-        &self,
-        driver: Driver,
-        names: &[TargetName],
-        concerns: impl Fn(&InitiatorGroup) -> bool,
-    ) -> Result<Ports, Error> {
-        self.ports_with(driver, names, concerns, |observer, dir| match observer.initiators(dir) {
-            Err(error) if error.errno() == Some(Errno::EIO) => {
-                tracing::warn!("{error}");
-                Ok(BTreeSet::new())
-            }
-            initiators => initiators,
-        })
-    }
-
-    fn ports_with(
-        &self,
-        driver: Driver,
-        names: &[TargetName],
-        concerns: impl Fn(&InitiatorGroup) -> bool,
-        initiators: fn(&Self, &str) -> Result<BTreeSet<InitiatorName>, Error>,
+        unlistable: Unlistable,
     ) -> Result<Ports, Error> {
         let mut ports = Ports::new();
         for name in names {
-            if let Some(mut port) = self.port(driver, name)? {
-                for group in self.ini_groups(driver, name)?.into_iter().filter(&concerns) {
-                    let dir = target::ini_group(driver, name, &group);
-                    let io_grouping = self.optional(&format!("{dir}/io_grouping_type"))?.unwrap_or_default();
-                    let initiators = initiators(self, &dir)?;
-                    let has_luns = !self.directories(&format!("{dir}/luns"))?.is_empty();
-                    port.groups.insert(group, IniGroup { io_grouping, initiators, has_luns });
-                }
-                ports.insert(name.clone(), port);
+            let Some(mut port) = self.port(driver, name)? else { continue };
+            for group in self.ini_groups(driver, name)?.into_iter().filter(&concerns) {
+                let dir = target::ini_group(driver, name, &group);
+                let io_grouping = self.optional(&format!("{dir}/io_grouping_type"))?.unwrap_or_default();
+                let initiators = match self.initiators(&dir) {
+                    Err(error) if unlistable == Unlistable::Empty && error.errno() == Some(Errno::EIO) => {
+                        tracing::warn!("{error}");
+                        BTreeSet::new()
+                    }
+                    initiators => initiators?,
+                };
+                let has_luns = !self.directories(&format!("{dir}/luns"))?.is_empty();
+                port.groups.insert(group, IniGroup { io_grouping, initiators, has_luns });
             }
+            ports.insert(name.clone(), port);
         }
         Ok(ports)
     }

@@ -207,26 +207,16 @@ mod tests {
     }
 
     #[test]
-    fn under_pacemaker_syslog_and_the_log_file_get_the_line() {
-        assert_eq!(
-            lines(&log(&ALL, false), Level::ERROR),
-            [
-                Line::Syslog("<27>Nov  5 07:08:09 tag: ERROR: text".into()),
-                Line::Logfile("Nov 05 07:08:09  tag:    ERROR: text\n".into()),
-                Line::Debuglog("tag:\tNov 05 07:08:09 ERROR: text\n".into()),
-            ]
-        );
-    }
-
-    #[test]
-    fn debug_lines_never_reach_the_log_file() {
-        assert_eq!(
-            lines(&log(&ALL, false), Level::DEBUG),
-            [
-                Line::Syslog("<31>Nov  5 07:08:09 tag: DEBUG: text".into()),
-                Line::Debuglog("tag:\tNov 05 07:08:09 DEBUG: text\n".into()),
-            ]
-        );
+    fn under_pacemaker_syslog_and_the_files_get_the_line_but_the_log_file_no_debug_line() {
+        let log_file = Line::Logfile("Nov 05 07:08:09  tag:    ERROR: text\n".into());
+        for (level, number, word, log_file) in
+            [(Level::ERROR, 27, "ERROR", Some(log_file)), (Level::DEBUG, 31, "DEBUG", None)]
+        {
+            let mut wanted = vec![Line::Syslog(format!("<{number}>Nov  5 07:08:09 tag: {word}: text"))];
+            wanted.extend(log_file);
+            wanted.push(Line::Debuglog(format!("tag:\tNov 05 07:08:09 {word}: text\n")));
+            assert_eq!(lines(&log(&ALL, false), level), wanted);
+        }
         for off in ["", "0"] {
             assert_eq!(lines(&log(&[("HA_debug", off)], false), Level::DEBUG), []);
         }

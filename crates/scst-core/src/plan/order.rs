@@ -4,6 +4,10 @@
 //! Each step has conditions that steps before it bring about, and conditions that are missing when it fails itself. A
 //! step is left out when one of its conditions is missing.
 
+use self::Condition::{
+    InNewGroups, IniGroup, Named, NewPortals, NewPorts, NewUsers, Open, OwnState, Shared, Target, TargetGroup,
+    Unmapped, Unused, Usable,
+};
 use super::{Change, Step};
 use crate::scst::names::{DeviceName, InitiatorGroup, InitiatorName, NodeName, TargetName};
 use crate::state::LunAddress;
@@ -69,12 +73,14 @@ impl Step {
         self.conditions().iter().any(|condition| missing.contains(condition))
     }
 
+    /// The step takes LUNs from an initiator, by its initiator group. A reload with a mistake in `initiators` leaves
+    /// such steps out.
+    pub fn takes_from_hosts(&self) -> bool {
+        self.conditions().iter().any(|condition| matches!(condition, InNewGroups(_)))
+    }
+
     /// What must be so before this step.
     fn conditions(&self) -> Vec<Condition<'_>> {
-        use Condition::{
-            InNewGroups, IniGroup, Named, NewPortals, NewPorts, NewUsers, Open, OwnState, Shared, Target, TargetGroup,
-            Unmapped, Unused, Usable,
-        };
         match self {
             Self::Target { change: Change::Add, .. } => Vec::new(),
             Self::Target { port, change: Change::DelUser { .. }, .. } => vec![Target(port), NewUsers(port)],
@@ -111,10 +117,6 @@ impl Step {
 
     /// What is not so where this step has failed.
     fn missing_without(&self) -> Vec<Condition<'_>> {
-        use Condition::{
-            InNewGroups, IniGroup, Named, NewPortals, NewPorts, NewUsers, Open, OwnState, Shared, Target, TargetGroup,
-            Unmapped, Unused, Usable,
-        };
         match self {
             Self::Target { port, change: Change::Add, .. } => vec![Target(port)],
             Self::Target { port, change: Change::AddUser { .. } | Change::SetUser { .. }, .. } => vec![NewUsers(port)],

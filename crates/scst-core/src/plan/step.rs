@@ -175,18 +175,6 @@ impl Step {
         }
     }
 
-    /// The step takes LUNs from an initiator, by its initiator group. A reload with a mistake in `initiators` leaves
-    /// such steps out.
-    pub fn takes_from_hosts(&self) -> bool {
-        matches!(
-            self,
-            Self::DelInitiator { .. }
-                | Self::ClearInitiators { .. }
-                | Self::ClearLuns { .. }
-                | Self::DelIniGroup { .. }
-        )
-    }
-
     /// Neighbouring steps of this kind may be written at the same moment: they concern different hardware.
     pub fn side_by_side(&self) -> bool {
         matches!(self, Self::Enable { .. } | Self::Disable { .. })

@@ -1,7 +1,7 @@
 //! The type [`Driver`]: the target drivers that the agents know, how each names its targets, and in what they differ.
 
 use super::name_forms::{hex_groups, iscsi_name, wwpn};
-use super::name_grammar::{NameError, shown_by_directory};
+use super::name_grammar::{NameError, named_by_directory};
 
 /// A target driver of SCST that the agents know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,18 +21,6 @@ pub enum Driver {
 impl Driver {
     /// Every driver, in the order of the documentation.
     pub const ALL: [Self; 5] = [Self::Qla2x00t, Self::Iscsi, Self::IbSrpt, Self::ScstLocal, Self::Fcst];
-
-    /// The driver whose directory below `targets` has this name.
-    ///
-    /// # Errors
-    ///
-    /// No driver that the agents know has this directory.
-    pub fn parse(text: &str) -> Result<Self, NameError> {
-        Self::ALL
-            .into_iter()
-            .find(|driver| driver.dir() == text)
-            .ok_or(NameError::Form("one of qla2x00t, iscsi, ib_srpt, scst_local, fcst"))
-    }
 
     /// The directory below `targets`.
     pub fn dir(self) -> &'static str {
@@ -113,14 +101,19 @@ impl Driver {
     }
 }
 
-shown_by_directory!(Driver);
+named_by_directory!(Driver, "one of qla2x00t, iscsi, ib_srpt, scst_local, fcst");
 
 #[cfg(test)]
 mod tests {
+    use super::super::handler::HandlerName;
     use super::*;
 
     #[test]
-    fn drivers_read_back_as_themselves() {
+    fn drivers_and_handlers_read_back_as_themselves() {
+        for handler in HandlerName::ALL {
+            assert_eq!(HandlerName::parse(handler.as_ref()), Ok(handler));
+        }
+        assert!(HandlerName::parse("vcdrom").is_err());
         for driver in Driver::ALL {
             assert_eq!(Driver::parse(driver.as_ref()), Ok(driver));
         }

@@ -1,6 +1,6 @@
 //! The type [`HandlerName`]: the handlers of virtual disks that the agents know (`scst_vdisk.c`).
 
-use super::name_grammar::{NameError, shown_by_directory};
+use super::name_grammar::{NameError, named_by_directory};
 
 /// A handler of virtual disks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -18,18 +18,6 @@ impl HandlerName {
     /// Every handler of the agents.
     pub const ALL: [Self; 3] = [Self::VdiskBlockio, Self::VdiskFileio, Self::VdiskNullio];
 
-    /// The handler of this name.
-    ///
-    /// # Errors
-    ///
-    /// No handler that the agents know has this name.
-    pub fn parse(text: &str) -> Result<Self, NameError> {
-        Self::ALL
-            .into_iter()
-            .find(|handler| handler.dir() == text)
-            .ok_or(NameError::Form("one of vdisk_blockio, vdisk_fileio, vdisk_nullio"))
-    }
-
     /// The directory below `handlers`.
     pub fn dir(self) -> &'static str {
         match self {
@@ -45,17 +33,4 @@ impl HandlerName {
     }
 }
 
-shown_by_directory!(HandlerName);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn handlers_read_back_as_themselves() {
-        for handler in HandlerName::ALL {
-            assert_eq!(HandlerName::parse(handler.as_ref()), Ok(handler));
-        }
-        assert!(HandlerName::parse("vcdrom").is_err());
-    }
-}
+named_by_directory!(HandlerName, "one of vdisk_blockio, vdisk_fileio, vdisk_nullio");

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use super::initiator::meet;
-use super::name_grammar::readable;
+use super::name_grammar::{readable, some_without};
 use super::names::{EntryName, NameError};
 use super::target;
 use crate::scst::names::Driver;
@@ -17,14 +17,8 @@ pub fn open_state(driver: Driver) -> String {
 
 /// One word of a command of the daemon.
 fn word(text: &str, more: impl Fn(char) -> bool) -> Result<String, NameError> {
-    if text.is_empty() {
-        return Err(NameError::Empty);
-    }
-    match text.chars().find(|c| !c.is_ascii_graphic() || matches!(c, '=' | ';' | '"' | '\'') || more(*c)) {
-        Some(bad) => Err(NameError::Character(bad)),
-        None if text.len() > 255 => Err(NameError::TooLong { length: text.len(), limit: 255 }),
-        None => Ok(text.to_owned()),
-    }
+    some_without(text, 255, |c| !c.is_ascii_graphic() || matches!(c, '=' | ';' | '"' | '\'') || more(c))
+        .map(str::to_owned)
 }
 
 /// An address by which a target may be reached, or a pattern of addresses (`allowed_portal`).

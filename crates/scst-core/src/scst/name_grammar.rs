@@ -35,17 +35,23 @@ pub enum NameError {
     Form(&'static str),
 }
 
+/// Checks that a text has no character that is `bad`, and at most `limit` bytes.
+pub(super) fn without(text: &str, limit: usize, bad: impl Fn(char) -> bool) -> Result<&str, NameError> {
+    match text.chars().find(|c| bad(*c)) {
+        Some(bad) => Err(NameError::Character(bad)),
+        None if text.len() > limit => Err(NameError::TooLong { length: text.len(), limit }),
+        None => Ok(text),
+    }
+}
+
+/// The same for a text that must not be empty.
+pub(super) fn some_without(text: &str, limit: usize, bad: impl Fn(char) -> bool) -> Result<&str, NameError> {
+    if text.is_empty() { Err(NameError::Empty) } else { without(text, limit, bad) }
+}
+
 /// Checks one word of a mgmt command that is also one path component.
 pub(super) fn word(text: &str, limit: usize) -> Result<&str, NameError> {
-    if text.is_empty() {
-        return Err(NameError::Empty);
-    }
-    if let Some(bad) = text.chars().find(|c| !c.is_ascii_graphic() || matches!(c, '/' | '=' | ';')) {
-        return Err(NameError::Character(bad));
-    }
-    if text.len() > limit {
-        return Err(NameError::TooLong { length: text.len(), limit });
-    }
+    let text = some_without(text, limit, |c| !c.is_ascii_graphic() || matches!(c, '/' | '=' | ';'))?;
     if text == "." || text == ".." || text == MGMT {
         return Err(NameError::Reserved);
     }
@@ -54,14 +60,7 @@ pub(super) fn word(text: &str, limit: usize) -> Result<&str, NameError> {
 
 /// Checks a part of a device's name: letters, digits and `also`, 1 to `limit`. No dot: SCST refuses a device with one.
 pub(super) fn part<'t>(text: &'t str, limit: usize, also: &[char]) -> Result<&'t str, NameError> {
-    let text = word(text, MAX_COMPONENT)?;
-    if let Some(bad) = text.chars().find(|c| !c.is_ascii_alphanumeric() && !also.contains(c)) {
-        return Err(NameError::Character(bad));
-    }
-    if text.len() > limit {
-        return Err(NameError::TooLong { length: text.len(), limit });
-    }
-    Ok(text)
+    without(word(text, MAX_COMPONENT)?, limit, |c| !c.is_ascii_alphanumeric() && !also.contains(&c))
 }
 
 /// Gives newtypes over `String` their reading half: text out, never in.
@@ -86,9 +85,19 @@ macro_rules! readable {
     )*};
 }
 
-/// Shows what has a directory of its own by the name of that directory.
-macro_rules! shown_by_directory {
-    ($name:ident) => {
+/// Reads and shows what has a directory of its own by the name of that directory, `dir`. `$one_of` lists all names.
+macro_rules! named_by_directory {
+    ($name:ident, $one_of:literal) => {
+        impl $name {
+            /// The one whose directory has this name.
+            ///
+            /// # Errors
+            ///
+            /// None that the agents know has this directory.
+            pub fn parse(text: &str) -> Result<Self, NameError> {
+                Self::ALL.into_iter().find(|known| known.dir() == text).ok_or(NameError::Form($one_of))
+            }
+        }
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.pad(self.dir())
@@ -102,4 +111,4 @@ macro_rules! shown_by_directory {
     };
 }
 
-pub(super) use {readable, shown_by_directory};
+pub(super) use {named_by_directory, readable};

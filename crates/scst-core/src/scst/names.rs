@@ -15,7 +15,7 @@ pub use super::driver::Driver;
 pub use super::handler::HandlerName;
 pub use super::initiator::InitiatorName;
 pub use super::name_grammar::NameError;
-use super::name_grammar::{MAX_COMPONENT, part, readable, word};
+use super::name_grammar::{MAX_COMPONENT, part, readable, some_without, word};
 
 /// The longest device name that `add_device` accepts, in bytes.
 const MAX_DEVICE: usize = 64;
@@ -212,15 +212,7 @@ impl EntryName {
     ///
     /// The text is empty, longer than 255 bytes, has a `/` or a control character, or is `.` or `..`.
     pub fn seen(text: &str) -> Result<Self, NameError> {
-        if text.is_empty() {
-            return Err(NameError::Empty);
-        }
-        if let Some(bad) = text.chars().find(|c| c.is_control() || *c == '/') {
-            return Err(NameError::Character(bad));
-        }
-        if text.len() > MAX_COMPONENT {
-            return Err(NameError::TooLong { length: text.len(), limit: MAX_COMPONENT });
-        }
+        let text = some_without(text, MAX_COMPONENT, |c| c.is_control() || c == '/')?;
         if text == "." || text == ".." {
             return Err(NameError::Reserved);
         }

@@ -7,30 +7,26 @@
 
 use std::fmt;
 
-use super::name_grammar::{NameError, readable};
+use super::name_grammar::{NameError, readable, some_without, without};
 
 /// The longest path, in bytes, that leaves room for the rest of an `add_device` command in the 4096 bytes that the
 /// kernel reads.
 const MAX_PATH: usize = 3500;
 
+fn is_unprintable(c: char) -> bool {
+    !c.is_ascii_graphic() && c != ' '
+}
+
 /// Checks one word of an `add_device` command that stands behind a `=`.
 fn parameter(text: &str) -> Result<&str, NameError> {
-    if text.is_empty() {
-        return Err(NameError::Empty);
-    }
     // U+FFFD stands for bytes that were no text. The kernel takes the byte 0xA0 for a blank wherever it stands.
     let splits = |c: char| {
         let mut buffer = [0; 4];
         c.encode_utf8(&mut buffer).bytes().any(|byte| byte == 0xA0)
     };
-    let bad = |c: &char| c.is_control() || c.is_whitespace() || matches!(c, '=' | ';' | '"' | '\u{fffd}') || splits(*c);
-    if let Some(bad) = text.chars().find(bad) {
-        return Err(NameError::Character(bad));
-    }
-    if text.len() > MAX_PATH {
-        return Err(NameError::TooLong { length: text.len(), limit: MAX_PATH });
-    }
-    Ok(text)
+    some_without(text, MAX_PATH, |c| {
+        c.is_control() || c.is_whitespace() || matches!(c, '=' | ';' | '"' | '\u{fffd}') || splits(c)
+    })
 }
 
 /// The value of a parameter of `add_device`: one word, without what would end it early.
@@ -60,13 +56,7 @@ impl AttributeValue {
     ///
     /// The text is longer than 3500 bytes, or has a character that is neither visible ASCII nor a blank.
     pub fn parse(text: &str) -> Result<Self, NameError> {
-        if let Some(bad) = text.chars().find(|c| !c.is_ascii_graphic() && *c != ' ') {
-            return Err(NameError::Character(bad));
-        }
-        if text.len() > MAX_PATH {
-            return Err(NameError::TooLong { length: text.len(), limit: MAX_PATH });
-        }
-        Ok(Self(text.to_owned()))
+        without(text, MAX_PATH, is_unprintable).map(|text| Self(text.to_owned()))
     }
 }
 
@@ -81,10 +71,7 @@ impl BackingPath {
     ///
     /// The path is empty or relative, has `..` as a component, or is no [`ParameterValue`].
     pub fn parse(text: &str) -> Result<Self, NameError> {
-        if text.is_empty() {
-            return Err(NameError::Empty);
-        }
-        if !text.starts_with('/') {
+        if !text.is_empty() && !text.starts_with('/') {
             return Err(NameError::Form("an absolute path"));
         }
         let text = parameter(text)?;
@@ -97,16 +84,7 @@ impl BackingPath {
 
 /// Checks an identifier: visible ASCII, at most `limit` characters.
 fn identifier(text: &str, limit: usize) -> Result<&str, NameError> {
-    if text.is_empty() {
-        return Err(NameError::Empty);
-    }
-    if let Some(bad) = text.chars().find(|c| !c.is_ascii_graphic()) {
-        return Err(NameError::Character(bad));
-    }
-    if text.len() > limit {
-        return Err(NameError::TooLong { length: text.len(), limit });
-    }
-    Ok(text)
+    some_without(text, limit, |c| !c.is_ascii_graphic())
 }
 
 /// The T10 vendor identification of a device (`t10_dev_id`). For the attribute only, never as a parameter of `add_device`.
@@ -213,12 +191,7 @@ pub fn shown_text(text: &str, limit: usize) -> Result<String, NameError> {
     if shown.trim().is_empty() {
         return Err(NameError::Empty);
     }
-    if let Some(bad) = shown.chars().find(|c| !c.is_ascii_graphic() && *c != ' ') {
-        return Err(NameError::Character(bad));
-    }
-    if shown.len() > limit {
-        return Err(NameError::TooLong { length: shown.len(), limit });
-    }
+    without(&shown, limit, is_unprintable)?;
     Ok(shown)
 }
 

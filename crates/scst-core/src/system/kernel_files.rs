@@ -100,11 +100,9 @@ fn store_kind(found: &fs::Metadata) -> StoreKind {
 }
 
 fn kind_of(kind: fs::FileType) -> EntryKind {
-    if kind.is_dir() {
-        EntryKind::Dir
-    } else if kind.is_symlink() {
-        EntryKind::Link
-    } else {
-        EntryKind::File
+    match kind {
+        kind if kind.is_dir() => EntryKind::Dir,
+        kind if kind.is_symlink() => EntryKind::Link,
+        _ => EntryKind::File,
     }
 }

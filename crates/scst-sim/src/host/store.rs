@@ -178,10 +178,11 @@ impl Store {
     fn set(&mut self, change: &StoreChange) -> Result<(), String> {
         let file = &mut self.file;
         file.size = change.size.unwrap_or(file.size);
-        file.logical_block = change.logical_block.unwrap_or(file.logical_block);
-        file.physical_block = change.physical_block.unwrap_or(file.physical_block).max(file.logical_block);
+        let limits = &mut file.limits;
+        limits.logical_block = change.logical_block.unwrap_or(limits.logical_block);
+        limits.physical_block = change.physical_block.unwrap_or(limits.physical_block).max(limits.logical_block);
+        limits.discard = change.discard.unwrap_or(limits.discard);
         file.held = change.held.unwrap_or(file.held);
-        file.discard = change.discard.unwrap_or(file.discard);
         file.health = change.health.map_or(file.health, Health::from);
         file.secondary = change.drbd.map_or(file.secondary, |role| role == DrbdRole::Secondary);
         match change.open_error.as_deref() {
@@ -260,8 +261,7 @@ impl Store {
             name: String::from_utf8_lossy(name).into_owned(),
             whole: self.whole.clone(),
             size: self.file.size,
-            logical_block: self.file.logical_block,
-            physical_block: self.file.physical_block,
+            limits: self.file.limits,
         })
     }
 }

@@ -16,34 +16,32 @@ pub(super) enum AluaState {
 }
 
 impl AluaState {
-    const ALL: [(Self, &'static str); 6] = [
-        (Self::Active, "active"),
-        (Self::Nonoptimized, "nonoptimized"),
-        (Self::Standby, "standby"),
-        (Self::Unavailable, "unavailable"),
-        (Self::Offline, "offline"),
-        (Self::Transitioning, "transitioning"),
-    ];
+    const ALL: [Self; 6] =
+        [Self::Active, Self::Nonoptimized, Self::Standby, Self::Unavailable, Self::Offline, Self::Transitioning];
 
     /// The state of exactly that name.
     pub(super) fn named(name: &[u8]) -> Option<Self> {
-        Self::ALL.iter().find(|(_, n)| n.as_bytes() == name).map(|(s, _)| *s)
+        Self::ALL.into_iter().find(|state| state.name().as_bytes() == name)
     }
 
     /// Its name.
     pub(super) fn name(self) -> &'static str {
-        Self::ALL.iter().find(|(s, _)| *s == self).map_or("???", |(_, n)| n)
+        self.name_and_code().0
     }
 
     /// Its number in REPORT TARGET PORT GROUPS.
     pub(super) fn code(self) -> u8 {
+        self.name_and_code().1
+    }
+
+    fn name_and_code(self) -> (&'static str, u8) {
         match self {
-            Self::Active => 0,
-            Self::Nonoptimized => 1,
-            Self::Standby => 2,
-            Self::Unavailable => 3,
-            Self::Offline => 14,
-            Self::Transitioning => 15,
+            Self::Active => ("active", 0),
+            Self::Nonoptimized => ("nonoptimized", 1),
+            Self::Standby => ("standby", 2),
+            Self::Unavailable => ("unavailable", 3),
+            Self::Offline => ("offline", 14),
+            Self::Transitioning => ("transitioning", 15),
         }
     }
 

@@ -144,10 +144,10 @@ impl Machine {
             file => file?,
         };
         vdisk.size = file.size;
-        if vdisk.kind == VdiskKind::Block && file.optimal_io > 0 && !vdisk.opt_trans_len_set {
-            vdisk.opt_trans_len = file.optimal_io;
+        if vdisk.kind == VdiskKind::Block && file.limits.optimal_io > 0 && !vdisk.opt_trans_len_set {
+            vdisk.opt_trans_len = file.limits.optimal_io;
         }
-        let can_discard = !read_only && if vdisk.kind == VdiskKind::Block { file.discard } else { true };
+        let can_discard = !read_only && if vdisk.kind == VdiskKind::Block { file.limits.discard } else { true };
         if vdisk.thin_provisioned_given {
             vdisk.thin_provisioned &= can_discard;
         } else if vdisk.kind == VdiskKind::Block {
@@ -175,7 +175,7 @@ impl Machine {
         if block && self.features.exclusive_blockio && (file.held || self.holds(&file.identity)) {
             return Err(Errno::EBUSY);
         }
-        let block_size = u64::from(file.logical_block)..=MAX_BLOCK;
+        let block_size = u64::from(file.limits.logical_block)..=MAX_BLOCK;
         if block && self.features.exclusive_blockio && !block_size.contains(&(1u64 << shift)) {
             return Err(Errno::EINVAL);
         }

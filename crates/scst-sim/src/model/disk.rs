@@ -92,8 +92,8 @@ impl Machine {
         let part = || self.host.disks().into_iter().find(|disk| disk.whole.as_deref() == Some(name));
         let disk = self.host_disk(name).or_else(part).ok_or(Errno::ENOENT)?;
         match attr {
-            "logical_block_size" => Ok(format!("{}\n", disk.logical_block).into_bytes()),
-            "physical_block_size" => Ok(format!("{}\n", disk.physical_block).into_bytes()),
+            "logical_block_size" => Ok(format!("{}\n", disk.limits.logical_block).into_bytes()),
+            "physical_block_size" => Ok(format!("{}\n", disk.limits.physical_block).into_bytes()),
             _ => Err(Errno::ENOENT),
         }
     }

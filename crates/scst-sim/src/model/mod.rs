@@ -149,16 +149,10 @@ pub struct HostFile {
     pub kind: FileKind,
     /// Size in bytes.
     pub size: u64,
-    /// Logical block size of a block device, in bytes; 512 where it does not apply.
-    pub logical_block: u32,
-    /// Physical block size of a block device, in bytes; at least the logical one.
-    pub physical_block: u32,
-    /// The transfer length a block device does best with, in bytes; 0 where it does not say.
-    pub optimal_io: u32,
+    /// Of a block device its limits.
+    pub limits: Limits,
     /// Somebody outside SCST holds the block device open exclusively.
     pub held: bool,
-    /// The block device can discard (`thin_provisioned` reads 1 then).
-    pub discard: bool,
     /// Opening it fails with this errno, for reading as for writing.
     pub open_error: Option<Errno>,
     /// It is a DRBD device in the role of a secondary, which opens for nobody.
@@ -167,6 +161,29 @@ pub struct HostFile {
     pub health: Health,
     /// Which file or device it is: two names of one block device answer the same value, a new file of an old name another.
     pub identity: Vec<u8>,
+}
+
+/// What a block device says of itself in `queue`, and one that stands on it says the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Limits {
+    /// Logical block size in bytes.
+    pub logical_block: u32,
+    /// Physical block size in bytes; at least the logical one.
+    pub physical_block: u32,
+    /// The transfer length it does best with, in bytes; 0 where it does not say.
+    pub optimal_io: u32,
+    /// It can discard (`thin_provisioned` reads 1 then).
+    pub discard: bool,
+}
+
+impl Limits {
+    /// Blocks of 512 bytes; so has a file, which has no limits.
+    pub const PLAIN: Self = Self::blocks(512);
+
+    /// Blocks of this size, and nothing else to say.
+    pub const fn blocks(size: u32) -> Self {
+        Self { logical_block: size, physical_block: size, optimal_io: 0, discard: false }
+    }
 }
 
 /// What becomes of reads, writes and flushes at a store.
@@ -189,11 +206,8 @@ impl HostFile {
         Self {
             kind,
             size,
-            logical_block: 512,
-            physical_block: 512,
-            optimal_io: 0,
+            limits: Limits::PLAIN,
             held: false,
-            discard: false,
             open_error: None,
             secondary: false,
             health: Health::Good,
@@ -225,10 +239,8 @@ pub struct HostDisk {
     pub whole: Option<String>,
     /// Size in bytes.
     pub size: u64,
-    /// Logical block size in bytes.
-    pub logical_block: u32,
-    /// Physical block size in bytes.
-    pub physical_block: u32,
+    /// Its limits.
+    pub limits: Limits,
 }
 
 /// The environment around sysfs, as far as SCST's answers depend on it.

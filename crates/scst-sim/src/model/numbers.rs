@@ -116,14 +116,12 @@ mod tests {
 
     #[test]
     fn the_prefix_gives_the_base() {
-        assert_eq!(unsigned(b"0x10\n"), Ok(16));
-        assert_eq!(unsigned(b"010"), Ok(8));
-        assert_eq!(unsigned(b"+7"), Ok(7));
-        assert_eq!(unsigned(b"0x"), Err(Errno::EINVAL));
-        assert_eq!(unsigned(b"08"), Err(Errno::EINVAL));
-        assert_eq!(unsigned(b" 1"), Err(Errno::EINVAL));
-        assert_eq!(unsigned(b"1\n\n"), Err(Errno::EINVAL));
-        assert_eq!(unsigned(b"-1"), Err(Errno::EINVAL));
+        for (text, value) in [("0x10\n", 16), ("010", 8), ("+7", 7)] {
+            assert_eq!(unsigned(text.as_bytes()), Ok(value), "{text}");
+        }
+        for bad in ["0x", "08", " 1", "1\n\n", "-1"] {
+            assert_eq!(unsigned(bad.as_bytes()), Err(Errno::EINVAL), "{bad}");
+        }
         assert_eq!(unsigned(b"18446744073709551616"), Err(Errno::ERANGE));
     }
 

@@ -306,7 +306,7 @@ impl Machine {
             return 0;
         }
         let disk = self.store_of(device).filter(|_| vdisk.kind == VdiskKind::Block);
-        let shift = disk.map_or(PHYSICAL_SHIFT, |disk| disk.physical_block.max(1).ilog2());
+        let shift = disk.map_or(PHYSICAL_SHIFT, |disk| disk.limits.physical_block.max(1).ilog2());
         shift.saturating_sub(vdisk.block_shift)
     }
 

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use self::disk::{Disk, Id};
-use crate::model::{Errno, FileKind, Health, Host, HostFile};
+use crate::model::{Errno, FileKind, Health, Host, HostFile, Limits};
 
 /// Loop devices a Debian kernel makes at boot.
 const LOOP_DEVICES: u32 = 8;
@@ -83,10 +83,10 @@ impl Files {
             Node::Regular { size, .. } => plain(FileKind::Regular, *size),
             Node::Fifo { writer } => HostFile { held: *writer, ..plain(FileKind::Fifo, 0) },
             Node::Disk(disk) => HostFile {
-                logical_block: disk.logical_block,
-                physical_block: disk.physical_block.max(disk.logical_block),
-                optimal_io: disk.optimal_io,
-                discard: disk.discard,
+                limits: Limits {
+                    physical_block: disk.limits.physical_block.max(disk.limits.logical_block),
+                    ..disk.limits
+                },
                 secondary: disk.is_secondary(),
                 health: self.health(disk),
                 ..plain(FileKind::Block, disk.size)
@@ -100,7 +100,7 @@ impl Files {
             Some(Node::Regular { data, .. }) => {
                 data.insert(offset);
             }
-            Some(Node::Disk(Disk { lower: Some(lower), offset: start, .. })) => {
+            Some(Node::Disk(Disk { lower: Some((lower, start)), .. })) => {
                 let (lower, below) = (*lower, *start + offset);
                 self.write_through(lower, below);
             }
@@ -110,7 +110,7 @@ impl Files {
 
     /// How a disk is, with all that is below it.
     fn health(&self, disk: &Disk) -> Health {
-        match (disk.health, disk.lower.and_then(|lower| self.nodes.get(&lower))) {
+        match (disk.health, disk.lower.and_then(|(lower, _)| self.nodes.get(&lower))) {
             (Health::Good, Some(Node::Disk(lower))) => self.health(lower),
             (own, _) => own,
         }
@@ -384,7 +384,7 @@ mod tests {
         assert_eq!(size(), 4096);
         environment.losetup_grow("/dev/loop0").expect("grown");
         assert_eq!(size(), 8192);
-        assert_eq!(environment.file(b"/dev/loop0").expect("a device").logical_block, 4096);
+        assert_eq!(environment.file(b"/dev/loop0").expect("a device").limits.logical_block, 4096);
         environment.losetup_detach("/dev/loop0", false).expect("detached");
         assert_eq!(size(), 0);
     }

@@ -17,7 +17,7 @@ use nix::unistd::{Gid, Uid, setfsgid, setfsuid};
 use super::ReplayError;
 use super::surface::{Access, Ending, Entries, Found, How, Signal, Surface};
 use super::writer::Writer;
-use crate::model::{Errno, Kind, Machine};
+use crate::model::{Errno, Machine};
 use crate::mount::{Mount, Pace, Setup};
 
 /// How long the answer to a system call that nothing holds back may take to arrive.
@@ -150,14 +150,14 @@ impl Surface for MountSurface {
 
     fn lstat(&mut self, path: &str) -> Result<Found, Errno> {
         let meta = std::fs::symlink_metadata(self.below(path)).map_err(|error| errno(&error))?;
-        Ok(Found { kind: kind(meta.file_type()), mode: meta.permissions().mode() & 0o7777, size: meta.len() })
+        Ok(Found { kind: meta.file_type().into(), mode: meta.permissions().mode() & 0o7777, size: meta.len() })
     }
 
     fn list(&mut self, path: &str) -> Result<Entries, Errno> {
         let mut entries = Entries::new();
         for entry in std::fs::read_dir(self.below(path)).map_err(|error| errno(&error))? {
             let entry = entry.map_err(|error| errno(&error))?;
-            let kind = kind(entry.file_type().map_err(|error| errno(&error))?);
+            let kind = entry.file_type().map_err(|error| errno(&error))?.into();
             entries.push((entry.file_name().as_bytes().to_vec(), kind));
         }
         entries.sort();
@@ -327,16 +327,6 @@ fn open(path: &Path, how: How) -> Result<File, Errno> {
 
 fn errno(error: &io::Error) -> Errno {
     error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
-}
-
-fn kind(file_type: std::fs::FileType) -> Kind {
-    if file_type.is_symlink() {
-        Kind::Link
-    } else if file_type.is_dir() {
-        Kind::Dir
-    } else {
-        Kind::File
-    }
 }
 
 /// A new directory of this process to mount on.

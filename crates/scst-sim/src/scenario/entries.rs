@@ -115,25 +115,8 @@ pub(super) struct SessionEntry {
     pub(super) driver: String,
     pub(super) target: String,
     pub(super) initiator: String,
-    portal: Option<String>,
-    from: Option<String>,
-    user: Option<String>,
-    secret: Option<String>,
-    user_in: Option<String>,
-    secret_in: Option<String>,
-}
-
-impl SessionEntry {
-    fn connect(&self) -> ConnectEntry {
-        ConnectEntry {
-            portal: self.portal.clone(),
-            from: self.from.clone(),
-            user: self.user.clone(),
-            secret: self.secret.clone(),
-            user_in: self.user_in.clone(),
-            secret_in: self.secret_in.clone(),
-        }
-    }
+    #[serde(flatten)]
+    connect: ConnectEntry,
 }
 
 /// The iSCSI daemon at the start.
@@ -265,13 +248,12 @@ impl Happens for WriteEntry {
 
 impl Happens for SessionEntry {
     fn happen(&self, machine: &mut Machine) -> Result<(), String> {
-        let Self { driver, target, initiator, .. } = self;
-        let connect = self.connect();
+        let Self { driver, target, initiator, connect } = self;
         if driver == "iscsi" {
             let session = machine.iscsi_login(target, &connect.initiator(initiator)?);
             return session.map(drop).map_err(|refusal| format!("{initiator} cannot log in to {target}: {refusal}"));
         }
-        if connect != ConnectEntry::default() {
+        if *connect != ConnectEntry::default() {
             return Err(format!("{initiator} does not log in to {driver} by a portal or with a secret"));
         }
         let name = machine.login(driver, target, initiator);

@@ -7,8 +7,6 @@ pub(super) struct Machine {
     pub(super) id: u16,
     /// In the order of `targetports`.
     pub(super) ports: Vec<String>,
-    /// Whether the attribute `targetports` is in the CIB.
-    pub(super) attribute: bool,
     /// Whether SCST and its target driver are loaded at boot, as its service does it; else the agents load them.
     pub(super) loaded: bool,
     /// What is below its devices, in the simulator's words.
@@ -21,7 +19,6 @@ impl Machine {
             name: name.to_owned(),
             id,
             ports: ports.iter().map(|port| (*port).to_owned()).collect(),
-            attribute: true,
             loaded: false,
             stores: String::new(),
         }
@@ -170,10 +167,7 @@ impl Cib<'_> {
         let filler = "x".repeat(self.filler);
         let node = |machine: &Machine| {
             let (name, id, ports) = (&machine.name, machine.id, machine.targetports());
-            let mut attributes = Vec::new();
-            if machine.attribute {
-                attributes.push(("targetports", ports.as_str()));
-            }
+            let mut attributes = vec![("targetports", ports.as_str())];
             if !filler.is_empty() {
                 attributes.push(("filler", &filler));
             }

@@ -113,8 +113,7 @@ fn initiator_groups(config: &Config, machine: &Machine, running: &[&Group]) -> V
 
 /// The target groups of a device group as one node sees them: its own ports are local members, all others remote.
 fn target_groups(cluster: &Cluster, machine: &Machine, group: &Group, status: &Status) -> Vec<String> {
-    let mut machines: Vec<&Machine> =
-        cluster.machines.iter().filter(|machine| machine.attribute && !machine.ports.is_empty()).collect();
+    let mut machines: Vec<&Machine> = cluster.machines.iter().filter(|machine| !machine.ports.is_empty()).collect();
     machines.sort_by_key(|machine| &machine.name);
     let line = |of: &Machine| {
         let state = match status.role(group.resource, &of.name) {

@@ -196,8 +196,9 @@ impl World {
                 Some((path, Some(file))) if size.is_some() && (serves || file.kind == FileKind::Block) => {
                     if size != Some(file.size) {
                         wrong = Some(format!("has {size:?} bytes, and {path} {}", file.size));
-                    } else if block.is_some_and(|block| block < file.logical_block.into()) {
-                        wrong = Some(format!("has blocks of {block:?} bytes, and {path} of {}", file.logical_block));
+                    } else if block.is_some_and(|block| block < file.limits.logical_block.into()) {
+                        wrong =
+                            Some(format!("has blocks of {block:?} bytes, and {path} of {}", file.limits.logical_block));
                     }
                 }
                 _ => {}

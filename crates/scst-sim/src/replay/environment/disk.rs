@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::model::Health;
+use crate::model::{Health, Limits};
 
-pub(super) const LOGICAL_BLOCK: u32 = 512;
+pub(super) const LOGICAL_BLOCK: u32 = Limits::PLAIN.logical_block;
 
 /// Which node it is.
 pub(super) type Id = u64;
@@ -15,15 +15,11 @@ pub(super) type Id = u64;
 pub(super) struct Disk {
     pub(super) kind: Kind,
     pub(super) size: u64,
-    pub(super) logical_block: u32,
-    pub(super) physical_block: u32,
-    pub(super) optimal_io: u32,
-    pub(super) discard: bool,
+    pub(super) limits: Limits,
     pub(super) latency: Duration,
     pub(super) health: Health,
     /// The device or file it stands on, and from which byte on.
-    pub(super) lower: Option<Id>,
-    pub(super) offset: u64,
+    pub(super) lower: Option<(Id, u64)>,
     /// Where its page cache has hosts' blocks that were not flushed.
     pub(super) dirty: BTreeSet<u64>,
 }
@@ -54,14 +50,10 @@ impl Disk {
         Self {
             kind,
             size,
-            logical_block: LOGICAL_BLOCK,
-            physical_block: LOGICAL_BLOCK,
-            optimal_io: 0,
-            discard: false,
+            limits: Limits::PLAIN,
             latency: Duration::ZERO,
             health: Health::Good,
             lower: None,
-            offset: 0,
             dirty: BTreeSet::new(),
         }
     }
@@ -74,15 +66,8 @@ impl Disk {
         matches!(&self.kind, Kind::Drbd(drbd) if !drbd.primary)
     }
 
-    /// A device on another one, of which it has the limits.
-    pub(super) fn above(kind: Kind, size: u64, id: Id, lower: &Self) -> Self {
-        let own = Self { kind, size, lower: Some(id), ..Self::plain(Kind::Mapped, 0) };
-        Self {
-            logical_block: lower.logical_block,
-            physical_block: lower.physical_block,
-            optimal_io: lower.optimal_io,
-            discard: lower.discard,
-            ..own
-        }
+    /// A device on another one, from that byte on, with its limits.
+    pub(super) fn above(kind: Kind, size: u64, (id, lower): (Id, &Self), offset: u64) -> Self {
+        Self { limits: lower.limits, lower: Some((id, offset)), ..Self::plain(kind, size) }
     }
 }

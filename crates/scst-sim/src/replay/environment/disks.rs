@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::disk::{Disk, Drbd, Kind, LOGICAL_BLOCK};
 use super::{Environment, Node, clean};
-use crate::model::{Errno, Health};
+use crate::model::{Errno, Health, Limits};
 
 /// Sectors of 512 bytes at the end of a DRBD 8.4 device's disk, of which 8 for each part of 128 MiB are its bitmap.
 const DRBD_SECTORS: u64 = 72;
@@ -29,11 +29,11 @@ impl Environment {
     /// Attaches a regular file to a loop device. `-b SIZE` among the arguments sets the logical block size; other
     /// arguments are refused with EINVAL. `held`: somebody has the loop device open.
     pub fn losetup(&self, device: &str, path: &str, args: &str, held: bool) -> Result<(), Errno> {
-        let mut logical_block = LOGICAL_BLOCK;
+        let mut limits = Limits { discard: true, ..Limits::PLAIN };
         let mut words = args.split_whitespace();
         while let Some(word) = words.next() {
             match (word, words.next().and_then(|size| size.parse().ok())) {
-                ("-b", Some(size)) => logical_block = size,
+                ("-b", Some(size)) => limits.logical_block = size,
                 _ => return Err(Errno::EINVAL),
             }
         }
@@ -47,7 +47,7 @@ impl Environment {
         }
         let disk = Disk::detached_loop();
         // What the device does not have any more becomes a hole of its file.
-        *node = Node::Disk(Disk { size, logical_block, discard: true, lower: Some(backing), ..disk });
+        *node = Node::Disk(Disk { size, limits, lower: Some((backing, 0)), ..disk });
         Ok(())
     }
 
@@ -55,7 +55,11 @@ impl Environment {
     pub fn losetup_detach(&self, device: &str, held: bool) -> Result<(), Errno> {
         let mut files = self.lock();
         let id = *files.paths.get(device.as_bytes()).ok_or(Errno::ENOENT)?;
-        let used = held || files.nodes.values().any(|node| matches!(node, Node::Disk(disk) if disk.lower == Some(id)));
+        let used = held
+            || files
+                .nodes
+                .values()
+                .any(|node| matches!(node, Node::Disk(disk) if disk.lower.is_some_and(|(lower, _)| lower == id)));
         match files.nodes.get_mut(&id) {
             Some(Node::Disk(disk)) if disk.lower.is_some() && matches!(disk.kind, Kind::Loop { .. }) => {
                 if used {
@@ -72,7 +76,8 @@ impl Environment {
     /// A loop device takes over the present size of its file.
     pub fn losetup_grow(&self, device: &str) -> Result<(), Errno> {
         let mut files = self.lock();
-        let Some(Node::Disk(Disk { kind: Kind::Loop { .. }, lower: Some(backing), .. })) = files.at(device.as_bytes())
+        let Some(Node::Disk(Disk { kind: Kind::Loop { .. }, lower: Some((backing, _)), .. })) =
+            files.at(device.as_bytes())
         else {
             return Err(Errno::ENXIO);
         };
@@ -132,7 +137,7 @@ impl Environment {
                 if bytes(offset)?.saturating_add(size) > lower.size {
                     return Err(Errno::EINVAL);
                 }
-                Ok(Disk { offset: bytes(offset)?, ..Disk::above(Kind::Mapped, size, id, lower) })
+                Ok(Disk::above(Kind::Mapped, size, (id, lower), bytes(offset)?))
             }
             ["0", sectors, "error"] => {
                 Ok(Disk { health: Health::Failing, ..Disk::plain(Kind::Mapped, bytes(sectors)?) })
@@ -151,7 +156,7 @@ impl Environment {
         let size = sectors.checked_sub(own).ok_or(Errno::ENOSPC)? * u64::from(LOGICAL_BLOCK);
         let resource = resource.to_owned();
         let drbd = Drbd { resource, primary: false, attached: true, up_to_date: false };
-        let device = Disk::above(Kind::Drbd(drbd), size, id, lower);
+        let device = Disk::above(Kind::Drbd(drbd), size, (id, lower), 0);
         files.add(format!("/dev/drbd{minor}"), Node::Disk(device));
         Ok(())
     }
@@ -218,8 +223,7 @@ impl Environment {
         let block = block_size(argument(args, "bs")?.unwrap_or(u64::from(LOGICAL_BLOCK)))?;
         let size = argument(args, "gb")?.unwrap_or(250) << 30;
         let latency = Duration::from_nanos(argument(args, "completion_nsec")?.unwrap_or(10_000));
-        let disk =
-            Disk { logical_block: block, physical_block: block, latency, ..Disk::plain(Kind::Test("null_blk"), size) };
+        let disk = Disk { limits: Limits::blocks(block), latency, ..Disk::plain(Kind::Test("null_blk"), size) };
         let mut files = self.lock();
         for minor in 0..disks {
             files.add(format!("/dev/nullb{minor}"), Node::Disk(disk.clone()));
@@ -234,12 +238,9 @@ impl Environment {
         let exponent = u32::try_from(argument(args, "physblk_exp")?.unwrap_or(0)).map_err(|_| Errno::EINVAL)?;
         let physical = block_size(block.checked_shl(exponent).ok_or(Errno::EINVAL)?)?;
         let size = argument(args, "dev_size_mb")?.unwrap_or(8) << 20;
-        let disk = Disk {
-            logical_block: block_size(block)?,
-            physical_block: physical,
-            optimal_io: block_size(block * SCSI_DEBUG_OPTIMAL)?,
-            ..Disk::plain(Kind::Test("scsi_debug"), size)
-        };
+        let optimal_io = block_size(block * SCSI_DEBUG_OPTIMAL)?;
+        let limits = Limits { physical_block: physical, optimal_io, ..Limits::blocks(block_size(block)?) };
+        let disk = Disk { limits, ..Disk::plain(Kind::Test("scsi_debug"), size) };
         let mut files = self.lock();
         let free = ('a'..='z').map(|letter| format!("sd{letter}"));
         let free = free.filter(|name| files.at(format!("/dev/{name}").as_bytes()).is_none());
@@ -264,8 +265,10 @@ impl Environment {
             path.strip_prefix("/sys/block/").and_then(|rest| rest.split_once("/queue/")).ok_or(Errno::ENOENT)?;
         let files = self.lock();
         match (files.at(format!("/dev/{name}").as_bytes()), limit) {
-            (Some(Node::Disk(disk)), "logical_block_size") => Ok(disk.logical_block),
-            (Some(Node::Disk(disk)), "physical_block_size") => Ok(disk.physical_block.max(disk.logical_block)),
+            (Some(Node::Disk(disk)), "logical_block_size") => Ok(disk.limits.logical_block),
+            (Some(Node::Disk(disk)), "physical_block_size") => {
+                Ok(disk.limits.physical_block.max(disk.limits.logical_block))
+            }
             _ => Err(Errno::ENOENT),
         }
     }
