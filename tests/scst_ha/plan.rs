@@ -121,19 +121,6 @@ fn what_restarts_stops_or_is_refused_is_said_with_its_reason() {
     );
     let moved = planned(&plan(&cluster, alpha, &[&group().param("tgtdriver", "iscsi")]).code_is(3), "scst_dg_dummy");
     assert_eq!((&moved["what"], &moved["exit_code"]), (&"refused".into(), &5.into()), "{moved:#}");
-    let bad = planned(&plan(&cluster, alpha, &[&group().param("device0", "virtname=x")]).code_is(3), "scst_dg_dummy");
-    assert_eq!((&bad["what"], &bad["exit_code"]), (&"refused".into(), &6.into()), "{bad:#}");
-    let refused = alpha.run(&group().param("device0", "virtname=x"), "start").exit(6);
-    assert!(
-        words(&bad["because"]).iter().any(|because| refused.exit_reason().starts_with(because.as_str())),
-        "{bad:#}"
-    );
-    let missing = planned(
-        &plan(&cluster, alpha, &[&group().param("device1", "filename=/nonexistent,virtname=b,export0=all:4")])
-            .code_is(3),
-        "scst_dg_dummy",
-    );
-    assert_eq!((&missing["what"], &missing["exit_code"]), (&"refused".into(), &5.into()), "{missing:#}");
     // What the new configuration does not have.
     let path = cluster.dir().join("fewer.xml");
     let text = std::fs::read_to_string(changed(&cluster, "changed.xml", &[])).unwrap();
@@ -143,6 +130,41 @@ fn what_restarts_stops_or_is_refused_is_said_with_its_reason() {
         (&told["what"], words(&told["hosts"])),
         (&"stop".into(), vec!["hosts of vmwtest lose LUN 0 (dummy_lu0dummy)".to_owned()])
     );
+}
+
+#[test]
+fn a_refused_reload_is_planned_as_it_is_answered_and_a_refused_start_with_its_code() {
+    let cluster = serving();
+    let alpha = cluster.node("alpha");
+    let looping = cluster.dir().join("looping");
+    std::os::unix::fs::symlink(&looping, &looping).unwrap();
+    let on = |store: &str| group().param("device1", &format!("filename={store},virtname=b,export0=all:4"));
+    let monitor = "a monitor finishes the reload when the stores are there";
+    let goes_on = "the reload changes nothing, and what runs goes on";
+    for (changed, id, code, reason, more) in [
+        (on("/nonexistent"), "scst_dg_dummy", 5, "backing store does not exist: ", Some(monitor)),
+        (on(looping.to_str().unwrap()), "scst_dg_dummy", 5, "backing store cannot be used: ", Some(monitor)),
+        (group().param("device0", "virtname=x"), "scst_dg_dummy", 6, "device0: ", None),
+        (ports().param("initiators", "=x"), "scst_qla", 6, "initiators: ", None),
+    ] {
+        let told = planned(&plan(&cluster, alpha, &[&changed]).code_is(3), id);
+        assert_eq!((&told["what"], &told["exit_code"]), (&"refused".into(), &0.into()), "{told:#}");
+        let remarks = words(&told["remarks"]);
+        assert!(remarks.iter().any(|remark| remark == goes_on), "{told:#}");
+        assert_eq!(remarks.iter().find(|remark| *remark == monitor).map(String::as_str), more, "{told:#}");
+        let reloaded = alpha.run(&changed, "reload").writes(0);
+        let reloaded = if more.is_some() { reloaded.unfinished() } else { reloaded.kept() };
+        let because = words(&told["because"]);
+        let because = because.iter().find(|because| because.starts_with(reason)).unwrap_or_else(|| panic!("{told:#}"));
+        assert!(reloaded.exit_reason().starts_with(because), "{because}: {reloaded:?}");
+        // Where it does not run the same configuration does not start.
+        alpha.run(&changed, "stop").exit(0);
+        let told = planned(&plan(&cluster, alpha, &[&changed]).code_is(3), id);
+        assert_eq!((&told["what"], &told["exit_code"]), (&"refused".into(), &code.into()), "{told:#}");
+        assert!(!words(&told["remarks"]).iter().any(|remark| remark == goes_on || remark == monitor), "{told:#}");
+        alpha.run(&changed, "start").exit(code);
+        alpha.run(&if id == "scst_qla" { ports() } else { group() }, "start").exit(0);
+    }
 }
 
 #[test]

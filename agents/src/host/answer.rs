@@ -14,7 +14,7 @@ pub struct Planned {
     pub steps: Vec<Step>,
     /// What the action would only report, a sentence each.
     pub remarks: Vec<String>,
-    /// The object of somebody else for which the action would be refused.
+    /// Why the action would be refused, where that is known beside what is running.
     pub refused: Option<Failure>,
 }
 

@@ -5,12 +5,23 @@ use scst_core::cluster::Topology;
 use scst_core::ocf::exit::Failure;
 use scst_core::scst::alua::AluaState;
 use scst_core::scst::host_id::ClusterId;
+use scst_core::state::Storage;
 
 use super::checked::{Checked, mistakes, parsed};
 use super::convergence::{Convergence, Goal, Intent};
 use super::instance::Instance;
 use super::{lips, stores};
 use crate::host::{Host, Planned};
+
+/// Something of ours is here: the action is a reload, otherwise a start.
+///
+/// # Errors
+///
+/// The group or a device of it cannot be read.
+pub fn runs(host: &Host<'_>) -> Result<bool, Failure> {
+    let Some(instance) = Instance::find(host) else { return Ok(false) };
+    Ok(is_there(&instance.storage(host, host.observer())?))
+}
 
 /// The plan of a reload, or of a start where nothing is here. `cluster` is the one of the configuration, where that names it.
 ///
@@ -21,13 +32,18 @@ pub fn planned(host: &Host<'_>, topology: &Topology, cluster: Option<ClusterId>)
     let Checked { params, findings, stores } = parsed(host)?;
     let instance = Instance::find(host).ok_or_else(|| Failure::configured("groupname is required and not set"))?;
     let found = instance.storage(host, host.observer())?;
-    let running = found.group.is_some() || !found.devices.is_empty();
+    let running = is_there(&found);
     let serving = found.state(&topology.local.name).is_some_and(AluaState::is_open);
     let convergence = Convergence::of_cluster(host, &params, stores, &instance, (topology.clone(), cluster))?;
     let mut remarks = [&convergence.missing[..], &convergence.unmatched].concat();
     remarks.extend(findings.iter().map(ToString::to_string));
     let mistakes = mistakes(&findings, &params, &instance.configured(host));
-    stores::missing(&params, &convergence.facts.stores, serving)?;
+    if let Err(failure) = stores::missing(&params, &convergence.facts.stores, serving) {
+        if running {
+            remarks.push("a monitor finishes the reload when the stores are there".to_owned());
+        }
+        return Ok(Planned { running, steps: Vec::new(), remarks, refused: Some(failure) });
+    }
     let goal = if running { Goal::Reloaded(&mistakes) } else { Goal::Started(None) };
     let Intent { wanted, spared, plan } = convergence.intent(&instance, &found, goal);
     remarks.extend(spared);
@@ -42,4 +58,8 @@ pub fn planned(host: &Host<'_>, topology: &Topology, cluster: Option<ClusterId>)
         steps.extend(lips::planned(&convergence, &steps, host.deadline())?);
     }
     Ok(Planned { running, steps, remarks, refused })
+}
+
+fn is_there(found: &Storage) -> bool {
+    found.group.is_some() || !found.devices.is_empty()
 }

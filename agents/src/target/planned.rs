@@ -9,6 +9,18 @@ use super::ours::Ours;
 use super::run::Run;
 use crate::host::{Planned, refuse_errors};
 
+/// Something of ours is up: the action is a reload, otherwise a start.
+///
+/// # Errors
+///
+/// One of the ports cannot be read.
+pub fn runs(run: &Run<'_>) -> Result<bool, Failure> {
+    let (observer, remembered) = (run.host.observer(), run.host.state_files.read(None));
+    let ours = Ours::find(run, &remembered);
+    let likely = ours.names(&ours.candidates(observer)?, None);
+    Ok(ours.are_up(&ours.ports_to_remove(observer, &likely)?))
+}
+
 /// The plan of a reload, or of a start where nothing is up.
 ///
 /// # Errors

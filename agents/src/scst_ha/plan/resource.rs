@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use scst_core::cluster::{Configured, Refused, Topology};
 use scst_core::observe::Detail;
-use scst_core::ocf::exit::{Failure, Kind};
+use scst_core::ocf::exit::{ExitCode, Failure, Kind};
 use scst_core::scst::names::{Driver, GroupName};
 use serde::Serialize;
 
@@ -49,7 +49,7 @@ pub(super) struct Resource {
     pub(super) hosts: Vec<String>,
     /// What the agent would only name.
     pub(super) remarks: Vec<String>,
-    /// The exit code of a start that is refused.
+    /// The exit code of a start or a reload that is refused.
     pub(super) exit_code: Option<u8>,
 }
 
@@ -67,12 +67,27 @@ pub(super) fn planned(node: &Node, name: &str, resource: &Configured, old: Optio
         }
         return shown;
     }
-    match ask(node, name, resource, new) {
-        Err(failure) if failure.kind == Kind::Temporary => {
+    let answer = match ask(node, name, resource, new) {
+        Err(failure) if failure.kind == Kind::Permanent => runs(node, resource).map(|running| {
+            let refused = Some(failure);
+            Planned { running, steps: Vec::new(), remarks: Vec::new(), refused }
+        }),
+        answer => answer,
+    };
+    match answer {
+        Err(failure) => {
             shown.what = What::Unknown;
             shown.remarks.push(failure.reason);
         }
-        Err(failure) | Ok(Planned { refused: Some(failure), .. }) => shown.refuses(failure),
+        Ok(Planned { running, remarks, refused: Some(failure), .. }) => {
+            shown.refuses(failure);
+            shown.remarks.extend(remarks);
+            // Something may be there already that nobody had configured: the start goes over it.
+            if running && changed.is_some() {
+                shown.exit_code = Some(ExitCode::Success.number());
+                shown.remarks.push("the reload changes nothing, and what runs goes on".to_owned());
+            }
+        }
         Ok(answer) => shown.decided(answer, changed.as_ref()),
     }
     shown
@@ -123,6 +138,15 @@ fn table(resource: &Configured) -> &'static scst_core::ocf::param::AgentTable {
 /// The agent of a resource that brings targets up.
 fn agent(resource: &Configured) -> target::TargetAgent {
     if resource.agent == scst_target::table::TABLE.name { scst_target::AGENT } else { scst_qla2xtgt::AGENT }
+}
+
+/// Whether the agent would find an instance that runs.
+fn runs(node: &Node, resource: &Configured) -> Result<bool, Failure> {
+    let context = node.context(&resource.id, &resource.params);
+    if resource.agent == scst_aluadg::table::TABLE.name {
+        return scst_aluadg::planned::runs(&Host::new(&context, scst_aluadg::table::TABLE.name));
+    }
+    target::planned::runs(&Run::new(&context, agent(resource)))
 }
 
 /// Has the agent make its plan.

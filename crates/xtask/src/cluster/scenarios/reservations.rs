@@ -6,7 +6,7 @@
 use super::super::chapter::Chapter;
 use super::super::config::{Device, dummy};
 use super::super::running::{Cluster, Outcome, until};
-use super::planned::promoted_on;
+use super::planned::{promoted_after, promoted_on};
 
 pub(crate) const CHAPTER: Chapter = Chapter {
     name: "reservations",
@@ -82,23 +82,10 @@ fn shared(cluster: &Cluster) -> Outcome<()> {
     restarted(cluster)?;
     joined_on(cluster, &NODES)?;
     for node in NODES {
-        promoted_quietly(cluster, node)?;
+        promoted_after(cluster, node, Cluster::idle)?;
         joined_on(cluster, &NODES)?;
     }
     Ok(())
-}
-
-/// Moves the role. The standard view does not know of the device.
-fn promoted_quietly(cluster: &Cluster, node: &str) -> Outcome<()> {
-    let group = dummy();
-    cluster.idle()?;
-    if cluster.status()?.promoted(group.resource).as_deref() != Some(node) {
-        cluster.move_to(&group, node)?;
-    }
-    cluster.status_is("promoted there", |status| status.promoted(group.resource).as_deref() == Some(node))?;
-    cluster.idle()?;
-    cluster.clear(&group)?;
-    cluster.idle()
 }
 
 fn without(cluster: &Cluster) -> Outcome<()> {
