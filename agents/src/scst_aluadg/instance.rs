@@ -103,7 +103,7 @@ impl Instance {
 
     /// The devices that the state file names.
     pub(super) fn recorded(&self) -> impl Iterator<Item = &DeviceName> {
-        self.remembered.known().into_iter().flat_map(|file| file.devices.iter().chain(&file.adding))
+        self.remembered.known().into_iter().flat_map(StateFile::named_devices)
     }
 
     /// The group with its target groups, and the blocks of those devices that a killed run may have left blocked: what

@@ -31,7 +31,7 @@ pub(in crate::scst_ha) fn look(
     let remembered = host.state_files.read(Some(name));
     let remembered = remembered.known();
     let mut named = Params::device_names(env, name);
-    named.extend(remembered.into_iter().flat_map(|file| file.devices.iter().cloned()));
+    named.extend(remembered.into_iter().flat_map(StateFile::named_devices).cloned());
     let found = node.observer().storage(name, &named, |_| true, Detail::Settings)?;
     let local = local.or_else(|| remembered?.node.as_ref()).or_else(|| with_local_port(found.group.as_ref()?));
     let own = found.group.as_ref().zip(local).and_then(|(group, local)| group.target_groups.get(local));

@@ -161,6 +161,11 @@ impl StateFile {
         self
     }
 
+    /// The devices that are there, or may come: those that were created, and those that an earlier action was adding.
+    pub fn named_devices(&self) -> impl Iterator<Item = &DeviceName> {
+        self.devices.iter().chain(&self.adding)
+    }
+
     /// The text of the state file. Its last line shows that it is complete.
     pub fn text(&self) -> String {
         use std::fmt::Write as _;

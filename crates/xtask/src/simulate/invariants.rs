@@ -213,7 +213,12 @@ impl World {
         for (node, name) in (0..self.nodes.len()).zip(NODES) {
             let known = |device: &String| exports.iter().any(|export| export.device == *device) || device == group;
             let strange = self.left(node, group).into_iter().find(|device| !known(device));
-            let wrong = strange.map(|device| format!("at rest {device} is on {name} and not configured"));
+            let exported = |(lun, device): &(u32, String)| {
+                exports.iter().any(|export| (export.lun, &export.device) == (*lun, device))
+            };
+            let lun = self.luns(node, group).into_iter().find(|lun| !exported(lun));
+            let lun = lun.map(|(lun, device)| format!("LUN {lun} of {device}"));
+            let wrong = strange.or(lun).map(|what| format!("at rest {what} is on {name} and not configured"));
             self.check("at rest there is nothing that is not configured", self.shell, wrong);
         }
         for Export { device, lun, .. } in exports {
