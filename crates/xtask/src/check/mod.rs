@@ -99,7 +99,7 @@ fn run_part(part: Part, tally: &mut Tally) -> Result<bool, Box<dyn Error>> {
         Part::Mount => replay(tally, &["--mount"]),
         Part::Simulate => itself(&["simulate", "--from", "1", "--histories", "300"], tally),
         Part::Real => itself_as_root(
-            &["simulate", "--real", "--built", "--from", "1", "--histories", "3", "--events", "12"],
+            &["simulate", "--real", "--built", "--from", "13", "--histories", "4", "--events", "6"],
             tally,
         ),
         Part::Demo => Ok(itself(&["demo"], tally)? && itself(&["demo", "iscsi"], tally)?),

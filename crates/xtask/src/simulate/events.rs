@@ -245,7 +245,7 @@ fn by_hand(cluster: &mut Cluster) {
 fn beside(cluster: &mut Cluster) {
     let (r, node, operation) = (cluster.any_group(), cluster.any_node(), 1 + cluster.below(12));
     let fault = [Fault::Hangs, Fault::Queued][cluster.below(2)];
-    cluster.world().arm(node, Some(Action::Start), operation, fault);
+    cluster.world().armed = Some((node, Some(Action::Start), operation, fault));
     if cluster.resources[r].instances[node].role == Role::Unpromoted {
         cluster.by_hand(r, node, Action::Start, true);
     }

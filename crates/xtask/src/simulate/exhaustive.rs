@@ -21,7 +21,7 @@ use super::events::{Event, boot, event};
 use super::faults::Fault;
 use super::history::{self, Played, conclude};
 use super::pacemaker::Cluster;
-use super::stage::{Aim, Stage};
+use super::stage::Stage;
 use super::tape::{Call, Tape};
 use super::world::{World, disk_of};
 
@@ -185,6 +185,13 @@ fn sequences(from: &Cluster, depth: usize, all: &mut Outcome) -> usize {
     states.len()
 }
 
+/// An action that follows from an event: how many begin before it, and what it is.
+struct Called {
+    number: usize,
+    kind: Kind,
+    node: usize,
+}
+
 /// Every fault at every operation of every kind of action.
 fn faults(version: ScstVersion, all: &mut Outcome) -> Result<(), Box<dyn Error>> {
     let mut done = BTreeSet::<(Kind, bool, bool)>::new();
@@ -198,15 +205,11 @@ fn faults(version: ScstVersion, all: &mut Outcome) -> Result<(), Box<dyn Error>>
         (event.happens)(&mut calls);
         calls.settle();
         let begun = std::mem::take(&mut calls.stage.lock().begun);
-        let mut counted = BTreeMap::<(Kind, usize), usize>::new();
-        for (kind, node) in begun {
-            let before = counted.entry((kind.clone(), node)).or_default();
-            let first = *before == 0;
-            let aim = Aim { kind: kind.clone(), node, before: *before, operation: 0, fault: Fault::Hangs };
-            *before += 1;
+        for (number, (kind, node)) in begun.into_iter().enumerate() {
             let wanted = !special || kind.what == Action::Demote.to_string() || kind.what == Action::Stop.to_string();
-            if wanted && first && done.insert((kind, node == 0, special)) {
-                operations(&from, event, &aim, version == ScstVersion::V3_11, all);
+            if wanted && done.insert((kind.clone(), node == 0, special)) {
+                let action = Called { number, kind, node };
+                operations(&from, event, &action, version == ScstVersion::V3_11, all);
             }
         }
         let took = started.elapsed().as_secs_f64();
@@ -218,14 +221,14 @@ fn faults(version: ScstVersion, all: &mut Outcome) -> Result<(), Box<dyn Error>>
 
 /// The operations of an action that read once more what it has read three times: the looks of a wait, of which there are thousands where a
 /// wait ends by its time-out.
-fn looks_again(from: &Cluster, event: &Event, action: &Aim) -> BTreeSet<u32> {
+fn looks_again(from: &Cluster, event: &Event, action: &Called) -> BTreeSet<usize> {
     let mut cluster = from.fork();
     cluster.stage.lock().tape = Some(Tape::default());
     (event.happens)(&mut cluster);
     cluster.settle();
     let calls = cluster.stage.lock().tape.take().unwrap_or_default().calls;
     let of = |call: &&Call| (call.node, &Kind::new(call.program, &call.label)) == (action.node, &action.kind);
-    let call = calls.iter().filter(of).nth(action.before);
+    let call = calls.iter().find(of);
     let mut read = BTreeMap::<&Path, u32>::new();
     let mut again = BTreeSet::new();
     for (number, operation) in (1..).zip(call.map(|call| &call.operations[..]).unwrap_or_default()) {
@@ -239,19 +242,17 @@ fn looks_again(from: &Cluster, event: &Event, action: &Aim) -> BTreeSet<u32> {
 }
 
 /// Every fault at every operation of one action.
-fn operations(from: &Cluster, event: &Event, action: &Aim, every_next: bool, all: &mut Outcome) {
+fn operations(from: &Cluster, event: &Event, action: &Called, every_next: bool, all: &mut Outcome) {
     let waits = looks_again(from, event, action);
     for operation in (1..).filter(|operation| !waits.contains(operation)) {
         let mut exists = false;
         for fault in Fault::ALL {
-            let aim = Aim { operation, fault, ..action.clone() };
-            let name =
-                || format!("{}: {fault:?} at operation {operation} of {} on node {}", event.name, aim.kind, aim.node);
+            let Called { number, kind, node } = action;
+            let name = || format!("{}: {fault:?} at operation {operation} of {kind} on node {node}", event.name);
             let mut cluster = from.fork();
-            cluster.stage.lock().aim = Some(aim.clone());
+            cluster.stage.lock().aim = Some((*number, operation, fault));
             (event.happens)(&mut cluster);
             cluster.settle();
-            cluster.stage.lock().aim = None;
             let met = cluster.world().coverage.counts.keys().any(|what| what.starts_with("fault"));
             exists |= met;
             all.faults += u64::from(met);

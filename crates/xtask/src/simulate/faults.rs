@@ -31,6 +31,9 @@ pub(super) enum Fault {
     Pause,
 }
 
+/// What goes wrong in the next action of a node, of this kind if it is said, and at which operation, from 1.
+pub(super) type Armed = (usize, Option<Action>, usize, Fault);
+
 /// How long machines stand still.
 pub(super) const PAUSE: Duration = Duration::from_secs(25);
 
@@ -80,22 +83,15 @@ impl Fault {
 }
 
 impl World {
-    /// Lets something go wrong in the next action of a node.
-    pub(super) fn arm(&mut self, node: usize, action: Option<Action>, operation: usize, fault: Fault) {
-        let operation = u32::try_from(operation).expect("a small number");
-        self.armed = Some((node, action, operation, fault));
-    }
-
     pub(super) fn disarm(&mut self) {
         self.armed = None;
         self.nodes.iter_mut().for_each(|node| node.broken.clear());
     }
 
     /// What goes wrong in an action that begins now.
-    pub(super) fn armed(&mut self, node: usize, action: Action) -> Option<(u32, Fault)> {
-        let (_, _, operation, fault) =
-            self.armed.take_if(|(at, of, ..)| *at == node && of.is_none_or(|of| of == action))?;
-        Some((operation, fault))
+    pub(super) fn armed(&mut self, node: usize, action: Action) -> Option<(usize, Fault)> {
+        let meant = |(at, of, ..): &mut Armed| *at == node && of.is_none_or(|of| of == action);
+        self.armed.take_if(meant).map(|(_, _, operation, fault)| (operation, fault))
     }
 
     /// What goes wrong on a node at this time.

@@ -7,19 +7,12 @@ use scst_core::ocf::action::Action;
 use scst_sim::model::{Host as _, Kind, ScstVersion};
 
 use super::pacemaker::{Cluster, Export, Role};
-use super::stage::{TaskId, Writer};
+use super::stage::{Task, TaskId};
 use super::world::{NODES, PORTS, World};
 
 impl World {
     /// A write reached a node's kernel: what must hold at every moment is looked at.
-    pub(super) fn written(
-        &mut self,
-        node: usize,
-        writer: Option<Writer>,
-        path: &str,
-        data: &str,
-        before: Option<&str>,
-    ) {
+    pub(super) fn written(&mut self, node: usize, writer: Option<&Task>, path: &str, data: &str, before: Option<&str>) {
         if self.violation.is_some() {
             return;
         }
@@ -34,7 +27,7 @@ impl World {
     /// A node stops serving a group only when no command is in flight. A demotion waits for that or fails. A stop that failed would be worse, and
     /// so would be two serving nodes where another one is promoted over this one: they wait for a while, and not where something
     /// goes wrong in the drain itself, where what is blocked cannot be noted, or while another action has the lock.
-    fn drained(&mut self, node: usize, writer: Option<Writer>, path: &str, data: &str, before: Option<&str>) {
+    fn drained(&mut self, node: usize, writer: Option<&Task>, path: &str, data: &str, before: Option<&str>) {
         let group = path.split('/').nth(3).unwrap_or_default().to_owned();
         if !path.ends_with(&format!("/{}/state", NODES[node])) {
             return;

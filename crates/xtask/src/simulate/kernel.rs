@@ -9,7 +9,7 @@ use scst_core::system::{Entry, EntryKind, Operation, Output, Pending};
 use scst_sim::model::{Kind, Reading, Ticket, Written};
 
 use super::outside::Outside;
-use super::stage::Writer;
+use super::stage::Task;
 use super::world::{NODES, World};
 
 pub(super) enum Answer {
@@ -18,7 +18,7 @@ pub(super) enum Answer {
 }
 
 /// Carries an operation out on the node's kernel; `writer` waits, if somebody must.
-pub(super) fn perform(world: &mut World, node: usize, operation: &Operation, writer: Option<Writer>) -> Answer {
+pub(super) fn perform(world: &mut World, node: usize, operation: &Operation, writer: Option<&Task>) -> Answer {
     let path = operation.path.strip_prefix("/sys").unwrap_or(&operation.path);
     let path = path.as_os_str().as_encoded_bytes().to_vec();
     let now = world.uptime(node);
@@ -38,9 +38,10 @@ pub(super) fn perform(world: &mut World, node: usize, operation: &Operation, wri
             entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
             Output::Entries(entries)
         }),
-        Verb::Look => world.nodes[node].store(&operation.path, None).map(Output::Store),
-        Verb::OpenToRead => world.nodes[node].store(&operation.path, Some(false)).map(Output::Store),
-        Verb::OpenToWrite => world.nodes[node].store(&operation.path, Some(true)).map(Output::Store),
+        Verb::Look | Verb::OpenToRead | Verb::OpenToWrite => {
+            let opens = (operation.verb != Verb::Look).then_some(operation.verb == Verb::OpenToWrite);
+            there.store(&operation.path, opens).map(Output::Store)
+        }
         Verb::Write => {
             let at = String::from_utf8_lossy(&path).into_owned();
             let before = at.ends_with("/state").then(|| world.value(node, at.trim_start_matches("kernel/scst_tgt/")));
@@ -67,7 +68,7 @@ pub(super) fn perform(world: &mut World, node: usize, operation: &Operation, wri
 
 impl World {
     /// An operation sleeps in a kernel: that of an action or, without it, of a process of its own.
-    fn waits(&mut self, node: usize, writer: Option<Writer>, ticket: Ticket) -> Answer {
+    fn waits(&mut self, node: usize, writer: Option<&Task>, ticket: Ticket) -> Answer {
         self.nodes[node].waiting.push((writer.map_or(0, |writer| writer.id), ticket));
         if let Some(writer) = writer.filter(|_| self.nodes[node].machine.waits_for_daemon(ticket)) {
             // Killed there it would spin in the kernel.

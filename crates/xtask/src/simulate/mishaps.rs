@@ -137,7 +137,7 @@ pub(super) fn fault(cluster: &mut Cluster) {
     let most = *world.lot.one_of(&[6, 30, 120]);
     let operation = 1 + world.lot.below(most);
     let fault = *world.lot.one_of(&Fault::ALL);
-    world.arm(node, (!any).then_some(action), operation, fault);
+    world.armed = Some((node, (!any).then_some(action), operation, fault));
     drop(world);
     let (r, other, number) = (cluster.any_group(), cluster.any_node(), cluster.world().lot.next());
     let group = cluster.world().groups[r - 1].clone();

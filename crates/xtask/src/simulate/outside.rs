@@ -12,7 +12,7 @@ use scst_sim::model::{FileKind, Host as _};
 
 use super::faults::{Fault, Lasting, PAUSE};
 use super::kernel::{Answer, Answered, InKernel, perform};
-use super::stage::{Stage, TaskId};
+use super::stage::{Stage, State, TaskId};
 use super::task::die;
 
 /// How long an operation on a kernel file takes.
@@ -33,10 +33,6 @@ pub(super) struct Outside {
 }
 
 impl Outside {
-    pub(super) fn new(stage: Arc<Stage>, node: usize, task: TaskId) -> Self {
-        Self { stage, node, task }
-    }
-
     fn lasting(&self) -> Option<Lasting> {
         self.stage.world().lasting(self.node)
     }
@@ -44,10 +40,10 @@ impl Outside {
     /// The action meets what goes wrong for a while; `matters`: it may fail for that.
     fn meets(&self, what: &str, matters: bool) {
         let mut state = self.stage.lock();
-        let task = state.tasks.get_mut(&self.task).expect("its own task");
+        let task = state.task(self.task);
         task.faulted |= matters;
         if let Some(call) = &mut task.call {
-            call.meets_lasting();
+            call.is_apart("it meets a fault of a while");
         }
         let label = task.label.clone();
         state.world.disturbed = true;
@@ -84,16 +80,17 @@ impl System for Outside {
         self.interleave();
         self.stage.world().daemon_meets(self.node);
         let fault = self.stage.operation(self.task, &operation);
+        let refused = |errno: Errno| Ok(Answered::now(Err(errno.into())));
         match fault {
             Some(Fault::KillBefore) => die(),
-            Some(Fault::Fails(errno)) => return Ok(Answered::now(Err(errno.into()))),
+            Some(Fault::Fails(errno)) => return refused(errno),
             Some(Fault::Lasts(errno)) => {
                 let broken = (operation.verb, operation.path.clone(), errno);
                 self.stage.world().nodes[self.node].broken.push(broken);
             }
             Some(Fault::QueuedFails) => {
                 self.stage.world().nodes[self.node].machine.finish_command(Err(Errno::EIO));
-                return Ok(Answered::now(Err(Errno::EAGAIN.into())));
+                return refused(Errno::EAGAIN);
             }
             Some(Fault::Term) => self.stage.terminate(self.task),
             Some(Fault::Pause) => self.stage.pause(PAUSE),
@@ -106,39 +103,29 @@ impl System for Outside {
             && operation.path.to_string_lossy().contains(text)
         {
             self.meets(&format!("{errno:?} for a while at {}", operation.path.display()), true);
-            return Ok(Answered::now(Err(errno.into())));
+            return refused(errno);
         }
         let mut state = self.stage.lock();
         let broken = &state.world.nodes[self.node].broken;
         let broken = broken.iter().find(|(verb, path, _)| *verb == operation.verb && *path == operation.path);
         if let Some((.., errno)) = broken.cloned() {
-            state.tasks.get_mut(&self.task).expect("its own task").faulted = true;
-            return Ok(Answered::now(Err(errno.into())));
+            state.task(self.task).faulted = true;
+            return refused(errno);
         }
+        let State { tasks, world, .. } = &mut *state;
         // Nothing that happens to the action meets a process of its own.
-        let writer = (!operation.apart).then(|| state.tasks[&self.task].writer(self.task));
-        let answer = perform(&mut state.world, self.node, &operation, writer);
+        let writer = tasks.get(&self.task).filter(|_| !operation.apart);
+        let answer = perform(world, self.node, &operation, writer);
         drop(state);
-        match fault {
-            Some(Fault::KillAfter) => die(),
-            Some(Fault::Queued) => {
-                if let Answer::Now(answer) = answer {
-                    let errno = answer.err().and_then(|error| error.raw_os_error()).map(Errno::from_raw);
-                    self.stage.world().nodes[self.node].machine.finish_command(errno.map_or(Ok(()), Err));
-                }
-                return Ok(Answered::now(Err(Errno::EAGAIN.into())));
+        if fault == Some(Fault::KillAfter) {
+            die();
+        }
+        if fault == Some(Fault::Queued) {
+            if let Answer::Now(answer) = answer {
+                let errno = answer.err().and_then(|error| error.raw_os_error()).map(Errno::from_raw);
+                self.stage.world().nodes[self.node].machine.finish_command(errno.map_or(Ok(()), Err));
             }
-            // They came before it.
-            Some(
-                Fault::Fails(_)
-                | Fault::Lasts(_)
-                | Fault::QueuedFails
-                | Fault::Hangs
-                | Fault::KillBefore
-                | Fault::Term
-                | Fault::Pause,
-            )
-            | None => {}
+            return refused(Errno::EAGAIN);
         }
         Ok(match answer {
             Answer::Now(answer) => {
@@ -218,8 +205,8 @@ impl System for Outside {
         let mut state = self.stage.lock();
         let locks = &mut state.world.nodes[self.node].locks;
         if locks.get(path).is_some_and(|holder| *holder != 0) {
-            if let Some(call) = &mut state.tasks.get_mut(&self.task).expect("its own task").call {
-                call.held_up();
+            if let Some(call) = &mut state.task(self.task).call {
+                call.is_apart("another action has the lock");
             }
             return Ok(Locked::ByAnother);
         }

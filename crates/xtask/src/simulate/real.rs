@@ -65,8 +65,10 @@ impl Call {
             Verb::Read => Op::Read,
             _ => Op::List,
         };
-        let path = struck.path.strip_prefix("/sys").unwrap_or(&struck.path).to_string_lossy();
-        let armed = faults::Fault::on(op).path(&path).process(self.program).at(u32::try_from(nth).ok()?);
+        let armed = faults::Fault::on(op)
+            .path(&self.struck.to_string_lossy())
+            .process(self.program)
+            .at(u32::try_from(nth).ok()?);
         Some(match fault {
             Fault::Fails(errno) => armed.fail(errno),
             Fault::KillBefore => armed.action(faults::Action::Kill(Signal::SIGKILL, When::Before)),

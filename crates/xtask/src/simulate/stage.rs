@@ -25,11 +25,8 @@ use super::iscsi::hearing;
 use super::outside::Outside;
 use super::tape::{Call, Tape};
 use super::task::die;
-pub(super) use super::task::{Aim, Outcome, Task, Writer};
+pub(super) use super::task::{Outcome, Task, TaskId};
 use super::world::{NODES, World};
-
-/// One action under way.
-pub(super) type TaskId = u32;
 
 /// The stack of an action, in machine words.
 const STACK: usize = 1 << 17;
@@ -43,8 +40,8 @@ pub(super) struct State {
     pub(super) world: World,
     pub(super) tasks: BTreeMap<TaskId, Task>,
     next: TaskId,
-    /// What goes wrong in one certain action.
-    pub(super) aim: Option<Aim>,
+    /// What goes wrong in one certain action: how many begin before it, the operation that it meets, from 1, and the fault.
+    pub(super) aim: Option<(usize, usize, Fault)>,
     /// Every action that began, in this order: its kind and its node.
     pub(super) begun: Vec<(Kind, usize)>,
     /// Every action with all that it met, for the real binaries.
@@ -71,6 +68,13 @@ impl DerefMut for Taken<'_> {
 impl std::fmt::Debug for Stage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Stage").finish_non_exhaustive()
+    }
+}
+
+impl State {
+    /// An action that is under way.
+    pub(super) fn task(&mut self, id: TaskId) -> &mut Task {
+        self.tasks.get_mut(&id).expect("a task stays until it is taken")
     }
 }
 
@@ -116,7 +120,9 @@ impl Stage {
         state.next += 1;
         let now = state.world.now;
         let kind = Kind::new(agent.name(), &label);
-        let fault = Aim::taken(&mut state.aim, &kind, node).or_else(|| state.world.armed(node, action));
+        let aim = state.aim.filter(|(before, ..)| *before == state.begun.len());
+        let aim = aim.map(|(_, operation, fault)| (operation, fault));
+        let fault = aim.or_else(|| state.world.armed(node, action));
         state.begun.push((kind.clone(), node));
         let State { tape, world, .. } = &mut *state;
         let call = tape.as_ref().map(|_| Box::new(Call::begin(world, node, agent.name(), &label, action, pairs)));
@@ -130,6 +136,7 @@ impl Stage {
         state.tasks.insert(
             id,
             Task {
+                id,
                 node,
                 label,
                 action,
@@ -161,7 +168,7 @@ impl Stage {
     ) {
         let outcome = Outcome::from(catch_unwind(AssertUnwindSafe(|| {
             self.dies_if_killed(id);
-            action(Arc::new(Outside::new(Arc::clone(self), node, id)))
+            action(Arc::new(Outside { stage: Arc::clone(self), node, task: id }))
         })));
         let mut state = self.lock();
         state.world.process_ended(id);
@@ -185,7 +192,7 @@ impl Stage {
 
     /// Gives an action the turn, until it gives it back.
     fn give<'a>(self: &'a Arc<Self>, mut state: MutexGuard<'a, State>, id: TaskId) -> MutexGuard<'a, State> {
-        let mut body = state.tasks.get_mut(&id).and_then(|task| task.body.take()).expect("an action that waits");
+        let mut body = state.task(id).body.take().expect("an action that waits");
         let heard = state.world.iscsi.is_some();
         drop(state);
         if heard {
@@ -194,7 +201,7 @@ impl Stage {
             body.resume();
         }
         let mut state = self.lock();
-        state.tasks.get_mut(&id).expect("a task stays until it is taken").body = Some(body);
+        state.task(id).body = Some(body);
         state
     }
 
@@ -202,7 +209,7 @@ impl Stage {
     pub(super) fn sleep(&self, id: TaskId, time: Duration) {
         let mut state = self.lock();
         let wake = state.world.now + time;
-        state.tasks.get_mut(&id).expect("its own task").wake = wake;
+        state.task(id).wake = wake;
         drop(state);
         #[expect(deprecated, reason = "the form with a scope cannot be reached from where the product sleeps")]
         generator::yield_with(());
@@ -250,7 +257,7 @@ impl Stage {
         let fault = fault.filter(|fault| fault.concerns(operation.verb));
         world.coverage.operation(&task.kind, operation, fault);
         if let Some(call) = &mut task.call {
-            call.operation(operation, fault);
+            call.operation(&world.nodes[task.node].machine, operation, fault);
         }
         if let Some(fault) = fault {
             task.faulted = true;
@@ -262,7 +269,7 @@ impl Stage {
 
     /// What an operation gave.
     pub(super) fn answered(&self, id: TaskId, operation: &Operation, answer: &std::io::Result<Output>) {
-        if let Some(call) = &mut self.lock().tasks.get_mut(&id).expect("its own task").call {
+        if let Some(call) = &mut self.lock().task(id).call {
             call.answered(operation, answer);
         }
     }
@@ -287,9 +294,8 @@ impl Stage {
         let mut state = self.lock();
         let on_node = |task: &Task| node.is_none_or(|node| task.node == node);
         while let Some(id) = state.tasks.iter().find(|(_, task)| on_node(task)).map(|(id, _)| *id) {
-            let task = state.tasks.get_mut(&id).expect("just found");
-            task.killed = true;
-            if task.outcome.is_none() {
+            state.task(id).killed = true;
+            if state.task(id).outcome.is_none() {
                 state = self.give(state, id);
             }
             state.tasks.remove(&id);

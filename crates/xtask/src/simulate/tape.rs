@@ -36,6 +36,8 @@ pub(super) struct Call {
     pub(super) stores: BTreeMap<PathBuf, Option<StoreKind>>,
     /// What went wrong, and at which of the operations.
     pub(super) fault: Option<(Fault, usize)>,
+    /// The path of that operation, as a mount knows it.
+    pub(super) struck: PathBuf,
     pub(super) after: After,
 }
 
@@ -113,13 +115,19 @@ impl Call {
             writes: there.writes,
         };
         let (label, after, operations, stores) = (label.to_owned(), After::default(), Vec::new(), BTreeMap::new());
-        Self { node, label, program, action, env, before, operations, stores, fault: None, after }
+        let (fault, struck) = (None, PathBuf::new());
+        Self { node, label, program, action, env, before, operations, stores, fault, struck, after }
     }
 
     /// It is about to carry out an operation, and this goes wrong with it.
-    pub(super) fn operation(&mut self, operation: &Operation, fault: Option<Fault>) {
+    pub(super) fn operation(&mut self, machine: &Machine, operation: &Operation, fault: Option<Fault>) {
         if let Some(fault) = fault {
             self.fault = Some((fault, self.operations.len()));
+            match without_links(machine, &operation.path) {
+                Some(path) => self.struck = path,
+                None if operation.verb == Verb::Look => {}
+                None => self.is_apart("a mount says that a path is not there before a fault can strike"),
+            }
         }
         self.operations.push(operation.clone());
     }
@@ -153,15 +161,30 @@ impl Call {
         names
     }
 
-    /// It has met a lock that another action has.
-    pub(super) fn held_up(&mut self) {
-        self.before.apart.get_or_insert("another action has the lock");
+    /// It is not compared, for this reason.
+    pub(super) fn is_apart(&mut self, why: &'static str) {
+        self.before.apart.get_or_insert(why);
     }
+}
 
-    /// It has met a fault that lasts for a while.
-    pub(super) fn meets_lasting(&mut self) {
-        self.before.apart.get_or_insert("it meets a fault of a while");
+/// The path of a kernel file below `/sys`, without links on the way; `None`: nothing is there.
+fn without_links(machine: &Machine, path: &Path) -> Option<PathBuf> {
+    fn walk(machine: &Machine, path: &Path, found: &mut PathBuf) {
+        for part in path {
+            if part == ".." {
+                found.pop();
+                continue;
+            }
+            found.push(part);
+            if let Ok(target) = machine.readlink(found.as_os_str().as_encoded_bytes()) {
+                found.pop();
+                walk(machine, Path::new(&*String::from_utf8_lossy(&target)), found);
+            }
+        }
     }
+    let mut found = PathBuf::new();
+    walk(machine, path.strip_prefix("/sys").ok()?, &mut found);
+    machine.lookup(found.as_os_str().as_encoded_bytes()).ok().map(|_| found)
 }
 
 /// A write in a line.

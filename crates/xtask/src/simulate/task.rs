@@ -12,32 +12,10 @@ use scst_core::ocf::exit::{Answer, Failure};
 
 use super::coverage::Kind;
 use super::faults::Fault;
-use super::stage::TaskId;
 use super::tape::Call;
 
-/// Something goes wrong in one certain action.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Aim {
-    pub(super) kind: Kind,
-    pub(super) node: usize,
-    /// How many actions of this kind come before it on this node.
-    pub(super) before: usize,
-    /// The operation that it meets, from 1.
-    pub(super) operation: u32,
-    pub(super) fault: Fault,
-}
-
-impl Aim {
-    /// What goes wrong in the action that begins now, and at which operation. What has met its action is over.
-    pub(super) fn taken(aim: &mut Option<Self>, kind: &Kind, node: usize) -> Option<(u32, Fault)> {
-        let meant = aim.as_mut().filter(|aim| aim.kind == *kind && aim.node == node)?;
-        if meant.before > 0 {
-            meant.before -= 1;
-            return None;
-        }
-        aim.take().map(|aim| (aim.operation, aim.fault))
-    }
-}
+/// A number of its own for every action, from 1.
+pub(super) type TaskId = u32;
 
 /// The code of an action, on a stack of its own, which it leaves and takes up again where it gives the turn away.
 pub(super) type Body = Generator<'static, (), ()>;
@@ -45,6 +23,7 @@ pub(super) type Body = Generator<'static, (), ()>;
 /// An action, as far as the simulation is concerned.
 #[expect(clippy::struct_excessive_bools, reason = "what has happened to an action, each by itself")]
 pub(super) struct Task {
+    pub(super) id: TaskId,
     pub(super) node: usize,
     /// Which resource and action, for the history.
     pub(super) label: String,
@@ -60,7 +39,7 @@ pub(super) struct Task {
     pub(super) killed: bool,
     pub(super) cancelled: Arc<AtomicBool>,
     /// Operations on kernel files so far.
-    pub(super) operations: u32,
+    pub(super) operations: usize,
     /// Something went wrong in it.
     pub(super) faulted: bool,
     /// When it began.
@@ -70,7 +49,7 @@ pub(super) struct Task {
     /// It is a monitor that compares everything.
     pub(super) thorough: bool,
     /// What goes wrong in it, and at which operation.
-    pub(super) fault: Option<(u32, Fault)>,
+    pub(super) fault: Option<(usize, Fault)>,
     /// What it was called with and met, for the real binary.
     pub(super) call: Option<Box<Call>>,
     pub(super) outcome: Option<Outcome>,
@@ -110,25 +89,9 @@ impl From<thread::Result<Result<Answer, Failure>>> for Outcome {
     }
 }
 
-/// What invariants ask of the action that writes.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Writer {
-    pub(super) id: TaskId,
-    pub(super) action: Action,
-    pub(super) begun: Duration,
-    pub(super) end: Duration,
-    pub(super) faulted: bool,
-    pub(super) moves: bool,
-}
-
 impl Task {
     /// Somebody called it, not the cluster.
     pub(super) fn by_hand(&self) -> bool {
         self.label.ends_with("by hand")
-    }
-
-    pub(super) fn writer(&self, id: TaskId) -> Writer {
-        let Self { action, begun, end, faulted, moves, .. } = *self;
-        Writer { id, action, begun, end, faulted, moves }
     }
 }

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use scst_core::ocf::action::Action;
 use scst_core::system::Ended;
 use scst_sim::host::Files;
 use scst_sim::model::{LockManager, Machine, ScstVersion, Ticket};
@@ -12,12 +11,12 @@ use scst_sim::stand_in::cib::CibFile;
 use scst_sim::stand_in::{self, Environment as StandIns};
 
 use super::coverage::Coverage;
-use super::faults::Fault;
+use super::faults::Armed;
 use super::iscsi::Targets;
 use super::lot::Lot;
 use super::node::Node;
-use super::stage::TaskId;
 use super::stores::{Disks, Layer, Store};
+use super::task::TaskId;
 
 /// Names of nodes; a node's id is its place, from 1.
 pub(super) const NODES: [&str; 4] = ["alpha", "beta", "gamma", "delta"];
@@ -88,8 +87,8 @@ pub(super) struct World {
     pub(super) shell: bool,
     /// Two parts of the cluster have served the same stores, which nobody could prevent without fencing.
     pub(super) split: bool,
-    /// What goes wrong in the next action of this kind on this node, at which operation.
-    pub(super) armed: Option<(usize, Option<Action>, u32, Fault)>,
+    /// What goes wrong next.
+    pub(super) armed: Option<Armed>,
     /// Something went wrong or came between since everybody was last seen to say the truth.
     pub(super) disturbed: bool,
     /// A notification was lost, failed, or may have given up behind a hanging action of its group: what nobody was told of stays as it

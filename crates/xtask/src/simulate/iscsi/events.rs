@@ -86,7 +86,7 @@ fn restart(cluster: &mut Cluster) {
 fn fault(cluster: &mut Cluster) {
     let (node, action) = (cluster.any_node(), [Action::Start, Action::Stop, Action::Reload][cluster.below(3)]);
     let (operation, fault) = (1 + cluster.below(100), Fault::ALL[cluster.below(Fault::ALL.len())]);
-    cluster.world().arm(node, Some(action), operation, fault);
+    cluster.world().armed = Some((node, Some(action), operation, fault));
     if action == Action::Reload { edit(cluster) } else { restart(cluster) }
 }
 
