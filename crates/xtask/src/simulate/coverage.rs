@@ -103,51 +103,53 @@ impl Coverage {
         if shapes.is_empty() {
             return;
         }
-        print!("{:32} {:>10}", "operations that met a fault", "operations");
-        for fault in Fault::ALL {
-            print!(" {:>13}", words(fault));
-        }
-        println!();
         let (mut met, mut possible) = (0, 0);
+        let mut rows = Vec::new();
         for (kind, operations) in shapes {
-            print!("{:32} {:>10}", kind.to_string(), operations.len());
+            let mut cells = vec![operations.len().to_string()];
             for (at, fault) in Fault::ALL.iter().enumerate() {
-                let queued = |verb: &str| verb == "Write" || fault.concerns(Verb::Read);
-                let all = operations.keys().filter(|(verb, _)| queued(verb)).count();
+                let concerned = |verb: &str| verb == "Write" || fault.concerns(Verb::Read);
+                let all = operations.keys().filter(|(verb, _)| concerned(verb)).count();
                 let hit = operations.values().filter(|faults| **faults & (1 << at) != 0).count();
-                met += hit;
-                possible += all;
-                print!(" {:>13}", format!("{hit}/{all}"));
+                (met, possible) = (met + hit, possible + all);
+                cells.push(format!("{hit}/{all}"));
             }
-            println!();
+            rows.push((kind.to_string(), cells));
         }
+        let faults = Fault::ALL.map(words);
+        print_table("operations that met a fault", ["operations".to_owned()].into_iter().chain(faults), rows);
         println!("{met} of {possible} combinations of action, operation and fault");
     }
 
     /// A table: actions down, those that followed across.
     fn print_pairs(&self) {
-        let pairs: BTreeMap<(&str, &str), u64> = self
-            .counts
-            .iter()
-            .filter_map(|(what, count)| Some((what.strip_prefix("pair ")?.split_once(' ')?, *count)))
-            .collect();
+        let all = self.counts.iter();
+        let pairs = all.filter_map(|(what, count)| Some((what.strip_prefix("pair ")?.split_once(' ')?, count)));
+        let pairs: BTreeMap<(&str, &str), &u64> = pairs.collect();
         let names: BTreeSet<&str> = pairs.keys().flat_map(|(before, after)| [*before, *after]).collect();
         if names.is_empty() {
             return;
         }
-        print!("{:16}", "before, after");
-        for name in &names {
-            print!(" {name:>9}");
+        let count = |pair: (&str, &str)| pairs.get(&pair).map_or_else(|| "-".to_owned(), ToString::to_string);
+        let cells = |before| names.iter().map(|after| count((before, *after))).collect();
+        let rows = names.iter().map(|before| ((*before).to_owned(), cells(before)));
+        print_table("before, after", names.iter().map(|name| (*name).to_owned()), rows);
+        println!("{} of {} pairs of actions", pairs.len(), names.len() * names.len());
+    }
+}
+
+/// Prints a table; its first line and its first column say what is counted.
+fn print_table(
+    corner: &str,
+    columns: impl Iterator<Item = String>,
+    rows: impl IntoIterator<Item = (String, Vec<String>)>,
+) {
+    for (first, cells) in [(corner.to_owned(), columns.collect())].into_iter().chain(rows) {
+        print!("{first:32}");
+        for cell in cells {
+            print!(" {cell:>13}");
         }
         println!();
-        for before in &names {
-            print!("{before:16}");
-            for after in &names {
-                print!(" {:>9}", pairs.get(&(*before, *after)).map_or_else(|| "-".to_owned(), u64::to_string));
-            }
-            println!();
-        }
-        println!("{} of {} pairs of actions", pairs.len(), names.len() * names.len());
     }
 }
 

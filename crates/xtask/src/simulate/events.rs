@@ -23,96 +23,81 @@ pub(super) const fn event(name: &'static str, happens: fn(&mut Cluster)) -> Even
 }
 
 /// Events, and how often each is drawn beside the others.
-pub(super) struct Draw<const N: usize>(pub(super) [(usize, Event); N]);
+pub(super) struct Draw(pub(super) &'static [(usize, Event)]);
 
-impl<const N: usize> Draw<N> {
-    pub(super) fn draw(&self, lot: &mut Lot) -> &Event {
-        let mut number = lot.below(self.0.iter().map(|(times, _)| times).sum());
-        let drawn = self.0.iter().find(|(times, _)| {
-            let found = number < *times;
-            number = number.saturating_sub(*times);
-            found
-        });
-        &drawn.expect("a number below the sum").1
+pub(super) const fn times(times: usize, name: &'static str, happens: fn(&mut Cluster)) -> (usize, Event) {
+    (times, event(name, happens))
+}
+
+impl Draw {
+    pub(super) fn draw(&self, lot: &mut Lot) -> &'static Event {
+        let times = self.0.iter().map(|(times, _)| times).sum();
+        let mut all = self.0.iter().flat_map(|(times, event)| std::iter::repeat_n(event, *times));
+        all.nth(lot.below(times)).expect("a number below the sum")
     }
 }
 
 /// What happens while a cluster is at rest.
-pub(super) static AT_REST: Draw<27> = Draw([
-    (5, event("a parameter changes", change)),
-    (2, event("a node goes to standby, or is online", standby)),
-    (1, event("somebody prefers a node", prefer)),
-    (
-        1,
-        event("a parameter changes, and somebody prefers a node", |cluster| {
-            change(cluster);
-            prefer(cluster);
-        }),
-    ),
-    (1, event("a node is lost", lose)),
-    (3, event("a node comes back", boot)),
-    (1, event("everything is probed again", Cluster::refresh)),
-    (5, event("a fault in an action", fault)),
-    (3, event("a command of a host", command)),
-    (1, event("the disks answer", disks)),
-    (1, event("a slow command", slow)),
-    (2, event("a reload by hand", reload_by_hand)),
-    (1, event("/run is full, or not any more", full)),
-    (3, event("a store changes", store)),
-    (2, event("a fault of a while", lasting)),
-    (2, event("an action by hand", by_hand)),
-    (1, event("maintenance mode on or off", |cluster| cluster.maintain(!cluster.maintenance))),
-    (1, event("a mistake in the configuration", misconfigure)),
-    (1, event("the configuration is set right", Cluster::set_right)),
-    (1, event("a node is shut down", shut_down)),
-    (1, event("all clocks jump", jump)),
-    (
-        1,
-        event("all instances restart", |cluster| {
-            let group = cluster.world().groups[0].clone();
-            cluster.restart(&group);
-        }),
-    ),
-    (1, event("the shell agent is replaced", Cluster::upgrade)),
-    (
-        3,
-        event("a move does not go as planned", |cluster| {
-            let event = moves::AWRY.draw(&mut cluster.world().lot);
-            (event.happens)(cluster);
-        }),
-    ),
-    (
-        1,
-        event("a signal to what waits in the kernel", |cluster| {
-            let mut world = cluster.world();
-            world.disturbed = true;
-            world.process_ended(0);
-        }),
-    ),
-    (1, event("a start by hand beside what runs", beside)),
-    (
-        7,
-        event("time passes after a command of a host", |cluster| {
-            command(cluster);
-            let time = cluster.below(40) as u64;
-            cluster.pass(Duration::from_secs(time));
-        }),
-    ),
+pub(super) static AT_REST: Draw = Draw(&[
+    times(5, "a parameter changes", change),
+    times(2, "a node goes to standby, or is online", standby),
+    times(1, "somebody prefers a node", prefer),
+    times(1, "a parameter changes, and somebody prefers a node", |cluster| {
+        change(cluster);
+        prefer(cluster);
+    }),
+    times(1, "a node is lost", lose),
+    times(3, "a node comes back", boot),
+    times(1, "everything is probed again", Cluster::refresh),
+    times(5, "a fault in an action", fault),
+    times(3, "a command of a host", command),
+    times(1, "the disks answer", disks),
+    times(1, "a slow command", slow),
+    times(2, "a reload by hand", reload_by_hand),
+    times(1, "/run is full, or not any more", full),
+    times(3, "a store changes", store),
+    times(2, "a fault of a while", lasting),
+    times(2, "an action by hand", by_hand),
+    times(1, "maintenance mode on or off", |cluster| cluster.maintain(!cluster.maintenance)),
+    times(1, "a mistake in the configuration", misconfigure),
+    times(1, "the configuration is set right", Cluster::set_right),
+    times(1, "a node is shut down", shut_down),
+    times(1, "all clocks jump", jump),
+    times(1, "all instances restart", |cluster| {
+        let group = cluster.world().groups[0].clone();
+        cluster.restart(Some(&group));
+    }),
+    times(1, "the shell agent is replaced", Cluster::upgrade),
+    times(3, "a move does not go as planned", |cluster| {
+        let event = moves::AWRY.draw(&mut cluster.world().lot);
+        (event.happens)(cluster);
+    }),
+    times(1, "a signal to what waits in the kernel", |cluster| {
+        let mut world = cluster.world();
+        world.disturbed = true;
+        world.process_ended(0);
+    }),
+    times(1, "a start by hand beside what runs", beside),
+    times(7, "time passes after a command of a host", |cluster| {
+        command(cluster);
+        let time = cluster.below(40) as u64;
+        cluster.pass(Duration::from_secs(time));
+    }),
 ]);
 
 /// What happens between two actions of a transition.
-static BETWEEN: Draw<11> = Draw([
-    (3, event("a parameter changes", change)),
-    (1, event("somebody prefers a node", prefer)),
-    (1, event("a node is lost", lose)),
-    (3, event("a fault in an action", fault)),
-    (18, event("a command of a host", command)),
-    (1, event("the disks answer", disks)),
-    (1, event("a store changes", store)),
-    (1, event("a fault of a while", lasting)),
-    (1, event("an action by hand", by_hand)),
-    (1, event("all clocks jump", jump)),
-    (34, event("nothing", |_| {})),
+static BETWEEN: Draw = Draw(&[
+    times(3, "a parameter changes", change),
+    times(1, "somebody prefers a node", prefer),
+    times(1, "a node is lost", lose),
+    times(3, "a fault in an action", fault),
+    times(18, "a command of a host", command),
+    times(1, "the disks answer", disks),
+    times(1, "a store changes", store),
+    times(1, "a fault of a while", lasting),
+    times(1, "an action by hand", by_hand),
+    times(1, "all clocks jump", jump),
+    times(34, "nothing", |_| {}),
 ]);
 
 /// Something happens while the cluster is at rest: every second time one of what happens most in this history.
@@ -211,7 +196,7 @@ fn lose(cluster: &mut Cluster) {
         if !world.nodes[node].powered || !others.any(|(_, there)| there.powered && !there.cut) {
             return;
         }
-        cut && !cluster.fencing && world.layers.values().all(|layer| *layer == Layer::Shared)
+        cut && !cluster.fencing && world.stores.iter().all(|store| store.layer == Layer::Shared)
     };
     if serves_alone {
         cluster.serve_alone(node);

@@ -22,7 +22,7 @@ use super::faults::Fault;
 use super::history::{self, Played, conclude};
 use super::pacemaker::Cluster;
 use super::stage::Stage;
-use super::tape::{Call, Tape};
+use super::tape::Call;
 use super::world::{World, disk_of};
 
 /// How long nothing happens at the end: what monitors put right after 20 s is right then.
@@ -42,7 +42,7 @@ const TRANSITIONS: [Event; 14] = [
     event("a device comes", |cluster| change(cluster, 9)),
     event("the device goes", |cluster| cluster.configure(1, "device1", None)),
     event("both are probed again", Cluster::refresh),
-    event("all instances restart", |cluster| cluster.restart("red")),
+    event("all instances restart", |cluster| cluster.restart(Some("red"))),
     event("12 s pass", |cluster| cluster.pass(Duration::from_secs(12))),
 ];
 
@@ -162,12 +162,10 @@ fn sequences(from: &Cluster, depth: usize, all: &mut Outcome) -> usize {
     for _ in 0..depth {
         let mut next = Vec::new();
         for (from, names) in std::mem::take(&mut latest) {
-            for Event { name, happens } in &TRANSITIONS {
+            for event in &TRANSITIONS {
                 let mut names: Vec<&str> = names.clone();
-                names.push(name);
-                let mut cluster = from.fork();
-                happens(&mut cluster);
-                cluster.settle();
+                names.push(event.name);
+                let cluster = after(from.fork(), event);
                 // Nothing goes wrong here: everybody must say the truth at once.
                 cluster.world().undisturbed(&cluster, &["red".to_owned()]);
                 all.cases += 1;
@@ -185,13 +183,6 @@ fn sequences(from: &Cluster, depth: usize, all: &mut Outcome) -> usize {
     states.len()
 }
 
-/// An action that follows from an event: how many begin before it, and what it is.
-struct Called {
-    number: usize,
-    kind: Kind,
-    node: usize,
-}
-
 /// Every fault at every operation of every kind of action.
 fn faults(version: ScstVersion, all: &mut Outcome) -> Result<(), Box<dyn Error>> {
     let mut done = BTreeSet::<(Kind, bool, bool)>::new();
@@ -201,15 +192,14 @@ fn faults(version: ScstVersion, all: &mut Outcome) -> Result<(), Box<dyn Error>>
         let from = if number == 0 { fresh(version)? } else { serving(version)? };
         // Commands of hosts make another action of a demotion.
         let special = event.name.contains("while");
-        let mut calls = from.fork();
-        (event.happens)(&mut calls);
-        calls.settle();
-        let begun = std::mem::take(&mut calls.stage.lock().begun);
-        for (number, (kind, node)) in begun.into_iter().enumerate() {
-            let wanted = !special || kind.what == Action::Demote.to_string() || kind.what == Action::Stop.to_string();
-            if wanted && done.insert((kind.clone(), node == 0, special)) {
-                let action = Called { number, kind, node };
-                operations(&from, event, &action, version == ScstVersion::V3_11, all);
+        let cluster = from.fork();
+        cluster.stage.lock().tape = Some(Vec::new());
+        let mut calls = after(cluster, event).stage.lock().tape.take().unwrap_or_default();
+        calls.sort_by_key(|call| call.id);
+        for call in calls {
+            let wanted = !special || matches!(call.action, Action::Demote | Action::Stop);
+            if wanted && done.insert((call.kind.clone(), call.node == 0, special)) {
+                operations(&from, event, &call, version == ScstVersion::V3_11, all);
             }
         }
         let took = started.elapsed().as_secs_f64();
@@ -219,57 +209,52 @@ fn faults(version: ScstVersion, all: &mut Outcome) -> Result<(), Box<dyn Error>>
     Ok(())
 }
 
-/// The operations of an action that read once more what it has read three times: the looks of a wait, of which there are thousands where a
-/// wait ends by its time-out.
-fn looks_again(from: &Cluster, event: &Event, action: &Called) -> BTreeSet<usize> {
-    let mut cluster = from.fork();
-    cluster.stage.lock().tape = Some(Tape::default());
+/// A cluster after an event.
+fn after(mut cluster: Cluster, event: &Event) -> Cluster {
     (event.happens)(&mut cluster);
     cluster.settle();
-    let calls = cluster.stage.lock().tape.take().unwrap_or_default().calls;
-    let of = |call: &&Call| (call.node, &Kind::new(call.program, &call.label)) == (action.node, &action.kind);
-    let call = calls.iter().find(of);
+    cluster
+}
+
+/// The operations of an action that read once more what it has read three times: the looks of a wait, of which there are thousands where a
+/// wait ends by its time-out.
+fn looks_again(call: &Call) -> BTreeSet<usize> {
     let mut read = BTreeMap::<&Path, u32>::new();
     let mut again = BTreeSet::new();
-    for (number, operation) in (1..).zip(call.map(|call| &call.operations[..]).unwrap_or_default()) {
+    for (number, operation) in (1..).zip(&call.operations).filter(|(_, operation)| operation.verb == Verb::Read) {
         let times = read.entry(&operation.path).or_default();
-        *times += u32::from(operation.verb == Verb::Read);
-        if operation.verb == Verb::Read && *times > 3 {
-            again.insert(number);
-        }
+        *times += 1;
+        again.extend((*times > 3).then_some(number));
     }
     again
 }
 
 /// Every fault at every operation of one action.
-fn operations(from: &Cluster, event: &Event, action: &Called, every_next: bool, all: &mut Outcome) {
-    let waits = looks_again(from, event, action);
+fn operations(from: &Cluster, event: &Event, call: &Call, every_next: bool, all: &mut Outcome) {
+    let waits = looks_again(call);
     for operation in (1..).filter(|operation| !waits.contains(operation)) {
         let mut exists = false;
         for fault in Fault::ALL {
-            let Called { number, kind, node } = action;
-            let name = || format!("{}: {fault:?} at operation {operation} of {kind} on node {node}", event.name);
-            let mut cluster = from.fork();
-            cluster.stage.lock().aim = Some((*number, operation, fault));
-            (event.happens)(&mut cluster);
-            cluster.settle();
+            let name =
+                || format!("{}: {fault:?} at operation {operation} of {} on node {}", event.name, call.kind, call.node);
+            let cluster = from.fork();
+            cluster.stage.lock().aim = Some((call.id, operation, fault));
+            let cluster = after(cluster, event);
             let met = cluster.world().coverage.counts.keys().any(|what| what.starts_with("fault"));
             exists |= met;
             all.faults += u64::from(met);
             if met && (cluster.world().is_over() || all.states.insert(cluster.fingerprint())) {
                 let next = if every_next { &NEXT[..] } else { &NEXT[..2] };
-                for Event { name: then, happens } in next {
+                for then in next {
                     if cluster.world().is_over() {
                         break;
                     }
-                    let mut after = cluster.fork();
-                    happens(&mut after);
-                    after.settle();
-                    if !after.world().is_over() {
-                        conclude(&mut after, QUIET);
+                    let mut next = after(cluster.fork(), then);
+                    if !next.world().is_over() {
+                        conclude(&mut next, QUIET);
                     }
                     all.cases += 1;
-                    all.take(&after, || format!("{}, then {then}", name()));
+                    all.take(&next, || format!("{}, then {}", name(), then.name));
                 }
                 all.take(&cluster, name);
             }

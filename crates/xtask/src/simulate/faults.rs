@@ -1,5 +1,6 @@
 //! What goes wrong in an action, and at which of its operations.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -83,9 +84,19 @@ impl Fault {
 }
 
 impl World {
-    pub(super) fn disarm(&mut self) {
+    /// Nothing goes wrong any more. The groups of stores that were not as they should be.
+    pub(super) fn recover(&mut self) -> BTreeSet<String> {
         self.armed = None;
-        self.nodes.iter_mut().for_each(|node| node.broken.clear());
+        self.daemons_recover();
+        let sick = self.heal_stores();
+        self.disks_answer();
+        for node in &mut self.nodes {
+            (node.full, node.lasting, node.shell) = (None, None, false);
+            node.broken.clear();
+        }
+        self.owes_reload |= self.shell;
+        self.happened("all faults end");
+        sick
     }
 
     /// What goes wrong in an action that begins now.
@@ -98,12 +109,6 @@ impl World {
     pub(super) fn lasting(&self, node: usize) -> Option<Lasting> {
         let (what, until) = self.nodes[node].lasting?;
         (self.now < until).then_some(what)
-    }
-
-    pub(super) fn count_fault(&mut self, fault: Fault) {
-        self.disturbed = true;
-        self.untold |= fault == Fault::Hangs;
-        self.count(format!("fault {fault:?}"));
     }
 
     /// Whether anything can be written below a node's `/run`.

@@ -15,7 +15,7 @@ use super::moves;
 use super::pacemaker::{Cluster, Role};
 use super::stage::Stage;
 use super::stores::Layer;
-use super::tape::Tape;
+use super::tape::Call;
 use super::world::{NODES, World};
 
 /// One history, played.
@@ -25,7 +25,16 @@ pub(super) struct Played {
     pub(super) coverage: Coverage,
     /// How many of its events were played.
     pub(super) events: usize,
-    pub(super) tape: Option<Tape>,
+    pub(super) tape: Option<Vec<Call>>,
+}
+
+impl Played {
+    pub(super) fn print(&self) {
+        self.history.iter().for_each(|line| println!("{line}"));
+        if let Some(how) = &self.violation {
+            println!("violated: {how}");
+        }
+    }
 }
 
 /// One history: of its events those that are kept. `real` notes every action for the real binaries.
@@ -52,7 +61,7 @@ pub(super) fn play(seed: u64, kept: &Kept, real: bool) -> io::Result<Played> {
     }
     let stage = Stage::new(world);
     let iscsi = stage.world().iscsi.is_some();
-    stage.lock().tape = (real && !iscsi).then(Tape::default);
+    stage.lock().tape = (real && !iscsi).then(Vec::new);
     let mut cluster = Cluster::new(stage.clone(), groups, fencing);
     cluster.use_iscsi();
     // Without fencing DLM waits for a lost node for ever.
@@ -108,40 +117,18 @@ fn recover(cluster: &mut Cluster, quiet: Duration) {
     (cluster.second_thoughts, cluster.deaf) = (None, None);
     let aside = std::mem::take(&mut cluster.aside);
     cluster.wait(aside.into_iter().map(|(id, (r, node))| (r, node, id)).collect());
-    let (count, sick) = {
-        let mut state = cluster.stage.lock();
-        state.world.disarm();
-        state.world.daemons_recover();
-        let sick = state.world.heal_stores();
-        state.world.disks_answer();
-        for node in &mut state.world.nodes {
-            (node.full, node.lasting, node.shell) = (None, None, false);
-        }
-        state.world.happened("all faults end".to_owned());
-        (state.world.nodes.len(), sick)
-    };
+    let sick = cluster.world().recover();
     cluster.maintain(false);
-    {
-        let world = &mut cluster.world();
-        world.owes_reload |= world.shell;
-    }
     cluster.set_right();
     for group in sick {
-        cluster.restart(&group);
+        cluster.restart(Some(&group));
     }
-    for node in 0..count {
+    for node in 0..cluster.resources[0].instances.len() {
         cluster.standby.remove(&node);
         if !cluster.fencing && cluster.world().nodes[node].cut {
             cluster.rejoin(node);
         }
-        let off = {
-            let mut state = cluster.stage.lock();
-            let there = &mut state.world.nodes[node];
-            let off = !there.powered || there.cut;
-            there.powered &= !there.cut;
-            off
-        };
-        if off {
+        if !cluster.members().contains(&node) {
             cluster.boot(node);
         }
     }
@@ -165,10 +152,8 @@ pub(super) fn conclude(cluster: &mut Cluster, quiet: Duration) {
     for r in 1..cluster.resources.len() {
         let of_role = |cluster: &Cluster, role| cluster.resources[r].instances.iter().position(|one| one.role == role);
         let Some(to) = of_role(cluster, Role::Unpromoted).filter(|_| !cluster.world().is_over()) else { continue };
-        {
-            let mut world = cluster.world();
-            (world.disturbed, world.unheard) = (false, false);
-        }
+        cluster.world().disturbed = false;
+        cluster.world().unheard = false;
         cluster.prefer(r, Some(to));
         cluster.settle();
         let id = &cluster.resources[r].id;

@@ -74,13 +74,9 @@ impl FromStr for Kept {
 
 impl Display for Kept {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
-            return f.write_str("none");
-        }
-        for (place, Event { number, alone }) in self.0.iter().enumerate() {
-            write!(f, "{}{number}{}", if place == 0 { "" } else { "," }, if *alone { "a" } else { "" })?;
-        }
-        Ok(())
+        let event = |event: &Event| format!("{}{}", event.number, if event.alone { "a" } else { "" });
+        let events: Vec<String> = self.0.iter().map(event).collect();
+        if events.is_empty() { f.write_str("none") } else { f.write_str(&events.join(",")) }
     }
 }
 

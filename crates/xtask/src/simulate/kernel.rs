@@ -47,7 +47,6 @@ pub(super) fn perform(world: &mut World, node: usize, operation: &Operation, wri
             let before = at.ends_with("/state").then(|| world.value(node, at.trim_start_matches("kernel/scst_tgt/")));
             let there = &mut world.nodes[node];
             let machine = &mut there.machine;
-            world.writes += 1;
             there.writes += 1;
             let data = format!("{}\n", operation.data.as_deref().unwrap_or_default());
             let written = match machine.open(&path, false, true) {

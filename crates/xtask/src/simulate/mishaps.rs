@@ -8,7 +8,7 @@ use scst_sim::host::{StoreChange, StoreHealth};
 use scst_sim::model::Slow;
 
 use super::faults::{Fault, Lasting};
-use super::pacemaker::{Cluster, Resource};
+use super::pacemaker::Cluster;
 use super::stores::Layer;
 use super::world::{NODES, World};
 
@@ -108,7 +108,7 @@ pub(super) fn lasting(cluster: &mut Cluster) {
     let group = world.groups[0].clone();
     drop(world);
     if what == Lasting::NoAttributes {
-        cluster.restart(&group);
+        cluster.restart(Some(&group));
     }
 }
 
@@ -143,7 +143,7 @@ pub(super) fn fault(cluster: &mut Cluster) {
     let group = cluster.world().groups[r - 1].clone();
     // Something that needs this action follows.
     match action {
-        Action::Start | Action::Stop => cluster.restart(&group),
+        Action::Start | Action::Stop => cluster.restart(Some(&group)),
         Action::Reload => cluster.configure(r, "reload", Some(number.to_string())),
         Action::Promote => cluster.prefer(r, Some(node)),
         Action::Demote | Action::Notify => cluster.prefer(r, Some(other)),
@@ -157,9 +157,8 @@ pub(super) fn command(cluster: &mut Cluster) {
     let mut world = cluster.world();
     let group = world.groups.clone();
     let group = world.lot.one_of(&group).clone();
-    let uses_dlm =
-        |resource: &Resource| resource.group.as_ref() == Some(&group) && resource.params.contains_key("reservations");
-    let shared = cluster.resources.iter().any(uses_dlm) && world.lot.once_in(2);
+    let uses_dlm = cluster.of_group(&group).is_some_and(|of| of.params.contains_key("reservations"));
+    let shared = uses_dlm && world.lot.once_in(2);
     let takes = match world.lot.below(12) {
         0 => {
             (world.disturbed, world.untold) = (true, true);

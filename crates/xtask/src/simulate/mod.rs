@@ -127,10 +127,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     if let Some(seed) = options.seed {
         let kept = options.keep.clone().unwrap_or_else(|| Kept::first(options.events));
         let played = play(seed, &kept, options.real)?;
-        played.history.iter().for_each(|line| println!("{line}"));
-        if let Some(how) = &played.violation {
-            println!("violated: {how}");
-        }
+        played.print();
         total.take(seed, played, options.real)?;
         return Ok(total.exit());
     }
@@ -142,9 +139,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     total.print(started.elapsed());
     for (seed, kept) in &total.violated {
         let kept = kept.shortest(|fewer| play(*seed, fewer, false).map(|played| played.violation.is_some()))?;
-        let played = play(*seed, &kept, false)?;
-        played.history.iter().for_each(|line| println!("{line}"));
-        println!("violated: {}", played.violation.unwrap_or_default());
+        play(*seed, &kept, false)?.print();
         println!("again: cargo xtask simulate --seed {seed} --keep {kept}");
     }
     Ok(total.exit())
@@ -166,10 +161,7 @@ fn exhaust(depth: usize) -> Result<ExitCode, Box<dyn Error>> {
     coverage.print();
     for (case, played) in failed.iter().take(5) {
         println!("--- {case}");
-        played.history.iter().for_each(|line| println!("{line}"));
-    }
-    for (case, played) in &failed {
-        println!("{case}: {}", played.violation.as_deref().unwrap_or_default());
+        played.print();
     }
     println!(
         "{cases} cases, {faults} faults, {} violate an invariant, {:.1} s",

@@ -5,18 +5,18 @@ use nix::errno::Errno;
 use scst_core::ocf::action::Action;
 use scst_sim::host::StoreChange;
 
-use super::events::{Draw, event};
+use super::events::{Draw, times};
 use super::pacemaker::{Cluster, Role};
 use super::world::{DISKS, NODES};
 
 /// One of them is also the last thing that happens in a history, so that nothing comes after it that puts right what it leaves.
-pub(super) static AWRY: Draw<6> = Draw([
-    (3, event("a move of which one node does not hear everything", unheard)),
-    (2, event("a move is taken back", waver)),
-    (2, event("a move to where a store does not open", closed)),
-    (3, event("drains of a disk that hangs", drains)),
-    (1, event("a reload removes disks that hang", removed)),
-    (1, event("a store grows, and the group moves there and back", grown)),
+pub(super) static AWRY: Draw = Draw(&[
+    times(3, "a move of which one node does not hear everything", unheard),
+    times(2, "a move is taken back", waver),
+    times(2, "a move to where a store does not open", closed),
+    times(3, "drains of a disk that hangs", drains),
+    times(1, "a reload removes disks that hang", removed),
+    times(1, "a store grows, and the group moves there and back", grown),
 ]);
 
 /// A group that is served, where it is, and where it could be as well: resource, node, node.
@@ -47,8 +47,7 @@ fn unheard(cluster: &mut Cluster) {
 /// Somebody moves a group, and thinks again while it is moved.
 fn waver(cluster: &mut Cluster) {
     let (r, node, steps) = (cluster.any_group(), cluster.any_node(), cluster.below(6));
-    let of = &cluster.resources[r];
-    let before = of.lower.map_or(of.preferred, |lower| lower.preferred);
+    let before = cluster.resources[r].preferred;
     cluster.prefer(r, Some(node));
     cluster.second_thoughts = Some((steps, r, before));
 }
@@ -56,10 +55,8 @@ fn waver(cluster: &mut Cluster) {
 /// A group is to move where one of its stores does not open.
 fn closed(cluster: &mut Cluster) {
     let Some((r, _, to)) = served(cluster) else { return };
-    let stores: Vec<String> = {
-        let exports = cluster.resources[r].group.as_deref().map(|group| cluster.exports(group));
-        exports.into_iter().flatten().filter_map(|export| export.store).collect()
-    };
+    let exports = cluster.exports(&cluster.group(r));
+    let stores: Vec<String> = exports.into_iter().filter_map(|export| export.store).collect();
     if !stores.is_empty() {
         let store = stores[cluster.below(stores.len())].clone();
         let errno = [Errno::EIO, Errno::EBUSY][cluster.below(2)];

@@ -160,7 +160,7 @@ impl World {
         let reservations = FileEntry { path: RESERVATIONS.to_owned(), kind: EntryKind::Dir, ..FileEntry::default() };
         files.declare(&reservations).expect("an absolute path");
         for store in &self.stores {
-            files.declare(&store.entry(self.layer(&store.group))).expect("an absolute path");
+            files.declare(&store.entry()).expect("an absolute path");
         }
         let disks = Disks { files, ..self.nodes[node].disks.clone() };
         disks.contents().forget(node);
@@ -214,12 +214,16 @@ impl World {
         handle.map_or_else(|errno| Written::Done(Err(errno)), |handle| machine.write(&handle, value.as_bytes()))
     }
 
-    /// The first line of an attribute, if it is there.
-    pub(super) fn value(&mut self, node: usize, path: &str) -> Option<String> {
+    /// What an attribute says, if it is there.
+    pub(super) fn text(&mut self, node: usize, path: &str) -> Option<String> {
         let machine = &mut self.nodes[node].machine;
         let handle = machine.open(format!("{SCST}/{path}").as_bytes(), true, false).ok()?;
-        let text = machine.read(&handle).ok()?;
-        Some(String::from_utf8_lossy(&text).lines().next().unwrap_or_default().to_owned())
+        machine.read(&handle).ok().map(|text| String::from_utf8_lossy(&text).into_owned())
+    }
+
+    /// The first line of it.
+    pub(super) fn value(&mut self, node: usize, path: &str) -> Option<String> {
+        self.text(node, path).map(|text| text.lines().next().unwrap_or_default().to_owned())
     }
 
     /// The names in a directory; none where there is no such directory.

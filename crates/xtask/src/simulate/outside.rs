@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -92,7 +93,7 @@ impl System for Outside {
                 self.stage.world().nodes[self.node].machine.finish_command(Err(Errno::EIO));
                 return refused(Errno::EAGAIN);
             }
-            Some(Fault::Term) => self.stage.terminate(self.task),
+            Some(Fault::Term) => self.stage.lock().task(self.task).cancelled.store(true, Ordering::Relaxed),
             Some(Fault::Pause) => self.stage.pause(PAUSE),
             Some(Fault::Hangs) => return Ok(Box::new(InKernel { outside: self.clone(), ticket: None })),
             // They come after it.
@@ -129,7 +130,9 @@ impl System for Outside {
         }
         Ok(match answer {
             Answer::Now(answer) => {
-                self.stage.answered(self.task, &operation, &answer);
+                if let Some(call) = &mut self.stage.lock().task(self.task).call {
+                    call.answered(&operation, &answer);
+                }
                 Answered::now(answer)
             }
             Answer::Later(ticket) => Box::new(InKernel { outside: self.clone(), ticket: Some(ticket) }),

@@ -25,7 +25,7 @@ use scst_sim::mount::{Mount, Pace, Setup};
 use scst_sim::stand_in;
 
 use super::faults::Fault;
-use super::tape::{After, Call, Tape, line, side_by_side};
+use super::tape::{After, Call, line, side_by_side};
 use super::world::NODES;
 use crate::workspace;
 
@@ -40,6 +40,9 @@ impl Call {
         Some(match struck {
             _ if self.after.disturbed => "others wrote to the same kernel meanwhile",
             _ if self.after.took > PATIENCE => "it takes too long",
+            _ if self.after.exit.is_none() && !matches!(struck, Some((Fault::KillBefore | Fault::KillAfter, _))) => {
+                "it is killed at no certain moment"
+            }
             _ if self.before.apart.is_some() => self.before.apart.unwrap_or_default(),
             _ if opened => "it opens a store itself",
             None => return None,
@@ -67,7 +70,7 @@ impl Call {
         };
         let armed = faults::Fault::on(op)
             .path(&self.struck.to_string_lossy())
-            .process(self.program)
+            .process(self.kind.agent)
             .at(u32::try_from(nth).ok()?);
         Some(match fault {
             Fault::Fails(errno) => armed.fail(errno),
@@ -84,7 +87,7 @@ impl Call {
         for name in ["sys", "scst", "scst/pr", "run"] {
             fs::create_dir(dir.join(name))?;
         }
-        for (path, text) in &self.before.run {
+        for (path, text) in &self.before.node.run {
             let place = match path.strip_prefix("/var/lib/scst") {
                 Ok(below) => dir.join("scst").join(below),
                 Err(_) => dir.join("run").join(path.file_name().unwrap_or_default()),
@@ -92,10 +95,10 @@ impl Call {
             fs::create_dir_all(place.parent().unwrap_or(dir))?;
             fs::write(place, text)?;
         }
-        fs::write(dir.join("boot"), format!("{}\n", self.before.boot))?;
+        fs::write(dir.join("boot"), format!("{}\n", self.before.node.boot))?;
         let cib = self.before.cib.copy_to(dir.join("cib.xml"))?;
         stand_in::install(&dir.join("sbin"), &workspace::binary("scst-sim")?)?;
-        let machine = self.before.machine.fork(Box::new(self.before.disks.fork(&Arc::default())));
+        let machine = self.before.node.fork(&Arc::default()).machine;
         let faults = self.fault().into_iter().collect();
         let setup = Setup { machine, files: None, loadable: None, faults, pace: Pace::Real };
         let mount = Mount::start(dir.join("sys"), setup)?;
@@ -139,10 +142,10 @@ impl Call {
         }
         script.push_str(" && exec \"$@\"");
         let here = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME)?;
-        let offset = i64::try_from(self.before.uptime.as_secs())? - here.tv_sec();
+        let offset = i64::try_from(self.before.now.saturating_sub(self.before.node.booted).as_secs())? - here.tv_sec();
         let mut command = Command::new("unshare");
         command.args(["--mount", "--time", "--boottime", &offset.to_string(), "sh", "-c", &script, "sh"]);
-        command.arg(workspace::binary(self.program)?).arg(self.action.to_string());
+        command.arg(workspace::binary(self.kind.agent)?).arg(self.action.to_string());
         let tools = dir.join("sbin");
         command.env_clear().current_dir(dir).envs(self.env.iter().map(|(name, value)| (name, value)));
         command.env("PATH", format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", tools.display()));
@@ -153,43 +156,31 @@ impl Call {
     }
 }
 
-/// What came of a history's calls.
-#[derive(Debug, Default)]
-pub(super) struct Compared {
-    /// How many were played by the binaries.
-    pub(super) calls: u64,
-    /// How many of them met a fault.
-    pub(super) faults: u64,
-    /// How many were not, and why.
-    pub(super) left_out: BTreeMap<&'static str, u64>,
-    /// What differs, a paragraph each.
-    pub(super) differences: Vec<String>,
-}
-
-/// Has the binaries do what the actions of a history did.
-pub(super) fn compare(tape: &Tape) -> Result<Compared, Box<dyn Error>> {
-    let mut all = Compared::default();
-    for call in &tape.calls {
+/// Has the binaries do what the actions of a history did, and says what came of it: how many calls they made, and whether any differs.
+pub(super) fn compare(seed: u64, tape: &[Call]) -> Result<(usize, bool), Box<dyn Error>> {
+    let (mut calls, mut faults, mut differences, mut left_out) = (0, 0, Vec::new(), BTreeMap::<_, u64>::new());
+    for call in tape {
         if let Some(why) = call.incomparable() {
-            *all.left_out.entry(why).or_default() += 1;
+            *left_out.entry(why).or_default() += 1;
             continue;
         }
         let dir = tempfile::Builder::new().prefix("scst-simulate-").tempdir()?;
         let real = call.play(dir.path())?;
-        all.calls += 1;
-        all.faults += u64::from(call.fault.is_some());
+        calls += 1;
+        faults += usize::from(call.fault.is_some());
         if real != call.after {
-            let at = call.before.now.as_secs_f64();
+            let Call { label, after, before, .. } = call;
+            let (at, node) = (before.now.as_secs_f64(), NODES[call.node]);
             let log = fs::read_to_string(dir.path().join("messages")).unwrap_or_default();
             let fault = call.fault.map(|(fault, at)| format!(", {fault:?} at {:?}", call.operations[at]));
-            all.differences.push(format!(
-                "{at:10.3} {} {}{}\nsimulated {:#?}\nreal {real:#?}\n{log}",
-                NODES[call.node],
-                call.label,
-                fault.unwrap_or_default(),
-                call.after
-            ));
+            let fault = fault.unwrap_or_default();
+            differences.push(format!("{at:10.3} {node} {label}{fault}\nsimulated {after:#?}\nreal {real:#?}\n{log}"));
         }
     }
-    Ok(all)
+    println!("seed {seed}: {calls} calls by the real binaries, {faults} with a fault, {} differ", differences.len());
+    for (why, count) in left_out {
+        println!("    {count} left out: {why}");
+    }
+    differences.iter().take(3).for_each(|difference| println!("{difference}"));
+    Ok((calls, !differences.is_empty()))
 }

@@ -7,8 +7,11 @@ use scst_sim::model::ScstVersion;
 
 use super::pacemaker::Cluster;
 use super::stage::Stage;
-use super::world::World;
+use super::world::{NODES, World};
 use crate::workspace;
+
+/// The versions of Pacemaker that are recorded.
+const VERSIONS: [&str; 2] = ["2.1.5", "3.0.2"];
 
 /// The lists that are compared.
 const LISTS: [&str; 6] = ["active", "promoted", "start", "stop", "promote", "demote"];
@@ -33,34 +36,40 @@ fn together(calls: impl IntoIterator<Item = Called>) -> Vec<Called> {
     all
 }
 
+/// The variable that has a list.
+fn variable(list: &str) -> String {
+    format!("OCF_RESKEY_CRM_meta_notify_{list}_uname")
+}
+
+fn lists(list: impl Fn(&str) -> Option<BTreeSet<String>>) -> BTreeMap<String, BTreeSet<String>> {
+    LISTS.iter().filter_map(|name| Some(((*name).to_owned(), list(name)?))).collect()
+}
+
 fn words(text: &str) -> BTreeSet<String> {
     text.split_whitespace().map(str::to_owned).collect()
 }
 
-/// What a real Pacemaker called, monitors and meta-data apart. The node that was promoted first is `alpha` here.
-fn recorded(scenario: &str) -> Vec<Called> {
+/// What a real Pacemaker called, monitors and meta-data apart, where `alpha` stands for node `first`.
+fn recorded(version: &str, scenario: &str, first: usize) -> Vec<Called> {
     let directory = workspace::root().join("tests/data/pacemaker-env");
-    let mut files: Vec<_> = std::fs::read_dir(directory)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with(&format!("{scenario}__")))
-        .collect();
+    let files = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let begins = format!("{version}__{scenario}__");
+    let mut files: Vec<_> = files.filter(|path| path.to_str().unwrap().contains(&begins)).collect();
     files.sort();
     assert!(!files.is_empty(), "{scenario} is recorded");
+    let renamed =
+        |text: &str| text.replace(&format!("node{first}"), "alpha").replace(&format!("node{}", 3 - first), "beta");
     let calls = files.into_iter().filter_map(|path| {
-        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let name = renamed(path.file_stem().unwrap().to_str().unwrap());
         let (node, what) = name.rsplit("__").next().unwrap()[3..].split_once('-').unwrap();
         if what.starts_with("monitor") || what == "meta-data" || path.extension().is_none_or(|end| end != "env") {
             return None;
         }
-        let text = std::fs::read_to_string(&path).unwrap().replace("node2", "alpha").replace("node1", "beta");
-        let list = |name: &str| {
-            let key = format!("OCF_RESKEY_CRM_meta_notify_{name}_uname=");
-            text.lines().find_map(|line| line.strip_prefix(&key)).map(words)
-        };
-        let lists = LISTS.iter().filter_map(|name| Some(((*name).to_owned(), list(name)?))).collect();
-        let node = node.replace("node2", "alpha").replace("node1", "beta");
-        Some(Called { what: what.replace("reload-agent", "reload"), nodes: [node].into(), lists })
+        let text = renamed(&std::fs::read_to_string(&path).unwrap());
+        let list =
+            |name: &str| text.lines().find_map(|line| line.strip_prefix(&variable(name))?.strip_prefix('=')).map(words);
+        let what = what.replace("reload-agent", "reload");
+        Some(Called { what, nodes: [node.to_owned()].into(), lists: lists(list) })
     });
     together(calls)
 }
@@ -75,23 +84,24 @@ fn cluster() -> Cluster {
 
 /// What the simulated Pacemaker calls for the group after an event.
 fn called(cluster: &mut Cluster, event: impl FnOnce(&mut Cluster)) -> Vec<Called> {
-    cluster.world().calls.clear();
+    cluster.stage.lock().tape = Some(Vec::new());
     event(cluster);
     cluster.settle();
-    let state = cluster.stage.lock();
+    let mut state = cluster.stage.lock();
     assert_eq!(state.world.violation, None, "{:#?}", state.world.history);
-    let calls = state.world.calls.iter().filter(|call| call.resource == "res_red" && call.what != "monitor");
-    together(calls.map(|call| {
-        let list = |name: &str| call.lists.iter().find(|(other, _)| *other == format!("CRM_meta_notify_{name}_uname"));
-        let lists = LISTS.iter().filter_map(|name| Some(((*name).to_owned(), words(&list(name)?.1)))).collect();
-        Called { what: call.what.clone(), nodes: [call.node.to_owned()].into(), lists }
+    let calls = state.tape.take().expect("what was put there");
+    together(calls.iter().filter_map(|call| {
+        let what = call.label.strip_prefix("res_red ").filter(|what| *what != "monitor")?.to_owned();
+        let list =
+            |name: &str| call.env.iter().find(|(other, _)| *other == variable(name)).map(|(_, nodes)| words(nodes));
+        Some(Called { what, nodes: [NODES[call.node].to_owned()].into(), lists: lists(list) })
     }))
 }
 
 #[track_caller]
 fn same(scenario: &str, called: &[Called]) {
-    for version in ["2.1.5", "3.0.2"] {
-        let real = recorded(&format!("{version}__{scenario}"));
+    for version in VERSIONS {
+        let real = recorded(version, scenario, 2);
         for (number, (real, simulated)) in real.iter().zip(called).enumerate() {
             assert_eq!(simulated, real, "{version} {scenario}, step {number} (simulated, real)");
         }
@@ -105,9 +115,9 @@ fn the_life_of_a_cluster_is_that_under_a_real_pacemaker() {
     let calls = called(&mut cluster, |cluster| cluster.configure(1, "reload", Some("1".to_owned())));
     same("A2-reloadable-param-changed", &calls);
     // The recorded agent deletes its score in every stop, which ends a transition: only its first half can be compared.
-    let calls = called(&mut cluster, |cluster| cluster.restart("red"));
-    for version in ["2.1.5", "3.0.2"] {
-        let real = recorded(&format!("{version}__A3-other-param-changed-restart"));
+    let calls = called(&mut cluster, |cluster| cluster.restart(Some("red")));
+    for version in VERSIONS {
+        let real = recorded(version, "A3-other-param-changed-restart", 2);
         let stopped = 1 + real.iter().position(|called| called.what == "stop").expect("a restart stops");
         assert_eq!(calls[..stopped], real[..stopped], "{version}");
     }
@@ -126,30 +136,10 @@ fn without_fencing_nobody_notifies_of_the_dead() {
     let mut cluster = cluster();
     cluster.fencing = false;
     let calls = called(&mut cluster, |cluster| cluster.lose(0, false));
-    // There the other one of the two was promoted.
-    let swapped = recorded_swapped("B1-power-loss-of-promoted-NOT-fenced");
-    for (version, real) in swapped {
-        assert_eq!(calls, real, "{version} (simulated, real)");
+    for version in VERSIONS {
+        // In one of them the other node was promoted.
+        let real = [2, 1].map(|first| recorded(version, "B1-power-loss-of-promoted-NOT-fenced", first));
+        let real = real.iter().find(|real| real[0].lists["promote"].contains("beta")).expect("somebody is promoted");
+        assert_eq!(calls, *real, "{version} (simulated, real)");
     }
-}
-
-/// The same for both versions, with the names of the nodes exchanged where needed.
-fn recorded_swapped(scenario: &str) -> Vec<(&'static str, Vec<Called>)> {
-    ["2.1.5", "3.0.2"]
-        .into_iter()
-        .map(|version| {
-            let mut real = recorded(&format!("{version}__{scenario}"));
-            let promoted = &real[0].lists["promote"];
-            if promoted.contains("alpha") {
-                let swap = |names: &BTreeSet<String>| -> BTreeSet<String> {
-                    names.iter().map(|name| if name == "alpha" { "beta" } else { "alpha" }.to_owned()).collect()
-                };
-                for called in &mut real {
-                    called.nodes = swap(&called.nodes);
-                    called.lists.values_mut().for_each(|names| *names = swap(names));
-                }
-            }
-            (version, real)
-        })
-        .collect()
 }

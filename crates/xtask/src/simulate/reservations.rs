@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use scst_sim::model::{Kind, PrAnswer, PrCommand};
 
-use super::world::{NODES, SCST, World};
+use super::world::{NODES, World};
 
 /// The key that hosts register.
 const KEY: u64 = 0xa11;
@@ -72,20 +72,12 @@ impl World {
                 if !shared || !joined.contains(&format!("scst-{id}")) {
                     continue;
                 }
-                let state = self.reservations(node, &device);
+                let state = self.text(node, &format!("devices/{device}/pr_state")).unwrap_or_default();
                 let (other, same) = shown.entry(id).or_insert_with(|| (name, state.clone()));
                 let how = || format!("reservations of {device} on {name} are {state:?}, on {other} {same:?}");
                 let wrong = (*same != state).then(how);
                 self.check("all nodes show the same reservations", false, wrong);
             }
         }
-    }
-
-    /// The registrations and the reservation, as the kernel shows them.
-    fn reservations(&mut self, node: usize, device: &str) -> String {
-        let machine = &mut self.nodes[node].machine;
-        let path = format!("{SCST}/devices/{device}/pr_state");
-        let text = machine.open(path.as_bytes(), true, false).and_then(|file| machine.read(&file)).unwrap_or_default();
-        String::from_utf8_lossy(&text).into_owned()
     }
 }

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,13 +17,13 @@ use scst_core::ocf::action::Action;
 use scst_core::ocf::env::Env;
 use scst_core::ocf::exit::{Answer, Failure};
 use scst_core::ocf::run::{Agent, Context};
-use scst_core::system::{Operation, Output, System};
+use scst_core::system::{Operation, System};
 
 use super::coverage::Kind;
 use super::faults::Fault;
 use super::iscsi::hearing;
 use super::outside::Outside;
-use super::tape::{Call, Tape};
+use super::tape::Call;
 use super::task::die;
 pub(super) use super::task::{Outcome, Task, TaskId};
 use super::world::{NODES, World};
@@ -40,12 +40,10 @@ pub(super) struct State {
     pub(super) world: World,
     pub(super) tasks: BTreeMap<TaskId, Task>,
     next: TaskId,
-    /// What goes wrong in one certain action: how many begin before it, the operation that it meets, from 1, and the fault.
-    pub(super) aim: Option<(usize, usize, Fault)>,
-    /// Every action that began, in this order: its kind and its node.
-    pub(super) begun: Vec<(Kind, usize)>,
+    /// What goes wrong in one certain action: the operation that meets it, from 1, and the fault.
+    pub(super) aim: Option<(TaskId, usize, Fault)>,
     /// Every action with all that it met, for the real binaries.
-    pub(super) tape: Option<Tape>,
+    pub(super) tape: Option<Vec<Call>>,
 }
 
 /// The world, while nobody else has it.
@@ -80,8 +78,7 @@ impl State {
 
 impl Stage {
     pub(super) fn new(world: World) -> Arc<Self> {
-        let (tasks, begun) = (BTreeMap::new(), Vec::new());
-        let state = State { world, tasks, next: 1, aim: None, begun, tape: None };
+        let state = State { world, tasks: BTreeMap::new(), next: 1, aim: None, tape: None };
         Arc::new(Self { state: Mutex::new(state) })
     }
 
@@ -120,12 +117,9 @@ impl Stage {
         state.next += 1;
         let now = state.world.now;
         let kind = Kind::new(agent.name(), &label);
-        let aim = state.aim.filter(|(before, ..)| *before == state.begun.len());
+        let aim = state.aim.filter(|(task, ..)| *task == id);
         let aim = aim.map(|(_, operation, fault)| (operation, fault));
         let fault = aim.or_else(|| state.world.armed(node, action));
-        state.begun.push((kind.clone(), node));
-        let State { tape, world, .. } = &mut *state;
-        let call = tape.as_ref().map(|_| Box::new(Call::begin(world, node, agent.name(), &label, action, pairs)));
         let (scene, term) = (Arc::clone(self), Arc::clone(&cancelled));
         let body = Gn::new_opt(STACK, move || {
             scene.play(id, node, |system| {
@@ -133,29 +127,29 @@ impl Stage {
                 agent.run(action, &Context { env, system, deadline, dry_run: false, cancelled: term })
             });
         });
-        state.tasks.insert(
+        let mut task = Task {
             id,
-            Task {
-                id,
-                node,
-                label,
-                action,
-                kind,
-                body: Some(body),
-                wake: now,
-                end: now + timeout,
-                killed: false,
-                cancelled,
-                operations: 0,
-                faulted: false,
-                begun: now,
-                moves,
-                thorough,
-                fault,
-                call,
-                outcome: None,
-            },
-        );
+            node,
+            label,
+            action,
+            kind,
+            body: Some(body),
+            wake: now,
+            end: now + timeout,
+            killed: false,
+            cancelled,
+            operations: 0,
+            faulted: false,
+            begun: now,
+            moves,
+            thorough,
+            fault,
+            call: None,
+            outcome: None,
+        };
+        let State { tasks, tape, world, .. } = &mut *state;
+        task.call = tape.as_ref().map(|_| Box::new(Call::begin(world, &task, pairs)));
+        tasks.insert(id, task);
         id
     }
 
@@ -178,7 +172,7 @@ impl Stage {
         let how = || format!("{} on {} does not end before its time-out", task.label, NODES[task.node]);
         world.check("an action ends before its time-out", task.killed && !late, late.then(how));
         if let (Some(tape), Some(call)) = (tape, task.call.take()) {
-            tape.end(world, *call, &outcome);
+            tape.push(call.ended(world, &outcome));
         }
         task.outcome = Some(outcome);
     }
@@ -262,16 +256,11 @@ impl Stage {
         if let Some(fault) = fault {
             task.faulted = true;
             world.happened(format!("    {fault:?} at operation {number} of {}", task.label));
-            world.count_fault(fault);
+            world.disturbed = true;
+            world.untold |= fault == Fault::Hangs;
+            world.count(format!("fault {fault:?}"));
         }
         fault
-    }
-
-    /// What an operation gave.
-    pub(super) fn answered(&self, id: TaskId, operation: &Operation, answer: &std::io::Result<Output>) {
-        if let Some(call) = &mut self.lock().task(id).call {
-            call.answered(operation, answer);
-        }
     }
 
     /// All machines stand still, and with them the time-outs of actions.
@@ -282,11 +271,6 @@ impl Stage {
         }
         let until = state.world.now + time;
         state.world.advance(until);
-    }
-
-    /// SIGTERM to an action.
-    pub(super) fn terminate(&self, id: TaskId) {
-        self.lock().tasks[&id].cancelled.store(true, Ordering::Relaxed);
     }
 
     /// SIGKILL to every action on a node, whose ends are not answered by [`Stage::run`] any more.

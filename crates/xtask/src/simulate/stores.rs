@@ -28,6 +28,7 @@ pub(super) enum Layer {
 pub(super) struct Store {
     pub(super) path: String,
     pub(super) group: String,
+    pub(super) layer: Layer,
     /// The minor number of a disk; a file has none.
     pub(super) minor: Option<usize>,
     pub(super) size: u64,
@@ -37,15 +38,15 @@ pub(super) struct Store {
 
 impl Store {
     /// As a node finds it that has just booted.
-    pub(super) fn entry(&self, layer: Layer) -> FileEntry {
+    pub(super) fn entry(&self) -> FileEntry {
         FileEntry {
             path: self.path.clone(),
             kind: if self.minor.is_some() { EntryKind::Block } else { EntryKind::Regular },
             number: self.minor.map(|minor| format!("{MAJOR}:{minor}")),
             size: Some(self.size),
             logical_block: self.minor.map(|_| 1 << self.shift),
-            drbd: (layer == Layer::Drbd).then_some(DrbdRole::Secondary),
-            present: Some(layer != Layer::Volumes),
+            drbd: (self.layer == Layer::Drbd).then_some(DrbdRole::Secondary),
+            present: Some(self.layer != Layer::Volumes),
             ..FileEntry::default()
         }
     }
@@ -152,17 +153,14 @@ impl Host for Disks {
 impl World {
     /// What lies below the stores of a group, from the next boot on; `large`: its disks have blocks of 4096 bytes.
     pub(super) fn lay(&mut self, group: &str, layer: Layer, large: bool) {
-        self.layers.insert(group.to_owned(), layer);
-        for store in self.stores.iter_mut().filter(|store| large && store.group == group && store.minor.is_some()) {
-            store.shift = 12;
-        }
-        for (store, node) in self
-            .stores
-            .iter()
-            .filter(|store| store.group == group)
-            .flat_map(|store| self.nodes.iter().map(move |node| (store, node)))
-        {
-            node.disks.files.declare(&store.entry(layer)).expect("an absolute path");
+        for store in self.stores.iter_mut().filter(|store| store.group == group) {
+            store.layer = layer;
+            if large && store.minor.is_some() {
+                store.shift = 12;
+            }
+            for node in &self.nodes {
+                node.disks.files.declare(&store.entry()).expect("an absolute path");
+            }
         }
     }
 
@@ -183,7 +181,7 @@ impl World {
     }
 
     pub(super) fn layer(&self, group: &str) -> Layer {
-        self.layers.get(group).copied().unwrap_or(Layer::Shared)
+        self.stores.iter().find(|store| store.group == group).map_or(Layer::Shared, |store| store.layer)
     }
 
     /// What lies below a group is brought up on a node, or down. False: SCST has a store open, so it cannot be brought down.
@@ -231,7 +229,7 @@ impl World {
                 let Some(store) = self.stores.iter().find(|store| store.path == path) else { continue };
                 groups.insert(store.group.clone());
                 let healthy = StoreChange {
-                    present: (self.layer(&store.group) != Layer::Volumes).then_some(true),
+                    present: (store.layer != Layer::Volumes).then_some(true),
                     open_error: Some("none".to_owned()),
                     health: Some(StoreHealth::Good),
                     size: Some(store.size),

@@ -12,22 +12,18 @@ use scst_sim::model::Machine;
 use scst_sim::stand_in::cib::CibFile;
 use scst_sim::tree::snapshot_in;
 
+use super::coverage::Kind;
 use super::faults::Fault;
-use super::stage::Outcome;
-use super::stores::Disks;
+use super::node::Node;
+use super::stage::{Outcome, Task, TaskId};
 use super::world::{NODES, World};
-
-/// Every action of a history.
-#[derive(Default)]
-pub(super) struct Tape {
-    pub(super) calls: Vec<Call>,
-}
 
 /// One action: what it was called with, what it met, and what came of it.
 pub(super) struct Call {
+    pub(super) id: TaskId,
     pub(super) node: usize,
     pub(super) label: String,
-    pub(super) program: &'static str,
+    pub(super) kind: Kind,
     pub(super) action: Action,
     pub(super) env: Vec<(String, String)>,
     pub(super) before: Before,
@@ -43,16 +39,11 @@ pub(super) struct Call {
 
 /// What an action finds.
 pub(super) struct Before {
-    pub(super) machine: Machine,
-    pub(super) disks: Disks,
-    pub(super) run: BTreeMap<PathBuf, String>,
+    pub(super) node: Node,
     pub(super) cib: CibFile,
     pub(super) now: Duration,
-    pub(super) uptime: Duration,
-    pub(super) boot: u32,
     /// Why its call is not compared, as far as that is known by where it happens and what it meets.
     pub(super) apart: Option<&'static str>,
-    pub(super) writes: u64,
 }
 
 /// What an action leaves.
@@ -68,55 +59,48 @@ pub(super) struct After {
     pub(super) disturbed: bool,
 }
 
-impl Tape {
-    /// An action has ended.
-    pub(super) fn end(&mut self, world: &mut World, mut call: Call, outcome: &Outcome) {
-        let writes = call.operations.iter().filter(|done| done.verb == Verb::Write).map(line);
-        let writes = side_by_side(writes.collect());
-        let there = &mut world.nodes[call.node];
-        let refused =
-            call.fault.is_some_and(|(fault, at)| call.operations[at].verb == Verb::Write && !fault.reaches_kernel());
-        let own = writes.len() as u64 - u64::from(refused);
-        call.after = After {
-            exit: outcome.exit,
-            disturbed: there.writes - call.before.writes != own,
-            writes,
-            tree: snapshot_in(&mut there.machine).unwrap_or_else(|error| error.to_string()),
-            files: call.names(there.run.keys().filter(|path| path.starts_with("/run"))),
-            score: call.score(&world.cib),
-            took: world.now.saturating_sub(call.before.now),
-        };
-        self.calls.push(call);
-    }
-}
-
 impl Call {
     /// An action begins.
-    pub(super) fn begin(
-        world: &World,
-        node: usize,
-        program: &'static str,
-        label: &str,
-        action: Action,
-        env: Vec<(String, String)>,
-    ) -> Self {
-        let there = world.nodes[node].fork(&Arc::default());
-        let full = there.full.is_some().then_some("nothing can be written below /run");
-        let broken = (!there.broken.is_empty()).then_some("a fault of an earlier action lasts");
-        let before = Before {
-            machine: there.machine,
-            disks: there.disks,
-            run: there.run,
-            cib: world.cib.fork().expect("a CIB in memory"),
-            now: world.now,
-            uptime: world.uptime(node),
-            boot: there.boot,
-            apart: full.or(broken),
-            writes: there.writes,
+    pub(super) fn begin(world: &World, task: &Task, env: Vec<(String, String)>) -> Self {
+        let node = world.nodes[task.node].fork(&Arc::default());
+        let full = node.full.is_some().then_some("nothing can be written below /run");
+        let broken = (!node.broken.is_empty()).then_some("a fault of an earlier action lasts");
+        let shell = (node.shell && task.kind.agent == "scst_aluadg").then_some("the shell agent does it");
+        let (cib, apart) = (world.cib.fork().expect("a CIB in memory"), full.or(broken).or(shell));
+        Self {
+            id: task.id,
+            node: task.node,
+            label: task.label.clone(),
+            kind: task.kind.clone(),
+            action: task.action,
+            env,
+            before: Before { node, cib, now: world.now, apart },
+            operations: Vec::new(),
+            stores: BTreeMap::new(),
+            fault: None,
+            struck: PathBuf::new(),
+            after: After::default(),
+        }
+    }
+
+    /// It has ended.
+    pub(super) fn ended(mut self, world: &mut World, outcome: &Outcome) -> Self {
+        let writes = self.operations.iter().filter(|done| done.verb == Verb::Write).map(line);
+        let writes = side_by_side(writes.collect());
+        let there = &mut world.nodes[self.node];
+        let refused =
+            self.fault.is_some_and(|(fault, at)| self.operations[at].verb == Verb::Write && !fault.reaches_kernel());
+        let own = writes.len() as u64 - u64::from(refused);
+        self.after = After {
+            exit: outcome.exit,
+            disturbed: there.writes - self.before.node.writes != own,
+            writes,
+            tree: snapshot_in(&mut there.machine).unwrap_or_else(|error| error.to_string()),
+            files: self.names(there.run.keys().filter(|path| path.starts_with("/run"))),
+            score: self.score(&world.cib),
+            took: world.now.saturating_sub(self.before.now),
         };
-        let (label, after, operations, stores) = (label.to_owned(), After::default(), Vec::new(), BTreeMap::new());
-        let (fault, struck) = (None, PathBuf::new());
-        Self { node, label, program, action, env, before, operations, stores, fault, struck, after }
+        self
     }
 
     /// It is about to carry out an operation, and this goes wrong with it.

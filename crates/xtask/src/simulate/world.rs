@@ -44,18 +44,6 @@ pub(super) const FOREIGN: [&str; 4] = [
     "targets/qla2x00t/PORT/ini_groups/backup/luns/0",
 ];
 
-/// A call of an agent.
-#[cfg(test)]
-#[derive(Debug, Clone)]
-pub(super) struct Call {
-    pub(super) node: &'static str,
-    pub(super) resource: String,
-    /// The action; of a notification also its type and operation.
-    pub(super) what: String,
-    /// The lists of the transition, as the environment has them.
-    pub(super) lists: Vec<(String, String)>,
-}
-
 /// Everything.
 #[expect(clippy::struct_excessive_bools, reason = "what has happened to the cluster, each by itself")]
 pub(super) struct World {
@@ -67,8 +55,6 @@ pub(super) struct World {
     pub(super) groups: Vec<String>,
     /// When a store grew last.
     pub(super) grew: Duration,
-    /// What lies below their stores, where that is not simply the same disk on all nodes.
-    pub(super) layers: BTreeMap<String, Layer>,
     /// All stores of the groups.
     pub(super) stores: Vec<Store>,
     /// The last number that was acknowledged, by store and block.
@@ -98,11 +84,6 @@ pub(super) struct World {
     pub(super) unheard: bool,
     /// The history is over without a verdict: what happened cannot be survived, and is documented so.
     pub(super) over: Option<&'static str>,
-    /// Writes to kernel files so far.
-    pub(super) writes: u64,
-    /// Every call of an agent, for comparison with recorded ones.
-    #[cfg(test)]
-    pub(super) calls: Vec<Call>,
     /// What happened, a line each.
     pub(super) history: Vec<String>,
     /// The first invariant that was violated, and how.
@@ -123,7 +104,6 @@ impl World {
             cib,
             groups: groups.iter().map(|group| (*group).to_owned()).collect(),
             grew: Duration::ZERO,
-            layers: BTreeMap::new(),
             stores: groups.iter().enumerate().flat_map(|(place, group)| stores_of(place, group)).collect(),
             acknowledged: BTreeMap::new(),
             files: false,
@@ -138,9 +118,6 @@ impl World {
             untold: false,
             unheard: false,
             over: None,
-            writes: 0,
-            #[cfg(test)]
-            calls: Vec::new(),
             history: Vec::new(),
             violation: None,
             coverage: Coverage::default(),
@@ -169,14 +146,11 @@ impl World {
             lot: self.lot.clone(),
             nodes,
             dlm,
-            layers: self.layers.clone(),
             misconfigured: self.misconfigured.clone(),
             stores: self.stores.clone(),
             acknowledged: self.acknowledged.clone(),
             cib: self.cib.fork().expect("a CIB in memory"),
             groups: self.groups.clone(),
-            #[cfg(test)]
-            calls: Vec::new(),
             history: self.history.clone(),
             violation: self.violation.clone(),
             coverage: Coverage::default(),
@@ -291,7 +265,8 @@ pub(super) fn disk_of(group: &str, n: usize) -> String {
 
 /// The disks of a group, and a file.
 fn stores_of(place: usize, group: &str) -> Vec<Store> {
-    let store = |path, minor| Store { path, group: group.to_owned(), minor, size: 1 << 30, shift: 9 };
+    let store =
+        |path, minor| Store { path, group: group.to_owned(), layer: Layer::Shared, minor, size: 1 << 30, shift: 9 };
     let disks = (0..DISKS).map(|n| store(disk_of(group, n), Some(DISKS * place + n)));
     disks.chain([store(format!("/srv/{group}"), None)]).collect()
 }

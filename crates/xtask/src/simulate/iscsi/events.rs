@@ -6,30 +6,30 @@ use scst_core::ocf::action::Action;
 use scst_sim::model::{DaemonSignal, IscsiInitiator};
 
 use super::{ATTRIBUTES, ESX2, PORTALS, Targets};
-use crate::simulate::events::{Draw, event};
+use crate::simulate::events::{Draw, times};
 use crate::simulate::faults::Fault;
 use crate::simulate::pacemaker::Cluster;
 use crate::simulate::world::NODES;
 
 /// What happens while a cluster is at rest.
-pub(in crate::simulate) static AT_REST: Draw<9> = Draw([
-    (4, event("a parameter of targets changes", edit)),
-    (2, event("the daemon dies", |cluster| sent(cluster, DaemonSignal::End))),
-    (2, event("the daemon hangs", |cluster| sent(cluster, DaemonSignal::Stop))),
-    (1, event("the daemon goes on", |cluster| sent(cluster, DaemonSignal::Continue))),
-    (2, event("the daemon dies in an action", |cluster| in_action(cluster, DaemonSignal::End))),
-    (2, event("the daemon hangs in an action", |cluster| in_action(cluster, DaemonSignal::Stop))),
-    (2, event("a host comes or goes", host)),
-    (1, event("the targets restart", restart)),
-    (3, event("a fault in an action of targets", fault)),
+pub(in crate::simulate) static AT_REST: Draw = Draw(&[
+    times(4, "a parameter of targets changes", edit),
+    times(2, "the daemon dies", |cluster| sent(cluster, DaemonSignal::End)),
+    times(2, "the daemon hangs", |cluster| sent(cluster, DaemonSignal::Stop)),
+    times(1, "the daemon goes on", |cluster| sent(cluster, DaemonSignal::Continue)),
+    times(2, "the daemon dies in an action", |cluster| in_action(cluster, DaemonSignal::End)),
+    times(2, "the daemon hangs in an action", |cluster| in_action(cluster, DaemonSignal::Stop)),
+    times(2, "a host comes or goes", host),
+    times(1, "the targets restart", |cluster| cluster.restart(None)),
+    times(3, "a fault in an action of targets", fault),
 ]);
 
 /// What happens between two actions of a transition.
-pub(in crate::simulate) static BETWEEN: Draw<4> = Draw([
-    (1, event("a parameter of targets changes", edit)),
-    (1, event("the daemon dies", |cluster| signal(cluster, DaemonSignal::End))),
-    (1, event("the daemon hangs", |cluster| signal(cluster, DaemonSignal::Stop))),
-    (1, event("the daemon goes on", |cluster| signal(cluster, DaemonSignal::Continue))),
+pub(in crate::simulate) static BETWEEN: Draw = Draw(&[
+    times(1, "a parameter of targets changes", edit),
+    times(1, "the daemon dies", |cluster| signal(cluster, DaemonSignal::End)),
+    times(1, "the daemon hangs", |cluster| signal(cluster, DaemonSignal::Stop)),
+    times(1, "the daemon goes on", |cluster| signal(cluster, DaemonSignal::Continue)),
 ]);
 
 /// A parameter of the targets changes.
@@ -75,11 +75,7 @@ fn in_action(cluster: &mut Cluster, signal: DaemonSignal) {
     let (node, operations) = (cluster.any_node(), cluster.below(60));
     cluster.happened(format!("iscsi-scstd on {} gets {signal:?} after {operations} operations", NODES[node]));
     cluster.world().nodes[node].daemon.due = Some((operations, signal));
-    if cluster.below(2) == 0 { edit(cluster) } else { restart(cluster) }
-}
-
-fn restart(cluster: &mut Cluster) {
-    cluster.restart_targets();
+    if cluster.below(2) == 0 { edit(cluster) } else { cluster.restart(None) }
 }
 
 /// Something goes wrong in an action of the targets, which follows.
@@ -87,7 +83,7 @@ fn fault(cluster: &mut Cluster) {
     let (node, action) = (cluster.any_node(), [Action::Start, Action::Stop, Action::Reload][cluster.below(3)]);
     let (operation, fault) = (1 + cluster.below(100), Fault::ALL[cluster.below(Fault::ALL.len())]);
     cluster.world().armed = Some((node, Some(action), operation, fault));
-    if action == Action::Reload { edit(cluster) } else { restart(cluster) }
+    if action == Action::Reload { edit(cluster) } else { cluster.restart(None) }
 }
 
 /// A host logs in, with the right secret by the right portal or not, or logs out.

@@ -33,9 +33,7 @@ impl Cluster {
         let cib = self.world().cib.clone();
         for resource in &mut self.resources {
             resource.instances[node] = Instance::default();
-            if let Some(lower) = resource.lower.as_mut().filter(|lower| lower.at == Some(node)) {
-                lower.at = None;
-            }
+            resource.lower.take_if(|at| *at == node);
             if resource.group.is_some() {
                 cib.set_status_attribute(NODES[node], &format!("master-{}", resource.id), None).expect("a CIB");
                 let group = resource.group.as_deref().unwrap_or_default();
@@ -139,18 +137,11 @@ impl Cluster {
         self.aborted = true;
     }
 
-    /// A parameter of a group changes that takes effect by a restart only, or somebody asks for one.
-    pub(in crate::simulate) fn restart(&mut self, group: &str) {
-        let of_group = self.resources.iter_mut().filter(|resource| resource.group.as_deref() == Some(group));
+    /// A parameter of a group, or of the targets, changes that takes effect by a restart only, or somebody asks for one.
+    pub(in crate::simulate) fn restart(&mut self, group: Option<&str>) {
+        let of_group = self.resources.iter_mut().filter(|resource| resource.group.as_deref() == group);
         for instance in of_group.flat_map(|resource| &mut resource.instances) {
             // One that is not probed yet may be running.
-            instance.restart |= instance.role != Role::Stopped;
-        }
-    }
-
-    /// Somebody asks for a restart of the targets.
-    pub(in crate::simulate) fn restart_targets(&mut self) {
-        for instance in &mut self.resources[0].instances {
             instance.restart |= instance.role != Role::Stopped;
         }
     }
@@ -168,11 +159,7 @@ impl Cluster {
     pub(in crate::simulate) fn prefer(&mut self, resource: usize, node: Option<usize>) {
         let id = self.resources[resource].id.clone();
         self.happened(format!("{id}: promoted {}", node.map_or("anywhere", |node| NODES[node])));
-        match &mut self.resources[resource].lower {
-            // The group follows.
-            Some(lower) => lower.preferred = node,
-            None => self.resources[resource].preferred = node,
-        }
+        self.resources[resource].preferred = node;
         self.aborted = true;
     }
 
@@ -218,7 +205,7 @@ impl Cluster {
             env.push(("OCF_RESKEY_CRM_meta_interval".to_owned(), "10000".to_owned()));
         }
         let label = format!("{} {action} by hand", resource.id);
-        let agent = self.agent(r, node).0;
+        let agent = self.agent(r, node);
         self.world().count(format!("by hand {action}"));
         let id = self.stage.begin(node, agent, action, label, env);
         if aside {
@@ -239,11 +226,12 @@ impl Cluster {
         {
             return;
         }
-        let before = self.world().writes;
-        let begun = vec![(r, node, self.begin(r, node, Action::Reload, &Lists::default(), Vec::new()))];
+        let writes = |cluster: &Self| cluster.world().nodes.iter().map(|node| node.writes).sum::<u64>();
+        let before = writes(self);
+        let begun = vec![self.begin(r, node, Action::Reload, &Lists::default(), Vec::new())];
         self.wait(begun);
+        let written = writes(self) - before;
         let mut state = self.stage.lock();
-        let written = state.world.writes - before;
         let unchanged = self.resources[r].instances[node].running == self.resources[r].params;
         // In maintenance mode the cluster does not know of it, and does nothing where the change is taken back.
         state.world.owes_reload |= !unchanged;

@@ -8,40 +8,34 @@ use agents::{scst_qla2xtgt, scst_target};
 use scst_core::ocf::action::Action;
 use scst_core::ocf::run::Agent;
 
-use super::{Cluster, Extra, Lists, Resource};
+use super::{Cluster, Extra, Lists};
 use crate::simulate::ended::Around;
 use crate::simulate::shell::Shell;
 use crate::simulate::stage::{Outcome, Task, TaskId};
-#[cfg(test)]
-use crate::simulate::world::Call;
 use crate::simulate::world::NODES;
 
-impl Resource {
-    /// Its agent, and what that is called.
-    pub(super) fn agent(&self) -> (&'static (dyn Agent + Sync), &'static str) {
-        match self.group {
-            Some(_) => (&Aluadg, "scst_aluadg"),
-            None if self.params.contains_key("tgtdriver") => (&scst_target::AGENT, "scst_target"),
-            None => (&scst_qla2xtgt::AGENT, "scst_qla2xtgt"),
-        }
-    }
-}
+/// An action that somebody waits for, with its resource and node.
+type Begun = (usize, usize, TaskId);
 
 impl Cluster {
     /// What a node has installed for a resource.
-    pub(super) fn agent(&self, r: usize, node: usize) -> (&'static (dyn Agent + Sync), &'static str) {
-        let (agent, kind) = self.resources[r].agent();
-        if kind == "scst_aluadg" && self.world().nodes[node].shell { (&Shell, kind) } else { (agent, kind) }
+    pub(super) fn agent(&self, r: usize, node: usize) -> &'static (dyn Agent + Sync) {
+        match &self.resources[r].group {
+            Some(_) if self.world().nodes[node].shell => &Shell,
+            Some(_) => &Aluadg,
+            None if self.resources[r].params.contains_key("tgtdriver") => &scst_target::AGENT,
+            None => &scst_qla2xtgt::AGENT,
+        }
     }
 
     /// Begins an action of an instance.
-    pub(super) fn begin(&mut self, r: usize, node: usize, action: Action, lists: &Lists, extra: Extra) -> TaskId {
+    pub(super) fn begin(&mut self, r: usize, node: usize, action: Action, lists: &Lists, extra: Extra) -> Begun {
         let resource = &self.resources[r];
-        let (agent, kind) = self.agent(r, node);
+        let agent = self.agent(r, node);
         let timeout = match (action, resource.group.is_some()) {
             (Action::Start | Action::Demote, true) | (Action::Reload, _) => 120,
             (Action::Stop, true) => 240,
-            (Action::Stop, false) if kind == "scst_target" => 120,
+            (Action::Stop, false) if agent.name() == "scst_target" => 120,
             (Action::Stop, false) => 360,
             (Action::Start, false) => 60,
             (Action::Monitor, false) => 20,
@@ -72,7 +66,7 @@ impl Cluster {
         let named = |name: String| if name.starts_with("OCF_") { name } else { format!("OCF_RESKEY_{name}") };
         let mut env: Extra = env.into_iter().map(|(name, value)| (named(name), value)).collect();
         env.push(("OCF_RESOURCE_INSTANCE".to_owned(), resource.id.clone()));
-        env.push(("OCF_RESOURCE_TYPE".to_owned(), kind.to_owned()));
+        env.push(("OCF_RESOURCE_TYPE".to_owned(), agent.name().to_owned()));
         let key = (resource.id.clone(), node);
         if action != Action::Notify {
             self.acted.insert(key.clone(), action);
@@ -83,20 +77,13 @@ impl Cluster {
             state.world.count(format!("pair {before} {action}"));
         }
         state.world.count(format!("action {action}"));
-        #[cfg(test)]
-        state.world.calls.push(Call {
-            node: NODES[node],
-            resource: resource.id.clone(),
-            what: what.clone(),
-            lists: if told { lists.variables(resource.instances.len()) } else { Vec::new() },
-        });
         drop(state);
         let label = format!("{} {what}", resource.id);
-        self.stage.begin(node, agent, action, label, env)
+        (r, node, self.stage.begin(node, agent, action, label, env))
     }
 
     /// Waits until these actions have ended.
-    pub(in crate::simulate) fn wait(&mut self, begun: Vec<(usize, usize, TaskId)>) -> Vec<(usize, usize, Outcome)> {
+    pub(in crate::simulate) fn wait(&mut self, begun: Vec<Begun>) -> Vec<(usize, usize, Outcome)> {
         let mut open: BTreeMap<TaskId, (usize, usize)> =
             begun.into_iter().map(|(r, node, id)| (id, (r, node))).collect();
         let mut ended = Vec::new();

@@ -24,11 +24,10 @@ use std::time::Duration;
 
 use scst_core::ocf::action::Action;
 
-pub(super) use self::resource::{Export, Instance, Lower, Resource, Role};
+pub(super) use self::resource::{Export, Instance, Resource, Role};
 use self::resource::{Lists, PHASES, Plan};
 use super::events::Event;
 use super::stage::{Stage, Taken, TaskId};
-use super::stores::Layer;
 
 /// The cluster.
 #[expect(clippy::struct_excessive_bools, reason = "each is set and taken back by itself")]
@@ -73,7 +72,7 @@ impl Cluster {
             params,
             instances: vec![Instance::default(); count],
             preferred: None,
-            lower: group.filter(|group| stage.world().layer(group) != Layer::Shared).map(|_| Lower::default()),
+            lower: None,
         };
         let text = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
             pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
@@ -145,7 +144,7 @@ impl Cluster {
         hasher.finish()
     }
 
-    fn of_group(&self, group: &str) -> Option<&Resource> {
+    pub(super) fn of_group(&self, group: &str) -> Option<&Resource> {
         self.resources.iter().find(|resource| resource.group.as_deref() == Some(group))
     }
 
@@ -171,10 +170,10 @@ impl Cluster {
     }
 
     /// Who takes part in the cluster.
-    fn members(&self) -> BTreeSet<usize> {
-        let state = self.stage.lock();
-        let there = |node: &usize| state.world.nodes[*node].powered && !state.world.nodes[*node].cut;
-        (0..state.world.nodes.len()).filter(there).collect()
+    pub(super) fn members(&self) -> BTreeSet<usize> {
+        let world = self.world();
+        let there = |node: &usize| world.nodes[*node].powered && !world.nodes[*node].cut;
+        (0..world.nodes.len()).filter(there).collect()
     }
 
     pub(super) fn world(&self) -> Taken<'_> {

@@ -10,15 +10,10 @@ use super::{Cluster, Instance, Lists, Role};
 use crate::simulate::stage::Outcome;
 use crate::simulate::world::NODES;
 
-/// After so many failures an instance does not run on the node any more (`migration-threshold`).
-const THRESHOLD: u32 = 3;
-
 impl Cluster {
     pub(super) fn probe(&mut self, probes: &[(usize, usize)]) {
-        let mut begun = Vec::new();
-        for (r, node) in probes {
-            begun.push((*r, *node, self.begin(*r, *node, Action::Monitor, &Lists::default(), Vec::new())));
-        }
+        let call = |(r, node): &_| self.begin(*r, *node, Action::Monitor, &Lists::default(), Vec::new());
+        let begun = probes.iter().map(call).collect();
         for (r, node, outcome) in self.wait(begun) {
             let now = self.world().now;
             let instance = &mut self.resources[r].instances[node];
@@ -46,7 +41,7 @@ impl Cluster {
             if compares && self.thorough.is_some_and(|times| self.world().lot.once_in(times)) {
                 extra.push(("OCF_CHECK_LEVEL".to_owned(), "10".to_owned()));
             }
-            begun.push((*r, *node, self.begin(*r, *node, Action::Monitor, &Lists::default(), extra)));
+            begun.push(self.begin(*r, *node, Action::Monitor, &Lists::default(), extra));
             let now = self.world().now;
             self.resources[*r].instances[*node].due = Some(now + Duration::from_secs(interval));
         }
@@ -58,9 +53,7 @@ impl Cluster {
                 (Some(8), Role::Promoted | Role::Unpromoted) if promotable => instance.role = Role::Promoted,
                 (Some(0), Role::Unpromoted) => {}
                 _ => {
-                    instance.failed = true;
-                    instance.failures += 1;
-                    instance.banned |= instance.failures >= THRESHOLD;
+                    instance.fails();
                     self.aborted = true;
                 }
             }
@@ -111,8 +104,8 @@ impl Cluster {
             }
         } else {
             self.aborted = true;
-            instance.failed = true;
-            instance.failures += 1;
+            instance.fails();
+            instance.banned |= action == Action::Start;
             match action {
                 Action::Promote => instance.role = Role::Promoted,
                 Action::Stop if self.fencing => fence.push(node),
@@ -123,10 +116,6 @@ impl Cluster {
                 }
                 // What was demoted is stopped next, without a second demotion.
                 _ => instance.role = Role::Unpromoted,
-            }
-            self.resources[r].instances[node].banned |= action == Action::Start;
-            if self.resources[r].instances[node].failures >= THRESHOLD {
-                self.resources[r].instances[node].banned = true;
             }
         }
         self.note(r, node);

@@ -40,7 +40,7 @@ impl Cluster {
             if self.resources[r].instances[node].role == Role::Unpromoted {
                 let alone = BTreeSet::from([node]);
                 let lists = Lists { active: alone.clone(), promote: alone, ..Lists::default() };
-                begun.push((r, node, self.begin(r, node, Action::Promote, &lists, Vec::new())));
+                begun.push(self.begin(r, node, Action::Promote, &lists, Vec::new()));
             }
         }
         for (r, node, outcome) in self.wait(begun) {

@@ -36,7 +36,17 @@ pub(in crate::simulate) struct Instance {
     pub(super) due: Option<Duration>,
 }
 
+/// After so many failures an instance does not run on the node any more (`migration-threshold`).
+const THRESHOLD: u32 = 3;
+
 impl Instance {
+    /// An action of it has failed.
+    pub(super) fn fails(&mut self) {
+        self.failed = true;
+        self.failures += 1;
+        self.banned |= self.failures >= THRESHOLD;
+    }
+
     pub(super) fn active(&self) -> bool {
         matches!(self.role, Role::Unpromoted | Role::Promoted)
     }
@@ -54,17 +64,8 @@ pub(in crate::simulate) struct Resource {
     pub(in crate::simulate) instances: Vec<Instance>,
     /// Where it should be promoted, if somebody said so.
     pub(in crate::simulate) preferred: Option<usize>,
-    /// What its stores stand on, where that is a resource of the cluster.
-    pub(in crate::simulate) lower: Option<Lower>,
-}
-
-/// A promotable DRBD resource, or a volume group, which the promoted role of a group needs and follows.
-#[derive(Debug, Clone, Copy, Default)]
-pub(in crate::simulate) struct Lower {
-    /// Where it is primary, or activated.
-    pub(in crate::simulate) at: Option<usize>,
-    /// Where it should be, if somebody said so.
-    pub(in crate::simulate) preferred: Option<usize>,
+    /// Where the DRBD resource or the volume group below its stores is primary, or activated.
+    pub(in crate::simulate) lower: Option<usize>,
 }
 
 /// A device that is configured.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Cluster, Plan, Role};
+use crate::simulate::stores::Layer;
 use crate::simulate::world::NODES;
 
 impl Cluster {
@@ -107,13 +108,13 @@ impl Cluster {
         true
     }
 
-    /// Where what lies below a group belongs: on a node that may run the group.
+    /// Where what lies below a group belongs, which the group follows: on a node that may run the group.
     fn place_lower(&self, r: usize, members: &BTreeSet<usize>) -> Option<usize> {
         let resource = &self.resources[r];
-        let lower = resource.lower?;
         let may = |node: &&usize| !self.standby.contains(node) && !resource.instances[**node].banned;
-        let rank =
-            |node: &&usize| (lower.preferred == Some(**node), lower.at == Some(**node), std::cmp::Reverse(**node));
+        let rank = |node: &&usize| {
+            (resource.preferred == Some(**node), resource.lower == Some(**node), std::cmp::Reverse(**node))
+        };
         members.iter().filter(may).max_by_key(rank).copied()
     }
 
@@ -124,8 +125,9 @@ impl Cluster {
             // One that could not be stopped may still serve.
             return;
         }
-        let below = self.place_lower(r, members);
-        plan.lower = resource.lower.map(|lower| (lower.at, below)).filter(|(at, below)| at != below);
+        let layered = self.world().layer(&self.group(r)) != Layer::Shared;
+        let below = self.place_lower(r, members).filter(|_| layered);
+        plan.lower = Some((resource.lower, below)).filter(|(at, below)| at != below);
         let lists = &mut plan.lists;
         let scores = self.scores(r);
         let runs = |node: &usize| {
@@ -136,9 +138,7 @@ impl Cluster {
             .iter()
             .copied()
             .filter(|node| {
-                runs(node)
-                    && scores[*node].is_some_and(|score| score > 0)
-                    && (resource.lower.is_none() || below == Some(*node))
+                runs(node) && scores[*node].is_some_and(|score| score > 0) && (!layered || below == Some(*node))
             })
             .collect();
         let rank = |node: &usize| {

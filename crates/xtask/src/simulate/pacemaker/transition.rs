@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use scst_core::ocf::action::Action;
 
-use super::{Cluster, Lists, Lower, PHASES, Plan, Role};
+use super::{Cluster, Lists, PHASES, Plan, Role};
 use crate::simulate::events;
 use crate::simulate::world::NODES;
 
@@ -74,7 +74,7 @@ impl Cluster {
             let group = self.group(r);
             let down = !members.contains(&from) || self.world().lower(from, &group, false);
             if down {
-                self.resources[r].lower = self.resources[r].lower.map(|lower| Lower { at: None, ..lower });
+                self.resources[r].lower = None;
                 continue;
             }
             let instance = &self.resources[r].instances[from];
@@ -101,7 +101,7 @@ impl Cluster {
             let Some(to) = to else { continue };
             let group = self.group(r);
             self.world().lower(to, &group, true);
-            self.resources[r].lower = self.resources[r].lower.map(|lower| Lower { at: Some(to), ..lower });
+            self.resources[r].lower = Some(to);
         }
         self.goes_on()
     }
@@ -126,7 +126,7 @@ impl Cluster {
         let mut begun = Vec::new();
         for (r, plan) in plans.iter().enumerate() {
             for node in plan.reload.intersection(members) {
-                begun.push((r, *node, self.begin(r, *node, Action::Reload, &Lists::default(), Vec::new())));
+                begun.push(self.begin(r, *node, Action::Reload, &Lists::default(), Vec::new()));
             }
         }
         for (r, node, outcome) in self.wait(begun) {
@@ -148,9 +148,8 @@ impl Cluster {
     /// One operation of some resources, with its notifications before and after. False: the transition ends here.
     fn phase(&mut self, plans: &[Plan], action: Action, members: &BTreeSet<usize>, lost: &BTreeSet<usize>) -> bool {
         // Ports are handed in alone.
-        let alone = plans.len() == 1;
-        let chosen: Vec<usize> = if alone { vec![0] } else { (1..plans.len()).collect() };
-        let chosen: Vec<usize> = chosen.into_iter().filter(|r| !plans[*r].lists.of(action).is_empty()).collect();
+        let chosen = if plans.len() == 1 { 0..1 } else { 1..plans.len() };
+        let chosen: Vec<usize> = chosen.filter(|r| !plans[*r].lists.of(action).is_empty()).collect();
         if chosen.is_empty() {
             return true;
         }
@@ -166,7 +165,7 @@ impl Cluster {
         for r in &chosen {
             for node in plans[*r].lists.of(action) {
                 if members.contains(node) {
-                    begun.push((*r, *node, self.begin(*r, *node, action, &plans[*r].lists, Vec::new())));
+                    begun.push(self.begin(*r, *node, action, &plans[*r].lists, Vec::new()));
                 } else if self.fencing && lost.contains(node) {
                     // What was fenced counts as demoted and stopped.
                     let role = if action == Action::Stop { Role::Stopped } else { Role::Unpromoted };
@@ -219,7 +218,7 @@ impl Cluster {
                 ("CRM_meta_notify_type".to_owned(), when.to_owned()),
                 ("CRM_meta_notify_operation".to_owned(), operation.to_string()),
             ];
-            begun.push((r, node, self.begin(r, node, Action::Notify, lists, extra)));
+            begun.push(self.begin(r, node, Action::Notify, lists, extra));
         }
         self.wait(begun);
     }
