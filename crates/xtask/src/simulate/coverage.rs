@@ -37,8 +37,8 @@ pub(super) struct Coverage {
     operations: HashMap<Kind, HashMap<PathBuf, Vec<(Verb, u32)>>>,
     /// How often anything happened, by what it was; which action followed which on an instance as `pair BEFORE AFTER`.
     pub(super) counts: BTreeMap<String, u64>,
-    /// By invariant: how often it was checked, and how often it was not, for an excuse.
-    pub(super) invariants: BTreeMap<&'static str, [u64; 2]>,
+    /// By invariant: how often it was checked, how often it was not, for an excuse, and how often it would have been violated then.
+    pub(super) invariants: BTreeMap<&'static str, [u64; 3]>,
 }
 
 impl Coverage {
@@ -71,7 +71,7 @@ impl Coverage {
         }
         for (invariant, counts) in other.invariants {
             let own = self.invariants.entry(invariant).or_default();
-            *own = [own[0] + counts[0], own[1] + counts[1]];
+            own.iter_mut().zip(counts).for_each(|(own, count)| *own += count);
         }
     }
 
@@ -79,9 +79,9 @@ impl Coverage {
     pub(super) fn print(&self) {
         self.print_operations();
         self.print_pairs();
-        println!("  checked   excused invariant");
-        for (invariant, [checked, excused]) in &self.invariants {
-            println!("{checked:>9} {excused:>9} {invariant}");
+        println!("  checked   excused    needed invariant");
+        for (invariant, [checked, excused, needed]) in &self.invariants {
+            println!("{checked:>9} {excused:>9} {needed:>9} {invariant}");
         }
         for (what, count) in self.counts.iter().filter(|(what, _)| !what.starts_with("pair ")) {
             println!("{count:>9} {what}");

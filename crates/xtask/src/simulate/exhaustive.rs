@@ -10,6 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::path::Path;
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use scst_core::error::Verb;
@@ -97,15 +98,15 @@ fn lose(cluster: &mut Cluster, node: usize) {
 
 /// What came of all cases.
 #[derive(Default)]
-pub(super) struct Outcome {
-    pub(super) cases: u64,
+struct Outcome {
+    cases: u64,
     /// Faults that an action met.
-    pub(super) faults: u64,
+    faults: u64,
     /// The states that the cluster was in after them.
     states: BTreeSet<u64>,
-    pub(super) coverage: Coverage,
+    coverage: Coverage,
     /// Those that violate an invariant, by name.
-    pub(super) failed: Vec<(String, Played)>,
+    failed: Vec<(String, Played)>,
 }
 
 impl Outcome {
@@ -138,7 +139,8 @@ fn serving(version: ScstVersion) -> Result<Cluster, Box<dyn Error>> {
 }
 
 /// Plays everything, with sequences of this many events.
-pub(super) fn run(depth: usize) -> Result<Outcome, Box<dyn Error>> {
+pub(super) fn run(depth: usize) -> Result<ExitCode, Box<dyn Error>> {
+    let begun = Instant::now();
     let mut all = Outcome::default();
     for (version, depth) in [(ScstVersion::V3_11, depth), (ScstVersion::V3_7, depth.saturating_sub(1))] {
         let started = Instant::now();
@@ -152,7 +154,15 @@ pub(super) fn run(depth: usize) -> Result<Outcome, Box<dyn Error>> {
         );
         faults(version, &mut all)?;
     }
-    Ok(all)
+    all.coverage.print();
+    for (case, played) in all.failed.iter().take(5) {
+        println!("--- {case}");
+        played.print();
+    }
+    let (cases, faults, failed) = (all.cases, all.faults, all.failed.len());
+    let took = begun.elapsed().as_secs_f64();
+    println!("{cases} cases, {faults} faults, {failed} violate an invariant, {took:.1} s");
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Every sequence of events from this cluster on. Sequences that have come to equal states go on as one.

@@ -19,21 +19,20 @@ pub(super) enum Answer {
 
 /// Carries an operation out on the node's kernel; `writer` waits, if somebody must.
 pub(super) fn perform(world: &mut World, node: usize, operation: &Operation, writer: Option<&Task>) -> Answer {
-    let path = operation.path.strip_prefix("/sys").unwrap_or(&operation.path);
-    let path = path.as_os_str().as_encoded_bytes().to_vec();
+    let path = operation.path.strip_prefix("/sys").unwrap_or(&operation.path).as_os_str().as_encoded_bytes();
     let now = world.uptime(node);
     let there = &mut world.nodes[node];
     let machine = &mut there.machine;
     machine.advance(now);
     let text = |bytes: Vec<u8>| Output::Text(String::from_utf8_lossy(&bytes).into_owned());
     let answer = match operation.verb {
-        Verb::Read => match machine.open(&path, true, false).map(|handle| machine.start_read(&handle)) {
+        Verb::Read => match machine.open(path, true, false).map(|handle| machine.start_read(&handle)) {
             Ok(Reading::Done(content)) => content.map(text),
             Ok(Reading::Waiting(ticket)) => return world.waits(node, writer, ticket),
             Err(errno) => Err(errno),
         },
-        Verb::Link => machine.readlink(&path).map(text),
-        Verb::List => machine.list(&path).map(|entries| {
+        Verb::Link => machine.readlink(path).map(text),
+        Verb::List => machine.list(path).map(|entries| {
             let mut entries: Vec<Entry> = entries.into_iter().filter_map(entry).collect();
             entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
             Output::Entries(entries)
@@ -43,13 +42,13 @@ pub(super) fn perform(world: &mut World, node: usize, operation: &Operation, wri
             there.store(&operation.path, opens).map(Output::Store)
         }
         Verb::Write => {
-            let at = String::from_utf8_lossy(&path).into_owned();
+            let at = String::from_utf8_lossy(path).into_owned();
             let before = at.ends_with("/state").then(|| world.value(node, at.trim_start_matches("kernel/scst_tgt/")));
             let there = &mut world.nodes[node];
             let machine = &mut there.machine;
             there.writes += 1;
             let data = format!("{}\n", operation.data.as_deref().unwrap_or_default());
-            let written = match machine.open(&path, false, true) {
+            let written = match machine.open(path, false, true) {
                 Ok(handle) => machine.write(&handle, data.as_bytes()),
                 Err(errno) => Written::Done(Err(errno)),
             };

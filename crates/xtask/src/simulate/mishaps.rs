@@ -17,8 +17,7 @@ pub(super) fn slow(cluster: &mut Cluster) {
     let node = cluster.any_node();
     let mut world = cluster.world();
     let takes = Duration::from_secs(*world.lot.one_of(&[1, 10, 20]));
-    world.disturbed = true;
-    world.untold = true;
+    (world.disturbed, world.untold) = (true, true);
     let path = *world.lot.one_of(&["*mgmt", "*/state", "*/handlers/*/mgmt", "*/luns/mgmt"]);
     world.happened(format!("a command to {path} on {} takes {takes:?}", NODES[node]));
     let slow = Slow {

@@ -121,7 +121,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
         }
     }));
     if options.exhaustive {
-        return exhaust(options.depth);
+        return exhaustive::run(options.depth);
     }
     let mut total = Total::default();
     if let Some(seed) = options.seed {
@@ -152,23 +152,6 @@ fn faster() -> String {
         .args(["run", "--quiet", "--profile", "simulate", "--package", "xtask", "--"])
         .args(std::env::args_os().skip(1));
     format!("cargo cannot be run: {}", cargo.arg("--fast").exec())
-}
-
-/// Plays every case of the small cluster.
-fn exhaust(depth: usize) -> Result<ExitCode, Box<dyn Error>> {
-    let started = Instant::now();
-    let exhaustive::Outcome { cases, faults, coverage, failed, .. } = exhaustive::run(depth)?;
-    coverage.print();
-    for (case, played) in failed.iter().take(5) {
-        println!("--- {case}");
-        played.print();
-    }
-    println!(
-        "{cases} cases, {faults} faults, {} violate an invariant, {:.1} s",
-        failed.len(),
-        started.elapsed().as_secs_f64()
-    );
-    Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 #[cfg(test)]

@@ -34,10 +34,6 @@ pub(super) struct Outside {
 }
 
 impl Outside {
-    fn lasting(&self) -> Option<Lasting> {
-        self.stage.world().lasting(self.node)
-    }
-
     /// The action meets what goes wrong for a while; `matters`: it may fail for that.
     fn meets(&self, what: &str, matters: bool) {
         let mut state = self.stage.lock();
@@ -99,7 +95,8 @@ impl System for Outside {
             // They come after it.
             Some(Fault::KillAfter | Fault::Queued) | None => {}
         }
-        if let Some(Lasting::Writes(text, errno)) = self.lasting()
+        let lasting = self.stage.world().lasting(self.node);
+        if let Some(Lasting::Writes(text, errno)) = lasting
             && operation.verb == Verb::Write
             && operation.path.to_string_lossy().contains(text)
         {
@@ -144,7 +141,8 @@ impl System for Outside {
     }
 
     fn run_program(&self, program: &Path, arguments: &[&str], limit: Duration) -> io::Result<Ended> {
-        let fails = match self.lasting() {
+        let lasting = self.stage.world().lasting(self.node);
+        let fails = match lasting {
             Some(Lasting::ProgramsHang) => {
                 self.meets("a program that does not end", true);
                 self.stage.sleep(self.task, limit);

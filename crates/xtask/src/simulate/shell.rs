@@ -84,24 +84,23 @@ impl Call<'_> {
         names.split_whitespace().filter_map(|name| NODES.iter().position(|other| *other == name)).collect()
     }
 
-    /// The names of the devices, what adds each, and its LUN.
-    fn devices(&self) -> Vec<(String, String, String)> {
+    /// The names of the devices, where each is added, with what, and its LUN.
+    fn devices(&self) -> Vec<(String, String, String, String)> {
         let devices = self.context.env.params().filter(|(name, _)| name.starts_with("device"));
         let device = |text: &str| {
             let value = |key: &str| text.split(',').find_map(|pair| pair.strip_prefix(key)).map(str::to_owned);
             let name = format!("{}_{}", self.group, value("virtname=")?);
             let store = value("filename=").map(|path| format!(" filename={path}")).unwrap_or_default();
-            let add = format!("handlers/{} add_device {name}{store}", value("handler=")?);
-            Some((name, add, value("export0=esx1:")?))
+            let (handler, add) = (format!("handlers/{}/mgmt", value("handler=")?), format!("add_device {name}{store}"));
+            Some((name, handler, add, value("export0=esx1:")?))
         };
         devices.filter_map(|(_, text)| device(text)).collect()
     }
 
     fn start(&self) {
         let (group, devices) = (self.group, self.devices());
-        for (name, add, _) in &devices {
-            let (handler, add) = add.split_once(' ').unwrap_or_default();
-            self.write(&format!("{handler}/mgmt"), add);
+        for (name, handler, add, _) in &devices {
+            self.write(handler, add);
             self.write(&format!("devices/{name}/prod_id"), "SCST");
         }
         self.write("device_groups/mgmt", &format!("create {group}"));
@@ -121,7 +120,7 @@ impl Call<'_> {
             }
             self.set(node, if node == self.node { "standby" } else { "unavailable" });
         }
-        for (name, _, lun) in &devices {
+        for (name, .., lun) in &devices {
             for table in self.tables() {
                 self.write(&table, &format!("add {name} {lun}"));
             }
@@ -141,12 +140,11 @@ impl Call<'_> {
     fn stop(&self) {
         self.set(self.node, "transitioning");
         self.set(self.node, "unavailable");
-        for (name, add, lun) in self.devices() {
+        for (name, handler, _, lun) in self.devices() {
             for table in self.tables() {
                 self.write(&table, &format!("del {lun}"));
             }
-            let handler = add.split_once(' ').unwrap_or_default().0;
-            self.write(&format!("{handler}/mgmt"), &format!("del_device {name}"));
+            self.write(&handler, &format!("del_device {name}"));
         }
         self.write("device_groups/mgmt", &format!("del {}", self.group));
         let _ = self.context.system.remove_file(Path::new(&self.state_file()));

@@ -178,8 +178,7 @@ impl Stage {
     }
 
     fn dies_if_killed(&self, id: TaskId) {
-        let killed = self.lock().tasks[&id].killed;
-        if killed {
+        if self.lock().tasks[&id].killed {
             die();
         }
     }

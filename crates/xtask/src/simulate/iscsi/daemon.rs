@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use nix::errno::Errno;
-use scst_core::system::Ended;
 use scst_sim::model::DaemonSignal;
 
 use super::ESX1;
@@ -47,7 +46,8 @@ impl World {
         }
     }
 
-    fn daemon_starts(&mut self, node: usize) -> Result<(), Errno> {
+    /// The program of the daemon is run.
+    pub(in crate::simulate) fn daemon_starts(&mut self, node: usize) -> Result<(), Errno> {
         self.nodes[node].machine.iscsi_daemon(true)?;
         self.happened(format!("    iscsi-scstd starts on {}", NODES[node]));
         self.nodes[node].daemon.changed = self.now;
@@ -63,12 +63,6 @@ impl World {
             self.commanded(node, &path, &command);
         }
         Ok(())
-    }
-
-    /// The program of the daemon is run.
-    pub(in crate::simulate) fn run_daemon(&mut self, node: usize) -> Ended {
-        let started = self.daemon_starts(node);
-        Ended { failure: started.err().map(|_| "exit code 255".to_owned()), stdout: Vec::new(), stderr: Vec::new() }
     }
 
     pub(super) fn daemon_hangs(&self, node: usize) -> bool {

@@ -9,16 +9,13 @@ impl Cluster {
     /// A node lost power, or its connection to the others.
     pub(in crate::simulate) fn lose(&mut self, node: usize, cut: bool) {
         {
-            let mut state = self.stage.lock();
+            let mut world = self.world();
             let what = if cut { "is cut off" } else { "loses power" };
-            state.world.happened(format!("{} {what}", NODES[node]));
-            state.world.disturbed |= cut || !self.fencing;
-            state.world.dlm_loses(node, false);
-            if cut {
-                state.world.nodes[node].cut = true;
-            } else {
-                state.world.nodes[node].powered = false;
-            }
+            world.happened(format!("{} {what}", NODES[node]));
+            world.disturbed |= cut || !self.fencing;
+            world.dlm_loses(node, false);
+            let there = &mut world.nodes[node];
+            (there.cut, there.powered) = (there.cut || cut, there.powered && cut);
         }
         if !cut {
             self.stage.kill_all(Some(node));
@@ -61,16 +58,14 @@ impl Cluster {
         let nodes = self.resources[0].instances.len();
         let other = (kind == 4).then_some((node + 1) % nodes);
         {
-            let mut state = self.stage.lock();
+            let mut world = self.world();
             match kind {
-                0..=2 => state.world.misconfigured.extend(0..nodes),
+                0..=2 => world.misconfigured.extend(0..nodes),
                 // A start goes on without it.
                 3 if self.resources[0].params.contains_key("missing_ports") => {}
-                _ => state.world.misconfigured.extend([node].into_iter().chain(other)),
+                _ => world.misconfigured.extend([node].into_iter().chain(other)),
             }
-            state.world.owes_reload = true;
-            state.world.disturbed = true;
-            state.world.untold = true;
+            (world.owes_reload, world.disturbed, world.untold) = (true, true, true);
         }
         match kind {
             0 => self.configure(r, "device0", Some("virtname=lu0,filename=".to_owned())),
@@ -165,11 +160,10 @@ impl Cluster {
 
     /// The agents of a node that has the shell agent are replaced while it runs.
     pub(in crate::simulate) fn upgrade(&mut self) {
-        let mut state = self.stage.lock();
-        let old = state.world.nodes.iter().position(|node| node.shell);
-        if let Some(node) = old {
-            state.world.nodes[node].shell = false;
-            state.world.happened(format!("{} is upgraded", NODES[node]));
+        let mut world = self.world();
+        if let Some(node) = world.nodes.iter().position(|node| node.shell) {
+            world.nodes[node].shell = false;
+            world.happened(format!("{} is upgraded", NODES[node]));
         }
     }
 
@@ -188,11 +182,10 @@ impl Cluster {
         }
         let resource = &self.resources[r];
         let (clone, tester) = {
-            let mut state = self.stage.lock();
-            state.world.disturbed = true;
-            state.world.untold = true;
-            state.world.owes_reload |= resource.params != resource.instances[node].running;
-            (state.world.lot.once_in(2), state.world.lot.once_in(2))
+            let mut world = self.world();
+            (world.disturbed, world.untold) = (true, true);
+            world.owes_reload |= resource.params != resource.instances[node].running;
+            (world.lot.once_in(2), world.lot.once_in(2))
         };
         let mut env: Extra =
             resource.params.iter().map(|(name, value)| (format!("OCF_RESKEY_{name}"), value.clone())).collect();

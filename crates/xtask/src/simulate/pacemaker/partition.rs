@@ -30,11 +30,8 @@ impl Cluster {
     /// Without fencing nobody stops a node that is cut off: it takes the others for lost, and serves.
     pub(in crate::simulate) fn serve_alone(&mut self, node: usize) {
         self.lose(node, true);
-        {
-            let mut state = self.stage.lock();
-            state.world.split = true;
-            state.world.untold = true;
-        }
+        self.world().split = true;
+        self.world().untold = true;
         let mut begun = Vec::new();
         for r in 1..self.resources.len() {
             if self.resources[r].instances[node].role == Role::Unpromoted {

@@ -115,8 +115,7 @@ impl Cluster {
             for (node, instance) in resource.instances.iter().enumerate() {
                 let serves = state.world.state(node, group, node).as_deref() == Some("active");
                 if serves && instance.role == Role::Unpromoted {
-                    state.world.untold = true;
-                    state.world.disturbed = true;
+                    (state.world.untold, state.world.disturbed) = (true, true);
                 }
             }
         }
@@ -208,10 +207,8 @@ impl Cluster {
             };
             if lost {
                 self.happened(format!("  {} {} notify is lost", NODES[node], self.resources[r].id));
-                let mut state = self.stage.lock();
-                state.world.disturbed = true;
-                state.world.unheard = true;
-                state.world.untold = true;
+                let mut world = self.world();
+                (world.disturbed, world.unheard, world.untold) = (true, true, true);
                 continue;
             }
             let extra = vec![
