@@ -53,6 +53,32 @@ fn a_notification_gives_a_block_back_only_where_that_takes_no_other_process() {
 }
 
 #[test]
+fn a_demotion_after_one_that_was_killed_between_its_two_states_blocks_nothing_again() {
+    let alpha = sample::serving().into_node("alpha");
+    alpha.control("fault op=write path=**/target_groups/alpha/state action=kill when=before at=2");
+    drop(alpha.run(&group(), "demote"));
+    assert_eq!(alpha.state("dummy", "alpha"), "transitioning");
+    let [.., standby, given_back] = sample::DEMOTION;
+    alpha.run(&group(), "demote").exit(0).wrote(&[given_back, standby]);
+    assert_eq!(alpha.read(BLOCK), "0 0");
+}
+
+/// The kernel would hang with it, and every device of the machine.
+#[test]
+fn a_stop_leaves_a_device_alone_whose_block_cannot_be_given_back() {
+    let (alpha, io) = killed(0);
+    finish(&alpha, &io);
+    alpha.control(&format!("fault op=write path=**/{BLOCK} action=fail errno=EIO repeat=true"));
+    let stop = alpha.call(&group()).timeout(Duration::from_secs(4)).run("stop").exit(1).reason_has("EIO");
+    let tree = alpha.tree();
+    // It is seen on both ports, and is still there with its group and its place in it.
+    assert_eq!(["lun", "device"].map(|line| tree.lines(line).len()), [2, 3], "{tree:?} {stop:?}");
+    alpha.control("disarm");
+    alpha.run(&group(), "stop").exit(0);
+    assert_eq!(alpha.tree().lines("device"), [""; 0]);
+}
+
+#[test]
 fn stop_of_an_active_group_demotes_first() {
     let (alpha, io) = busy();
     let stop = alpha.call(&group()).begin("stop");

@@ -1,7 +1,7 @@
 //! Promotion, switchover, loss of a node and its return: who sees which node in which state at the end of each.
 
-use crate::fixture::Names;
 use crate::fixture::sample::{self, ALPHA, Store, group, ports, seen};
+use crate::fixture::{Names, eventually};
 
 #[test]
 fn one_node_is_promoted_and_both_say_so() {
@@ -152,6 +152,40 @@ fn promote_of_a_stopped_instance_starts_it_first() {
     alpha.run(&group(), "promote").exit(0);
     assert_eq!(seen(&alpha), ["active", "unavailable"]);
     alpha.run(&group(), "monitor").exit(8);
+}
+
+#[test]
+fn promote_of_a_half_of_an_instance_starts_it_first() {
+    // The devices without the target group of this node.
+    let alpha = sample::started();
+    alpha.write("device_groups/dummy/target_groups/mgmt", "del alpha");
+    alpha.run(&group(), "promote").exit(0);
+    assert_eq!(seen(&alpha), ["active", "unavailable"]);
+    // And the target groups without a device: what a start refuses is no reason to serve none.
+    let (alpha, _, file) = sample::with_ports().into_node("alpha").with(&Store::File);
+    let device = format!("handler=vdisk_fileio,filename={},virtname=r0,export0=all:0", file.display());
+    let above = group().param("device0", &device);
+    alpha.run(&above, "start").exit(0);
+    alpha.write("device_groups/dummy/devices/mgmt", "del dummy_r0");
+    alpha.write("handlers/vdisk_fileio/mgmt", "del_device dummy_r0");
+    std::fs::rename(&file, file.with_extension("away")).unwrap();
+    alpha.run(&above, "promote").exit(5).reason_has("backing store does not exist");
+    assert_eq!(seen(&alpha)[0], "standby");
+    std::fs::rename(file.with_extension("away"), &file).unwrap();
+    alpha.run(&above, "promote").exit(0);
+    assert_eq!(alpha.read("devices/dummy_r0/active"), "1");
+}
+
+#[test]
+fn a_promotion_that_somebody_else_undoes_meanwhile_fails() {
+    let alpha = sample::started();
+    let state = "device_groups/dummy/target_groups/alpha/state";
+    alpha.control(&format!("fault op=read process=scst_aluadg path=**/{state} at=2 action=delay after=1s"));
+    let promote = alpha.call(&group()).begin("promote");
+    eventually("the state is written", || alpha.read(state) == "active");
+    alpha.write(state, "standby");
+    promote.wait().exit(1).reason("target group alpha: state is standby after writing active");
+    assert_eq!(alpha.score(&group()), None);
 }
 
 #[test]
