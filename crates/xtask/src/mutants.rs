@@ -1,8 +1,8 @@
 //! `cargo xtask mutants`: changes the product in one place at a time, and sees a test notice it.
 //!
-//! cargo-mutants does the work, in a copy of the tree. A change is noticed by the unit tests, by the properties of all plans, or by the
-//! simulation, of which some fixed histories are a unit test of this package. What is left out is named with its reason in
-//! `.cargo/mutants.toml`.
+//! cargo-mutants does the work, in a copy of the tree. A change is noticed by the unit tests, by the properties of plans and of
+//! hostile input, or by the simulation, of which some fixed histories are a unit test of this package. `.cargo/mutants.toml` names
+//! these tests and, with its reason, what is left out.
 
 use std::error::Error;
 use std::process::ExitCode;
