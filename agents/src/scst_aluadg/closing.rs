@@ -41,12 +41,12 @@ pub(super) fn close_all(
     host: &Host<'_>,
     instance: &Instance,
     local: &NodeName,
-    deadline: &Deadline,
+    until: &Deadline,
 ) -> Result<(), Failure> {
     if host.dry_run() {
         return Ok(());
     }
-    let observer = host.observer_until(deadline);
+    let observer = host.observer_until(until);
     let members = observer.group_devices(&instance.group)?;
     // One that has not joined yet, or has left already, may be open as well: a device is opened first where the group serves already, and a
     // reload whose deletion of it failed leaves it open.
@@ -66,7 +66,7 @@ pub(super) fn close_all(
             steps.push(Step::Close { device: device.clone() });
         }
     }
-    let applied = host.apply_until(&steps, AfterFailure::GoOn, deadline);
+    let applied = host.apply_until(&steps, AfterFailure::GoOn, until);
     applied.failed.iter().for_each(|failed| tracing::error!("{failed}"));
     let left: Vec<_> =
         with_store(host, instance, &left.into_iter().collect(), true)?.iter().map(ToString::to_string).collect();

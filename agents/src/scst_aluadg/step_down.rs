@@ -88,13 +88,8 @@ pub(super) fn step_down(
 }
 
 /// Sets standby and closes every store, at once. Where the state cannot be read, standby is written all the same.
-pub(super) fn close(
-    host: &Host<'_>,
-    instance: &Instance,
-    local: &NodeName,
-    deadline: &Deadline,
-) -> Result<(), Failure> {
-    let write = match host.observer_until(&deadline.share(1, 2)).alua_state(&instance.group, local) {
+pub(super) fn close(host: &Host<'_>, instance: &Instance, local: &NodeName, until: &Deadline) -> Result<(), Failure> {
+    let write = match host.observer_until(&until.share(1, 2)).alua_state(&instance.group, local) {
         Ok(state) => state.is_some_and(|state| state != AluaState::Standby),
         Err(error) => {
             tracing::error!("target group {local}: writing standby to a state that cannot be read: {error}");
@@ -103,7 +98,7 @@ pub(super) fn close(
     };
     let wanted = BTreeMap::from([(local.clone(), AluaState::Standby)]);
     let steps = if write { states(&instance.scope(local, false), &View::new(), &wanted).steps } else { Vec::new() };
-    let written = first_failure(&host.apply_until(&steps, AfterFailure::GoOn, deadline));
-    let closed = closing::close_all(host, instance, local, deadline);
+    let written = first_failure(&host.apply_until(&steps, AfterFailure::GoOn, until));
+    let closed = closing::close_all(host, instance, local, until);
     written.map_or(closed, Err)
 }

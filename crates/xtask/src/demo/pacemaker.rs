@@ -120,16 +120,10 @@ impl Variables {
     }
 
     fn lists(&mut self, transition: &Transition) {
-        fn words(text: &str) -> Vec<&str> {
-            text.split(' ').filter(|word| !word.is_empty()).collect()
+        for name in ["start", "stop", "promote", "demote", "active"] {
+            self.list(name, &transition.list(name));
         }
-        let Transition { active, promoted, start, stop, promote, demote, .. } = transition;
-        for (name, nodes) in
-            [("start", start), ("stop", stop), ("promote", promote), ("demote", demote), ("active", active)]
-        {
-            self.list(name, &words(nodes));
-        }
-        let (active, promoted) = (words(active), words(promoted));
+        let (active, promoted) = (transition.list("active"), transition.list("promoted"));
         let inactive: Vec<&str> = NODES.iter().map(|node| node.name).filter(|node| !active.contains(node)).collect();
         self.meta("notify_inactive_resource", &or_blank(instances(&inactive)));
         let unpromoted: Vec<&str> = active.into_iter().filter(|node| !promoted.contains(node)).collect();

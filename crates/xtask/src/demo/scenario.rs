@@ -1,5 +1,7 @@
 //! What happens in the demo, and what must be seen after each call: `scenario.toml`, and what its words mean.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 /// A node of the sample configuration.
@@ -177,20 +179,25 @@ pub(super) struct Call {
     pub(super) idle: bool,
 }
 
-/// The lists of a transition: who was what before it, and what it does to whom.
+/// A transition.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Transition {
-    pub(super) active: String,
-    pub(super) promoted: String,
-    pub(super) start: String,
-    pub(super) stop: String,
-    pub(super) promote: String,
-    pub(super) demote: String,
+    /// Names of nodes by the word for what they were before it (`active`, `promoted`) or for what it does to them (`start`, `stop`,
+    /// `promote`, `demote`).
+    #[serde(flatten)]
+    lists: BTreeMap<String, String>,
     /// Demote and stop are those of a node that was fenced: nobody is called for them, the others are notified.
     pub(super) fenced: bool,
     /// The calls in their order.
     pub(super) calls: Vec<Call>,
+}
+
+impl Transition {
+    /// The nodes of a list.
+    pub(super) fn list(&self, name: &str) -> Vec<&str> {
+        self.lists.get(name).into_iter().flat_map(|nodes| nodes.split_whitespace()).collect()
+    }
 }
 
 /// A part of the scenario.
