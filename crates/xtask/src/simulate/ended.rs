@@ -60,7 +60,7 @@ impl World {
             Action::Monitor => self.monitored(node, group, exit),
             Action::Stop if exit == 0 => self.stopped(node, group, &around.exports),
             Action::Stop => self.names_what_is_left(node, group, task.faulted, &outcome.reason),
-            Action::Demote if exit == 0 => self.demoted(node, group, task.moves, !unhurt, &around.exports),
+            Action::Demote if exit == 0 => self.demoted(node, group, task.moves, &around.exports),
             Action::Notify => {
                 let excused = !unhurt || self.nodes[node].slow || self.nodes[node].left >= task.begun;
                 let how = || format!("{} on {name} takes {took:?}", task.label);
@@ -166,7 +166,7 @@ impl World {
     }
 
     /// A demotion that said 0 has closed every store, and is over unless the group moves.
-    fn demoted(&mut self, node: usize, group: &str, moves: bool, excused: bool, exports: &[Export]) {
+    fn demoted(&mut self, node: usize, group: &str, moves: bool, exports: &[Export]) {
         // Up to 3.7 files do not follow the state, nor can they be closed.
         let closes = |path: &&String| self.version != ScstVersion::V3_7 || !path.starts_with("/srv");
         let mut stores = exports.iter().filter_map(|export| export.store.as_ref()).filter(closes);
@@ -174,7 +174,7 @@ impl World {
         let between = !moves && self.state(node, group, node).as_deref() == Some("transitioning");
         let wrong = open.or(between.then(|| "the state is transitioning".to_owned()));
         let wrong = wrong.map(|how| format!("demote of {group} on {} said 0 and {how}", NODES[node]));
-        self.check("a demotion closes every store", excused, wrong);
+        self.check("a demotion closes every store", false, wrong);
     }
 
     /// Whoever serves has everything that is configured, and tells hosts what the stores are; others have the sizes for the day when they serve.

@@ -115,8 +115,8 @@ pub(super) fn end(stage: &Arc<Stage>) -> Played {
 fn recover(cluster: &mut Cluster, quiet: Duration) {
     cluster.eventful = false;
     (cluster.second_thoughts, cluster.deaf) = (None, None);
-    let aside = std::mem::take(&mut cluster.aside);
-    cluster.wait(aside.into_iter().map(|(id, (r, node))| (r, node, id)).collect());
+    cluster.stage.lock().tasks.values_mut().for_each(|task| task.aside = false);
+    cluster.wait();
     let sick = cluster.world().recover();
     cluster.maintain(false);
     cluster.set_right();

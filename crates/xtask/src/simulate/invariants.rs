@@ -143,7 +143,7 @@ impl World {
                     let known = ["usn", "t10_dev_id"].map(|id| self.value(node, &format!("devices/{device}/{id}")));
                     let agreed = disks.entry(device.clone()).or_insert_with(|| known.clone());
                     let how = || format!("{device} is {known:?} on {name}, on others {agreed:?}");
-                    self.check("a disk is the same on all nodes", excused || self.shell, (*agreed != known).then(how));
+                    self.check("a disk is the same on all nodes", false, (*agreed != known).then(how));
                 }
             }
         }

@@ -100,6 +100,7 @@ impl Stage {
     /// Begins an action.
     pub(super) fn begin(
         self: &Arc<Self>,
+        resource: usize,
         node: usize,
         agent: &'static (dyn Agent + Sync),
         action: Action,
@@ -129,6 +130,7 @@ impl Stage {
         });
         let mut task = Task {
             id,
+            resource,
             node,
             label,
             action,
@@ -139,6 +141,7 @@ impl Stage {
             killed: false,
             cancelled,
             operations: 0,
+            aside: false,
             faulted: false,
             begun: now,
             moves,
@@ -210,10 +213,11 @@ impl Stage {
     }
 
     /// Runs actions until one has ended, or until `until`; answers those that have ended, in the order of their beginning.
-    pub(super) fn run(self: &Arc<Self>, until: Duration) -> Vec<(TaskId, Task)> {
+    pub(super) fn run(self: &Arc<Self>, until: Duration) -> Vec<Task> {
         loop {
             let mut state = self.lock();
-            let ended: Vec<_> = state.tasks.extract_if(.., |_, task| task.outcome.is_some()).collect();
+            let ended = state.tasks.extract_if(.., |_, task| task.outcome.is_some());
+            let ended: Vec<Task> = ended.map(|(_, task)| task).collect();
             if !ended.is_empty() || state.world.is_over() {
                 return ended;
             }

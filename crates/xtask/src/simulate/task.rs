@@ -24,6 +24,7 @@ pub(super) type Body = Generator<'static, (), ()>;
 #[expect(clippy::struct_excessive_bools, reason = "what has happened to an action, each by itself")]
 pub(super) struct Task {
     pub(super) id: TaskId,
+    pub(super) resource: usize,
     pub(super) node: usize,
     /// Which resource and action, for the history.
     pub(super) label: String,
@@ -40,6 +41,8 @@ pub(super) struct Task {
     pub(super) cancelled: Arc<AtomicBool>,
     /// Operations on kernel files so far.
     pub(super) operations: usize,
+    /// Nobody waits for it.
+    pub(super) aside: bool,
     /// Something went wrong in it.
     pub(super) faulted: bool,
     /// When it began.

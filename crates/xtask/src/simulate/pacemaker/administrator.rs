@@ -200,13 +200,12 @@ impl Cluster {
         let label = format!("{} {action} by hand", resource.id);
         let agent = self.agent(r, node);
         self.world().count(format!("by hand {action}"));
-        let id = self.stage.begin(node, agent, action, label, env);
+        let id = self.stage.begin(r, node, agent, action, label, env);
         if aside {
-            self.aside.insert(id, (r, node));
+            self.stage.lock().task(id).aside = true;
             return;
         }
-        let begun = vec![(r, node, id)];
-        let failed = self.wait(begun).iter().any(|(.., outcome)| outcome.exit != Some(0));
+        let failed = self.wait().iter().any(|(.., outcome)| outcome.exit != Some(0));
         // What was stopped by half still looks like running; whoever did that starts it again.
         self.resources[r].instances[node].restart |= action == Action::Stop && failed;
     }
@@ -221,8 +220,8 @@ impl Cluster {
         }
         let writes = |cluster: &Self| cluster.world().nodes.iter().map(|node| node.writes).sum::<u64>();
         let before = writes(self);
-        let begun = vec![self.begin(r, node, Action::Reload, &Lists::default(), Vec::new())];
-        self.wait(begun);
+        self.begin(r, node, Action::Reload, &Lists::default(), Vec::new());
+        self.wait();
         let written = writes(self) - before;
         let mut state = self.stage.lock();
         let unchanged = self.resources[r].instances[node].running == self.resources[r].params;

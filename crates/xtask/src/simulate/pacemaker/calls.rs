@@ -1,6 +1,6 @@
 //! A call of an agent: its environment, its end, and whether it told the truth.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use agents::scst_aluadg::Aluadg;
@@ -11,11 +11,8 @@ use scst_core::ocf::run::Agent;
 use super::{Cluster, Extra, Lists};
 use crate::simulate::ended::Around;
 use crate::simulate::shell::Shell;
-use crate::simulate::stage::{Outcome, Task, TaskId};
+use crate::simulate::stage::{Outcome, State, Task};
 use crate::simulate::world::NODES;
-
-/// An action that somebody waits for, with its resource and node.
-type Begun = (usize, usize, TaskId);
 
 impl Cluster {
     /// What a node has installed for a resource.
@@ -29,7 +26,7 @@ impl Cluster {
     }
 
     /// Begins an action of an instance.
-    pub(super) fn begin(&mut self, r: usize, node: usize, action: Action, lists: &Lists, extra: Extra) -> Begun {
+    pub(super) fn begin(&mut self, r: usize, node: usize, action: Action, lists: &Lists, extra: Extra) {
         let resource = &self.resources[r];
         let agent = self.agent(r, node);
         let timeout = match (action, resource.group.is_some()) {
@@ -79,42 +76,34 @@ impl Cluster {
         state.world.count(format!("action {action}"));
         drop(state);
         let label = format!("{} {what}", resource.id);
-        (r, node, self.stage.begin(node, agent, action, label, env))
+        self.stage.begin(r, node, agent, action, label, env);
     }
 
-    /// Waits until these actions have ended.
-    pub(in crate::simulate) fn wait(&mut self, begun: Vec<Begun>) -> Vec<(usize, usize, Outcome)> {
-        let mut open: BTreeMap<TaskId, (usize, usize)> =
-            begun.into_iter().map(|(r, node, id)| (id, (r, node))).collect();
-        let mut ended = Vec::new();
-        while !self.world().is_over() {
-            // A node that lost power takes its actions along.
-            open.retain(|id, _| self.stage.lock().tasks.contains_key(id));
-            if open.is_empty() {
-                break;
-            }
-            for (id, task) in self.stage.run(Duration::MAX) {
-                let aside = self.aside.remove(&id);
-                let Some((r, node)) = aside.or_else(|| open.remove(&id)) else { continue };
-                let outcome = self.account(r, node, &task);
-                if aside.is_none() {
-                    ended.push((r, node, outcome));
-                }
-            }
+    /// Waits until every action has ended that somebody waits for, each with its resource and node.
+    pub(in crate::simulate) fn wait(&self) -> Vec<(usize, usize, Outcome)> {
+        let mut all = Vec::new();
+        // A node that lost power takes its actions along.
+        while !self.world().is_over() && self.stage.lock().tasks.values().any(|task| !task.aside) {
+            all.extend(self.account(self.stage.run(Duration::MAX)));
         }
-        ended
+        all
     }
 
-    /// Notes how an action ended, and looks whether it told the truth.
-    pub(super) fn account(&self, r: usize, node: usize, task: &Task) -> Outcome {
-        let outcome = task.outcome.clone().expect("it has ended");
-        let mut state = self.stage.lock();
-        let group = self.resources[r].group.as_deref();
-        let exports = group.map(|group| self.exports(group)).unwrap_or_default();
-        let alone = !state.tasks.values().any(|other| other.node == node);
-        let beside = self.aside.values().any(|of| *of == (r, node));
-        state.world.ended(node, group, task, &outcome, &Around { alone, beside, exports });
-        outcome
+    /// Notes how actions ended, and looks whether they told the truth.
+    pub(super) fn account(&self, ended: Vec<Task>) -> Vec<(usize, usize, Outcome)> {
+        let mut all = Vec::new();
+        for mut task in ended {
+            let (r, node, outcome) = (task.resource, task.node, task.outcome.take().expect("it has ended"));
+            let group = self.resources[r].group.as_deref();
+            let exports = group.map(|group| self.exports(group)).unwrap_or_default();
+            let mut state = self.stage.lock();
+            let State { tasks, world, .. } = &mut *state;
+            let alone = !tasks.values().any(|other| other.node == node);
+            let beside = tasks.values().any(|other| other.aside && (other.resource, other.node) == (r, node));
+            world.ended(node, group, &task, &outcome, &Around { alone, beside, exports });
+            all.extend((!task.aside).then_some((r, node, outcome)));
+        }
+        all
     }
 }
 

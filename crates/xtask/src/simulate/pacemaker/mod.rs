@@ -27,7 +27,7 @@ use scst_core::ocf::action::Action;
 pub(super) use self::resource::{Export, Instance, Resource, Role};
 use self::resource::{Lists, PHASES, Plan};
 use super::events::Event;
-use super::stage::{Stage, Taken, TaskId};
+use super::stage::{Stage, Taken};
 
 /// The cluster.
 #[expect(clippy::struct_excessive_bools, reason = "each is set and taken back by itself")]
@@ -50,8 +50,6 @@ pub(super) struct Cluster {
     pub(super) second_thoughts: Option<(usize, usize, Option<usize>)>,
     /// This node does not hear the notification after so many others.
     pub(super) deaf: Option<(usize, usize)>,
-    /// Actions by hand that nobody waits for.
-    pub(super) aside: BTreeMap<TaskId, (usize, usize)>,
     /// What happens most in this history.
     pub(super) focus: Vec<&'static Event>,
     /// What was done last on each node, to count pairs of actions.
@@ -107,7 +105,6 @@ impl Cluster {
             thorough: None,
             second_thoughts: None,
             deaf: None,
-            aside: BTreeMap::new(),
             focus: Vec::new(),
             last: BTreeMap::new(),
             acted: BTreeMap::new(),
@@ -120,7 +117,6 @@ impl Cluster {
             stage: self.stage.fork(),
             resources: self.resources.clone(),
             acted: self.acted.clone(),
-            aside: BTreeMap::new(),
             standby: self.standby.clone(),
             lost: self.lost.clone(),
             last: self.last.clone(),
@@ -192,17 +188,13 @@ impl Cluster {
     }
 
     /// Time passes until then, and nothing but what somebody does by hand goes on.
-    fn until(&mut self, end: Duration) {
+    fn until(&self, end: Duration) {
         while !self.world().is_over() {
             let ended = self.stage.run(end);
             if ended.is_empty() {
                 return;
             }
-            for (id, task) in ended {
-                if let Some((r, node)) = self.aside.remove(&id) {
-                    self.account(r, node, &task);
-                }
-            }
+            self.account(ended);
         }
     }
 

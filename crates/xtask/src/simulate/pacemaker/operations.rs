@@ -12,9 +12,10 @@ use crate::simulate::world::NODES;
 
 impl Cluster {
     pub(super) fn probe(&mut self, probes: &[(usize, usize)]) {
-        let call = |(r, node): &_| self.begin(*r, *node, Action::Monitor, &Lists::default(), Vec::new());
-        let begun = probes.iter().map(call).collect();
-        for (r, node, outcome) in self.wait(begun) {
+        for (r, node) in probes {
+            self.begin(*r, *node, Action::Monitor, &Lists::default(), Vec::new());
+        }
+        for (r, node, outcome) in self.wait() {
             let now = self.world().now;
             let instance = &mut self.resources[r].instances[node];
             instance.failed |= !matches!(outcome.exit, Some(0 | 2 | 5 | 7 | 8));
@@ -31,7 +32,6 @@ impl Cluster {
     /// Recurring monitors, side by side.
     pub(super) fn monitors(&mut self, instances: &[(usize, usize)]) {
         let members = self.members();
-        let mut begun = Vec::new();
         for (r, node) in instances.iter().filter(|(_, node)| members.contains(node)) {
             let promoted = self.resources[*r].instances[*node].role == Role::Promoted;
             let interval = if promoted { 10 } else { 11 };
@@ -41,11 +41,11 @@ impl Cluster {
             if compares && self.thorough.is_some_and(|times| self.world().lot.once_in(times)) {
                 extra.push(("OCF_CHECK_LEVEL".to_owned(), "10".to_owned()));
             }
-            begun.push(self.begin(*r, *node, Action::Monitor, &Lists::default(), extra));
+            self.begin(*r, *node, Action::Monitor, &Lists::default(), extra);
             let now = self.world().now;
             self.resources[*r].instances[*node].due = Some(now + Duration::from_secs(interval));
         }
-        for (r, node, outcome) in self.wait(begun) {
+        for (r, node, outcome) in self.wait() {
             let promotable = self.resources[r].group.is_some();
             let instance = &mut self.resources[r].instances[node];
             match (outcome.exit, instance.role) {

@@ -32,15 +32,14 @@ impl Cluster {
         self.lose(node, true);
         self.world().split = true;
         self.world().untold = true;
-        let mut begun = Vec::new();
         for r in 1..self.resources.len() {
             if self.resources[r].instances[node].role == Role::Unpromoted {
                 let alone = BTreeSet::from([node]);
                 let lists = Lists { active: alone.clone(), promote: alone, ..Lists::default() };
-                begun.push(self.begin(r, node, Action::Promote, &lists, Vec::new()));
+                self.begin(r, node, Action::Promote, &lists, Vec::new());
             }
         }
-        for (r, node, outcome) in self.wait(begun) {
+        for (r, node, outcome) in self.wait() {
             if outcome.exit == Some(0) {
                 self.resources[r].instances[node].role = Role::Promoted;
                 self.note(r, node);

@@ -122,13 +122,12 @@ impl Cluster {
     }
 
     fn reload(&mut self, plans: &[Plan], members: &BTreeSet<usize>) {
-        let mut begun = Vec::new();
         for (r, plan) in plans.iter().enumerate() {
             for node in plan.reload.intersection(members) {
-                begun.push(self.begin(r, *node, Action::Reload, &Lists::default(), Vec::new()));
+                self.begin(r, *node, Action::Reload, &Lists::default(), Vec::new());
             }
         }
-        for (r, node, outcome) in self.wait(begun) {
+        for (r, node, outcome) in self.wait() {
             let (params, now) = (self.resources[r].params.clone(), self.world().now);
             let instance = &mut self.resources[r].instances[node];
             instance.running = params;
@@ -160,11 +159,10 @@ impl Cluster {
         if !self.goes_on() {
             return false;
         }
-        let mut begun = Vec::new();
         for r in &chosen {
             for node in plans[*r].lists.of(action) {
                 if members.contains(node) {
-                    begun.push(self.begin(*r, *node, action, &plans[*r].lists, Vec::new()));
+                    self.begin(*r, *node, action, &plans[*r].lists, Vec::new());
                 } else if self.fencing && lost.contains(node) {
                     // What was fenced counts as demoted and stopped.
                     let role = if action == Action::Stop { Role::Stopped } else { Role::Unpromoted };
@@ -174,7 +172,7 @@ impl Cluster {
             }
         }
         let mut fence = Vec::new();
-        for (r, node, outcome) in self.wait(begun) {
+        for (r, node, outcome) in self.wait() {
             self.result(r, node, action, &outcome, &mut fence);
         }
         if self.world().is_over() {
@@ -195,7 +193,6 @@ impl Cluster {
         // Who runs at this moment hears it.
         let hears: Vec<usize> =
             members.iter().copied().filter(|node| self.resources[r].instances[*node].active()).collect();
-        let mut begun = Vec::new();
         for node in hears {
             let lost = match self.deaf {
                 Some((deaf, 0)) if deaf == node => self.deaf.take().is_some(),
@@ -215,8 +212,8 @@ impl Cluster {
                 ("CRM_meta_notify_type".to_owned(), when.to_owned()),
                 ("CRM_meta_notify_operation".to_owned(), operation.to_string()),
             ];
-            begun.push(self.begin(r, node, Action::Notify, lists, extra));
+            self.begin(r, node, Action::Notify, lists, extra);
         }
-        self.wait(begun);
+        self.wait();
     }
 }
