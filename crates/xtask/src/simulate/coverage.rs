@@ -45,14 +45,8 @@ impl Coverage {
     /// An action makes an operation, and meets this fault there.
     pub(super) fn operation(&mut self, kind: &Kind, operation: &Operation, fault: Option<Fault>) {
         let met = fault.and_then(|fault| Fault::ALL.iter().position(|other| *other == fault)).map_or(0, |at| 1 << at);
-        if !self.operations.contains_key(kind) {
-            self.operations.insert(kind.clone(), HashMap::new());
-        }
-        let Some(paths) = self.operations.get_mut(kind) else { return };
-        match paths.get_mut(&operation.path) {
-            Some(verbs) => note(verbs, operation.verb, met),
-            None => _ = paths.insert(operation.path.clone(), vec![(operation.verb, met)]),
-        }
+        let paths = self.operations.entry(kind.clone()).or_default();
+        note(paths.entry(operation.path.clone()).or_default(), operation.verb, met);
     }
 
     /// Takes in what others came through.
@@ -100,9 +94,6 @@ impl Coverage {
                 }
             }
         }
-        if shapes.is_empty() {
-            return;
-        }
         let (mut met, mut possible) = (0, 0);
         let mut rows = Vec::new();
         for (kind, operations) in shapes {
@@ -127,9 +118,6 @@ impl Coverage {
         let pairs = all.filter_map(|(what, count)| Some((what.strip_prefix("pair ")?.split_once(' ')?, count)));
         let pairs: BTreeMap<(&str, &str), &u64> = pairs.collect();
         let names: BTreeSet<&str> = pairs.keys().flat_map(|(before, after)| [*before, *after]).collect();
-        if names.is_empty() {
-            return;
-        }
         let count = |pair: (&str, &str)| pairs.get(&pair).map_or_else(|| "-".to_owned(), ToString::to_string);
         let cells = |before| names.iter().map(|after| count((before, *after))).collect();
         let rows = names.iter().map(|before| ((*before).to_owned(), cells(before)));

@@ -31,10 +31,9 @@ impl Cluster {
         for resource in &mut self.resources {
             resource.instances[node] = Instance::default();
             resource.lower.take_if(|at| *at == node);
-            if resource.group.is_some() {
-                cib.set_status_attribute(NODES[node], &format!("master-{}", resource.id), None).expect("a CIB");
-                let group = resource.group.as_deref().unwrap_or_default();
-                cib.set_status_attribute(NODES[node], &format!("scst-devices-{group}"), None).expect("a CIB");
+            let Some(group) = &resource.group else { continue };
+            for name in [format!("master-{}", resource.id), format!("scst-devices-{group}")] {
+                cib.set_status_attribute(NODES[node], &name, None).expect("a CIB");
             }
         }
         self.lost.remove(&node);
