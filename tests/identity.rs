@@ -130,6 +130,32 @@ fn two_disks_that_are_one_to_hosts_are_refused_in_a_resource_and_on_a_node() {
 }
 
 #[test]
+fn a_device_gets_another_name_and_stays_the_disk_that_it_was() {
+    let device = |name: &str| format!("handler=vdisk_nullio,virtname={name},export0=all:1,naa_id=5000000000000001");
+    let named = |name| group().param("device1", &device(name));
+    let renamed = named("b").param("device2", "handler=vdisk_nullio,virtname=more,export0=all:2");
+    let serving = || {
+        let cluster = sample::with_ports();
+        cluster.serve(&named("a"));
+        cluster.into_node("alpha")
+    };
+    let alpha = serving();
+    alpha.run(&renamed, "reload").exit(0).reason("");
+    assert!(!alpha.exists("devices/dummy_a"));
+    assert_eq!(alpha.read("devices/dummy_b/naa_id"), "0x5000000000000001");
+    assert!(alpha.exists("devices/dummy_more"));
+    alpha.has_nothing_to_do(&renamed, 8);
+    // One that cannot go is never beside the other one.
+    let alpha = serving();
+    alpha.control("fault op=write path=**/vdisk_nullio/mgmt repeat=true action=fail errno=EBUSY");
+    alpha.run(&renamed, "reload").exit(1).reason_has("dummy_a").reason_has("EBUSY");
+    assert!(alpha.exists("devices/dummy_a") && !alpha.exists("devices/dummy_b"));
+    alpha.control("disarm");
+    alpha.monitor(&renamed).exit(8);
+    assert!(!alpha.exists("devices/dummy_a") && alpha.exists("devices/dummy_b"));
+}
+
+#[test]
 fn longer_names_are_taken_and_those_that_a_shell_agent_does_not_know_are_named() {
     let cluster = sample::with_ports();
     let alpha = cluster.node("alpha");

@@ -40,6 +40,23 @@ fn halfway() -> Cluster {
 }
 
 #[test]
+fn a_reload_leaves_what_a_notification_wrote_and_could_not_remember() {
+    let cluster = sample::serving_clone();
+    let alpha = cluster.node("alpha");
+    let full = alpha.fill_rsctmp();
+    for (when, operation) in [("pre", "demote"), ("post", "demote"), ("pre", "promote"), ("post", "promote")] {
+        notify(&cluster, when, operation, &lists());
+        if (when, operation) == ("pre", "demote") {
+            alpha.write("device_groups/dummy/target_groups/alpha/state", "standby");
+        }
+    }
+    drop(full);
+    assert_eq!(seen(alpha), ["standby", "active"]);
+    alpha.run(&sample::grown(), "reload").exit(0);
+    assert_eq!(seen(alpha), ["standby", "active"], "the kernel knows better than the state file");
+}
+
+#[test]
 fn hosts_wait_until_the_other_node_is_promoted() {
     for version in [ScstVersion::V3_11, ScstVersion::V3_7] {
         let cluster = sample::with_ports_of(version);

@@ -249,3 +249,18 @@ fn a_stop_without_a_record_needs_no_cluster() {
     assert_eq!(alpha.tree().lines("group"), [""; 0]);
     assert!(alpha.tree().lines("port").iter().all(|port| port.contains("enabled=0")));
 }
+
+#[test]
+fn a_device_of_another_handler_is_neither_blocked_by_a_stop_nor_taken_for_ours_after_it() {
+    let alpha = sample::serving().into_node("alpha");
+    alpha.write("handlers/vcdrom/mgmt", "add_device dummy_lu1");
+    let grown = sample::grown();
+    alpha.run(&grown, "reload").kept().reason("device dummy_lu1 exists with a handler that is not ours");
+    alpha.run(&grown, "demote").exit(0);
+    alpha.run(&grown, "promote").exit(0);
+    let stopped = alpha.run(&grown, "stop").exit(0);
+    assert!(!stopped.written().iter().any(|write| write.contains("dummy_lu1")), "{stopped:?}");
+    assert!(alpha.exists("devices/dummy_lu1"));
+    alpha.run(&grown, "monitor").exit(7);
+    alpha.run(&grown, "stop").exit(0).writes(0);
+}

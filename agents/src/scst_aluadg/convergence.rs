@@ -201,8 +201,9 @@ impl<'a> Convergence<'a> {
                 return Ok(Some(Failure::generic(format!("device {name} exists with a handler that is not ours"))));
             }
         }
-        let added = wanted.devices.keys().filter(|name| !found.devices.contains_key(*name)).collect();
-        if let Some((_, conflict)) = same_disk::on_node(self.host, &self.params.devices, &added)?.into_iter().next() {
+        let (joining, leaving) = same_disk::exchanged(found, wanted);
+        let same = same_disk::on_node(self.host, &self.params.devices, &joining, &leaving)?;
+        if let Some((_, conflict)) = same.into_iter().next() {
             return Ok(Some(conflict));
         }
         let driver = self.scope.driver;

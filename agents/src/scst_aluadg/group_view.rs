@@ -1,7 +1,7 @@
 //! The type [`GroupView`]: a device group with no more than a promotion or a demotion needs of it.
 
 use scst_core::scst::alua::AluaState;
-use scst_core::scst::names::NodeName;
+use scst_core::scst::names::{DeviceName, NodeName};
 use scst_core::state::{Blocks, DeviceGroup, Storage};
 
 /// The target groups of a device group and the blocks on its devices. A promotion and a demotion must be quick, and
@@ -23,6 +23,10 @@ impl GroupView {
 
 impl From<&Storage> for GroupView {
     fn from(found: &Storage) -> Self {
-        Self { group: found.group.clone(), blocks: found.blocks() }
+        let mut blocks = found.blocks();
+        // A device of another handler is not blocked for us.
+        let is_ours = |name: &DeviceName| found.devices.get(name).is_some_and(|device| device.handler.is_some());
+        blocks.retain(|name, held| held.owed.is_some() || is_ours(name));
+        Self { group: found.group.clone(), blocks }
     }
 }

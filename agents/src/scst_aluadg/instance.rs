@@ -30,6 +30,8 @@ pub(super) struct Instance {
     pub(super) driver: Driver,
     /// The state file as earlier actions have left it.
     pub(super) remembered: Remembered,
+    /// The file could not be written when that changed last.
+    pub(super) unwritten: bool,
 }
 
 impl Instance {
@@ -39,7 +41,7 @@ impl Instance {
         let remembered = host.state_files.read(group.as_ref());
         let group = group.or_else(|| remembered.known().and_then(|file| file.group.clone()))?;
         let driver = driver.unwrap_or(Driver::Qla2x00t);
-        Some(Self { group, driver, remembered })
+        Some(Self { group, driver, remembered, unwritten: false })
     }
 
     /// Reads the state file again, which another action may have written while we waited for the lock.
@@ -234,19 +236,19 @@ impl Instance {
         self.blocked().get(device).is_some_and(|owed| !owed.returning)
     }
 
-    /// Changes the state file, starting from an empty one where nothing is known, and writes it if it changed. Answers
-    /// whether the file on the disk is the changed one.
+    /// Changes the state file, starting from an empty one where nothing is known, and writes it if it changed, or could
+    /// not be written before. Answers whether the file on the disk is the changed one.
     pub(super) fn update(&mut self, host: &Host<'_>, change: impl FnOnce(&mut StateFile)) -> bool {
         let before = self.remembered.known().cloned();
         let mut file = before.clone().unwrap_or_default();
         file.group = Some(self.group.clone());
         change(&mut file);
-        if before.as_ref() == Some(&file) {
+        if before.as_ref() == Some(&file) && !self.unwritten {
             return true;
         }
-        let written = host.remember(&file);
+        self.unwritten = !host.remember(&file);
         self.remembered = Remembered::Known(file);
-        written
+        !self.unwritten
     }
 
     /// Writes into the state file which states were written for peers, and when.

@@ -84,7 +84,7 @@ fn try_to_add(
         }
     }
     let added = wanted.devices.keys().filter(|name| !found.devices.contains_key(*name)).collect();
-    for (name, why) in same_disk::on_node(host, &params.devices, &added)? {
+    for (name, why) in same_disk::on_node(host, &params.devices, &added, &BTreeSet::new())? {
         tracing::error!("not served: {why}");
         forget(&mut wanted, &name);
     }

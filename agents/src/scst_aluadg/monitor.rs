@@ -90,7 +90,11 @@ fn exists(host: &Host<'_>, instance: &Instance) -> Result<bool, Failure> {
     if observer.group_exists(&instance.group)? {
         return Ok(true);
     }
-    Ok(!observer.device_names()?.is_disjoint(&instance.named(host)))
+    if observer.device_names()?.is_disjoint(&instance.named(host)) {
+        return Ok(false);
+    }
+    // A stop leaves a device of another handler.
+    Ok(instance.to_remove(host, observer)?.devices.values().any(|device| device.handler.is_some()))
 }
 
 /// Promoted: every device is open and none is held back by us.

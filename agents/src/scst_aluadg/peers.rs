@@ -93,11 +93,11 @@ pub fn remembered(
     news.map(|(node, group)| (node.clone(), group.state)).collect()
 }
 
-/// Gives the peers' groups that a run created and did not finish the state that it meant: a group is born `active`, and kept
-/// states would keep that.
+/// Gives the peers' groups that a start or a reload created and did not finish the state that it meant: a group is born
+/// `active`, and kept states would keep that. After one that ended, the kernel knows better than the state file.
 pub fn finish(wanted: &mut Storage, found: &Storage, remembered: &Remembered) {
     let (Some(wanted), Some(found), Some(file)) = (&mut wanted.group, &found.group, remembered.known()) else { return };
-    for (node, group) in &mut wanted.target_groups {
+    for (node, group) in wanted.target_groups.iter_mut().filter(|_| file.starting || file.unfinished) {
         let active = found.target_groups.get(node).is_some_and(|there| there.state == AluaState::Active);
         if let Some((meant, _)) = file.peers.get(node).filter(|_| active && group.state == AluaState::Active) {
             group.state = *meant;

@@ -1,6 +1,5 @@
 //! Reload: a changed configuration becomes effective without touching what has not changed.
 
-use scst_core::apply::AfterFailure;
 use scst_core::cluster::Survey;
 use scst_core::deadline::Deadline;
 use scst_core::ocf::exit::{Answer, ExitCode, Failure, Kind};
@@ -13,6 +12,7 @@ use super::checked::{Checked, mistakes, parsed};
 use super::convergence::{Convergence, Goal, Intent, log_remarks};
 use super::instance::Instance;
 use super::lockspace;
+use super::same_disk;
 use super::score::Score;
 use super::sharing::Reservations;
 use super::stores;
@@ -180,9 +180,13 @@ fn rearrange(
     if let Err(failure) = convergence.first_device(&plan) {
         return Ok(reload_refused(failure));
     }
+    let after_failure = same_disk::after_failure(host, &convergence.params.devices, &found, &wanted)?;
     convergence.remember(instance, &found, &wanted);
+    if !plan.steps.is_empty() {
+        instance.update(host, |file| file.unfinished = true);
+    }
     let plan = Plan { steps: instance.shortened(host, plan.steps), ..plan };
-    let applied = host.apply_until(&plan.steps, AfterFailure::GoOn, until);
+    let applied = host.apply_until(&plan.steps, after_failure, until);
     if host.dry_run() {
         return Ok(ExitCode::Success.into());
     }

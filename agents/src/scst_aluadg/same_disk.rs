@@ -5,11 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use scst_core::apply::AfterFailure;
 use scst_core::error::Error;
 use scst_core::ocf::exit::Failure;
 use scst_core::ocf::param::Finding;
 use scst_core::scst::host_id::{HostId, T10_SIGNIFICANT};
 use scst_core::scst::names::DeviceName;
+use scst_core::state::Storage;
 
 use super::device::DeviceParams;
 use crate::host::Host;
@@ -41,8 +43,8 @@ pub(super) fn in_configuration(devices: &[DeviceParams], findings: &mut Vec<Find
     }
 }
 
-/// The devices among `joining` that hosts would take for a device of this node that is not ours, with the reason. Nothing is looked at where
-/// nothing joins.
+/// The devices among `joining` that hosts would take for a device of this node that is not ours, with the reason. Those that are `leaving`
+/// are ours. Nothing is looked at where nothing joins.
 ///
 /// # Errors
 ///
@@ -51,13 +53,15 @@ pub(super) fn on_node(
     host: &Host<'_>,
     devices: &[DeviceParams],
     joining: &BTreeSet<&DeviceName>,
+    leaving: &BTreeSet<&DeviceName>,
 ) -> Result<Vec<(DeviceName, Failure)>, Error> {
     let mut taken = Vec::new();
     if joining.is_empty() {
         return Ok(taken);
     }
     let observer = host.observer();
-    let ours: BTreeSet<&DeviceName> = devices.iter().map(|device| &device.name).collect();
+    let ours: BTreeSet<&DeviceName> =
+        devices.iter().map(|device| &device.name).chain(leaving.iter().copied()).collect();
     let mut others: BTreeMap<HostId, DeviceName> = BTreeMap::new();
     for other in observer.device_names()?.into_iter().filter(|name| !ours.contains(name)) {
         if let Some(id) = observer.host_id(&other)? {
@@ -77,4 +81,37 @@ pub(super) fn on_node(
         }
     }
     Ok(taken)
+}
+
+/// What a reload does after a step that failed: it goes on, unless a device that is added is to hosts what one was that goes, such as a
+/// device with a new name. Both together must never be there.
+///
+/// # Errors
+///
+/// What of the kernel's tree could not be read.
+pub(super) fn after_failure(
+    host: &Host<'_>,
+    devices: &[DeviceParams],
+    found: &Storage,
+    wanted: &Storage,
+) -> Result<AfterFailure, Error> {
+    let (joining, leaving) = exchanged(found, wanted);
+    for left in leaving.iter().filter(|_| !joining.is_empty()) {
+        let id = host.observer().host_id(left)?;
+        if identified(devices).any(|(device, new)| joining.contains(&device.name) && Some(new) == id) {
+            return Ok(AfterFailure::End);
+        }
+    }
+    Ok(AfterFailure::GoOn)
+}
+
+/// The devices that a plan from `found` to `wanted` adds, and those of ours that it deletes.
+pub(super) fn exchanged<'s>(
+    found: &'s Storage,
+    wanted: &'s Storage,
+) -> (BTreeSet<&'s DeviceName>, BTreeSet<&'s DeviceName>) {
+    let joining = wanted.devices.keys().filter(|name| !found.devices.contains_key(*name)).collect();
+    let left =
+        found.devices.iter().filter(|(name, device)| device.handler.is_some() && !wanted.devices.contains_key(*name));
+    (joining, left.map(|(name, _)| name).collect())
 }

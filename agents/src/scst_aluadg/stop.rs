@@ -31,7 +31,7 @@ pub(super) fn stop(host: &Host<'_>) -> Result<ExitCode, Failure> {
     let renamed = host.state_files.own().known().and_then(|file| file.group.clone());
     if let Some(group) = renamed.filter(|group| *group != instance.group && host.context.env.has_instance()) {
         let remembered = host.state_files.read(Some(&group));
-        let mut old = Instance { group, driver: instance.driver, remembered };
+        let mut old = Instance { group, driver: instance.driver, remembered, unwritten: false };
         let local = stop_group(host, &mut old)?;
         if let Some(local) = local {
             agreement::withdraw(host, &old.group, &local);

@@ -22,6 +22,9 @@ use crate::error::Verb;
 /// More output than the largest CIB; what comes after is not read.
 const MAX_OUTPUT: u64 = 64 << 20;
 
+/// How long a killed program is waited for.
+const REAPED: Duration = Duration::from_millis(100);
+
 /// This computer.
 #[derive(Debug, Default)]
 pub struct Machine {
@@ -139,9 +142,10 @@ fn run(program: &Path, arguments: &[impl AsRef<OsStr>], limit: Duration) -> io::
     let left = || limit.saturating_sub(started.elapsed());
     let answer = output.recv_timeout(left()).ok();
     let Some((stdout, status)) = answer.zip(wait(&mut child, left())) else {
-        // The result of kill is of no interest: it fails only if the child has ended meanwhile.
+        // The result of kill is of no interest: it fails only if the child has ended meanwhile. One that sleeps in the
+        // kernel, such as a module that does not initialise, does not end of it.
         let _ = child.kill();
-        let _ = child.wait();
+        let _ = wait(&mut child, REAPED);
         return Err(io::ErrorKind::TimedOut.into());
     };
     let failure = (!status.success()).then(|| ended(status));
