@@ -1,6 +1,6 @@
 //! Secrets stand in no log, no reason, no plan, no argument and no status.
 
-use super::{ALPHA, SECRET, call, nodes, run, started, targets};
+use super::{ALPHA, SECRET, call, nodes, run, started, stops, targets, thorough};
 use crate::fixture::Outcome;
 
 const OUTGOING: &str = "mutualsecret12";
@@ -101,4 +101,27 @@ fn the_operators_tool_shows_users_by_name_only() {
     }
     let names = std::fs::read_to_string(alpha.record_path(&resource)).unwrap();
     assert!(names.contains(&format!("made {ALPHA}\n")) && !names.contains(SECRET));
+}
+
+#[test]
+fn a_parameter_of_separators_alone_never_opens_a_target() {
+    let alpha = started();
+    let serving = alpha.tree();
+    let named = targets().param("outgoing_user", &format!("alpha {OUTGOING}"));
+    for (name, value) in [
+        ("incoming_users", ";"),
+        ("incoming_users", " ;\n;"),
+        ("outgoing_user", ";"),
+        ("portals", ","),
+        ("attributes", ","),
+    ] {
+        let nothing = named.param(name, value);
+        let reason = format!("{name}: is set and names nothing");
+        run(&alpha, &nothing, "validate-all").exit(6).reason(&reason);
+        run(&alpha, &nothing, "start").exit(6).writes(0).reason(&reason);
+        run(&alpha, &nothing, "reload").kept().reason(&reason);
+        thorough(&alpha, &nothing).exit(0).writes(0).logged(&reason);
+        assert_eq!(alpha.tree(), serving, "{name}");
+    }
+    stops(&alpha);
 }

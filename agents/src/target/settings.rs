@@ -28,13 +28,13 @@ pub(super) fn parse(driver: Driver, env: &Env, findings: &mut Vec<Finding>) -> S
             findings.push(Finding::error(name, format_args!("targets of driver {driver} have none")));
         }
     }
-    for (place, text) in words(env.param(PORTALS), [',', ';', ' ', '\n', '\t']).enumerate() {
+    for (place, text) in words(env, PORTALS, &[',', ';', ' ', '\n', '\t'], findings).enumerate() {
         match Portal::parse(text) {
             Ok(portal) => _ = settings.portals.insert(portal),
             Err(error) => findings.push(Finding::error(PORTALS, error).at(nth("entry", place)).value(text)),
         }
     }
-    for (place, text) in words(env.param(INCOMING), [';', '\n']).enumerate() {
+    for (place, text) in words(env, INCOMING, &[';', '\n'], findings).enumerate() {
         match user(text) {
             Ok((name, _)) if settings.incoming.contains_key(&name) => {
                 let reason = "this user is named twice";
@@ -44,7 +44,7 @@ pub(super) fn parse(driver: Driver, env: &Env, findings: &mut Vec<Finding>) -> S
             Err(reason) => findings.push(Finding::error(INCOMING, reason).at(nth("user", place))),
         }
     }
-    let mut outgoing = words(env.param(OUTGOING), [';', '\n']);
+    let mut outgoing = words(env, OUTGOING, &[';', '\n'], findings);
     match outgoing.next().map(user) {
         _ if outgoing.next().is_some() => findings.push(Finding::error(OUTGOING, "a target has one user at most")),
         Some(Err(reason)) => findings.push(Finding::error(OUTGOING, reason)),
@@ -62,13 +62,23 @@ pub(super) fn parse(driver: Driver, env: &Env, findings: &mut Vec<Finding>) -> S
             Err(error) => findings.push(Finding::error(ALIAS.name, error).value(text)),
         }
     }
-    attributes(driver, env.param(ATTRIBUTES).unwrap_or_default(), &mut settings, findings);
+    attributes(driver, env, &mut settings, findings);
     settings
 }
 
-/// The parts of a text that are not blank.
-fn words<const N: usize>(text: Option<&str>, separators: [char; N]) -> impl Iterator<Item = &str> {
-    text.unwrap_or_default().split(separators).map(str::trim).filter(|word| !word.is_empty())
+/// The parts of a parameter that are not blank. One that is set must have some: nothing is what opens a target.
+fn words<'e>(
+    env: &'e Env,
+    parameter: &'static str,
+    separators: &'e [char],
+    findings: &mut Vec<Finding>,
+) -> impl Iterator<Item = &'e str> + use<'e> {
+    let text = env.param(parameter);
+    let words = || text.unwrap_or_default().split(separators).map(str::trim).filter(|word| !word.is_empty());
+    if text.is_some() && words().next().is_none() {
+        findings.push(Finding::error(parameter, "is set and names nothing"));
+    }
+    words()
 }
 
 /// The place of something, counted as people count.
@@ -88,9 +98,9 @@ fn user(text: &str) -> Result<(UserName, Credential), String> {
 }
 
 /// `Name=value` pairs with commas between. A part without `=` belongs to the value before it: lists of digests have commas, too.
-fn attributes(driver: Driver, text: &str, settings: &mut Settings, findings: &mut Vec<Finding>) {
+fn attributes(driver: Driver, env: &Env, settings: &mut Settings, findings: &mut Vec<Finding>) {
     let mut pairs: Vec<(String, String)> = Vec::new();
-    for part in words(Some(text), [',', ';', '\n']) {
+    for part in words(env, ATTRIBUTES, &[',', ';', '\n'], findings) {
         match (part.split_once('='), pairs.last_mut()) {
             (Some((name, value)), _) => pairs.push((name.trim().to_owned(), value.trim().to_owned())),
             (None, Some((_, value))) => *value = format!("{value},{part}"),
@@ -201,6 +211,10 @@ mod tests {
                 "incoming_users: user 2 \"esx\": this user is named twice",
             ),
             ("outgoing_user", "a secretsecret1;b secretsecret1", "outgoing_user: a target has one user at most"),
+            ("outgoing_user", ";", "outgoing_user: is set and names nothing"),
+            ("incoming_users", " ;\n; ", "incoming_users: is set and names nothing"),
+            ("portals", ",", "portals: is set and names nothing"),
+            ("attributes", ",;", "attributes: is set and names nothing"),
             ("attributes", "QueuedCommands=x", "attributes: QueuedCommands \"x\": not a number in its range"),
             (
                 "attributes",
