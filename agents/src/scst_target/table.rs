@@ -122,7 +122,8 @@ For iscsi: QueuedCommands (1-2048), RspTimeout (2-65535), NopInInterval (0-65535
 per_portal_acl (0, 1), InitialR2T, ImmediateData (Yes, No), MaxRecvDataSegmentLength, MaxXmitDataSegmentLength, MaxBurstLength, \
 FirstBurstLength (512-1048576), MaxOutstandingR2T (1-65535), HeaderDigest, DataDigest (None, CRC32C or both). For every driver: \
 addr_method (PERIPHERAL, FLAT, LUN), io_grouping_type (auto, never, this_group_only or a number), cpu_mask (hex digits), aen_disabled \
-(0, 1), comment. An attribute that is removed from the parameter goes back to its default.",
+(0, 1), comment. An attribute that is removed from the parameter goes back to its default, except addr_method and cpu_mask, whose \
+default depends on the machine: these keep their value, and the log says so.",
             ..RELOADED
         },
         Parameter {
