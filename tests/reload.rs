@@ -48,6 +48,19 @@ fn an_initiator_that_changes_its_group_takes_its_session_along() {
 }
 
 #[test]
+fn more_groups_than_there_are_numbers_fail_nothing_that_runs() {
+    let alpha = sample::nodes().up().into_node("alpha");
+    alpha.run(&ports(), "start").exit(0);
+    let groups: Vec<_> = (0..100).map(|n| format!("g{n}={THIRD}")).collect();
+    let many = initiators(&groups.join(";"));
+    let reason = "initiators names 100 groups, I/O groups exist for 99";
+    alpha.run(&many, "validate-all").exit(2).reason(reason);
+    alpha.run(&many, "reload").kept().reason(reason);
+    alpha.thorough(&many).exit(0).writes(0).logged(&format!("the configuration is not compared: {reason}"));
+    alpha.run(&ports(), "stop").exit(0);
+}
+
+#[test]
 fn s5_a_reload_of_what_does_not_run_changes_nothing() {
     let alpha = sample::nodes().up().into_node("alpha");
     for resource in [ports(), group()] {

@@ -68,15 +68,17 @@ impl<'r> Convergence<'r> {
         };
         ours.refuse_held(&local.ports)?;
         settings::refuse_unknown(run, &local.ports, &params.settings)?;
-        Self::new(run, ours, (params, findings), topology.local.id, local, goal)
+        let started = wanted::started(&params, topology.local.id, &local.ports)?;
+        Self::new(run, ours, (params, findings), started, local, goal)
     }
 
     /// The same for a monitor, which asks nobody: what a reload does on the ports that the state file names. `None`
-    /// where it names none, where nobody says which node this is, and where the configuration cannot be used.
+    /// where it names none, where nobody says which node this is, and where the configuration cannot be used, which is
+    /// logged: what runs goes on running with what it had.
     ///
     /// # Errors
     ///
-    /// As for [`Convergence::of_cluster`].
+    /// Exit 1 where a port could not be read.
     pub(super) fn of_state_file(
         run: &'r Run<'r>,
         ours: &'r Ours<'r>,
@@ -84,18 +86,25 @@ impl<'r> Convergence<'r> {
     ) -> Result<Option<Self>, Failure> {
         let (Some(params), Some(ports), Some(id)) = (params, ours.recorded(), ours.node_id) else { return Ok(None) };
         let params = params.after(ours.remembered);
-        Self::new(run, ours, (params, findings), id, ports.to_vec().into(), Goal::Reloaded).map(Some)
+        match wanted::started(&params, id, ports) {
+            Ok(started) => {
+                Self::new(run, ours, (params, findings), started, ports.to_vec().into(), Goal::Reloaded).map(Some)
+            }
+            Err(refused) => {
+                tracing::warn!("the configuration is not compared: {refused}");
+                Ok(None)
+            }
+        }
     }
 
     fn new(
         run: &'r Run<'r>,
         ours: &'r Ours<'r>,
         (params, findings): (Params, &[Finding]),
-        node_id: u16,
+        started: Ports,
         local: Local,
         goal: Goal,
     ) -> Result<Self, Failure> {
-        let started = wanted::started(&params, node_id, &local.ports)?;
         let names: Vec<_> = local.ports.iter().map(|(name, _)| name.clone()).collect();
         let observer = run.host.observer();
         let (found, wanted) = match goal {
