@@ -1,9 +1,13 @@
 //! Each action with a daemon that does what it should.
 
+use std::time::Duration;
+
 use snapbox::str;
 
-use super::{ALPHA, BETA, ESX, LAB, SECRET, SHOWN, SHOWN_BESIDES, call, group, login, nodes, port, run, targets};
-use crate::fixture::Fixture;
+use super::{
+    ALPHA, BETA, ESX, LAB, SECRET, SHOWN, SHOWN_BESIDES, call, group, login, nodes, port, run, serving, stops, targets,
+};
+use crate::fixture::{Fixture, Node, Outcome, eventually};
 
 #[test]
 fn targets_come_up_from_nothing_and_leave_nothing() {
@@ -58,6 +62,47 @@ fn hosts_log_in_as_configured_and_are_gone_after_a_stop() {
     assert!(login(alpha, &at("10.0.1.1", &proved)).unwrap_err().contains("exit 19"));
     assert_eq!(cluster.node("beta").state("vm", "beta"), "active");
     assert!(cluster.node("beta").exists(&format!("targets/iscsi/{BETA}/ini_groups/esx1/luns/0")));
+}
+
+/// A stop in which logins end that had begun before the target was disabled: each after the sessions were closed, and before its initiator
+/// group is emptied.
+fn stop_with_late_logins(alpha: &Node, hosts: &[&str]) -> Outcome {
+    let enabled = format!("targets/iscsi/{ALPHA}/enabled");
+    for at in 1..=hosts.len() {
+        alpha.control(&format!("fault op=write path=**/initiators/mgmt at={at} action=hang"));
+    }
+    let stop = call(alpha, &targets()).timeout(Duration::from_secs(8)).begin("stop");
+    for host in hosts {
+        eventually("the write to the group", || alpha.mount().waiting() == 1);
+        alpha.write(&enabled, "1");
+        login(alpha, &format!("{ALPHA} {host} portal=10.0.1.1 user=esx secret={SECRET}")).unwrap();
+        alpha.write(&enabled, "0");
+        alpha.control("release");
+        eventually("the answer", || alpha.mount().waiting() == 0);
+    }
+    stop.wait()
+}
+
+#[test]
+fn a_login_that_ends_late_does_not_keep_a_target_from_being_deleted() {
+    let alpha = serving();
+    alpha.run(&group(), "demote").exit(0);
+    let mut stopped = stop_with_late_logins(&alpha, &[ESX, LAB]).exit(0);
+    for host in [ESX, LAB] {
+        stopped = stopped.logged(&format!("closing session {host}, which keeps target {ALPHA}"));
+    }
+    assert_eq!(alpha.tree().lines("port"), [""; 0]);
+}
+
+#[test]
+fn a_stop_that_fails_names_who_is_still_logged_in() {
+    let alpha = serving();
+    alpha.run(&group(), "demote").exit(0);
+    alpha.control("fault op=write path=**/force_close repeat=true action=fail errno=EIO");
+    let stopped = stop_with_late_logins(&alpha, &[ESX]).exit(1);
+    stopped.reason_has("delete failed: EBUSY").reason_has(&format!("(held by {ESX})"));
+    alpha.control("disarm");
+    stops(&alpha);
 }
 
 #[test]

@@ -28,7 +28,7 @@ pub(super) fn stop(run: &Run<'_>) -> Result<ExitCode, Failure> {
         observe: &|observer| ours.ports_to_remove(observer, &names),
         remains: &|left| steps(left).first().map(|step| format!("still to be done: {step}")),
         has_more,
-        holders: &|left| holders(run, left),
+        holders: &|left| holders(run, &ours, left),
     };
     let applied = match removal.carry_out(host, found, None) {
         Err(failure) if daemon::ended(run) => {
@@ -57,12 +57,19 @@ fn has_more(now: &Ports, before: &Ports) -> bool {
     })
 }
 
-/// Who is still logged in to what is left.
-fn holders(run: &Run<'_>, left: &Ports) -> Vec<String> {
+/// Who is still logged in to what is left: to a group of ours, or anywhere to a target that we made.
+fn holders(run: &Run<'_>, ours: &Ours<'_>, left: &Ports) -> Vec<String> {
     let host = &run.host;
     let deadline = host.deadline().last();
     let observer = host.observer_until(&deadline);
-    let groups = left.iter().flat_map(|(port, content)| content.groups.keys().map(move |group| (port, group)));
-    let sessions = groups.flat_map(|(port, group)| observer.sessions_in(run.driver, port, group).unwrap_or_default());
-    sessions.map(|session| session.to_string()).collect()
+    let mut sessions = Vec::new();
+    for (port, content) in left {
+        if ours.made(port) {
+            sessions.extend(observer.sessions(run.driver, port).unwrap_or_default());
+        } else {
+            let of = |group| observer.sessions_in(run.driver, port, group).unwrap_or_default();
+            sessions.extend(content.groups.keys().flat_map(of));
+        }
+    }
+    sessions.iter().map(ToString::to_string).collect()
 }

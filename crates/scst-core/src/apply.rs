@@ -117,6 +117,10 @@ pub fn apply(steps: &[Step], sysfs: &Sysfs, deadline: &Deadline, after: AfterFai
                 }
                 vec![given.map(drop)]
             }
+            // To the end of the time: nothing comes after it but other targets.
+            Step::Target { driver, port, change: Change::Delete } if driver.has_daemon() => {
+                vec![sessions::delete_target(step, *driver, port, Observer { sysfs, deadline })]
+            }
             _ => vec![one(step, observer)],
         };
         for (step, result) in now.iter().zip(results) {

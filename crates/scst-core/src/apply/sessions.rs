@@ -1,7 +1,12 @@
-//! Closes the sessions of a target, or of one of its initiator groups.
+//! Closes the sessions of a target, or of one of its initiator groups; deletes a target that the kernel refuses to delete
+//! while it has one.
 
+use nix::errno::Errno;
+
+use super::outcome;
 use crate::error::Error;
 use crate::observe::Observer;
+use crate::plan::Step;
 use crate::scst::names::{Driver, EntryName, InitiatorGroup, TargetName};
 use crate::scst::target;
 use crate::sysfs::wait_until;
@@ -15,6 +20,43 @@ pub(super) fn end_all(driver: Driver, port: &TargetName, observer: Observer<'_>)
         }
         Ok(sessions.is_empty().then_some(()))
     })
+}
+
+/// Deletes a target of a daemon. A login that began before the target was disabled may end after its sessions were
+/// closed, and the kernel answers EBUSY then: its session is closed as well. It answers the same for a daemon that hangs,
+/// so without a session the command is given once more and no oftener. Each attempt leaves time for others.
+pub(super) fn delete_target(
+    step: &Step,
+    driver: Driver,
+    port: &TargetName,
+    observer: Observer<'_>,
+) -> Result<(), Error> {
+    let Observer { sysfs, deadline } = observer;
+    let (mut alone, mut last) = (false, None);
+    let result = wait_until(&format!("target {port} being free of sessions"), deadline, || {
+        if deadline.cancelled() {
+            return Err(Error::Cancelled { what: step.to_string() });
+        }
+        let busy = match outcome::write(step, Observer { sysfs, deadline: &deadline.share(1, 3) }) {
+            Err(error) if error.errno() == Some(Errno::EBUSY) => error,
+            // Also one that hangs: it is not given twice.
+            answer => return Ok(Some(answer)),
+        };
+        let sessions = observer.sessions(driver, port)?;
+        if sessions.is_empty() && std::mem::replace(&mut alone, true) {
+            return Ok(Some(Err(busy)));
+        }
+        for session in &sessions {
+            tracing::warn!("closing session {session}, which keeps target {port}");
+            close(driver, port, session, observer);
+        }
+        last = Some(busy);
+        Ok(None)
+    });
+    match (result, last) {
+        (Err(Error::NotSeen { .. }), Some(busy)) => Err(busy),
+        (result, _) => result?,
+    }
 }
 
 /// Logs out who is still in an initiator group. Who leaves by itself at the same moment is no failure: what counts is
