@@ -124,6 +124,14 @@ fn what_runs_is_imported_with_users_whose_secrets_stand_in_a_file_of_their_own()
         let id = if resource.promotable() { "scst_dg_vm" } else { "scst_iscsi" };
         run(alpha, &resource.called(id), "reload").exit(0).writes(0);
     }
+    // A target that is not enabled is left out, and so are the users that only it lets in, and its secrets of the others.
+    let off = "iqn.2000-01.org.example:off";
+    alpha.write("targets/iscsi/mgmt", &format!("add_target {off}"));
+    for user in ["aaa guestsecret123", "esx offsecret12345"] {
+        alpha.write("targets/iscsi/mgmt", &format!("add_target_attribute {off} IncomingUser {user}"));
+    }
+    alpha.tool(&format!("import --secrets {}", path.display())).go().code_is(0);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), commands);
     for format in ["crm", "pcs"] {
         let text = alpha.tool(&format!("import --format {format}")).go().code_is(0);
         assert!(text.stdout().contains("ocf:onesty:scst_target") && text.stdout().contains("esx SECRET"), "{text:?}");

@@ -290,3 +290,26 @@ fn two_targets_of_one_driver_get_what_the_first_has_and_hosts_are_told() {
     let commands = commands(&source, &proposal.resources);
     assert!(commands.starts_with("cibsecret set scst_iscsi incoming_users 'joe verySecret12345'\n"), "{commands}");
 }
+
+#[test]
+fn users_of_a_target_that_is_left_out_stay_out_of_the_secrets() {
+    let target = |name: &str, enabled: u8, users: &str| {
+        format!(
+            "TARGET iqn.2008-01.org.example:{name} {{\nenabled {enabled}\n{users}GROUP g {{\nLUN 0 a\nINITIATOR iqn.x:y\n}}\n}}\n"
+        )
+    };
+    let off = "IncomingUser \"joe offSecret12345\"\nIncomingUser \"guest guestSecret123\"\nOutgoingUser \"me offSecret12345\"\nIncomingUser \"a/b otherSecret1234\"\n";
+    let text = format!(
+        "HANDLER vdisk_nullio {{\nDEVICE a\n}}\nTARGET_DRIVER iscsi {{\n{}{}}}\n",
+        target("off", 0, off),
+        target("on", 1, "IncomingUser \"joe verySecret12345\"\n"),
+    );
+    let mut conf = conf::parse(text.as_bytes()).unwrap();
+    let source = from_conf::source(&mut conf);
+    let proposal = propose(&source, &Place { node: "alpha".to_owned(), ids: BTreeMap::new(), written: true });
+    assert_eq!(param(&proposal, "scst_target", "incoming_users"), "joe SECRET");
+    let set = "cibsecret set scst_iscsi incoming_users 'joe verySecret12345'\n";
+    assert_eq!(commands(&source, &proposal.resources), set);
+    let remarks = [noticed(&proposal, true), noticed(&proposal, false)].concat();
+    assert!(remarks.iter().all(|remark| !remark.contains("user")), "{remarks:#?}");
+}

@@ -7,6 +7,7 @@ use scst_core::scst::names::Driver;
 
 use super::super::proposal::{Proposal, Resource};
 use super::super::source::{Source, Target, User};
+use super::ports;
 
 /// What stands for a secret: too short to be one, so that a start refuses it.
 pub(super) const PLACE_HOLDER: &str = "SECRET";
@@ -65,7 +66,8 @@ pub(super) fn add(
         if user.target.is_none() {
             let text = format!("{kind} {} is for discovery, and no resource sets it", user.name);
             proposal.remark(false, format!("driver {driver}"), text);
-        } else if UserName::parse(&user.name).is_err() {
+        } else if names.iter().any(|name| user.target.as_deref() == Some(*name)) && UserName::parse(&user.name).is_err()
+        {
             proposal.remark(true, format!("driver {driver}"), format!("{kind} {:?} cannot be said", user.name));
         }
     }
@@ -92,16 +94,18 @@ fn differing(source: &Source, target: &str, kind: UserKind, users: &[&User], pro
     }
 }
 
-/// The commands that put the secrets in their places: of every parameter that has place holders.
+/// The commands that put the secrets in their places: of every parameter that has place holders, and of the users that it names.
 pub(in super::super) fn commands(source: &Source, resources: &[Resource]) -> String {
-    let targets: Vec<&str> = source.targets.iter().map(|target| target.name.as_str()).collect();
+    // What is left out has been said where the parameters were made.
+    let served = ports::served(source, &mut Proposal::default());
     let mut text = String::new();
     for resource in resources {
         let params: BTreeMap<&str, &str> =
             resource.params.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let Some(driver) = params.get("tgtdriver").and_then(|driver| Driver::parse(driver).ok()) else { continue };
         for (parameter, kind) in PARAMETERS.into_iter().filter(|(parameter, _)| params.contains_key(parameter)) {
-            let users = of(source, driver, kind, &targets);
+            let targets = served.iter().filter(|target| target.known_driver() == Some(driver));
+            let users = of(source, driver, kind, &targets.map(|target| target.name.as_str()).collect::<Vec<_>>());
             let words: Vec<String> = users.iter().map(|user| format!("{} {}", user.name, user.secret)).collect();
             let value = words.join(";").replace('\'', "'\\''");
             text += &format!("cibsecret set {} {parameter} '{value}'\n", resource.id);
