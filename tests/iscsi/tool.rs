@@ -1,9 +1,11 @@
 //! `scst-ha` on targets of iSCSI: what it proposes, and what it shows.
 
+use std::path::PathBuf;
+
 use nix::sys::signal::Signal;
 
 use super::{ALPHA, ESX, SECRET, call, group, login, nodes, run, signal, targets};
-use crate::fixture::{Cluster, Fixture, Resource};
+use crate::fixture::{Cluster, Fixture, Node, Resource};
 use crate::scst_ha::check::{check, told};
 use crate::scst_ha::{data, import};
 
@@ -142,6 +144,57 @@ fn what_runs_is_imported_with_users_whose_secrets_stand_in_a_file_of_their_own()
     signal(alpha, Signal::SIGCONT);
 }
 
+/// A CIB with this resource, which the cluster does not have yet.
+fn new_cib(cluster: &Cluster, resource: &Resource) -> PathBuf {
+    let path = cluster.dir().join("new.xml");
+    std::fs::copy(cluster.cib().path(), &path).unwrap();
+    let cib = scst_sim::stand_in::cib::CibFile::at(&path);
+    cib.set_primitive(resource.id(), "ocf:onesty:scst_target", resource.params()).unwrap();
+    path
+}
+
+/// The plan for this resource on alpha: what happens to it, the steps, and the remarks.
+#[track_caller]
+fn planned(alpha: &Node, arguments: &str) -> (String, Vec<String>, Vec<String>) {
+    let told = alpha.tool(&format!("plan --json {arguments}")).go();
+    for secret in [SECRET, "othersecret567", "mutualsecret12"] {
+        assert!(!format!("{told:?}").contains(secret), "{told:?}");
+    }
+    let resource = data(&told)["nodes"][0]["resources"][0].clone();
+    let words = |name: &str| {
+        let words = resource[name].as_array().unwrap_or_else(|| panic!("{told:?}"));
+        words.iter().map(|word| word.as_str().unwrap().to_owned()).collect()
+    };
+    (resource["what"].as_str().unwrap().to_owned(), words("steps"), words("remarks"))
+}
+
+#[test]
+fn users_that_cibsecret_keeps_are_no_part_of_a_plan_and_no_mistake() {
+    let cluster = nodes();
+    let alpha = cluster.node("alpha");
+    let kept = targets().param("incoming_users", "lrm://").param("outgoing_user", "lrm://");
+    let cib = |resource: &Resource| format!("--cib {}", new_cib(&cluster, resource).display());
+    let (what, steps, _) = planned(alpha, &cib(&kept));
+    assert!(what == "start" && steps.iter().all(|step| !step.contains("user")) && steps.len() > 5, "{what} {steps:#?}");
+    run(alpha, &targets(), "start").exit(0);
+    cluster.configure(&[&kept]);
+    let remarks =
+        ["incoming_users", "outgoing_user"].map(|name| format!("{name} is kept by cibsecret: users are not compared"));
+    assert_eq!(planned(alpha, ""), ("nothing".to_owned(), Vec::new(), remarks.to_vec()));
+    let changed = planned(alpha, &cib(&kept.param("portals", "10.0.1.*")));
+    assert_eq!((changed.0.as_str(), changed.2), ("reload", remarks.to_vec()));
+    assert!(matches!(changed.1.as_slice(), [step] if step.contains("10.0.2.*")), "{:?}", changed.1);
+    // Who moves the secrets there reloads the resource, and its users stay.
+    cluster.configure(&[&targets()]);
+    assert_eq!(planned(alpha, &cib(&kept)), ("reload".to_owned(), Vec::new(), remarks.to_vec()));
+    assert_eq!(planned(alpha, &cib(&kept.param("daemon", "/usr/sbin/iscsi-scstd"))).0, "restart");
+    // What else it may keep nobody can compare.
+    let initiators = kept.param("initiators", "lrm://");
+    let (what, steps, remarks) = planned(alpha, &cib(&initiators));
+    assert_eq!((what.as_str(), steps.len()), ("unknown", 0));
+    assert!(remarks.contains(&"initiators is kept by cibsecret: nothing is compared".to_owned()), "{remarks:?}");
+}
+
 #[test]
 fn the_plan_of_a_start_is_what_its_dry_run_prints() {
     let cluster = nodes();
@@ -153,10 +206,7 @@ fn the_plan_of_a_start_is_what_its_dry_run_prints() {
     alpha.write(&format!("targets/iscsi/{ALPHA}/ini_groups/mgmt"), "del esx1");
     alpha.write(&format!("targets/iscsi/{ALPHA}/ini_groups/mgmt"), "del lab");
     cluster.set_targetports("alpha", Some(&format!("{ALPHA}2")));
-    let path = cluster.dir().join("new.xml");
-    std::fs::copy(cluster.cib().path(), &path).unwrap();
-    let cib = scst_sim::stand_in::cib::CibFile::at(&path);
-    cib.set_primitive(targets().id(), "ocf:onesty:scst_target", targets().params()).unwrap();
+    let path = new_cib(&cluster, &targets());
     let plan = data(&alpha.tool(&format!("plan --json --cib {}", path.display())).go().code_is(3));
     let resource = &plan["nodes"][0]["resources"][0];
     let steps: Vec<&str> = resource["steps"].as_array().unwrap().iter().map(|step| step.as_str().unwrap()).collect();

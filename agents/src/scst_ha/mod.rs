@@ -24,6 +24,7 @@ mod node;
 mod output;
 mod plan;
 mod ports;
+mod secrets;
 mod snapshot;
 mod status;
 mod table;

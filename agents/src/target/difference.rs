@@ -40,7 +40,7 @@ pub fn difference(
     };
     convergence.read_settings(host.deadline())?;
     let mut sentences: Vec<String> = convergence.local.sentences().collect();
-    let compared = |step: &&Step| users || !matches!(step, Step::Target { change, .. } if change.is_of_a_user());
+    let compared = |step: &&Step| users || !step.is_of_a_user();
     sentences.extend(convergence.differences().iter().filter(compared).map(ToString::to_string));
     let node = &topology.local.name;
     let dropped = up.iter().filter(|(name, port)| port.enabled && !convergence.found.contains_key(*name));

@@ -21,12 +21,13 @@ pub fn runs(run: &Run<'_>) -> Result<bool, Failure> {
     Ok(ours.are_up(&ours.ports_to_remove(observer, &likely)?))
 }
 
-/// The plan of a reload, or of a start where nothing is up.
+/// The plan of a reload, or of a start where nothing is up. `users`: the users of the configuration and those that are here are
+/// known, and are planned as well.
 ///
 /// # Errors
 ///
 /// Why the action would be refused, or what could not be read.
-pub fn planned(run: &Run<'_>, topology: &Topology) -> Result<Planned, Failure> {
+pub fn planned(run: &Run<'_>, topology: &Topology, users: bool) -> Result<Planned, Failure> {
     let host = &run.host;
     let (params, findings) = run.params();
     refuse_errors(&findings)?;
@@ -46,6 +47,7 @@ pub fn planned(run: &Run<'_>, topology: &Topology) -> Result<Planned, Failure> {
     }
     convergence.read_settings(host.deadline())?;
     let mut steps = convergence.steps();
+    steps.retain(|step| users || !step.is_of_a_user());
     if !running {
         steps.extend(convergence.enable_driver(host.deadline())?);
     }

@@ -13,6 +13,7 @@ use super::notice::notices;
 use crate::host::{Host, Planned};
 use crate::scst_ha::cib::Cib;
 use crate::scst_ha::node::Node;
+use crate::scst_ha::secrets::Readable;
 use crate::target::{self, Run};
 use crate::{scst_aluadg, scst_qla2xtgt, scst_target};
 
@@ -59,6 +60,14 @@ pub(super) fn planned(node: &Node, name: &str, resource: &Configured, old: Optio
     shown.remarks.clone_from(&resource.left_out);
     let changed = old.map(|old| change(table(resource), &old.params, &resource.params));
     shown.because = changed.as_ref().map_or_else(|| vec!["it is new".to_owned()], |change| change.because.clone());
+    let readable = Readable::of(&resource.params);
+    shown.remarks.extend(readable.remarks());
+    if !readable.is_enough() {
+        shown.what = What::Unknown;
+        return shown;
+    }
+    let users = readable.kept.is_empty();
+    let resource = &Configured { params: readable.params, ..resource.clone() };
     // An instance stops before it starts anew: what it is now does not stand in its way.
     if let Some(change) = changed.as_ref().filter(|change| !change.restart.is_empty()) {
         match possible(node, name, resource, new) {
@@ -67,7 +76,7 @@ pub(super) fn planned(node: &Node, name: &str, resource: &Configured, old: Optio
         }
         return shown;
     }
-    let answer = match ask(node, name, resource, new) {
+    let answer = match ask(node, name, resource, new, users) {
         Err(failure) if failure.kind == Kind::Permanent => runs(node, resource).map(|running| {
             let refused = Some(failure);
             Planned { running, steps: Vec::new(), remarks: Vec::new(), refused }
@@ -149,8 +158,8 @@ fn runs(node: &Node, resource: &Configured) -> Result<bool, Failure> {
     target::planned::runs(&Run::new(&context, agent(resource)))
 }
 
-/// Has the agent make its plan.
-fn ask(node: &Node, name: &str, resource: &Configured, new: &Cib) -> Result<Planned, Failure> {
+/// Has the agent make its plan; `users`: of users as well.
+fn ask(node: &Node, name: &str, resource: &Configured, new: &Cib, users: bool) -> Result<Planned, Failure> {
     let context = node.context(&resource.id, &resource.params);
     let topology = |driver: Driver| -> Result<(Topology, Vec<String>), Failure> {
         Topology::build(&new.configuration.nodes, name, driver).map_err(|Refused { failure, .. }| failure)
@@ -168,7 +177,7 @@ fn ask(node: &Node, name: &str, resource: &Configured, new: &Cib) -> Result<Plan
     }
     let run = Run::new(&context, agent(resource));
     let (topology, warnings) = topology(run.driver)?;
-    let mut planned = target::planned::planned(&run, &topology)?;
+    let mut planned = target::planned::planned(&run, &topology, users)?;
     planned.remarks.extend(warnings);
     Ok(planned)
 }

@@ -13,10 +13,8 @@ use super::shown::{PortResource, Status};
 use super::{agreement, groups};
 use crate::scst_aluadg;
 use crate::scst_ha::node::Node;
+use crate::scst_ha::secrets::Readable;
 use crate::target::{self, Run, TargetAgent};
-
-/// What stands in the configuration for a value that cibsecret keeps outside of it.
-const ELSEWHERE: &str = "lrm://";
 
 /// One resource of an agent that brings ports up, compared.
 pub(super) fn ports_of(
@@ -26,9 +24,8 @@ pub(super) fn ports_of(
     known: &Known,
     status: &mut Status,
 ) -> PortResource {
-    let (elsewhere, params): (BTreeMap<_, _>, BTreeMap<_, _>) =
-        resource.params.clone().into_iter().partition(|(_, value)| value == ELSEWHERE);
-    let context = node.context(&resource.id, &params);
+    let readable = Readable::of(&resource.params);
+    let context = node.context(&resource.id, &readable.params);
     let run = Run::new(&context, agent);
     let (params, findings) = run.params();
     let mut shown = PortResource {
@@ -38,15 +35,19 @@ pub(super) fn ports_of(
         left_out: leaves_out(&findings),
         remarks: resource.left_out.clone(),
     };
+    shown.remarks.extend(readable.remarks());
+    if !readable.is_enough() {
+        return shown;
+    }
     shown.remarks.extend(findings.iter().map(ToString::to_string));
-    shown.remarks.extend(elsewhere.keys().map(|name| format!("{name} is kept by cibsecret: users are not compared")));
     let (Some(params), Some((topology, warnings))) = (params, known.topology(run.driver)) else {
         return shown;
     };
     shown.left_out |= !warnings.is_empty();
     shown.remarks.extend(warnings);
-    let compared = topology
-        .and_then(|topology| target::difference::difference(&run, params, &findings, &topology, elsewhere.is_empty()));
+    let compared = topology.and_then(|topology| {
+        target::difference::difference(&run, params, &findings, &topology, readable.kept.is_empty())
+    });
     match compared {
         Ok(None) => {}
         Ok(Some(differences)) => (shown.running, shown.differences) = (true, differences),

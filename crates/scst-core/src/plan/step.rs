@@ -154,6 +154,11 @@ impl Step {
         matches!(self, Self::Unblock { .. })
     }
 
+    /// It adds, changes or deletes a CHAP user.
+    pub fn is_of_a_user(&self) -> bool {
+        matches!(self, Self::Target { change, .. } if change.is_of_a_user())
+    }
+
     /// The part of the command that no message may show: the secret of a CHAP user.
     pub fn secret(&self) -> Option<&Secret> {
         match self {

@@ -1,0 +1,59 @@
+//! Parameters that are secret, and those whose values cibsecret keeps outside of the configuration.
+
+use std::collections::BTreeMap;
+
+/// What stands in the configuration for a value that cibsecret keeps outside of it.
+const ELSEWHERE: &str = "lrm://";
+
+/// Parameters as they stand in the configuration, without those whose values cibsecret keeps.
+#[derive(Debug)]
+pub(super) struct Readable {
+    /// The parameters whose values are in the configuration.
+    pub(super) params: BTreeMap<String, String>,
+    /// The names of the others.
+    pub(super) kept: Vec<String>,
+}
+
+impl Readable {
+    /// Of all parameters of a resource.
+    pub(super) fn of(params: &BTreeMap<String, String>) -> Self {
+        let (kept, params): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            params.clone().into_iter().partition(|(_, value)| value.trim() == ELSEWHERE);
+        Self { params, kept: kept.into_keys().collect() }
+    }
+
+    /// A sentence for each parameter that cibsecret keeps.
+    pub(super) fn remarks(&self) -> impl Iterator<Item = String> {
+        let left_out = |name: &String| if is_secret(name) { "users are not compared" } else { "nothing is compared" };
+        self.kept.iter().map(move |name| format!("{name} is kept by cibsecret: {}", left_out(name)))
+    }
+
+    /// Only users are kept, so that everything else can be compared.
+    pub(super) fn is_enough(&self) -> bool {
+        self.kept.iter().all(|name| is_secret(name))
+    }
+}
+
+/// A parameter whose value is never printed.
+pub(super) fn is_secret(name: &str) -> bool {
+    ["secret", "password", "user", "chap"].iter().any(|word| name.to_ascii_lowercase().contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_elsewhere_is_taken_out_and_users_alone_are_no_hindrance() {
+        let of = |pairs: &[(&str, &str)]| {
+            Readable::of(&pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+        };
+        let users = of(&[("incoming_users", "lrm://"), ("portals", "10.0.1.*")]);
+        assert_eq!((users.params.len(), users.is_enough()), (1, true));
+        let said: Vec<String> = users.remarks().collect();
+        assert_eq!(said, ["incoming_users is kept by cibsecret: users are not compared"]);
+        let more = of(&[("initiators", "lrm://")]);
+        assert!(!more.is_enough() && more.remarks().all(|said| said.ends_with("nothing is compared")));
+        assert!(is_secret("incoming_users") && is_secret("outgoing_user") && !is_secret("device0"));
+    }
+}
