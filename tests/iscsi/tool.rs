@@ -196,6 +196,63 @@ fn users_that_cibsecret_keeps_are_no_part_of_a_plan_and_no_mistake() {
 }
 
 #[test]
+fn elsewhere_the_state_of_a_node_is_enough_for_everything_but_users_and_holds_no_secret() {
+    let cluster = nodes();
+    let alpha = cluster.node("alpha");
+    let resource = targets().param("outgoing_user", "alpha mutualsecret12");
+    cluster.configure(&[&resource]);
+    let path = cluster.dir().join("state.json");
+    let keep = || {
+        let state = alpha.tool("status --json").go();
+        for secret in [SECRET, "othersecret567", "mutualsecret12", "discoversecret1"] {
+            assert!(!format!("{state:?}").contains(secret), "{state:?}");
+        }
+        std::fs::write(&path, state.stdout()).unwrap();
+    };
+    // What is planned live, but for users.
+    let live = |cib: &str| {
+        let (what, mut steps, _) = planned(alpha, cib);
+        steps.retain(|step| !step.contains(" user "));
+        (what, steps)
+    };
+    let laptop = crate::fixture::sample::nodes().up();
+    let remark = "users are not compared: the state of a node has none";
+    let there = |resource: &Resource| {
+        let cib = format!("--cib {}", new_cib(&cluster, resource).display());
+        let arguments = format!("plan --json {cib} --state {}", path.display());
+        let told = data(&laptop.node("alpha").tool(&arguments).without_cluster().go().writes(0));
+        let (node, resource) = (&told["nodes"][0], &told["nodes"][0]["resources"][0]);
+        assert_eq!(node["unknown"], serde_json::json!([]), "{told:#}");
+        assert!(resource["remarks"].as_array().unwrap().contains(&remark.into()), "{told:#}");
+        assert!(!resource["because"].to_string().contains("user"), "{told:#}");
+        let steps = resource["steps"].as_array().unwrap().iter().map(|step| step.as_str().unwrap().to_owned());
+        ((resource["what"].as_str().unwrap().to_owned(), steps.collect::<Vec<_>>()), cib)
+    };
+    keep();
+    let (planned, cib) = there(&resource);
+    assert_eq!(planned, live(&cib));
+    run(alpha, &resource, "start").exit(0);
+    alpha.write("targets/iscsi/mgmt", "add_attribute IncomingUser joe discoversecret1");
+    keep();
+    assert_eq!(there(&resource).0, ("nothing".to_owned(), Vec::new()));
+    // Also attributes that nobody has configured so far.
+    let changed =
+        resource.param("portals", "10.0.3.*").param("attributes", "MaxSessions=2,comment=lab").param("alias", "a");
+    let (planned, cib) = there(&changed);
+    assert!(planned.0 == "reload" && planned.1.len() > 6, "{planned:?}");
+    assert_eq!(planned, live(&cib));
+    // Which users there are nobody knows there.
+    assert_eq!(there(&resource.param("incoming_users", "new longsecret1234")).0, ("nothing".to_owned(), Vec::new()));
+    assert_eq!(there(&resource.without("outgoing_user")).0, ("nothing".to_owned(), Vec::new()));
+    // Disabled as a whole; a daemon that does not answer is said to be so.
+    alpha.write("targets/iscsi/enabled", "0");
+    alpha.write(&format!("targets/iscsi/{ALPHA}/enabled"), "0");
+    keep();
+    let (planned, cib) = there(&resource);
+    assert_eq!(planned, live(&cib));
+}
+
+#[test]
 fn the_plan_of_a_start_is_what_its_dry_run_prints() {
     let cluster = nodes();
     let alpha = cluster.node("alpha");

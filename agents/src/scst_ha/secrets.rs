@@ -1,6 +1,8 @@
-//! Parameters that are secret, and those whose values cibsecret keeps outside of the configuration.
+//! Parameters that are secret, those whose values cibsecret keeps outside of the configuration, and the kernel's files of users.
 
 use std::collections::BTreeMap;
+
+use scst_core::scst::iscsi::UserKind;
 
 /// What stands in the configuration for a value that cibsecret keeps outside of it.
 const ELSEWHERE: &str = "lrm://";
@@ -39,6 +41,12 @@ pub(super) fn is_secret(name: &str) -> bool {
     ["secret", "password", "user", "chap"].iter().any(|word| name.to_ascii_lowercase().contains(word))
 }
 
+/// Whether this is the name of a file of the kernel that shows a user with the secret.
+pub(super) fn is_user_file(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    [UserKind::Incoming, UserKind::Outgoing].iter().any(|kind| lower.starts_with(&kind.word().to_ascii_lowercase()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,5 +63,6 @@ mod tests {
         let more = of(&[("initiators", "lrm://")]);
         assert!(!more.is_enough() && more.remarks().all(|said| said.ends_with("nothing is compared")));
         assert!(is_secret("incoming_users") && is_secret("outgoing_user") && !is_secret("device0"));
+        assert!(is_user_file("IncomingUser") && is_user_file("OutgoingUser12") && !is_user_file("allowed_portal"));
     }
 }

@@ -57,7 +57,7 @@ pub(super) fn of_node(past: &Past, new: &Cib) -> NodePlan {
     let ours = |resource: &&Configured| AGENTS.contains(&resource.agent.as_str());
     for resource in new.configuration.resources.iter().filter(ours) {
         let old = find(&past.old, &resource.id);
-        resources.push(planned(&past.machine, &past.node, resource, old.as_ref(), new));
+        resources.push(planned(past, resource, old.as_ref(), new));
     }
     for resource in past.old.resources.iter().filter(ours) {
         if find(&new.configuration, &resource.id).is_some_and(|found| ours(&&found)) {

@@ -13,6 +13,7 @@ use scst_sim::host::Files;
 use scst_sim::model::{FcPort, Kind, Machine, ScstVersion, Written};
 
 use super::resource::{What, planned};
+use super::state::Past;
 use crate::scst_ha::cib::Cib;
 use crate::scst_ha::import::of_kernel;
 use crate::scst_ha::node::Node;
@@ -199,8 +200,9 @@ proptest! {
             words.filter(|word| PORTS.contains(&word.as_str()) || word.starts_with("dg_d")
                 || (word.starts_with('g') && word[1..].parse::<usize>().is_ok())).collect::<Vec<String>>()
         };
+        let past = Past { node: "alpha".to_owned(), old: cib.configuration.clone(), machine: node, replay: None };
         for resource in &cib.configuration.resources {
-            let plan = planned(&node, "alpha", resource, None, &cib);
+            let plan = planned(&past, resource, None, &cib);
             let other_lun = announced.iter().any(|sentence| sentence.contains("the resource does not start"));
             prop_assert!(plan.what == What::Start || (other_lun && plan.what == What::Refused), "{plan:#?}");
             for notice in plan.hosts.iter().filter(|notice| !notice.starts_with("the paths ")) {

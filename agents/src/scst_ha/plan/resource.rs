@@ -1,6 +1,6 @@
 //! What one resource would do on one node.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use scst_core::cluster::{Configured, Refused, Topology};
 use scst_core::observe::Detail;
@@ -10,10 +10,11 @@ use serde::Serialize;
 
 use super::change::{Change, change};
 use super::notice::notices;
+use super::state::Past;
 use crate::host::{Host, Planned};
 use crate::scst_ha::cib::Cib;
 use crate::scst_ha::node::Node;
-use crate::scst_ha::secrets::Readable;
+use crate::scst_ha::secrets::{Readable, is_secret};
 use crate::target::{self, Run};
 use crate::{scst_aluadg, scst_qla2xtgt, scst_target};
 
@@ -55,10 +56,18 @@ pub(super) struct Resource {
 }
 
 /// A resource of the new configuration on a node whose old one is `old`.
-pub(super) fn planned(node: &Node, name: &str, resource: &Configured, old: Option<&Configured>, new: &Cib) -> Resource {
+pub(super) fn planned(past: &Past, resource: &Configured, old: Option<&Configured>, new: &Cib) -> Resource {
+    let (node, name, replayed) = (&past.machine, past.node.as_str(), past.replay.is_some());
     let mut shown = Resource::named(&resource.id);
     shown.remarks.clone_from(&resource.left_out);
-    let changed = old.map(|old| change(table(resource), &old.params, &resource.params));
+    let changed = old.map(|old| {
+        // A state has none of the parameters that are secret.
+        let compared = |resource: &Configured| {
+            let params = resource.params.clone().into_iter();
+            params.filter(|(name, _)| !replayed || !is_secret(name)).collect::<BTreeMap<_, _>>()
+        };
+        change(table(resource), &compared(old), &compared(resource))
+    });
     shown.because = changed.as_ref().map_or_else(|| vec!["it is new".to_owned()], |change| change.because.clone());
     let readable = Readable::of(&resource.params);
     shown.remarks.extend(readable.remarks());
@@ -66,7 +75,11 @@ pub(super) fn planned(node: &Node, name: &str, resource: &Configured, old: Optio
         shown.what = What::Unknown;
         return shown;
     }
-    let users = readable.kept.is_empty();
+    let driver = resource.params.get("tgtdriver").and_then(|driver| Driver::parse(driver.trim()).ok());
+    if replayed && resource.agent == scst_target::table::TABLE.name && driver.is_some_and(Driver::has_daemon) {
+        shown.remarks.push("users are not compared: the state of a node has none".to_owned());
+    }
+    let users = readable.kept.is_empty() && !replayed;
     let resource = &Configured { params: readable.params, ..resource.clone() };
     // An instance stops before it starts anew: what it is now does not stand in its way.
     if let Some(change) = changed.as_ref().filter(|change| !change.restart.is_empty()) {

@@ -1,7 +1,7 @@
 //! What one run saw of its machine, to be looked at again elsewhere: `status --json` prints it, and `plan --state` makes its plans of it, on a
 //! machine without SCST, with the same code that the agents have.
 //!
-//! Every operation that was asked of the machine is kept with its answer. Asked again it gives that answer; what was never asked is not known,
+//! Every operation that was asked of the machine is kept with its answer, but for users of targets, whose files hold secrets. Asked again it gives that answer; what was never asked is not known,
 //! unless the listing of its directory says that it is not there.
 
 /// A machine that is only looked at refuses what would change it.

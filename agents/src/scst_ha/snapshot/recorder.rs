@@ -9,6 +9,7 @@ use scst_core::error::Verb;
 use scst_core::system::{Ended, Locked, Operation, Output, Pending, System};
 
 use super::{Places, Snapshot};
+use crate::scst_ha::secrets::is_user_file;
 
 /// The machine, and what was seen of it.
 #[derive(Debug)]
@@ -67,10 +68,10 @@ impl System for Recorder {
 
     fn begin(&self, operation: Operation) -> io::Result<Box<dyn Pending>> {
         let (verb, path) = (operation.verb, operation.path.to_string_lossy().into_owned());
-        // What a daemon is asked for may be secret: it is looked at, and not kept.
-        let apart = operation.apart;
+        // It holds a secret: it is read, and not kept.
+        let secret = operation.path.file_name().is_some_and(|name| is_user_file(&name.to_string_lossy()));
         let pending = self.machine.begin(operation)?;
-        if apart {
+        if secret {
             return Ok(pending);
         }
         Ok(Box::new(Kept { pending, verb, path, seen: Arc::clone(&self.seen) }))

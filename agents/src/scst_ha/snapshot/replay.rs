@@ -10,6 +10,7 @@ use scst_core::error::Verb;
 use scst_core::system::{Ended, Locked, Operation, Output, Pending, StoreKind, System};
 
 use super::{Snapshot, entry};
+use crate::scst_ha::secrets::is_user_file;
 
 /// The machine that was.
 #[derive(Debug)]
@@ -41,7 +42,10 @@ impl Replay {
             Verb::Read => self.snapshot.read.get(&*path).map(|answer| answer.clone().map(Output::Text)),
             Verb::Link => self.snapshot.linked.get(&*path).map(|answer| answer.clone().map(Output::Text)),
             Verb::List => {
-                let entries = |names: Vec<String>| Output::Entries(names.iter().map(|name| entry(name)).collect());
+                // Of users nothing is known: they are not there.
+                let entries = |names: Vec<String>| {
+                    Output::Entries(names.iter().filter(|name| !is_user_file(name)).map(|name| entry(name)).collect())
+                };
                 self.snapshot.listed.get(&*path).map(|answer| answer.clone().map(entries))
             }
             Verb::Look => self.snapshot.stores.get(&*path).map(|answer| answer.map(|seen| Output::Store(seen.into()))),

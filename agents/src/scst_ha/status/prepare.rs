@@ -3,7 +3,9 @@
 
 use std::collections::BTreeSet;
 
+use scst_core::observe::Observer;
 use scst_core::ocf::exit::Failure;
+use scst_core::scst::attribute;
 use scst_core::scst::names::{Driver, HandlerName, TargetName};
 
 use super::shown::Status;
@@ -38,6 +40,13 @@ pub(super) fn prepare(node: &Node, status: &Status) -> Result<(), Failure> {
             continue;
         };
         observer.port(driver, &name)?;
+        // Every attribute that a configuration may set. A daemon that does not answer is said elsewhere.
+        if port.unread.is_none() {
+            let all = attribute::ALL.iter().chain([attribute::ALIAS]).filter(|attribute| attribute.is_of(driver));
+            let quarter = observer.deadline.share(1, 4);
+            let observer = Observer { deadline: &quarter, ..observer };
+            let _ = observer.settings(driver, &name, all.map(|attribute| &attribute.name));
+        }
         for group in observer.ini_groups(driver, &name)? {
             for lun in observer.luns_in_use(driver, &name, &group)? {
                 // What stands at a LUN that a plan wants is named.
