@@ -156,6 +156,29 @@ fn a_configuration_by_hand_is_started_over_without_a_step_that_hosts_notice_but_
     assert!(alpha.exists(&format!("targets/qla2x00t/{}/ini_groups/vmwtest/luns/5", ALPHA[0])), "{session}");
 }
 
+#[test]
+fn groups_that_match_one_host_are_named_because_the_kernel_does_not_show_their_order() {
+    let cluster = with_ports();
+    let alpha = cluster.node("alpha");
+    alpha.control("modprobe scst_vdisk");
+    std::fs::create_dir_all(alpha.var_lib().join("pr")).unwrap();
+    alpha.write("handlers/vdisk_nullio/mgmt", "add_device dg_a");
+    let groups = format!("targets/qla2x00t/{}/ini_groups", ALPHA[0]);
+    for (group, initiator) in [("rest", "50:*"), ("db", "50:01:43:80:03:b0:23:99")] {
+        alpha.write(&format!("{groups}/mgmt"), &format!("create {group}"));
+        alpha.write(&format!("{groups}/{group}/initiators/mgmt"), &format!("add {initiator}"));
+        alpha.write(&format!("{groups}/{group}/luns/mgmt"), "add dg_a 0");
+    }
+    let imported = show(alpha, "import --node alpha").code_is(3);
+    for part in [
+        "initiator group rest: initiator 50:* is matched by group db as well, which comes first from now on",
+        "the kernel does not show: see to their order in `initiators`",
+    ] {
+        assert!(imported.stderr().contains(part), "{part}: {imported:?}");
+    }
+    assert!(imported.stdout().contains("db=50:01:43:80:03:b0:23:99;rest=50:*"), "{imported:?}");
+}
+
 /// Starts what an import of a file says, on a node that has its ports.
 #[track_caller]
 fn start(cluster: &Cluster, imported: &Outcome) -> Vec<Resource> {

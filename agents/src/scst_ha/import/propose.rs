@@ -168,6 +168,8 @@ fn shares(name: &GroupName, alone: &[&str], proposal: &mut Proposal) {
 }
 
 #[cfg(test)]
+mod of_targets;
+#[cfg(test)]
 mod round_trip;
 #[cfg(test)]
 mod tests;

@@ -38,12 +38,15 @@ fn resource(source: &Source, place: &Place, driver: Driver, targets: &[&Target],
         return;
     }
     // The agent for Fibre Channel takes no patterns, and no attributes.
-    let plain = |initiator: &String| InitiatorName::parse(initiator).is_ok();
+    let plain = |initiator: &InitiatorName| InitiatorName::parse(initiator.as_str()).is_ok();
     let only_ports = driver == Driver::Qla2x00t
         && groups.iter().flat_map(|group| &group.initiators).all(plain)
         && targets.iter().all(|target| unsaid(&TARGET, &target.attributes, false).is_empty());
-    let words: Vec<String> =
-        groups.iter().map(|group| format!("{}={}", group.name, group.initiators.join(","))).collect();
+    let word = |group: &Group| {
+        let names: Vec<&str> = group.initiators.iter().map(InitiatorName::as_str).collect();
+        format!("{}={}", group.name, names.join(","))
+    };
+    let words: Vec<String> = groups.iter().map(word).collect();
     let initiators = ("initiators".to_owned(), words.join(";"));
     if only_ports {
         proposal.resources.push(Resource {
@@ -67,7 +70,11 @@ fn resource(source: &Source, place: &Place, driver: Driver, targets: &[&Target],
 /// An initiator group of all targets of a driver.
 struct Group {
     name: String,
-    initiators: Vec<String>,
+    /// The name that it had.
+    old: String,
+    /// Its number says which place it has among the groups that have one: the agents gave it.
+    numbered: bool,
+    initiators: Vec<InitiatorName>,
 }
 
 fn groups(place: &Place, targets: &[&Target], proposal: &mut Proposal) -> Vec<Group> {
@@ -86,12 +93,47 @@ fn groups(place: &Place, targets: &[&Target], proposal: &mut Proposal) -> Vec<Gr
             groups.iter().find_map(|group| group.attributes.get("io_grouping_type")?.trim().parse().ok());
         number.filter(|number| id.is_some_and(|id| number / 100 == id))
     };
-    groups.sort_by_key(|(_, same)| numbered(same).unwrap_or(u32::MAX));
+    // Without numbers they come in the order of their names, in which scstadmin makes them.
+    groups.sort_by_cached_key(|(_, same)| (numbered(same).unwrap_or(u32::MAX), same[0].name.clone()));
+    let numbers: Vec<bool> = groups.iter().map(|(_, same)| numbered(same).is_some()).collect();
+    let named = groups.into_iter().zip(1_u32..);
+    let mut groups: Vec<Group> =
+        named.map(|((name, same), place)| group(id, targets, name, &same, place, proposal)).collect();
+    groups.iter_mut().zip(numbers).for_each(|(group, numbered)| group.numbered = numbered);
+    overlaps(place, &groups, proposal);
     groups
-        .into_iter()
-        .zip(1_u32..)
-        .map(|((name, same), place)| group(id, targets, name, &same, place, proposal))
-        .collect()
+}
+
+/// Of two groups that match one initiator the kernel takes the one that was made first, and it does not show which one that is.
+fn overlaps(place: &Place, groups: &[Group], proposal: &mut Proposal) {
+    for (at, second) in groups.iter().enumerate() {
+        for first in &groups[..at] {
+            let matched = |own: &&InitiatorName| first.initiators.iter().any(|name| both_match(name, own));
+            let Some(initiator) = second.initiators.iter().find(matched) else { continue };
+            let (said, hosts_notice) = if place.written && first.old > second.old {
+                ("from now on; scstadmin makes groups in the order of their names, so that it came behind", true)
+            } else if place.written {
+                ("and is the one that counts", false)
+            } else if first.numbered && second.numbered {
+                continue;
+            } else {
+                (
+                    "from now on; which of the two groups was made first, and counted so far, the kernel does not show: \
+                     see to their order in `initiators`",
+                    true,
+                )
+            };
+            let text =
+                format!("initiator {initiator} is matched by group {} as well, which comes first {said}", first.name);
+            proposal.remark(hosts_notice, format!("initiator group {}", second.name), text);
+        }
+    }
+}
+
+/// Whether an initiator can exist that both match. Most are names, which are the same or not.
+fn both_match(one: &InitiatorName, other: &InitiatorName) -> bool {
+    let is_name = |name: &InitiatorName| !name.as_str().contains(['*', '?', '!']);
+    if is_name(one) && is_name(other) { one == other } else { one.overlaps(other) }
 }
 
 fn group(
@@ -116,10 +158,10 @@ fn group(
         InitiatorName::of_driver(driver, text)
             .and_then(|name| if name.as_str().contains(',') { InitiatorName::parse("") } else { Ok(name) })
     };
-    let mut initiators: Vec<String> = Vec::new();
+    let mut initiators: Vec<InitiatorName> = Vec::new();
     for initiator in same.iter().flat_map(|group| &group.initiators) {
         match read(initiator) {
-            Ok(name) if !initiators.contains(&name.to_string()) => initiators.push(name.to_string()),
+            Ok(name) if !initiators.contains(&name) => initiators.push(name),
             Ok(_) => {}
             Err(error) => {
                 let text = format!("initiator {initiator:?} cannot be said, {error}: it loses its LUNs");
@@ -128,8 +170,8 @@ fn group(
         }
     }
     let differs = |group: &&IniGroup| {
-        let known = |wanted: &String| {
-            group.initiators.iter().any(|known| read(known).is_ok_and(|known| known.as_str() == wanted))
+        let known = |wanted: &InitiatorName| {
+            group.initiators.iter().any(|known| read(known).is_ok_and(|known| known == *wanted))
         };
         !initiators.iter().all(known)
     };
@@ -137,7 +179,7 @@ fn group(
         let text = "it is not the same on every port, and becomes so: hosts see its LUNs on all of them";
         proposal.remark(true, &about, text);
     }
-    Group { name, initiators }
+    Group { name, old: same[0].name.clone(), numbered: false, initiators }
 }
 
 /// Portals and attributes: all targets of the resource have those of the first one.

@@ -47,7 +47,7 @@ pub(super) fn resource<'a>(proposal: &'a Proposal, agent: &str) -> &'a Resource 
 }
 
 /// A parameter of the resource of that agent.
-fn param<'a>(proposal: &'a Proposal, agent: &str, name: &str) -> &'a str {
+pub(super) fn param<'a>(proposal: &'a Proposal, agent: &str, name: &str) -> &'a str {
     resource(proposal, agent).params.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
 }
 
@@ -59,7 +59,7 @@ fn says(proposal: &Proposal, agent: &str, parameters: &[(&str, &str)]) {
     }
 }
 
-fn noticed(proposal: &Proposal, noticed: bool) -> Vec<String> {
+pub(super) fn noticed(proposal: &Proposal, noticed: bool) -> Vec<String> {
     let remarks = proposal.remarks.iter().filter(|remark| remark.hosts_notice == noticed);
     let mut remarks: Vec<String> = remarks.map(|remark| format!("{}: {}", remark.about, remark.text)).collect();
     remarks.sort();
@@ -71,7 +71,7 @@ fn agent(resource: &Resource) -> crate::target::TargetAgent {
 }
 
 #[track_caller]
-fn has(remarks: &[String], parts: &[&str]) {
+pub(super) fn has(remarks: &[String], parts: &[&str]) {
     for part in parts {
         assert!(remarks.iter().any(|remark| remark.contains(part)), "no {part:?} in {remarks:#?}");
     }
@@ -260,56 +260,4 @@ fn ten_thousand_devices_are_no_hurdle() {
     let proposal = propose(&source, &place);
     assert_eq!(proposal.resources[1].params.len(), 3 + 256);
     assert!(started.elapsed() < std::time::Duration::from_mins(1), "{:?}", started.elapsed());
-}
-
-#[test]
-fn two_targets_of_one_driver_get_what_the_first_has_and_hosts_are_told() {
-    let target = |name: &str, portal: &str, users: &str| {
-        format!(
-            "TARGET iqn.2008-01.org.example:{name} {{\nenabled 1\nallowed_portal {portal}\n{users}GROUP g {{\nLUN 0 a\nINITIATOR iqn.x:y\n}}\n}}\n"
-        )
-    };
-    let text = format!(
-        "HANDLER vdisk_nullio {{\nDEVICE a\n}}\nTARGET_DRIVER iscsi {{\n{}{}}}\n",
-        target("one", "192.0.2.1", "IncomingUser \"joe verySecret12345\"\n"),
-        target("two", "192.0.2.2", "IncomingUser \"joe otherSecret1234\"\nOutgoingUser \"me short\"\n"),
-    );
-    let mut conf = conf::parse(text.as_bytes()).unwrap();
-    let source = from_conf::source(&mut conf);
-    let proposal = propose(&source, &Place { node: "alpha".to_owned(), ids: BTreeMap::new(), written: true });
-    has(
-        &noticed(&proposal, true),
-        &[
-            "port iqn.2008-01.org.example:two: gets the portals and attributes of iqn.2008-01.org.example:one",
-            "port iqn.2008-01.org.example:two: incoming user joe has another secret from now on",
-            "port iqn.2008-01.org.example:one: outgoing user me of another target is one here as well",
-            "driver iscsi: the secret of outgoing user me cannot be said",
-        ],
-    );
-    assert_eq!(param(&proposal, "scst_target", "portals"), "192.0.2.1");
-    let commands = commands(&source, &proposal.resources);
-    assert!(commands.starts_with("cibsecret set scst_iscsi incoming_users 'joe verySecret12345'\n"), "{commands}");
-}
-
-#[test]
-fn users_of_a_target_that_is_left_out_stay_out_of_the_secrets() {
-    let target = |name: &str, enabled: u8, users: &str| {
-        format!(
-            "TARGET iqn.2008-01.org.example:{name} {{\nenabled {enabled}\n{users}GROUP g {{\nLUN 0 a\nINITIATOR iqn.x:y\n}}\n}}\n"
-        )
-    };
-    let off = "IncomingUser \"joe offSecret12345\"\nIncomingUser \"guest guestSecret123\"\nOutgoingUser \"me offSecret12345\"\nIncomingUser \"a/b otherSecret1234\"\n";
-    let text = format!(
-        "HANDLER vdisk_nullio {{\nDEVICE a\n}}\nTARGET_DRIVER iscsi {{\n{}{}}}\n",
-        target("off", 0, off),
-        target("on", 1, "IncomingUser \"joe verySecret12345\"\n"),
-    );
-    let mut conf = conf::parse(text.as_bytes()).unwrap();
-    let source = from_conf::source(&mut conf);
-    let proposal = propose(&source, &Place { node: "alpha".to_owned(), ids: BTreeMap::new(), written: true });
-    assert_eq!(param(&proposal, "scst_target", "incoming_users"), "joe SECRET");
-    let set = "cibsecret set scst_iscsi incoming_users 'joe verySecret12345'\n";
-    assert_eq!(commands(&source, &proposal.resources), set);
-    let remarks = [noticed(&proposal, true), noticed(&proposal, false)].concat();
-    assert!(remarks.iter().all(|remark| !remark.contains("user")), "{remarks:#?}");
 }
