@@ -276,6 +276,26 @@ fn secrets_go_to_a_file_of_their_own_and_nowhere_else() {
 }
 
 #[test]
+fn words_of_users_are_shown_nowhere_whatever_is_wrong_with_them() {
+    let cluster = nodes().up();
+    let users = "IncomingUser joe my verySecret12345\nOutgoingUser \"me verySecret12345\" }\n";
+    let target = |name: &str, users: &str| {
+        format!("TARGET iqn.x:{name} {{\nenabled 1\nGROUP g {{\nLUN 0 a\nINITIATOR iqn.x:y\n{users}}}\n")
+    };
+    let text = format!(
+        "{0}HANDLER vdisk_nullio {{\nDEVICE a {{\nIncomingUser verySecret12345 joe\n}}\n}}\nTARGET_DRIVER iscsi {{\n{1}}}\n{2}\nIncomingUser \"joe verySecret12345\"",
+        "IncomingUser \"joe verySecret12345\"\n",
+        target("a", "IncomingUser \"joe verySecret12345\"\n"),
+        users,
+    );
+    let file = written(&cluster, text);
+    for form in ["", " --json", " --format xml"] {
+        let imported = show(cluster.node("alpha"), &format!("import --node alpha {file}{form}")).code_is(3);
+        assert!(!format!("{imported:?}").contains("verySecret12345"), "{imported:?}");
+    }
+}
+
+#[test]
 fn long_names_shared_reservations_and_texts_that_hosts_see_stay_as_they_were() {
     let cluster = nodes().up();
     let alpha = cluster.node("alpha");

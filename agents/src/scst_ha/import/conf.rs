@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 pub use self::reader::parse;
-use self::words::{shown, words};
+use self::words::{of_users, shown, words};
 
 /// So many warnings are kept; more say nothing new.
 const MAX_WARNINGS: usize = 200;
@@ -79,8 +79,8 @@ impl Conf {
             return;
         }
         if words.len() > 3 {
-            let lost = words[3..].join(" ");
-            self.warn(number, &format!("only three words count: {} is passed over", shown(&lost)));
+            let lost = if of_users(line).is_some() { "what follows".to_owned() } else { shown(&words[3..].join(" ")) };
+            self.warn(number, &format!("only three words count: {lost} is passed over"));
         }
         let path = &words[..words.len().min(3)];
         let mut at = block;

@@ -4,6 +4,7 @@ use scst_core::scst::iscsi::PORTAL;
 
 use super::conf::{Block, Conf, Warning};
 use super::source::{Attributes, Device, DeviceGroup, IniGroup, Lun, Source, Target, TargetGroup, USERS};
+use crate::scst_ha::secrets::is_user_file;
 
 /// The words that begin blocks at the top.
 const BLOCKS: [&str; 3] = ["HANDLER", "TARGET_DRIVER", "DEVICE_GROUP"];
@@ -101,6 +102,12 @@ fn luns(block: &Block, odd: &mut Vec<Warning>) -> Vec<Lun> {
 fn attributes(block: &Block, blocks: &[&str], odd: &mut Vec<Warning>) -> Attributes {
     let mut found = Attributes::new();
     for (name, values) in block.below.iter().filter(|(name, _)| !blocks.contains(&name.as_str())) {
+        // Its other words may be a secret.
+        if is_user_file(name) {
+            let text = format!("{:?} is given where nobody has users, and is lost", name.get(..12).unwrap_or(name));
+            odd.push(Warning { line: values.line, text });
+            continue;
+        }
         let mut said: Vec<(&String, &Block)> = values.below.iter().collect();
         said.sort_by_key(|(_, block)| block.line);
         for (value, below) in &said {
@@ -153,6 +160,19 @@ mod tests {
         assert_eq!(source.groups[0].target_groups[0].targets, [("r".to_owned(), Some("5".to_owned()))]);
         assert_eq!((source.users[0].name.as_str(), source.users[0].secret.as_str()), ("joe", "secretsecret"));
         assert!(!format!("{source:?}").contains("secretsecret"));
+    }
+
+    #[test]
+    fn users_where_nobody_has_any_are_named_without_their_words() {
+        let user = "IncomingUser \"joe mySecret12345\"\nOutgoingUser1 joe mySecret12345\n";
+        let (source, warnings) = read(&format!(
+            "{user}HANDLER h {{\nDEVICE a {{\n{user}}}\n}}\nTARGET_DRIVER x {{\nTARGET y {{\nGROUP g {{\n{user}}}\n}}\n}}\n\
+             DEVICE_GROUP dg {{\nTARGET_GROUP tg {{\n{user}}}\n}}\n",
+        ));
+        let shown = format!("{source:?} {warnings:?}");
+        assert!(!shown.contains("mySecret12345") && !shown.contains("joe"), "{shown}");
+        assert_eq!(warnings.len(), 8, "{warnings:#?}");
+        assert_eq!(warnings[0], "1: \"IncomingUser\" is given where nobody has users, and is lost");
     }
 
     #[test]

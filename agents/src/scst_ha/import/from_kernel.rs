@@ -7,6 +7,8 @@ use scst_core::scst::names::{Driver, TargetName};
 use scst_core::scst::{ROOT, attribute};
 use scst_core::sysfs::EntryKind;
 
+use crate::scst_ha::secrets::is_user_file;
+
 use super::source::{Attributes, Device, DeviceGroup, IniGroup, Lun, Source, Target, TargetGroup, USERS, User};
 
 /// Attributes that are commands or counters, and tell nothing of a configuration.
@@ -121,7 +123,7 @@ impl Kernel<'_> {
         let mut found = Attributes::new();
         for name in self.entries(dir, EntryKind::File)? {
             let counter = name.ends_with("_count") || name.ends_with("_count_kb");
-            if counter || NOT_SAID.contains(&name.as_str()) || !wanted(&name) {
+            if counter || is_user_file(&name) || NOT_SAID.contains(&name.as_str()) || !wanted(&name) {
                 continue;
             }
             // One that can only be written, or has nothing to say now.
@@ -178,7 +180,7 @@ impl Kernel<'_> {
 
     /// The users of a driver, which are for discovery.
     fn users(&self, found: &mut Source, driver: &str, dir: &str) -> Result<(), Error> {
-        for name in self.entries(dir, EntryKind::File)?.into_iter().filter(|name| is_user(name)) {
+        for name in self.entries(dir, EntryKind::File)?.into_iter().filter(|name| is_user_file(name)) {
             let kind = if name.starts_with(USERS[0]) { USERS[0] } else { USERS[1] };
             match self.0.sysfs.apart().value(&format!("{dir}/{name}"), self.0.deadline) {
                 Ok(value) => found.user(driver, None, kind, &value),
@@ -216,8 +218,4 @@ impl Kernel<'_> {
         }
         Ok(TargetGroup { name, attributes: self.attributes(dir)?, targets })
     }
-}
-
-fn is_user(name: &str) -> bool {
-    USERS.iter().any(|user| name.starts_with(user))
 }

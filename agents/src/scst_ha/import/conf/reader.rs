@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::words::{old_format, shown};
+use super::words::{of_users, old_format, shown};
 use super::{Block, Conf};
 
 /// Blocks that stand deeper in each other than this are passed over: scstadmin knows four levels.
@@ -61,6 +61,8 @@ struct Reader {
     here: Block,
     /// The statement that has not ended yet.
     line: String,
+    /// A statement of users stands on this line before: what follows may be the rest of a secret.
+    users: Option<&'static str>,
     /// A brace too many has ended the file.
     ended: bool,
 }
@@ -75,8 +77,10 @@ impl Reader {
         }
         let line = self.without_backslashes(line, number);
         let mut rest = line.as_ref();
+        self.users = None;
         while let Some(at) = rest.find(['{', '}']) {
             self.line.push_str(&rest[..at]);
+            self.users = self.users.or_else(|| of_users(&self.line));
             if rest[at..].starts_with('{') {
                 self.begin(number);
             } else {
@@ -86,6 +90,10 @@ impl Reader {
                 }
             }
             rest = &rest[at + 1..];
+        }
+        if self.users.is_some() && of_users(rest).is_none() && !rest.trim().is_empty() {
+            self.conf.warn(number, "what stands behind users and a brace on one line is lost");
+            rest = "";
         }
         self.line.push_str(rest);
         if ended {
@@ -107,8 +115,8 @@ impl Reader {
         for (at, letter) in line.char_indices() {
             if let Some((start, lost)) = before.filter(|(_, lost)| letter == '#' && *lost != '\\') {
                 if !lost.is_whitespace() {
-                    let text = format!("the character {lost:?} before the # goes with the comment");
-                    self.conf.warn(number, &text);
+                    let lost = if of_users(line).is_some() { String::new() } else { format!(" {lost:?}") };
+                    self.conf.warn(number, &format!("the character{lost} before the # goes with the comment"));
                 }
                 return &line[..start];
             }
@@ -122,12 +130,15 @@ impl Reader {
         if !line.contains('\\') {
             return line.into();
         }
+        let users = of_users(&line.replace('\\', "")).is_some();
         let mut text = String::with_capacity(line.len());
         let mut letters = line.chars();
         while let Some(letter) = letters.next() {
             match (letter, if letter == '\\' { letters.next() } else { None }) {
                 ('\\', Some(kept)) => {
-                    if matches!(kept, '{' | '}' | '"') {
+                    if users {
+                        self.conf.warn(number, "a backslash goes");
+                    } else if matches!(kept, '{' | '}' | '"') {
                         self.conf.warn(
                             number,
                             &format!("the backslash before {kept} goes, and {kept} means what it means without"),
@@ -169,10 +180,8 @@ impl Reader {
     fn close(&mut self, number: usize) {
         let words = std::mem::take(&mut self.line);
         if !words.trim().is_empty() {
-            self.conf.warn(
-                number,
-                &format!("{} stands before a closing brace on the same line, and is lost", shown(&words)),
-            );
+            let shown = shown(self.users.unwrap_or(&words));
+            self.conf.warn(number, &format!("{shown} stands before a closing brace on the same line, and is lost"));
         }
         if self.too_deep > 0 {
             self.too_deep -= 1;

@@ -67,6 +67,35 @@ fn what_differs_from_its_look_is_read_so_and_told() {
 }
 
 #[test]
+fn no_warning_shows_a_word_of_users() {
+    for text in [
+        "IncomingUser joe mySecret12345 more\n",
+        "a b IncomingUser joe mySecret12345\n",
+        "outgoinguser joe my mySecret12345\n",
+        "x {\nIncomingUser \"joe mySecret12345\" }\n",
+        "x {\nIncomingUser \"joe m}mySecret12345\"\n}\n",
+        "x {\nIncomingUser \"joe m}my}mySecret12345\"\n}\n",
+        "IncomingUser \"joe mySecret12345\"",
+        "IncomingUser \"joe mySecret12345\" {\na\n}\nIncomingUser \"joe mySecret12345\" {\nb\n}\n",
+        "IncomingUser joe mySecret12345 {\n",
+        "IncomingUser \"joe mySecret12345\u{1}\\Z\"\n",
+        "Incoming\\User \"joe 12\\Z\"\n",
+        "IncomingUser \"joe 12Z#\"\n",
+    ] {
+        let warnings = read(text).1;
+        assert!(!warnings.is_empty(), "{text:?}");
+        for warning in &warnings {
+            assert!(!warning.contains("mySecret12345") && !warning.contains('Z'), "{text:?}: {warning}");
+        }
+    }
+    // What stands around them is shown.
+    assert_eq!(
+        read("IncomingUser \"joe mySecret12345\"\na 1 2 3\n").1,
+        ["2: only three words count: \"3\" is passed over"]
+    );
+}
+
+#[test]
 fn a_value_given_twice_is_both_and_the_same_statement_twice_is_one() {
     assert_eq!(read("INITIATOR a\nINITIATOR b\nINITIATOR a\n"), ("INITIATOR(a b)".to_owned(), Vec::new()));
     assert_eq!(read("LUN 0 a\nLUN 0 b\n").0, "LUN(0(a b))");

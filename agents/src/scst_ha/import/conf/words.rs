@@ -1,5 +1,7 @@
 //! The words of a statement.
 
+use scst_core::scst::iscsi::UserKind;
+
 /// The marks of the format before SCST 2.0, `[HANDLER vdisk]`.
 const OLD: [&str; 3] = ["HANDLER", "GROUP", "ASSIGNMENT"];
 
@@ -37,8 +39,20 @@ pub(super) fn old_format(line: &str) -> Option<&'static str> {
     OLD.into_iter().find(|word| inside.strip_prefix(word).is_some_and(|rest| rest.starts_with([' ', '\t'])))
 }
 
-/// Words as a warning shows them: on one line, and not endless.
+/// The statements that hold secrets.
+const USERS: [UserKind; 2] = [UserKind::Incoming, UserKind::Outgoing];
+
+/// The word that makes this text a statement of users, whose other words nobody may see; wherever it stands.
+pub(super) fn of_users(text: &str) -> Option<&'static str> {
+    let lower = text.to_ascii_lowercase();
+    USERS.into_iter().map(UserKind::word).find(|word| lower.contains(&word.to_ascii_lowercase()))
+}
+
+/// Words as a warning shows them: on one line, not endless, and of users none.
 pub(super) fn shown(words: &str) -> String {
+    if let Some(word) = of_users(words) {
+        return format!("\"{word} ...\"");
+    }
     let words = words.trim();
     let short: String = words.chars().take(60).collect();
     format!("{short:?}{}", if short.len() < words.len() { "..." } else { "" })
