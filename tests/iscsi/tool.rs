@@ -126,6 +126,16 @@ fn what_runs_is_imported_with_users_whose_secrets_stand_in_a_file_of_their_own()
         let id = if resource.promotable() { "scst_dg_vm" } else { "scst_iscsi" };
         run(alpha, &resource.called(id), "reload").exit(0).writes(0);
     }
+    // What no resource sets, the kernel's own and what the daemon answers.
+    for (attribute, value) in [("redirect", "10.0.0.1 temp"), ("ini_groups/lab/per_sess_dedicated_tgt_threads", "1")] {
+        alpha.write(&format!("targets/iscsi/{ALPHA}/{attribute}"), value);
+    }
+    let told = alpha.tool("import").go().code_is(3);
+    for part in ["redirect=10.0.0.1 temp cannot be said", "per_sess_dedicated_tgt_threads=1 cannot be said"] {
+        assert!(told.stderr().contains(part), "{part}: {told:?}");
+    }
+    alpha.write(&format!("targets/iscsi/{ALPHA}/redirect"), "\n");
+    alpha.write(&format!("targets/iscsi/{ALPHA}/ini_groups/lab/per_sess_dedicated_tgt_threads"), "0");
     // A target that is not enabled is left out, and so are the users that only it lets in, and its secrets of the others.
     let off = "iqn.2000-01.org.example:off";
     alpha.write("targets/iscsi/mgmt", &format!("add_target {off}"));

@@ -276,6 +276,40 @@ fn secrets_go_to_a_file_of_their_own_and_nowhere_else() {
 }
 
 #[test]
+fn what_a_file_says_of_ports_groups_and_handlers_and_nobody_can_say_is_named() {
+    let cluster = nodes().up();
+    let port = ALPHA[0];
+    let conf = format!(
+        "HANDLER vdisk_nullio {{\ntrace_level all\nDEVICE dg_a\n}}\nTARGET_DRIVER qla2x00t {{\nTARGET {port} {{\nenabled 1\nHW_TARGET\n\
+         node_name 20:00:00:24:ff:60:d0:10\nparent_host 21:00:00:24:ff:60:d0:11\nQueuedCommands 64\nGROUP g {{\nblack_hole 1\n\
+         strange 1\nLUN 0 dg_a\nINITIATOR {}\n}}\n}}\n}}\nDEVICE_GROUP dg {{\nDEVICE dg_a\nanything 5\nTARGET_GROUP alpha {{\ngroup_id 1\n\
+         preferred 1\nTARGET {port}\n}}\n}}\n",
+        HOST[0]
+    );
+    let imported = show(cluster.node("alpha"), &format!("import --node alpha {}", written(&cluster, conf))).code_is(3);
+    for part in [
+        "parent_host=21:00:00:24:ff:60:d0:11 cannot be said: it is a virtual port of that adapter, which no agent makes",
+        "node_name=20:00:00:24:ff:60:d0:10 cannot be said",
+        "QueuedCommands=64 cannot be said",
+        "black_hole=1 cannot be said",
+        "strange=1 cannot be said",
+        "trace_level all is of the handler vdisk_nullio, and no resource sets it",
+        "anything 5 is of the device group dg, and no resource sets it",
+        "target group alpha of device group dg: preferred=1 cannot be said",
+    ] {
+        assert!(imported.stderr().contains(part), "{part}: {imported:?}");
+    }
+    // The agent for Fibre Channel alone takes no attributes.
+    let plain = format!(
+        "HANDLER vdisk_nullio {{\nDEVICE dg_a\n}}\nTARGET_DRIVER qla2x00t {{\nTARGET {port} {{\nenabled 1\ncomment lab\nGROUP g {{\nLUN 0 dg_a\n\
+         INITIATOR {}\n}}\n}}\n}}\n",
+        HOST[0]
+    );
+    let imported = show(cluster.node("alpha"), &format!("import --node alpha {}", written(&cluster, plain)));
+    assert!(imported.stderr().contains(&format!("port {port}: comment=lab cannot be said")), "{imported:?}");
+}
+
+#[test]
 fn words_of_users_are_shown_nowhere_whatever_is_wrong_with_them() {
     let cluster = nodes().up();
     let users = "IncomingUser joe my verySecret12345\nOutgoingUser \"me verySecret12345\" }\n";

@@ -71,18 +71,35 @@ pub(super) const DEVICE: [Unsaid; 39] = [
 const SIZES: [(&str, &str); 2] = [("size", "2748779069440"), ("size_mb", "2621440")];
 
 /// Of targets and initiator groups.
-pub(super) const TARGET: [Unsaid; 11] = [
+pub(super) const TARGET: [Unsaid; 21] = [
+    lost("RDMAExtensions", &["", "No"], "hosts are not offered RDMA"),
     lost("addr_method", &["", "PERIPHERAL"], "LUNs are addressed by the driver's own method"),
     lost("aen_disabled", &["", "0"], "hosts are told of events at once"),
     lost("black_hole", &["", "0"], "commands are answered"),
     lost("cpu_mask", &[""], "any processor may serve it"),
+    lost("explicit_confirmation", &["", "0"], "hosts are not asked to confirm"),
     lost("forward_dst", &["", "0"], "commands are not forwarded"),
     lost("forward_src", &["", "0"], "commands are not forwarded"),
     lost("forwarding", &["", "0"], "commands are not forwarded"),
+    lost("parent_host", &[""], "it is a virtual port of that adapter, which no agent makes"),
+    lost("per_sess_dedicated_tgt_threads", &["", "0"], "sessions share their threads"),
+    lost("redirect", &[""], "hosts are not sent to another portal"),
     seen_to("comment"),
+    seen_to("dif_capabilities"),
     seen_to("enabled"),
+    seen_to("hw_target"),
     seen_to("io_grouping_type"),
+    seen_to("port_name"),
     seen_to("rel_tgt_id"),
+    seen_to("sg_tablesize"),
+    seen_to("tid"),
+];
+
+/// Of target groups, whose states follow from which node serves.
+pub(super) const TARGET_GROUP: [Unsaid; 3] = [
+    lost("preferred", &["", "0"], "the node that serves has active paths, the others have standby ones"),
+    seen_to("group_id"),
+    seen_to("state"),
 ];
 
 /// What becomes different with these attributes, by name and value; with `strict` also a name that nobody knows.
@@ -118,8 +135,14 @@ pub(super) fn of_the_machine(name: &str, value: &str) -> bool {
 
 fn is_size(name: &str) -> bool {
     SIZES.iter().any(|(size, _)| *size == name)
+        || is_counter(name)
         || name == "gen_tp_soft_threshold_reached_UA"
         || name == "dif_capabilities"
+}
+
+/// What counts, and is no configuration.
+pub(super) fn is_counter(name: &str) -> bool {
+    name.ends_with("_count") || name.ends_with("_count_kb") || name == "dif_checks_failed"
 }
 
 /// The size that only a device without a store can have been given.

@@ -16,6 +16,8 @@ pub(super) fn source(conf: &mut Conf) -> Source {
     let root = &conf.root;
     found.attributes = attributes(root, &BLOCKS, &mut odd);
     for (handler, block) in root.each("HANDLER") {
+        let about = |(name, value)| format!("{name} {value} is of the handler {handler}, and no resource sets it");
+        found.left_out.extend(attributes(block, &["DEVICE"], &mut odd).into_iter().map(about));
         for (name, device) in block.each("DEVICE") {
             let attributes = attributes(device, &[], &mut odd);
             found.devices.push(Device { name: name.to_owned(), handler: handler.to_owned(), attributes });
@@ -47,6 +49,9 @@ pub(super) fn source(conf: &mut Conf) -> Source {
         }
     }
     for (name, group) in root.each("DEVICE_GROUP") {
+        let about =
+            |(attribute, value)| format!("{attribute} {value} is of the device group {name}, and no resource sets it");
+        found.left_out.extend(attributes(group, &["DEVICE", "TARGET_GROUP"], &mut odd).into_iter().map(about));
         let target_groups = group.each("TARGET_GROUP").into_iter();
         found.groups.push(DeviceGroup {
             name: name.to_owned(),

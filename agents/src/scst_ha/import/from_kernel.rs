@@ -9,6 +9,7 @@ use scst_core::sysfs::EntryKind;
 
 use crate::scst_ha::secrets::is_user_file;
 
+use super::attributes::is_counter;
 use super::source::{Attributes, Device, DeviceGroup, IniGroup, Lun, Source, Target, TargetGroup, USERS, User};
 
 /// Attributes that are commands or counters, and tell nothing of a configuration.
@@ -32,6 +33,9 @@ const NAME_SERVER: &str = "iSNSServer";
 
 /// What the kernel itself answers of a target whose daemon answers for the rest, beside the attributes that can be configured.
 const KERNELS: [&str; 6] = ["black_hole", "enabled", "forward_dst", "forward_src", "forwarding", "rel_tgt_id"];
+
+/// What its daemon answers and no resource sets.
+const NOT_SET: [&str; 2] = ["RDMAExtensions", "redirect"];
 
 /// The driver that is SCST's own; its LUNs follow from the devices.
 const COPY_MANAGER: &str = "copy_manager";
@@ -61,7 +65,7 @@ pub(super) fn source(observer: Observer<'_>) -> Result<Source, Error> {
         }
         let of_driver = format!("{ROOT}/targets/{driver}");
         kernel.users(&mut found, &driver, &of_driver)?;
-        if let Some(server) = kernel.name_server(&of_driver)?.filter(|server| !server.is_empty()) {
+        if let Some(server) = kernel.of_daemon(&of_driver, NAME_SERVER)?.filter(|server| !server.is_empty()) {
             found.left_out.push(format!("{NAME_SERVER} {server} is of the driver {driver}, and no resource sets it"));
         }
         for name in kernel.directories(&of_driver)? {
@@ -122,8 +126,7 @@ impl Kernel<'_> {
     fn attributes_of(&self, dir: &str, wanted: impl Fn(&str) -> bool) -> Result<Attributes, Error> {
         let mut found = Attributes::new();
         for name in self.entries(dir, EntryKind::File)? {
-            let counter = name.ends_with("_count") || name.ends_with("_count_kb");
-            if counter || is_user_file(&name) || NOT_SAID.contains(&name.as_str()) || !wanted(&name) {
+            if is_counter(&name) || is_user_file(&name) || NOT_SAID.contains(&name.as_str()) || !wanted(&name) {
                 continue;
             }
             // One that can only be written, or has nothing to say now.
@@ -155,6 +158,9 @@ impl Kernel<'_> {
         let asked = attribute::ALL.iter().chain([attribute::ALIAS]).filter(|attribute| attribute.iscsi);
         let settings = self.0.settings(driver, &target, asked.map(|attribute| &attribute.name))?;
         attributes.extend(settings.attributes.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        for name in NOT_SET {
+            attributes.extend(self.of_daemon(dir, name)?.map(|value| (name.to_owned(), value)));
+        }
         let incoming = settings.incoming.iter().map(|(user, secret)| (UserKind::Incoming, user, secret));
         let outgoing = settings.outgoing.iter().map(|(user, secret)| (UserKind::Outgoing, user, secret));
         for (kind, user, credential) in incoming.chain(outgoing) {
@@ -169,9 +175,9 @@ impl Kernel<'_> {
         Ok((attributes, settings.portals.iter().map(ToString::to_string).collect()))
     }
 
-    /// What a daemon says of it.
-    fn name_server(&self, dir: &str) -> Result<Option<String>, Error> {
-        let path = format!("{dir}/{NAME_SERVER}");
+    /// What a daemon says of an attribute.
+    fn of_daemon(&self, dir: &str, name: &str) -> Result<Option<String>, Error> {
+        let path = format!("{dir}/{name}");
         if self.0.sysfs.is_absent(&path, self.0.deadline)? {
             return Ok(None);
         }

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use scst_core::scst::names::{GroupName, HandlerName};
 
-use super::attributes::{DEVICE, TARGET, unsaid};
+use super::attributes::{DEVICE, TARGET, TARGET_GROUP, unsaid};
 use super::proposal::{Place, Proposal, Resource};
 use super::source::{Device, Source, Target};
 
@@ -36,11 +36,24 @@ pub(super) fn propose(source: &Source, place: &Place) -> Proposal {
     for target in &served {
         let about = format!("port {}", target.name);
         if !initiators::says_attributes(&proposal, target) {
-            unsaid(&TARGET, &target.attributes, false).into_iter().for_each(|text| proposal.remark(true, &about, text));
+            let comment = target.attributes.get("comment").filter(|comment| !comment.trim().is_empty());
+            comment
+                .into_iter()
+                .for_each(|text| proposal.remark(false, &about, format!("comment={text} cannot be said")));
+            let texts = unsaid(&TARGET, &target.attributes, place.written);
+            texts.into_iter().for_each(|text| proposal.remark(true, &about, text));
         }
         for group in &target.groups {
             let about = format!("initiator group {} of port {}", group.name, target.name);
-            unsaid(&TARGET, &group.attributes, false).into_iter().for_each(|text| proposal.remark(true, &about, text));
+            let texts = unsaid(&TARGET, &group.attributes, place.written);
+            texts.into_iter().for_each(|text| proposal.remark(true, &about, text));
+        }
+    }
+    for group in &source.groups {
+        for target_group in &group.target_groups {
+            let about = format!("target group {} of device group {}", target_group.name, group.name);
+            let texts = unsaid(&TARGET_GROUP, &target_group.attributes, place.written);
+            texts.into_iter().for_each(|text| proposal.remark(false, &about, text));
         }
     }
     exports::defaults(&served, &mut proposal);

@@ -58,7 +58,7 @@ fn resource(source: &Source, place: &Place, driver: Driver, targets: &[&Target],
         return;
     }
     let mut params = vec![("tgtdriver".to_owned(), driver.to_string()), initiators];
-    settings(driver, targets, &mut params, proposal);
+    settings(driver, targets, place.written, &mut params, proposal);
     if driver == Driver::Iscsi {
         users::add(source, driver, targets, &mut params, proposal);
     }
@@ -183,8 +183,16 @@ fn group(
 }
 
 /// Portals and attributes: all targets of the resource have those of the first one.
-fn settings(driver: Driver, targets: &[&Target], params: &mut Vec<(String, String)>, proposal: &mut Proposal) {
+fn settings(
+    driver: Driver,
+    targets: &[&Target],
+    written: bool,
+    params: &mut Vec<(String, String)>,
+    proposal: &mut Proposal,
+) {
     let Some((first, others)) = targets.split_first() else { return };
+    let alias =
+        |target: &Target| target.attributes.get(ALIAS.name).map(|text| text.trim().to_owned()).unwrap_or_default();
     if driver == Driver::Iscsi {
         let portals: Vec<&String> = first.portals.iter().filter(|portal| Portal::parse(portal).is_ok()).collect();
         for lost in first.portals.iter().filter(|portal| Portal::parse(portal).is_err()) {
@@ -194,16 +202,14 @@ fn settings(driver: Driver, targets: &[&Target], params: &mut Vec<(String, Strin
         if !portals.is_empty() {
             params.push(("portals".to_owned(), portals.into_iter().cloned().collect::<Vec<_>>().join(",")));
         }
-        let alias =
-            |target: &Target| target.attributes.get(ALIAS.name).map(|text| text.trim().to_owned()).unwrap_or_default();
         if !alias(first).is_empty() {
             params.push((ALIAS.name.to_owned(), alias(first)));
         }
     }
-    let said = attributes(driver, first, proposal);
+    let said = attributes(driver, first, written, proposal);
     for other in others {
-        let mut quiet = Proposal::default();
-        if other.portals != first.portals || attributes(driver, other, &mut quiet) != said {
+        let others = attributes(driver, other, written, proposal);
+        if other.portals != first.portals || alias(other) != alias(first) || others != said {
             let text = format!("gets the portals and attributes of {}, which has others", first.name);
             proposal.remark(true, format!("port {}", other.name), text);
         }
@@ -214,9 +220,9 @@ fn settings(driver: Driver, targets: &[&Target], params: &mut Vec<(String, Strin
 }
 
 /// What the parameter `attributes` says of a target: what is not as it is by itself.
-fn attributes(driver: Driver, target: &Target, proposal: &mut Proposal) -> Vec<String> {
+fn attributes(driver: Driver, target: &Target, written: bool, proposal: &mut Proposal) -> Vec<String> {
     let mut said = Vec::new();
-    let common = unsaid(&TARGET, &target.attributes, false);
+    let common = unsaid(&TARGET, &target.attributes, written);
     for attribute in attribute::ALL.iter().filter(|attribute| attribute.is_of(driver)) {
         let Some(text) = target.attributes.get(attribute.name).map(|text| text.trim()) else { continue };
         // Those that every target has: what the table of attributes takes for the kernel's own.
@@ -245,9 +251,9 @@ fn attributes(driver: Driver, target: &Target, proposal: &mut Proposal) -> Vec<S
         }
     }
     // What no resource can say at all.
-    let named =
-        |sentence: &&String| attribute::ALL.iter().all(|known| !sentence.starts_with(&format!("{}=", known.name)));
-    for sentence in common.iter().filter(named) {
+    let can_be_said = attribute::ALL.iter().chain([ALIAS]).filter(|known| known.is_of(driver));
+    let can_be_said: Vec<String> = can_be_said.map(|known| format!("{}=", known.name)).collect();
+    for sentence in common.iter().filter(|sentence| can_be_said.iter().all(|known| !sentence.starts_with(known))) {
         proposal.remark(true, format!("port {}", target.name), sentence);
     }
     said

@@ -118,3 +118,45 @@ fn groups_that_match_one_host_are_named_where_their_order_is_not_known_or_change
         format!("{}{}", target(&[group("a", "auto", &one)]), target(&[group("b", "auto", &one)]).replace(":t", ":u"));
     assert_eq!(said(&two, false).1.len(), 1);
 }
+
+#[test]
+fn what_a_file_says_of_targets_and_groups_and_nobody_can_say_is_named_and_what_is_so_by_itself_is_not() {
+    let target = |name: &str, more: &str, group: &str| {
+        format!(
+            "TARGET iqn.x:{name} {{\nenabled 1\n{more}GROUP g {{\nLUN 0 a\nINITIATOR iqn.2001-04.org.example:y\n{group}}}\n}}\n"
+        )
+    };
+    let more = "redirect \"10.0.0.1 temp\"\nRDMAExtensions Yes\nQueuedCommands 64\nalias one\nnew_one 7\n";
+    let targets = [
+        target("one", more, "per_sess_dedicated_tgt_threads 1\nblack_hole 2\nodd 3\n"),
+        target("two", "redirect \"10.0.0.2 perm\"\nQueuedCommands 64\nalias two\n", ""),
+    ];
+    let named = |text: &str, written: bool| {
+        let mut named = noticed(&proposal(text, written), true);
+        named.retain(|remark| !remark.starts_with("device "));
+        named
+    };
+    let found = named(&targets.concat(), true);
+    let group = "initiator group g of port iqn.x:one: ";
+    has(
+        &found,
+        &[
+            "port iqn.x:one: redirect=10.0.0.1 temp cannot be said: hosts are not sent to another portal",
+            "port iqn.x:one: RDMAExtensions=Yes cannot be said",
+            "port iqn.x:one: new_one=7 cannot be said",
+            "port iqn.x:two: redirect=10.0.0.2 perm cannot be said",
+            "port iqn.x:two: gets the portals and attributes of iqn.x:one, which has others",
+            &format!("{group}per_sess_dedicated_tgt_threads=1 cannot be said: sessions share their threads"),
+            &format!("{group}black_hole=2 cannot be said"),
+            &format!("{group}odd=3 cannot be said"),
+        ],
+    );
+    assert_eq!(found.len(), 8, "{found:#?}");
+    let dump = "redirect \"\"\nRDMAExtensions No\nQueuedCommands 32\nalias \"\"\ntid 1\nsg_tablesize 65535\nread_cmd_count 7\n";
+    let silent = target("one", dump, "per_sess_dedicated_tgt_threads 0\nblack_hole 0\n");
+    assert_eq!(named(&silent, true), [""; 0]);
+    // A kernel shows more than anybody knows, and what is known all the same.
+    let found = named(&targets.concat(), false);
+    assert!(found.iter().any(|remark| remark.contains("redirect=")), "{found:#?}");
+    assert!(found.iter().all(|remark| !remark.contains("new_one") && !remark.contains("odd=")), "{found:#?}");
+}
