@@ -92,6 +92,9 @@ fn targets_of_fcoe_are_used_as_found() {
     let cluster = node(wwpn, "fcst", &[wwpn]);
     let alpha = cluster.node("alpha");
     let resource = Resource::targets("fcoe", "fcst").param("initiators", "host=20:00:00:1b:21:00:00:01");
+    // What is listed is right, and nothing is added to it.
+    let discovered = alpha.tool("discover --driver fcst").go().code_is(0);
+    assert!(discovered.stdout().contains(&format!("should be  \"{wwpn}\"")), "{discovered:?}");
     brought_up_and_down(&cluster, &resource, "host=20:00:00:1b:21:00:00:02;more=*");
     alpha.tree().eq(str![[r#"
 modules fcst scst

@@ -81,12 +81,9 @@ fn same(driver: Driver, port: &TargetName, entry: &str) -> bool {
     TargetName::parse(driver, entry).is_ok_and(|name| port.matches(name.as_str()))
 }
 
-/// Whether an entry is meant for this driver. Any word is a name to the drivers without a form of their own, so what has
-/// another driver's form is that driver's.
+/// Whether an entry is meant for this driver, as the agents take it.
 pub(super) fn concerns(driver: Driver, entry: &str) -> bool {
-    let formed = [Driver::Qla2x00t, Driver::Iscsi, Driver::IbSrpt];
-    let fits = |driver: &Driver| TargetName::parse(*driver, entry).is_ok();
-    fits(&driver) && (formed.contains(&driver) || !formed.iter().any(fits))
+    TargetName::parse(driver, entry).is_ok() && driver.takes(entry)
 }
 
 #[cfg(test)]
@@ -146,6 +143,15 @@ mod tests {
         assert_eq!(proposed(&["typing-mistake"], &[B]), ["typing-mistake", B]);
         let local = TargetName::seen("local").unwrap();
         assert_eq!(propose(&[A, "old"], &[local], Driver::ScstLocal, false).entries, [A, "local"]);
+    }
+
+    #[test]
+    fn ports_of_fcoe_are_named_as_those_of_fibre_channel_and_keep_their_places() {
+        let ports = [A, B].map(|port| TargetName::seen(port).unwrap());
+        let proposed = |is: &[&str]| propose(is, &ports, Driver::Fcst, false).entries;
+        assert_eq!(proposed(&[B, A]), [B, A]);
+        assert_eq!(proposed(&[C, B]), [A, B]);
+        assert_eq!(proposed(&["iqn.2001-04.com.example:disk", A]), ["iqn.2001-04.com.example:disk", A, B]);
     }
 
     proptest! {
