@@ -138,8 +138,7 @@ fn recover(cluster: &mut Cluster, quiet: Duration) {
     cluster.pass(quiet);
     cluster.settle();
     if !cluster.world().is_over() {
-        let stage = cluster.stage.clone();
-        stage.world().at_rest(cluster);
+        cluster.world().at_rest(cluster);
         cluster.compare();
         die_once_more(cluster);
     }
@@ -166,8 +165,7 @@ pub(super) fn conclude(cluster: &mut Cluster, quiet: Duration) {
         moved.extend(cluster.resources[r].group.clone());
     }
     if !moved.is_empty() {
-        let stage = cluster.stage.clone();
-        stage.world().undisturbed(cluster, &moved);
-        stage.world().at_rest(cluster);
+        cluster.world().undisturbed(cluster, &moved);
+        cluster.world().at_rest(cluster);
     }
 }

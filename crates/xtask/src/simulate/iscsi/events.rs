@@ -119,6 +119,5 @@ pub(in crate::simulate) fn die_once_more(cluster: &mut Cluster) {
     cluster.world().signal_daemon(node, DaemonSignal::End, None);
     cluster.pass(Duration::from_mins(1));
     cluster.settle();
-    let stage = cluster.stage.clone();
-    stage.world().at_rest(cluster);
+    cluster.world().at_rest(cluster);
 }

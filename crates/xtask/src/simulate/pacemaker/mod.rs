@@ -30,6 +30,7 @@ use super::events::Event;
 use super::stage::{Stage, Taken};
 
 /// The cluster.
+#[derive(Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is set and taken back by itself")]
 pub(super) struct Cluster {
     pub(super) stage: Arc<Stage>,
@@ -72,26 +73,17 @@ impl Cluster {
             preferred: None,
             lower: None,
         };
-        let text = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
-            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
-        };
-        let mut resources = vec![resource(
-            "ports",
-            None,
-            text(&[("initiators", "esx1=5001-4380-03b0-2334;esx2=naa.5001438003b02335")]),
-        )];
+        let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        let initiators = ("initiators", "esx1=5001-4380-03b0-2334;esx2=naa.5001438003b02335");
+        let mut resources = vec![resource("ports", None, [initiators].map(owned).into())];
         for (number, group) in groups.iter().enumerate() {
             let (clone, id) = (format!("ms_res_{group}"), format!("res_{group}"));
             stage.world().cib.add_promotable(&clone, &id, "ocf:onesty:scst_aluadg").expect("a CIB");
             let device = |n| stage.world().device(group, n, 4 * number + n);
-            let params = text(&[
-                ("groupname", group),
-                ("tgtdriver", "qla2x00t"),
-                ("reload", "0"),
-                ("device0", &device(0)),
-                ("device1", &device(1)),
-            ]);
-            resources.push(resource(&id, Some(group), params));
+            let (first, second) = (&*device(0), &*device(1));
+            let params = [("tgtdriver", "qla2x00t"), ("reload", "0"), ("device0", first), ("device1", second)];
+            let params = params.into_iter().chain([("groupname", *group)]);
+            resources.push(resource(&id, Some(group), params.map(owned).collect()));
         }
         Self {
             stage,
@@ -113,16 +105,7 @@ impl Cluster {
 
     /// The same cluster, which goes its own way from now on. No action may be under way.
     pub(super) fn fork(&self) -> Self {
-        Self {
-            stage: self.stage.fork(),
-            resources: self.resources.clone(),
-            acted: self.acted.clone(),
-            standby: self.standby.clone(),
-            lost: self.lost.clone(),
-            last: self.last.clone(),
-            focus: self.focus.clone(),
-            ..*self
-        }
+        Self { stage: self.stage.fork(), ..self.clone() }
     }
 
     /// The same for clusters in equal states: kernels, files of the agents, belief and configuration. Times do not count.
