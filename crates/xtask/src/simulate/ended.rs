@@ -5,6 +5,7 @@ use std::time::Duration;
 use scst_core::ocf::action::Action;
 use scst_sim::model::{FileKind, Host as _, ScstVersion};
 
+use super::faults::Lasting;
 use super::pacemaker::Export;
 use super::stage::{Outcome, Task};
 use super::world::{FOREIGN, NODES, PORTS, World, port};
@@ -34,6 +35,9 @@ impl World {
         if task.faulted {
             self.unheard |= task.action == Action::Notify;
             self.untold |= task.action == Action::Notify;
+            // It could not ask the cluster what was changed elsewhere.
+            let unasked = matches!(self.nodes[node].lasting, Some((Lasting::ProgramsFail | Lasting::ProgramsHang, _)));
+            self.owes_reload |= task.action == Action::Reload && unasked;
             self.nodes[node].faulted = self.now;
         }
         if self.nodes[node].shell {

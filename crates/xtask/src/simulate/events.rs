@@ -104,14 +104,12 @@ static BETWEEN: Draw = Draw(&[
 pub(super) fn at_rest(cluster: &mut Cluster) {
     let event = {
         let mut world = cluster.world();
-        let iscsi = world.iscsi.is_some();
-        let lot = &mut world.lot;
-        if iscsi && lot.once_in(3) {
-            iscsi::AT_REST.draw(lot)
-        } else if lot.once_in(2) {
-            *lot.one_of(&cluster.focus)
+        if world.iscsi.is_some() && world.lot.once_in(3) {
+            iscsi::AT_REST.draw(&mut world.lot)
+        } else if world.lot.once_in(2) {
+            *world.lot.one_of(&cluster.focus)
         } else {
-            AT_REST.draw(lot)
+            AT_REST.draw(&mut world.lot)
         }
     };
     (event.happens)(cluster);
@@ -121,9 +119,8 @@ pub(super) fn at_rest(cluster: &mut Cluster) {
 pub(super) fn between(cluster: &mut Cluster) {
     let event = {
         let mut world = cluster.world();
-        let iscsi = world.iscsi.is_some();
-        let lot = &mut world.lot;
-        if iscsi && lot.once_in(30) { iscsi::BETWEEN.draw(lot) } else { BETWEEN.draw(lot) }
+        let targets = world.iscsi.is_some() && world.lot.once_in(30);
+        if targets { &iscsi::BETWEEN } else { &BETWEEN }.draw(&mut world.lot)
     };
     // A host's command disturbs nothing by itself.
     cluster.world().disturbed |= !["a command of a host", "nothing"].contains(&event.name);
