@@ -189,41 +189,46 @@ mod tests {
 
     #[test]
     fn a_mistake_is_told_by_its_place_and_never_with_a_secret() {
-        for (name, value, finding) in [
+        for (name, mistakes) in [
             (
                 "portals",
-                "10.0.1.11,10.0.1.12:3260",
-                "portals: entry 2 \"10.0.1.12:3260\": not an address or a pattern of addresses, without a port",
+                &[
+                    (
+                        "10.0.1.11,10.0.1.12:3260",
+                        "entry 2 \"10.0.1.12:3260\": not an address or a pattern of addresses, without a port",
+                    ),
+                    (",", "is set and names nothing"),
+                ][..],
             ),
             (
                 "incoming_users",
-                "esx longsecret1234;lab short",
-                "incoming_users: user 2: bad secret: not a secret of 12 to 256 characters",
+                &[
+                    ("esx longsecret1234;lab short", "user 2: bad secret: not a secret of 12 to 256 characters"),
+                    ("esx long;secret1234", "user 1: bad secret: not a secret of 12 to 256 characters"),
+                    ("esx longsecret1234;esx longsecret1234", "user 2 \"esx\": this user is named twice"),
+                    (" ;\n; ", "is set and names nothing"),
+                ][..],
             ),
             (
-                "incoming_users",
-                "esx long;secret1234",
-                "incoming_users: user 1: bad secret: not a secret of 12 to 256 characters",
+                "outgoing_user",
+                &[
+                    ("a secretsecret1;b secretsecret1", "a target has one user at most"),
+                    (";", "is set and names nothing"),
+                ][..],
             ),
-            (
-                "incoming_users",
-                "esx longsecret1234;esx longsecret1234",
-                "incoming_users: user 2 \"esx\": this user is named twice",
-            ),
-            ("outgoing_user", "a secretsecret1;b secretsecret1", "outgoing_user: a target has one user at most"),
-            ("outgoing_user", ";", "outgoing_user: is set and names nothing"),
-            ("incoming_users", " ;\n; ", "incoming_users: is set and names nothing"),
-            ("portals", ",", "portals: is set and names nothing"),
-            ("attributes", ",;", "attributes: is set and names nothing"),
-            ("attributes", "QueuedCommands=x", "attributes: QueuedCommands \"x\": not a number in its range"),
             (
                 "attributes",
-                "enabled=1",
-                "attributes: enabled: is no attribute of a target of driver iscsi that can be configured",
+                &[
+                    (",;", "is set and names nothing"),
+                    ("QueuedCommands=x", "QueuedCommands \"x\": not a number in its range"),
+                    ("enabled=1", "enabled: is no attribute of a target of driver iscsi that can be configured"),
+                ][..],
             ),
         ] {
-            let (_, findings) = read(&[(name, value)], Driver::Iscsi);
-            assert_eq!(findings.first().map(String::as_str), Some(finding));
+            for (value, finding) in mistakes {
+                let (_, findings) = read(&[(name, value)], Driver::Iscsi);
+                assert_eq!(findings.first(), Some(&format!("{name}: {finding}")));
+            }
         }
         let (_, findings) = read(&[("portals", "10.0.1.1"), ("attributes", "MaxSessions=1")], Driver::ScstLocal);
         assert_eq!(

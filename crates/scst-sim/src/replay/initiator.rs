@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::player::{Misfit, PATIENCE, Player, name_of};
 use super::recording::Env;
 use super::surface::Surface;
-use crate::model::{Errno, ScsiCommand};
+use crate::model::{Errno, Machine, ScsiCommand};
 
 /// How recordings say RESERVATION CONFLICT.
 pub(super) const CONFLICT: &str = "status 18 host 00";
@@ -15,29 +15,25 @@ pub(super) fn check((key, code, qualifier): (u8, u8, u8)) -> String {
     format!("check {key:x}/{code:02x}/{qualifier:02x}")
 }
 
-/// Whose LUN a step is about.
-pub(super) struct Lun {
-    pub(super) driver: String,
-    pub(super) target: String,
-    pub(super) initiator: String,
-    pub(super) number: u32,
-}
-
-impl Lun {
-    pub(super) fn of(env: &Env) -> Result<Self, Misfit> {
+impl<S: Surface> Player<S> {
+    /// Asks the machine about the LUN of a step: driver, target, initiator, number.
+    pub(super) fn at_lun<T>(
+        &mut self,
+        env: &Env,
+        ask: impl FnOnce(&mut Machine, &str, &str, &str, u32) -> T,
+    ) -> Result<T, Misfit> {
         let lun = env.lun.as_deref().unwrap_or_default();
         let parts = || {
             let (port, rest) = lun.split_once(' ')?;
             let (initiator, number) = rest.rsplit_once(' ')?;
             let (driver, target) = port.split_once('/')?;
-            let number = number.parse().ok()?;
-            Some(Self { driver: driver.into(), target: target.into(), initiator: initiator.into(), number })
+            Some((driver, target, initiator, number.parse().ok()?))
         };
-        parts().ok_or_else(|| Misfit::new("DRIVER/TARGET INITIATOR LUN", lun))
+        let (driver, target, initiator, number) =
+            parts().ok_or_else(|| Misfit::new("DRIVER/TARGET INITIATOR LUN", lun))?;
+        Ok(self.surface.machine(|machine| ask(machine, driver, target, initiator, number)))
     }
-}
 
-impl<S: Surface> Player<S> {
     /// A command in the background.
     pub(super) fn io_start(&mut self, env: &Env) -> Result<Result<(), Errno>, Misfit> {
         let id = env.id.clone().unwrap_or_default();
@@ -90,9 +86,9 @@ impl<S: Surface> Player<S> {
         };
         let command: ScsiCommand =
             command.parse().map_err(|problem: String| Misfit::new("a command this player knows", problem))?;
-        let Lun { driver, target, initiator, number } = Lun::of(env)?;
-        let takes = Some(Duration::ZERO);
-        Ok(self.surface.machine(|machine| machine.start_command(&driver, &target, &initiator, number, command, takes)))
+        self.at_lun(env, |machine, driver, target, initiator, number| {
+            machine.start_command(driver, target, initiator, number, command, Some(Duration::ZERO))
+        })
     }
 
     /// The disks that the host has found, by LUN, with the product each of them is.
@@ -108,15 +104,13 @@ impl<S: Surface> Player<S> {
 
     /// The size of the disk that the host made of a LUN, as the host knows it.
     pub(super) fn initiator_sectors(&mut self, env: &Env) -> Result<String, Misfit> {
-        let Lun { driver, target, initiator, number } = Lun::of(env)?;
-        let sectors = self.surface.machine(|machine| machine.disk_sectors(&driver, &target, &initiator, number));
+        let sectors = self.at_lun(env, Machine::disk_sectors)?;
         Ok(sectors.map_or_else(name_of, |sectors| sectors.to_string()))
     }
 
     /// The host reads the size of a disk again.
     pub(super) fn initiator_rescan(&mut self, env: &Env) -> Result<Result<(), Errno>, Misfit> {
-        let Lun { driver, target, initiator, number } = Lun::of(env)?;
-        Ok(self.surface.machine(|machine| machine.rescan_disk(&driver, &target, &initiator, number)))
+        self.at_lun(env, Machine::rescan_disk)
     }
 
     /// Lets up to `within` pass until the command is answered.

@@ -2,7 +2,6 @@
 
 use sha2::{Digest, Sha256};
 
-use super::initiator::Lun;
 use super::player::{Misfit, Player, name_of};
 use super::recording::Env;
 use super::surface::Surface;
@@ -20,7 +19,6 @@ fn digest(content: &[u8]) -> String {
 impl<S: Surface> Player<S> {
     /// A PERSISTENT RESERVE command of a host.
     pub(super) fn persistent_reserve(&mut self, env: &Env) -> Result<String, Misfit> {
-        let Lun { driver, target, initiator, number } = Lun::of(env)?;
         let key = |text: &Option<String>| {
             let text = text.as_deref().unwrap_or("0");
             u64::from_str_radix(text, 16).map_err(|_| Misfit::new("a hexadecimal key", text))
@@ -38,8 +36,9 @@ impl<S: Surface> Player<S> {
             "reservation" => PrCommand::ReadReservation,
             other => return Err(Misfit::new("a command this player knows", other)),
         };
-        let answer =
-            self.surface.machine(|machine| machine.persistent_reserve(&driver, &target, &initiator, number, command));
+        let answer = self.at_lun(env, |machine, driver, target, initiator, number| {
+            machine.persistent_reserve(driver, target, initiator, number, command)
+        })?;
         Ok(match answer {
             Err(errno) => name_of(errno),
             Ok(PrAnswer::Good) => "good".to_owned(),
