@@ -170,7 +170,10 @@ fn planned(alpha: &Node, arguments: &str) -> (String, Vec<String>, Vec<String>) 
     for secret in [SECRET, "othersecret567", "mutualsecret12"] {
         assert!(!format!("{told:?}").contains(secret), "{told:?}");
     }
-    let resource = data(&told)["nodes"][0]["resources"][0].clone();
+    let plan = data(&told);
+    // Neither is it a mistake of the configuration.
+    assert!(!plan["configuration"].to_string().contains("user"), "{plan:#}");
+    let resource = plan["nodes"][0]["resources"][0].clone();
     let words = |name: &str| {
         let words = resource[name].as_array().unwrap_or_else(|| panic!("{told:?}"));
         words.iter().map(|word| word.as_str().unwrap().to_owned()).collect()

@@ -7,7 +7,8 @@ use scst_core::scst::iscsi::UserKind;
 /// What stands in the configuration for a value that cibsecret keeps outside of it.
 const ELSEWHERE: &str = "lrm://";
 
-/// Parameters as they stand in the configuration, without those whose values cibsecret keeps.
+/// Parameters as they stand in the configuration, without those whose values cibsecret keeps. Where it keeps any users, all are left
+/// out: what is said of some depends on the others.
 #[derive(Debug)]
 pub(super) struct Readable {
     /// The parameters whose values are in the configuration.
@@ -19,9 +20,11 @@ pub(super) struct Readable {
 impl Readable {
     /// Of all parameters of a resource.
     pub(super) fn of(params: &BTreeMap<String, String>) -> Self {
-        let (kept, params): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        let (kept, mut params): (BTreeMap<_, _>, BTreeMap<_, _>) =
             params.clone().into_iter().partition(|(_, value)| value.trim() == ELSEWHERE);
-        Self { params, kept: kept.into_keys().collect() }
+        let kept: Vec<String> = kept.into_keys().collect();
+        params.retain(|name, _| !is_secret(name) || !kept.iter().any(|name| is_secret(name)));
+        Self { params, kept }
     }
 
     /// A sentence for each parameter that cibsecret keeps.
@@ -56,7 +59,8 @@ mod tests {
         let of = |pairs: &[(&str, &str)]| {
             Readable::of(&pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
         };
-        let users = of(&[("incoming_users", "lrm://"), ("portals", "10.0.1.*")]);
+        let users =
+            of(&[("incoming_users", "lrm://"), ("portals", "10.0.1.*"), ("outgoing_user", "me longsecret1234")]);
         assert_eq!((users.params.len(), users.is_enough()), (1, true));
         let said: Vec<String> = users.remarks().collect();
         assert_eq!(said, ["incoming_users is kept by cibsecret: users are not compared"]);

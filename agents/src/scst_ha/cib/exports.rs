@@ -10,11 +10,20 @@ use scst_core::scst::names::Driver;
 use super::{Cib, Finding, Level};
 use crate::scst_aluadg::device::ExportGroup;
 use crate::scst_aluadg::params::Params;
+use crate::scst_ha::secrets::Readable;
 use crate::{scst_aluadg, scst_qla2xtgt, scst_target, target};
 
-/// The environment of an agent with these parameters.
+/// The environment of an agent with these parameters, as far as they stand in the configuration.
 pub(super) fn env(resource: &Configured) -> Env {
-    Env::from_pairs(resource.params.iter().map(|(name, value)| (format!("OCF_RESKEY_{name}"), value)))
+    let readable = Readable::of(&resource.params);
+    Env::from_pairs(readable.params.iter().map(|(name, value)| (format!("OCF_RESKEY_{name}"), value)))
+}
+
+/// Why a resource cannot be judged: cibsecret keeps more of it than users.
+fn unreadable(resource: &Configured) -> Option<Finding> {
+    let readable = Readable::of(&resource.params);
+    let text = || readable.remarks().collect::<Vec<_>>().join("; ");
+    (!readable.is_enough()).then(|| Finding::unknown(format!("resource {}", resource.id), text()))
 }
 
 /// Everything about exports and parameters.
@@ -22,14 +31,24 @@ pub(super) fn findings(cib: &Cib) -> Vec<Finding> {
     let mut found = Vec::new();
     let mut groups: Vec<(&str, Params)> = Vec::new();
     for resource in cib.of_agent(scst_aluadg::table::TABLE.name) {
+        if let Some(finding) = unreadable(resource) {
+            found.push(finding);
+            continue;
+        }
         let (params, findings) = Params::parse(&env(resource));
         found.extend(parameters(resource, findings));
         groups.extend(params.map(|params| (resource.id.as_str(), params)));
     }
     let mut made: BTreeMap<Driver, BTreeSet<String>> = BTreeMap::new();
+    let mut not_known: BTreeSet<Driver> = BTreeSet::new();
     for agent in [scst_qla2xtgt::AGENT, scst_target::AGENT] {
         for resource in cib.of_agent(agent.table.name) {
             let env = env(resource);
+            if let Some(finding) = unreadable(resource) {
+                found.push(finding);
+                not_known.extend(agent.driver(&env).ok());
+                continue;
+            }
             let (params, findings) = target::params::Params::parse(&agent, &env);
             found.extend(parameters(resource, findings));
             if let (Some(params), Ok(driver)) = (params, agent.driver(&env)) {
@@ -38,6 +57,7 @@ pub(super) fn findings(cib: &Cib) -> Vec<Finding> {
         }
     }
     found.extend(clashes(&groups));
+    made.retain(|driver, _| !not_known.contains(driver));
     // Without a resource for its driver somebody else makes the groups.
     for ((id, params), made) in groups.iter().filter_map(|group| Some((group, made.get(&group.1.driver)?))) {
         let missing =

@@ -112,6 +112,33 @@ fn targets_of_every_driver_are_looked_at() {
 }
 
 #[test]
+fn what_cibsecret_keeps_is_no_mistake() {
+    let targets = |more: &str| {
+        format!(
+            r#"<clone id="cl_iscsi"><meta_attributes id="m"><nvpair id="m1" name="interleave" value="true"/></meta_attributes>
+            <primitive id="iscsi" class="ocf" provider="onesty" type="scst_target"><instance_attributes id="ti">
+            <nvpair id="t1" name="tgtdriver" value="iscsi"/>{more}<nvpair id="t4" name="outgoing_user" value="me longsecret1234"/>
+            </instance_attributes></primitive></clone><clone id="ms_b"><primitive id="b" class="ocf" provider="onesty" type="scst_aluadg">
+            <instance_attributes id="bi"><nvpair id="b1" name="groupname" value="b"/><nvpair id="b2" name="tgtdriver" value="iscsi"/>
+            <nvpair id="b3" name="device0" value="handler=vdisk_nullio,virtname=x,dummy=1,export0=esx1:0"/></instance_attributes>
+            </primitive></clone></resources>"#
+        )
+    };
+    let kept = |name: &str, other: &str| {
+        let more = format!(r#"<nvpair id="t2" name="{name}" value="lrm://"/>{other}"#);
+        let found = findings_of(&[("</resources>", &targets(&more))]);
+        let of_parameters = |text: &&String| ["_user", "initiator"].iter().any(|word| text.contains(word));
+        found.iter().filter(of_parameters).cloned().collect::<Vec<_>>()
+    };
+    let initiators =
+        |name: &str| format!(r#"<nvpair id="t3" name="initiators" value="{name}=iqn.2001-04.org.example:y"/>"#);
+    assert_eq!(kept("incoming_users", &initiators("esx1")), [""; 0]);
+    assert_eq!(kept("initiators", ""), [""; 0]);
+    let missing = kept("incoming_users", &initiators("esx9"));
+    assert!(missing.len() == 1 && missing[0].contains("esx1, which no resource makes"), "{missing:?}");
+}
+
+#[test]
 fn what_is_no_cib_is_refused() {
     for text in ["", "<cib/>", "no", "<configuration><nodes/></configuration>", "{}"] {
         assert!(Cib::parse(text).is_err(), "{text}");

@@ -116,6 +116,11 @@ fn group(
     if resources.len() > 1 {
         group.faults.push("more than one resource configures it; it is compared with the first".to_owned());
     }
+    let readable = Readable::of(&resource.params);
+    if !readable.is_enough() {
+        group.remarks.extend(readable.remarks());
+        return Ok(group);
+    }
     let (params, findings) = scst_aluadg::params::Params::parse(&context.env);
     group.remarks.extend(resource.left_out.iter().cloned());
     group.remarks.extend(findings.iter().map(ToString::to_string));
