@@ -1,5 +1,7 @@
 //! What is ours beside another resource of the same agent, and beside what others set up on the ports of the node.
 
+use std::time::Duration;
+
 use crate::fixture::sample::{self, ALPHA, group, ports};
 use crate::fixture::{Cluster, Fixture, Lists, Resource};
 
@@ -25,7 +27,7 @@ fn a_second_resource_for_the_ports_of_a_node_does_not_start_and_changes_nothing(
     for other in [second(), ports().called("scst_qla_two")] {
         alpha.run(&other, "monitor").exit(7);
         alpha.monitor(&other).exit(7);
-        let started = alpha.run(&other, "start").exit(2).writes(0);
+        let started = alpha.call(&other).timeout(Duration::from_secs(2)).run("start").exit(2).writes(0);
         started.reason(&format!("port {} belongs to resource scst_qla on this node", ALPHA[0]));
         alpha.run(&other, "reload").exit(7).writes(0);
         alpha.run(&other, "stop").exit(0).writes(0);

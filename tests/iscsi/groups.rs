@@ -1,6 +1,8 @@
 //! Initiator groups: patterns, their order, and several resources on one node.
 
-use super::{ALPHA, BETA, ESX, group, nodes, run, targets};
+use std::time::Duration;
+
+use super::{ALPHA, BETA, ESX, call, group, nodes, run, targets};
 use crate::fixture::{Fixture, Resource};
 
 #[test]
@@ -102,10 +104,36 @@ fn a_port_that_one_agent_has_is_refused_to_the_other() {
     let new = Resource::targets("scst_fc", "qla2x00t").param("initiators", host);
     for (first, second) in [(&old, &new), (&new, &old)] {
         run(&alpha, first, "start").exit(0);
-        let refused = run(&alpha, second, "start").exit(2).writes(0);
+        let refused = call(&alpha, second).timeout(Duration::from_secs(2)).run("start").exit(2).writes(0);
         refused.reason(&format!("port {wwpn} belongs to resource {} on this node", first.id()));
         run(&alpha, second, "stop").exit(0).writes(0);
         run(&alpha, first, "monitor").exit(0);
         run(&alpha, first, "stop").exit(0);
+    }
+}
+
+#[test]
+fn a_start_waits_for_the_stop_of_the_resource_that_it_replaces() {
+    let wwpn = "21:00:00:24:ff:60:d0:10";
+    let alpha = Fixture::new().node("alpha", 1).port(wwpn).up().into_node("alpha");
+    let host = "esx1=50:01:43:80:03:b0:23:34";
+    let old = Resource::ports("scst_qla").param("initiators", host);
+    let new = Resource::targets("scst_fc", "qla2x00t").param("initiators", host);
+    run(&alpha, &old, "start").exit(0);
+    let up = alpha.tree();
+    for (from, to) in [(&old, &new), (&new, &old), (&old, &old.called("scst_qla_two"))] {
+        // The start comes first, and the stop takes longer than a start waits for one to begin.
+        let mut start = call(&alpha, to).timeout(Duration::from_secs(6)).begin("start");
+        std::thread::sleep(Duration::from_millis(300));
+        alpha.control("fault op=write path=**/ini_groups/mgmt action=hang");
+        let stop = call(&alpha, from).begin("stop");
+        std::thread::sleep(Duration::from_millis(1700));
+        assert!(start.is_running(), "{} does not wait for {}", to.id(), from.id());
+        alpha.control("release");
+        stop.wait().exit(0);
+        start.wait().exit(0);
+        assert_eq!(alpha.tree(), up);
+        run(&alpha, from, "monitor").exit(7);
+        run(&alpha, to, "monitor").exit(0);
     }
 }

@@ -1,6 +1,10 @@
 //! Device groups on targets of iSCSI, and what initiators get at each moment.
 
-use super::{ALPHA, BETA, ESX, LAB, SECRET, SHOWN, group, login, nodes, port, run, started, target_groups, targets};
+use std::time::Duration;
+
+use super::{
+    ALPHA, BETA, ESX, LAB, SECRET, SHOWN, call, group, login, nodes, port, run, started, target_groups, targets,
+};
 use crate::fixture::{Fixture, Resource};
 
 #[test]
@@ -105,7 +109,12 @@ fn what_an_initiator_gets_follows_from_the_state_of_the_target() {
 fn a_second_resource_of_the_driver_is_refused() {
     let alpha = started();
     let second = targets().called("scst_iscsi2").param("initiators", "other=*");
-    run(&alpha, &second, "start").exit(2).writes(0).reason_has("belongs to resource scst_iscsi on this node");
+    call(&alpha, &second)
+        .timeout(Duration::from_secs(2))
+        .run("start")
+        .exit(2)
+        .writes(0)
+        .reason_has("belongs to resource scst_iscsi on this node");
     run(&alpha, &second, "monitor").exit(7);
     run(&alpha, &second, "stop").exit(0).writes(0);
     run(&alpha, &targets(), "monitor").exit(0);

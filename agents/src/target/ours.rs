@@ -19,7 +19,7 @@ use super::run::Run;
 use crate::missing_ports::Local;
 
 /// The agents that bring targets up, by their names: state files carry these.
-const AGENTS: [&str; 2] = ["scst_qla2xtgt", "scst_target"];
+pub(super) const AGENTS: [&str; 2] = ["scst_qla2xtgt", "scst_target"];
 
 /// What is known of the objects that are ours.
 #[derive(Debug)]

@@ -18,6 +18,9 @@ pub(super) const TGTDRIVER: &str = "tgtdriver";
 /// The lock of these agents: a node has one set of ports.
 pub(super) const LOCK: &str = "ports";
 
+/// The agent whose lock both take for ports of Fibre Channel: either may have them.
+const OF_FIBRE_CHANNEL: &str = "scst_qla2xtgt";
+
 /// An agent that brings targets up.
 #[derive(Debug, Clone, Copy)]
 pub struct TargetAgent {
@@ -63,7 +66,11 @@ impl<'a> Run<'a> {
 
     /// The same on the targets of a certain driver.
     pub(super) fn on(context: &'a Context, agent: TargetAgent, driver: Driver) -> Self {
-        Self { host: Host::new(context, agent.table.name), agent, driver }
+        let mut host = Host::new(context, agent.table.name);
+        if driver == Driver::Qla2x00t {
+            host.state_files = host.state_files.with_locks_of(OF_FIBRE_CHANNEL);
+        }
+        Self { host, agent, driver }
     }
 
     /// The ports of this node's list, as sysfs spells them. Targets that are made by command need not be there yet.

@@ -1,14 +1,16 @@
 //! start: groups first, ids next, enabling last; a start that fails undoes its own steps.
 
 use scst_core::apply::AfterFailure;
+use scst_core::cluster::Topology;
 use scst_core::error::Error;
 use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::plan::ports::plan;
 use scst_core::scst::names::InitiatorGroup;
 use scst_core::state::{Port, Ports};
+use scst_core::sysfs::wait_until;
 
 use super::convergence::{Convergence, Goal};
-use super::ours::Ours;
+use super::ours::{AGENTS, Ours};
 use super::run::{LOCK, Run};
 use super::wanted::group_names;
 use super::{daemon, foreign};
@@ -19,11 +21,18 @@ pub(super) fn start(run: &Run<'_>) -> Result<ExitCode, Failure> {
     let (params, findings) = run.params();
     refuse_errors(&findings)?;
     refuse_two_per_node(&host.context.env)?;
-    let _lock = host.lock(LOCK)?;
-    let remembered = host.state_files.read(None);
+    let lock = host.lock(LOCK)?;
     let params = params.unwrap_or_default();
-    let topology = host.topology(run.driver, &remembered)?;
+    let topology = host.topology(run.driver, &host.state_files.read(None))?;
     params.check_count()?;
+    let _lock = if is_replaced(run, &topology) {
+        drop(lock);
+        await_stop(run, &topology)?;
+        host.lock(LOCK)?
+    } else {
+        lock
+    };
+    let remembered = host.state_files.read(None);
     let ours = Ours::find(run, &remembered);
     ours.refuse_held(&topology.local.listed())?;
     host.load_modules(&[Module::scst(), Module::driver(run.driver)])?;
@@ -69,6 +78,32 @@ pub(super) fn start(run: &Run<'_>) -> Result<ExitCode, Failure> {
     let kept: Ports = wanted.clone().into_iter().filter(|(_, port)| !port.deleted).collect();
     host.remember(&ours.to_remember(&topology.local, local, group_names(&kept), &kept, found));
     Ok(ExitCode::Success)
+}
+
+/// Whether another resource has ports of this one, in a cluster that may be about to stop it.
+fn is_replaced(run: &Run<'_>, topology: &Topology) -> bool {
+    let host = &run.host;
+    let remembered = host.state_files.read(None);
+    let held = || Ours::find(run, &remembered).refuse_held(&topology.local.listed()).is_err();
+    !host.dry_run() && host.context.env.resource_is_known() && held()
+}
+
+/// Waits for the stop of the resource that has the ports: where one change of the CIB replaces a resource by this one, Pacemaker orders
+/// the stop and the start in no way. A quarter of the time for a stop that is not at work yet.
+fn await_stop(run: &Run<'_>, topology: &Topology) -> Result<(), Error> {
+    let host = &run.host;
+    let soon = host.deadline().share(1, 4);
+    // The lock that an older version of the other agent takes may be its own.
+    let at_work = || AGENTS.iter().any(|agent| host.state_files.clone().with_locks_of(agent).locked(LOCK));
+    let what = "the stop of the resource that has the ports";
+    let waited = wait_until(what, &host.deadline().share(3, 4), || {
+        Ok((!is_replaced(run, topology) || (soon.expired() && !at_work())).then_some(()))
+    });
+    match waited {
+        // The resource that has them is named.
+        Err(Error::NotSeen { .. }) => Ok(()),
+        waited => waited,
+    }
 }
 
 /// Puts the ports back as they were found, and says whether they are. What cannot be put back stays in the state file, so that stop finds

@@ -62,6 +62,8 @@ pub struct StateFiles {
     system: Arc<dyn System>,
     dir: PathBuf,
     agent: &'static str,
+    /// The agent whose name the locks carry.
+    locks_of: &'static str,
     instance: String,
     of_resource: bool,
 }

@@ -17,7 +17,7 @@ impl StateFiles {
     /// The state files below `dir` as the instance `instance` of `agent` sees them. At a terminal the instance may be
     /// the clone's id.
     pub fn new(system: Arc<dyn System>, dir: PathBuf, agent: &'static str, instance: &str) -> Self {
-        Self { system, dir, agent, instance: file_name(instance), of_resource: false }
+        Self { system, dir, agent, locks_of: agent, instance: file_name(instance), of_resource: false }
     }
 
     /// The same where the instance is certainly the resource's id: state files of other instances are those of other resources.

@@ -12,6 +12,12 @@ use crate::sysfs::wait_until;
 use crate::system::{Lock, Locked};
 
 impl StateFiles {
+    /// The same with the locks of `agent`, which may act on the same objects.
+    #[must_use]
+    pub fn with_locks_of(self, agent: &'static str) -> Self {
+        Self { locks_of: agent, ..self }
+    }
+
     /// Takes the lock of `name` (a device group, or `ports`), waiting until the deadline. It is given back when the
     /// value is dropped or the process ends.
     ///
@@ -43,7 +49,7 @@ impl StateFiles {
     /// Whether an action of this agent holds another lock than that of `name` at this moment; true also where that
     /// cannot be looked at.
     pub fn others_locked(&self, name: &str) -> bool {
-        let (before, behind) = (format!("{}-", self.agent), ".lock");
+        let (before, behind) = (format!("{}-", self.locks_of), ".lock");
         let other = |path: &PathBuf| {
             let file = path.file_name().and_then(|name| name.to_str());
             let locked = file.and_then(|file| file.strip_prefix(&before)?.strip_suffix(behind));
@@ -56,7 +62,7 @@ impl StateFiles {
     }
 
     fn lock_path(&self, name: &str) -> PathBuf {
-        self.dir.join(format!("{}-{name}.lock", self.agent))
+        self.dir.join(format!("{}-{name}.lock", self.locks_of))
     }
 }
 
