@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{ALPHA, BETA, ESX, call, group, nodes, run, targets};
+use super::{ALPHA, BETA, ESX, call, group, nodes, run, targets, thorough};
 use crate::fixture::{Fixture, Resource};
 
 #[test]
@@ -25,8 +25,41 @@ fn the_first_group_that_matches_is_the_one_that_was_configured_first() {
     assert!(alpha.tree().lines("session")[0].contains("zesx"), "{:?}", alpha.tree());
     let more = ordered.param("initiators", &format!("new=iqn.1998-01.com.vmware:*;zesx={ESX};all=*"));
     let reloaded = run(&alpha, &more, "reload").exit(0);
-    reloaded.logged("initiator group new of port iqn.2026-01.org.example:alpha comes after all, which counts");
+    reloaded.logged("initiator group new comes after all, which counts");
     run(&alpha, &more, "stop").exit(0);
+}
+
+#[test]
+fn an_order_that_the_kernel_does_not_follow_is_named_until_the_restart() {
+    let cluster = nodes();
+    let alpha = cluster.node("alpha");
+    let resource = |initiators: &str| targets().param("initiators", initiators);
+    let (wide, narrow) = ("lab=iqn.1993-08.org.debian:*", "seven=iqn.1993-08.org.debian:01:lab7");
+    let (other, third) = ("esx=iqn.1998-01.com.vmware:x", "one=iqn.1993-08.org.debian:01:lab1");
+    run(alpha, &resource(&format!("{wide};{narrow};{other}")), "start").exit(0);
+    // What does not overlap may come in any order.
+    let same = resource(&format!("{other};{wide};{narrow}"));
+    run(alpha, &same, "reload").exit(0).not_logged("which counts");
+    thorough(alpha, &same).exit(0).not_logged("which counts");
+    let turned = resource(&format!("{third};{narrow};{wide};{other}"));
+    let sentence = |first: &str| {
+        format!(
+            "initiator group {first} comes after lab, which counts for initiators of both until the resource is restarted"
+        )
+    };
+    for group in ["seven", "one"] {
+        run(alpha, &turned, "reload").exit(0).logged(&sentence(group));
+        // Also when nothing else differs.
+        thorough(alpha, &turned).exit(0).writes(0).logged(&sentence(group));
+    }
+    cluster.configure(&[&turned]);
+    let shown = alpha.tool("status").go().code_is(3);
+    assert!(shown.stdout().contains(&sentence("seven")), "{shown:?}");
+    run(alpha, &turned, "stop").exit(0);
+    run(alpha, &turned, "start").exit(0);
+    thorough(alpha, &turned).exit(0).not_logged("which counts");
+    run(alpha, &turned, "reload").exit(0).not_logged("which counts");
+    run(alpha, &turned, "stop").exit(0);
 }
 
 #[test]

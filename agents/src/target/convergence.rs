@@ -13,6 +13,7 @@ use scst_core::scst::names::{InitiatorGroup, TargetName};
 use scst_core::state::{Port, Ports};
 use scst_core::state_file::StateFile;
 
+use super::order;
 use super::ours::Ours;
 use super::params::Params;
 use super::run::Run;
@@ -186,6 +187,12 @@ impl<'r> Convergence<'r> {
     pub(super) fn kept_by_mistake(&self) -> Option<&'static str> {
         let less = self.removes_nothing && self.differences().iter().any(Step::takes_from_hosts);
         less.then_some("initiators has a mistake: nothing is removed until it is corrected")
+    }
+
+    /// Groups that the kernel tries in another order than they are configured, where that matters, a sentence each: no
+    /// step changes that.
+    pub(super) fn out_of_order(&self) -> Vec<String> {
+        order::differences(&self.ours.order(&self.found, &self.wanted), &self.params.groups)
     }
 
     /// The step of a start that enables the driver, where that is not enabled as a whole.

@@ -42,6 +42,7 @@ pub fn difference(
     let mut sentences: Vec<String> = convergence.local.sentences().collect();
     let compared = |step: &&Step| users || !step.is_of_a_user();
     sentences.extend(convergence.differences().iter().filter(compared).map(ToString::to_string));
+    sentences.extend(convergence.out_of_order());
     let node = &topology.local.name;
     let dropped = up.iter().filter(|(name, port)| port.enabled && !convergence.found.contains_key(*name));
     sentences.extend(dropped.map(|(name, _)| format!("port {name} is up and not in targetports of node {node}")));

@@ -10,6 +10,7 @@ pub mod difference;
 mod foreign;
 pub mod groups;
 mod monitor;
+mod order;
 pub mod ours;
 pub mod params;
 pub mod planned;

@@ -14,6 +14,7 @@ use scst_core::scst::names::{Driver, InitiatorGroup, TargetName};
 use scst_core::state::{Port, Ports};
 use scst_core::state_file::{Remembered, StateFile};
 
+use super::order;
 use super::params::Params;
 use super::run::Run;
 use crate::missing_ports::Local;
@@ -256,8 +257,14 @@ impl Ours<'_> {
             driver: self.several_drivers.then_some(self.driver),
             made: made.cloned().collect(),
             attributes: before.into_iter().chain(now).collect(),
+            order: self.order(found, wanted),
             ..state_file(node, local, groups)
         }
+    }
+
+    /// The order in which the groups of these ports were made once `wanted` is there.
+    pub(super) fn order(&self, found: &Ports, wanted: &Ports) -> Vec<InitiatorGroup> {
+        order::after(self.remembered.known().map_or(&[], |file| &file.order), found, wanted)
     }
 
     /// The same without other groups, for removing and for comparing: of a group that cannot be listed without its initiators.

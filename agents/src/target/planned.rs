@@ -54,5 +54,6 @@ pub fn planned(run: &Run<'_>, topology: &Topology, users: bool) -> Result<Planne
     let mut remarks: Vec<String> = convergence.local.sentences().collect();
     remarks.extend(findings.iter().map(ToString::to_string));
     remarks.extend(convergence.kept_by_mistake().map(str::to_owned));
+    remarks.extend(convergence.out_of_order());
     Ok(Planned { running, steps, remarks, refused: None })
 }

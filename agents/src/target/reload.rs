@@ -3,13 +3,10 @@
 use scst_core::apply::AfterFailure;
 use scst_core::ocf::exit::{Answer, ExitCode, Failure, Kind};
 use scst_core::plan::Step;
-use scst_core::scst::names::InitiatorGroup;
-use scst_core::state::Ports;
 use scst_core::state_file::StateFile;
 
 use super::convergence::{Convergence, Goal};
 use super::foreign;
-use super::groups::{self, Groups};
 use super::ours::Ours;
 use super::run::{LOCK, Run};
 use super::wanted::group_names;
@@ -61,7 +58,8 @@ pub(super) fn reload(run: &Run<'_>) -> Result<Answer, Failure> {
     if let Some(sentence) = convergence.kept_by_mistake() {
         tracing::error!("{sentence}");
     }
-    tell(&convergence.params.groups, &steps, &convergence.found);
+    tell(&steps);
+    convergence.out_of_order().iter().for_each(|sentence| tracing::warn!("{sentence}"));
     foreign::warn(run, &ours, &convergence.found, &convergence.params.groups);
     host.remember(&file);
     let applied = host.apply(&steps, AfterFailure::GoOn);
@@ -86,22 +84,11 @@ pub(super) fn reload(run: &Run<'_>) -> Result<Answer, Failure> {
     }
 }
 
-/// Logs what a reload does not change for hosts that are logged in, or cannot change at all.
-fn tell(configured: &Groups, steps: &[Step], found: &Ports) {
+/// Logs what a reload does not change for hosts that are logged in.
+fn tell(steps: &[Step]) {
     let later = |step: &Step| matches!(step, Step::Target { change, .. } if change.holds_for_next_login());
     if steps.iter().any(later) {
         tracing::info!("users, portals and attributes of iSCSI hold for the next login of each host");
-    }
-    for step in steps {
-        let Step::CreateIniGroup { port, group, .. } = step else { continue };
-        let there = |name: &&InitiatorGroup| found.get(port).is_some_and(|port| port.groups.contains_key(*name));
-        // The kernel takes the group that came first.
-        let later = configured.iter().map(|(name, _)| name).filter(there);
-        for name in later.filter(|name| groups::before(configured, name).contains(&group)) {
-            tracing::warn!(
-                "initiator group {group} of port {port} comes after {name}, which counts for initiators of both until the resource is restarted"
-            );
-        }
     }
 }
 
@@ -126,6 +113,7 @@ pub(super) fn finish_reload(run: &Run<'_>, ours: &Ours<'_>, file: &StateFile) ->
     if convergence.removes_nothing {
         groups.extend(ours.groups_of(&convergence.found));
     }
-    host.remember(&StateFile { ini_groups: groups, unfinished: false, ..file.clone() });
+    let order = ours.order(&convergence.found, &convergence.wanted);
+    host.remember(&StateFile { ini_groups: groups, order, unfinished: false, ..file.clone() });
     Ok(())
 }

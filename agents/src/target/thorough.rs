@@ -19,6 +19,7 @@ pub(super) fn thorough(run: &Run<'_>, ours: &Ours<'_>) -> Result<ExitCode, Failu
     // A daemon that hangs must not make the monitor outlive its time.
     let until = host.deadline().share(1, 4);
     convergence.read_settings(&until)?;
+    convergence.out_of_order().iter().for_each(|sentence| tracing::warn!("differs from the configuration: {sentence}"));
     let mut missing = None;
     if convergence.enable_driver(&until)?.is_some() {
         missing = Some(format!("driver {} is not enabled: no host can log in", run.driver));

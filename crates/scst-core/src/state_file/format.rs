@@ -12,7 +12,7 @@ use crate::scst::names::{DeviceName, Driver, GroupName, InitiatorGroup, NodeName
 const VERSION: &str = "scst-ocf record 1";
 
 /// The first words of its lines.
-const WORDS: [&str; 19] = [
+const WORDS: [&str; 20] = [
     "node",
     "id",
     "group",
@@ -22,6 +22,7 @@ const WORDS: [&str; 19] = [
     "made",
     "attribute",
     "ini_group",
+    "made_in_order",
     "device",
     "adding",
     "block",
@@ -65,6 +66,8 @@ pub struct StateFile {
     pub attributes: BTreeSet<&'static str>,
     /// The initiator groups we created.
     pub ini_groups: BTreeSet<InitiatorGroup>,
+    /// The initiator groups in the order in which they were made: the kernel takes the first that matches an initiator.
+    pub order: Vec<InitiatorGroup>,
     /// The devices we created.
     pub devices: BTreeSet<DeviceName>,
     /// The devices that are not configured any more, and that an earlier action was adding when it ended: the kernel may
@@ -118,6 +121,7 @@ impl StateFile {
                 ["made", name] => _ = file.made.insert(TargetName::seen(name).ok()?),
                 ["attribute", name] => file.attributes.extend(attribute::find(name).map(|attribute| attribute.name)),
                 ["ini_group", name] => _ = file.ini_groups.insert(InitiatorGroup::seen(name).ok()?),
+                ["made_in_order", name] => file.order.push(InitiatorGroup::seen(name).ok()?),
                 ["device", name] => _ = file.devices.insert(DeviceName::seen(name).ok()?),
                 ["adding", name] => _ = file.adding.insert(DeviceName::seen(name).ok()?),
                 ["block", name, before, rest @ ..] if matches!(rest, [] | ["returning"]) => {
@@ -150,6 +154,7 @@ impl StateFile {
             self.peers.clear();
             // Whoever has a target of that name now has made it since.
             self.made.clear();
+            self.order.clear();
             self.starting = false;
             self.unfinished = false;
             self.failed = None;
@@ -198,6 +203,9 @@ impl StateFile {
         }
         for group in &self.ini_groups {
             line(format_args!("ini_group {group}"));
+        }
+        for group in &self.order {
+            line(format_args!("made_in_order {group}"));
         }
         for device in &self.devices {
             line(format_args!("device {device}"));
@@ -251,6 +259,7 @@ pub(super) mod tests {
             made: [TargetName::seen("21:00:00:24:ff:60:d0:10").unwrap()].into(),
             attributes: ["QueuedCommands"].into(),
             ini_groups: [InitiatorGroup::seen("ESX1").unwrap()].into(),
+            order: vec![InitiatorGroup::seen("ESX1").unwrap()],
             devices: [DeviceName::seen("dummy_lu0").unwrap()].into(),
             adding: [DeviceName::seen("dummy_lu1").unwrap()].into(),
             blocks: [(DeviceName::seen("dummy_lu0").unwrap(), Owed { before: 2, returning: true })].into(),
