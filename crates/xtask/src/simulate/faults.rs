@@ -118,8 +118,9 @@ impl World {
 
     /// Whether there is a reason for an action to fail on this node that began at `begun`, beside what went wrong in it.
     pub(super) fn has_cause(&self, node: usize, begun: Duration) -> bool {
-        let hangs = self.nodes[node].commands.iter().any(|command| command.hangs);
-        self.misconfigured.contains(&node) || self.hampered(node, begun) || hangs
+        // A command that a block holds back, which a demotion could not give back yet, counts as one in flight.
+        let in_flight = self.nodes[node].commands.iter().any(|command| command.hangs || command.held);
+        self.misconfigured.contains(&node) || self.hampered(node, begun) || in_flight
     }
 
     /// Whether something about the node itself is not as it should be.
