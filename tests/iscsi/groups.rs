@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{ALPHA, BETA, ESX, call, group, nodes, run, targets, thorough};
-use crate::fixture::{Fixture, Resource};
+use crate::fixture::{Fixture, OneNode, Resource};
 
 #[test]
 fn the_first_group_that_matches_is_the_one_that_was_configured_first() {
@@ -65,7 +65,7 @@ fn an_order_that_the_kernel_does_not_follow_is_named_until_the_restart() {
 #[test]
 fn two_resources_serve_two_drivers_of_one_list() {
     let wwpn = "21:00:00:24:ff:60:d0:10";
-    let fixture = Fixture::new().node("alpha", 1).port(wwpn).targetports(&format!("{wwpn},{ALPHA},local1"));
+    let fixture = Fixture::new().node("alpha", 1).port(wwpn).targetports(&format!("{WWPN},{ALPHA},local1"));
     let alpha = fixture.up().into_node("alpha");
     let fc = Resource::ports("scst_qla").param("initiators", "esx1=50:01:43:80:03:b0:23:34");
     let local = Resource::targets("scst_local", "scst_local").param("initiators", "host=*");
@@ -73,7 +73,7 @@ fn two_resources_serve_two_drivers_of_one_list() {
         run(&alpha, resource, "start").exit(0);
     }
     for (target, id) in
-        [(format!("qla2x00t/{wwpn}"), "101"), (format!("iscsi/{ALPHA}"), "102"), ("scst_local/local1".into(), "103")]
+        [(format!("qla2x00t/{WWPN}"), "101"), (format!("iscsi/{ALPHA}"), "102"), ("scst_local/local1".into(), "103")]
     {
         assert_eq!(alpha.read(&format!("targets/{target}/rel_tgt_id")), id);
     }
@@ -87,7 +87,7 @@ fn two_resources_serve_two_drivers_of_one_list() {
     run(&alpha, &local, "stop").exit(0);
     run(&alpha, &local, "monitor").exit(7);
     run(&alpha, &fc, "stop").exit(0);
-    assert_eq!(alpha.tree().lines("port"), [format!("port qla2x00t/{wwpn} enabled=0 rel_tgt_id=101")]);
+    assert_eq!(alpha.tree().lines("port"), [format!("port qla2x00t/{WWPN} enabled=0 rel_tgt_id=101")]);
 }
 
 #[test]
@@ -128,17 +128,23 @@ fn a_target_that_is_not_listed_any_more_goes_with_the_next_start() {
     run(alpha, &targets(), "stop").exit(0);
 }
 
+/// A port of Fibre Channel.
+const WWPN: &str = "21:00:00:24:ff:60:d0:10";
+
+/// A node with that port, and the resource that brings it up by each of the two agents.
+fn either_agent() -> (OneNode, [Resource; 2]) {
+    let alpha = Fixture::new().node("alpha", 1).port(WWPN).up().into_node("alpha");
+    let resources = [Resource::ports("scst_qla"), Resource::targets("scst_fc", "qla2x00t")];
+    (alpha, resources.map(|resource| resource.param("initiators", "esx1=50:01:43:80:03:b0:23:34")))
+}
+
 #[test]
 fn a_port_that_one_agent_has_is_refused_to_the_other() {
-    let wwpn = "21:00:00:24:ff:60:d0:10";
-    let alpha = Fixture::new().node("alpha", 1).port(wwpn).up().into_node("alpha");
-    let host = "esx1=50:01:43:80:03:b0:23:34";
-    let old = Resource::ports("scst_qla").param("initiators", host);
-    let new = Resource::targets("scst_fc", "qla2x00t").param("initiators", host);
+    let (alpha, [old, new]) = either_agent();
     for (first, second) in [(&old, &new), (&new, &old)] {
         run(&alpha, first, "start").exit(0);
         let refused = call(&alpha, second).timeout(Duration::from_secs(2)).run("start").exit(2).writes(0);
-        refused.reason(&format!("port {wwpn} belongs to resource {} on this node", first.id()));
+        refused.reason(&format!("port {WWPN} belongs to resource {} on this node", first.id()));
         run(&alpha, second, "stop").exit(0).writes(0);
         run(&alpha, first, "monitor").exit(0);
         run(&alpha, first, "stop").exit(0);
@@ -147,11 +153,7 @@ fn a_port_that_one_agent_has_is_refused_to_the_other() {
 
 #[test]
 fn a_start_waits_for_the_stop_of_the_resource_that_it_replaces() {
-    let wwpn = "21:00:00:24:ff:60:d0:10";
-    let alpha = Fixture::new().node("alpha", 1).port(wwpn).up().into_node("alpha");
-    let host = "esx1=50:01:43:80:03:b0:23:34";
-    let old = Resource::ports("scst_qla").param("initiators", host);
-    let new = Resource::targets("scst_fc", "qla2x00t").param("initiators", host);
+    let (alpha, [old, new]) = either_agent();
     run(&alpha, &old, "start").exit(0);
     let up = alpha.tree();
     for (from, to) in [(&old, &new), (&new, &old), (&old, &old.called("scst_qla_two"))] {

@@ -9,6 +9,14 @@ use crate::fixture::{Cluster, Fixture, Node, Resource};
 use crate::scst_ha::check::{check, told};
 use crate::scst_ha::{data, import};
 
+/// A cluster that is configured with targets which prove themselves as well.
+fn mutual() -> (Cluster, Resource) {
+    let cluster = nodes();
+    let resource = targets().param("outgoing_user", "alpha mutualsecret12");
+    cluster.configure(&[&resource]);
+    (cluster, resource)
+}
+
 #[test]
 fn a_name_is_proposed_under_the_authority_and_set() {
     let alpha =
@@ -28,10 +36,8 @@ fn a_name_is_proposed_under_the_authority_and_set() {
 
 #[test]
 fn status_shows_portals_users_and_where_sessions_come_from() {
-    let cluster = nodes();
+    let (cluster, resource) = mutual();
     let alpha = cluster.node("alpha");
-    let resource = targets().param("outgoing_user", "alpha mutualsecret12");
-    cluster.configure(&[&resource]);
     run(alpha, &resource, "start").exit(0);
     cluster.transition(&group()).start(&["alpha"]).promote(&["alpha"]).carry_out();
     let from = format!("{ALPHA} {ESX} portal=10.0.1.1 from=10.0.1.50 user=esx secret={SECRET}");
@@ -210,10 +216,8 @@ fn users_that_cibsecret_keeps_are_no_part_of_a_plan_and_no_mistake() {
 
 #[test]
 fn elsewhere_the_state_of_a_node_is_enough_for_everything_but_users_and_holds_no_secret() {
-    let cluster = nodes();
+    let (cluster, resource) = mutual();
     let alpha = cluster.node("alpha");
-    let resource = targets().param("outgoing_user", "alpha mutualsecret12");
-    cluster.configure(&[&resource]);
     let path = cluster.dir().join("state.json");
     let keep = || {
         let state = alpha.tool("status --json").go();

@@ -162,18 +162,6 @@ impl Instance {
         self.remembered.known().and_then(|file| file.moving)
     }
 
-    /// Whether the last reload has something to do: it is unfinished, or a device that it did not find has come, because
-    /// the kernel has carried out what an earlier action had asked for.
-    pub(super) fn owes_reload(&self, observer: Observer<'_>) -> Result<bool, Error> {
-        let Some(file) = self.remembered.known() else { return Ok(false) };
-        for device in file.adding.iter().filter(|_| !file.unfinished) {
-            if observer.block(device)?.is_some() {
-                return Ok(true);
-            }
-        }
-        Ok(file.unfinished)
-    }
-
     /// The devices that an action wrote into the state file before it blocked them, and whose block is not known to be
     /// gone.
     pub(super) fn blocked(&self) -> &BTreeMap<DeviceName, Owed> {

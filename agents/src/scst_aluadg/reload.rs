@@ -2,6 +2,8 @@
 
 use scst_core::cluster::Survey;
 use scst_core::deadline::Deadline;
+use scst_core::error::Error;
+use scst_core::observe::Observer;
 use scst_core::ocf::exit::{Answer, ExitCode, Failure, Kind};
 use scst_core::plan::Plan;
 use scst_core::scst::alua::AluaState;
@@ -53,7 +55,7 @@ pub(super) fn reload(host: &Host<'_>) -> Result<Answer, Failure> {
 /// Exit 1: hosts miss something that they are meant to have, because the change could not be made whole. That the reload is still not
 /// finished without that is logged: the next monitor goes on.
 pub(super) fn finish(host: &Host<'_>, instance: &mut Instance) -> Result<(), Failure> {
-    let owes = instance.owes_reload(host.observer()).unwrap_or_else(|error| {
+    let owes = owes(instance, host.observer()).unwrap_or_else(|error| {
         tracing::warn!("whether a device has come late is not known: {error}");
         false
     });
@@ -72,6 +74,18 @@ pub(super) fn finish(host: &Host<'_>, instance: &mut Instance) -> Result<(), Fai
     }
 }
 
+/// Whether the last reload has something to do: it is unfinished, or a device that it did not find has come, because
+/// the kernel has carried out what an earlier action had asked for.
+fn owes(instance: &Instance, observer: Observer<'_>) -> Result<bool, Error> {
+    let Some(file) = instance.remembered.known() else { return Ok(false) };
+    for device in file.adding.iter().filter(|_| !file.unfinished) {
+        if observer.block(device)?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(file.unfinished)
+}
+
 fn go_on(host: &Host<'_>, instance: &mut Instance, took: &mut bool) -> Result<Answer, Failure> {
     // Before the lock: a store that does not answer keeps nobody else waiting.
     let configuration = parsed(host);
@@ -83,7 +97,7 @@ fn go_on(host: &Host<'_>, instance: &mut Instance, took: &mut bool) -> Result<An
     let _lock = instance.lock(host)?;
     instance.refresh(host);
     let found = instance.storage(host, host.observer())?;
-    if !instance.owes_reload(host.observer())? || found.group.is_none() {
+    if !owes(instance, host.observer())? || found.group.is_none() {
         return Ok(ExitCode::Success.into());
     }
     // A monitor that does not answer in time makes the instance fail.

@@ -5,11 +5,11 @@ use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::scst::names::TargetName;
 use scst_core::state_file::Remembered;
 
-use super::ours::{self, Ours};
+use super::ours::Ours;
 use super::reload::finish_reload;
 use super::run::Run;
 use super::thorough::thorough;
-use super::wanted::group_names;
+use super::wanted::{group_names, state_file};
 use crate::missing_ports::MissingPorts;
 
 pub(super) fn monitor(run: &Run<'_>) -> Result<ExitCode, Failure> {
@@ -116,7 +116,7 @@ fn unrecorded(
     let ports: Vec<_> = topology.local.listed().into_iter().map(|(name, id)| (spelled(name), id)).collect();
     if recurring {
         let found = ours.ports_to_remove(host.observer(), &names)?;
-        host.remember(&ours::state_file(&topology.local, &ports.clone().into(), group_names(&found)));
+        host.remember(&state_file(&topology.local, &ports.clone().into(), group_names(&found)));
     }
     Ok(ports.into_iter().map(|(name, id)| (name, Some(id))).collect())
 }

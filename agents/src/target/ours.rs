@@ -17,6 +17,7 @@ use scst_core::state_file::{Remembered, StateFile};
 use super::order;
 use super::params::Params;
 use super::run::Run;
+use super::wanted;
 use crate::missing_ports::Local;
 
 /// The agents that bring targets up, by their names: state files carry these.
@@ -258,7 +259,7 @@ impl Ours<'_> {
             made: made.cloned().collect(),
             attributes: before.into_iter().chain(now).collect(),
             order: self.order(found, wanted),
-            ..state_file(node, local, groups)
+            ..wanted::state_file(node, local, groups)
         }
     }
 
@@ -292,18 +293,6 @@ impl Candidates {
 /// Whether a state file names a port.
 fn lists(file: &StateFile, port: &TargetName) -> bool {
     file.ports.iter().chain(&file.missing).any(|(name, _)| name.matches(port.as_str()))
-}
-
-/// The state file of ports that are up.
-pub fn state_file(node: &Member, local: &Local, groups: BTreeSet<InitiatorGroup>) -> StateFile {
-    StateFile {
-        node: Some(node.name.clone()),
-        node_id: Some(node.id),
-        ports: local.ports.clone(),
-        missing: local.missing.clone(),
-        ini_groups: groups,
-        ..StateFile::default()
-    }
 }
 
 #[cfg(test)]

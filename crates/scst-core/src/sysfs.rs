@@ -12,27 +12,21 @@
 //!
 //! Architecture invariant: no other module reaches below the root, and this module knows no name of SCST's tree.
 
+mod operation;
 mod wait;
 
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use nix::errno::Errno;
 
+use self::operation::answer;
 pub use self::wait::wait_until;
 use crate::deadline::Deadline;
-use crate::error::{ErrnoName, Error, Verb};
-use crate::system::{Operation, Output, Pending, System};
+use crate::error::{Error, Verb};
+use crate::system::{Operation, Output, System};
 
 pub use crate::system::{Entry, EntryKind};
-
-/// How long a slow operation is waited for before the deadline is looked at again.
-const LOOK: Duration = Duration::from_millis(20);
-
-/// How long an operation is waited for that begins after the deadline: a busy machine answers late, not never.
-const GRACE: Duration = Duration::from_millis(100);
 
 /// What the kernel answered to a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -269,69 +263,13 @@ impl Sysfs {
         let number: i32 = text.trim().parse().ok()?;
         Some(if number == 0 { Ok(()) } else { Err(Errno::from_raw(-number)) })
     }
-
-    fn run(&self, operation: Operation, deadline: &Deadline) -> Result<Output, Error> {
-        let started = self.start(operation)?;
-        self.wait(started, deadline)
-    }
-
-    fn start(&self, operation: Operation) -> Result<Started, Error> {
-        let pending = self.system.begin(operation.clone()).map_err(|error| failed(&operation, &error))?;
-        Ok(Started { pending, operation, since: self.system.now() })
-    }
-
-    /// Waits for the answer until the deadline, or for [`GRACE`] where the operation began after it: a late step that
-    /// the kernel answers at once still counts.
-    fn wait(&self, started: Started, deadline: &Deadline) -> Result<Output, Error> {
-        let Started { mut pending, operation, since } = started;
-        loop {
-            if let Some(answer) = pending.answer(LOOK) {
-                return answer.map_err(|error| failed(&operation, &error));
-            }
-            let waited = self.system.now().saturating_sub(since);
-            if deadline.cancelled() {
-                return Err(Error::Cancelled {
-                    what: format!("the end of {} {}", operation.verb, operation.path.display()),
-                });
-            }
-            if deadline.expired() && waited >= GRACE {
-                let value = operation.shown();
-                return Err(Error::Hung { verb: operation.verb, path: operation.path, value, waited });
-            }
-        }
-    }
-}
-
-fn answer(result: Result<Output, Error>) -> Result<Answer, Error> {
-    match result {
-        Ok(_) => Ok(Answer::Done),
-        // EAGAIN: still at work. EINTR: a signal reached the worker, the command is carried out all the same.
-        Err(error) if matches!(error.errno(), Some(Errno::EAGAIN | Errno::EINTR)) => Ok(Answer::Queued),
-        Err(error) => Err(error),
-    }
-}
-
-/// An operation that is waited for.
-struct Started {
-    pending: Box<dyn Pending>,
-    operation: Operation,
-    since: Duration,
-}
-
-fn failed(operation: &Operation, error: &io::Error) -> Error {
-    let errno = error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
-    Error::Kernel {
-        verb: operation.verb,
-        path: operation.path.clone(),
-        value: operation.shown(),
-        errno: ErrnoName(errno),
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
     use std::sync::atomic::AtomicBool;
+    use std::time::Duration;
 
     use crate::system::Machine;
 
