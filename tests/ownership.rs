@@ -119,7 +119,8 @@ fn a_second_resource_with_the_same_device_group_is_refused_and_sees_what_the_gro
             node.run(resource, "monitor").exit(code).writes(0).logged(reason);
             node.monitor(resource).exit(code).writes(0);
             for action in ["start", "promote"] {
-                node.run(resource, action).exit(2).reason(reason).writes(0);
+                let call = node.call(resource).timeout(Duration::from_secs(2));
+                call.run(action).exit(2).reason(reason).writes(0);
                 node.call(resource).without_cluster().run(action).exit(1).reason(reason).writes(0);
             }
             node.run(resource, "reload").kept().reason(reason);
@@ -142,6 +143,23 @@ fn a_second_resource_with_the_same_device_group_is_refused_and_sees_what_the_gro
     assert!(!alpha.exists("device_groups/dummy"));
     alpha.run(&two, "start").exit(0);
     alpha.run(&two, "stop").exit(0);
+}
+
+/// Pacemaker stops the old resource and starts the new one at the same moment.
+#[test]
+fn a_start_waits_for_the_stop_of_the_resource_whose_group_it_gets() {
+    let cluster = sample::serving();
+    let alpha = cluster.node("alpha");
+    let new = group().called("scst_dg_two");
+    cluster.configure(&[&group(), &new]);
+    let before = alpha.tree();
+    let mut start = alpha.call(&new).timeout(Duration::from_secs(8)).begin("start");
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(start.is_running(), "it does not wait");
+    alpha.run(&group(), "stop").exit(0);
+    start.wait().exit(0).not_logged("belongs to resource");
+    assert_eq!(alpha.tree().lines("device"), before.lines("device"));
+    alpha.run(&new, "monitor").exit(0);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use scst_core::deadline::Deadline;
 use scst_core::error::Error;
 use scst_core::ocf::exit::Failure;
+use scst_core::sysfs::wait_until;
 
 use super::Host;
 
@@ -35,6 +36,25 @@ impl Host<'_> {
         let time = time.min(self.deadline().remaining());
         let deadline = Deadline::within(Arc::clone(&self.context.system), time, Arc::clone(&self.context.cancelled));
         self.state_files.lock(name, &deadline).map(Some).map_err(Failure::from)
+    }
+
+    /// Waits for the stop of another resource that has the same objects, for as long as they are `held`: where one change of the CIB
+    /// replaces a resource, Pacemaker orders its stop and the start of the new one in no way. A quarter of the time for a stop that is
+    /// not `at_work` yet.
+    ///
+    /// # Errors
+    ///
+    /// SIGTERM, or what the look at them answers.
+    pub fn await_stop(&self, at_work: impl Fn() -> bool, held: impl Fn() -> bool) -> Result<(), Error> {
+        let soon = self.deadline().share(1, 4);
+        let waited = wait_until("the stop of another resource", &self.deadline().share(3, 4), || {
+            Ok((!held() || (soon.expired() && !at_work())).then_some(()))
+        });
+        match waited {
+            // Whoever waited names the other resource.
+            Err(Error::NotSeen { .. }) => Ok(()),
+            waited => waited,
+        }
     }
 
     /// Takes the lock of `name` for a stop: one that cannot be made at all (a full or read-only file system), or that a hung action

@@ -135,6 +135,7 @@ fn rearrange(
         survey = host.survey(&agreement::attribute(&instance.group))?;
         Host::topology_of(&survey.nodes, &local, params.driver)
     };
+    let mut unasked = None;
     let (topology, alone) = match nodes {
         Nodes::Recorded => match recorded() {
             Some(recorded) => recorded,
@@ -147,6 +148,7 @@ fn rearrange(
             Err(failure) if failure.kind == Kind::Temporary => match recorded() {
                 Some(recorded) => {
                     tracing::error!("target groups stay as they are: {failure}");
+                    unasked = Some(failure);
                     recorded
                 }
                 None => return Err(failure),
@@ -223,5 +225,5 @@ fn rearrange(
     if serving {
         stores::remember(host, &params, &convergence.facts.stores);
     }
-    Ok(ExitCode::Success.into())
+    Ok(unasked.map_or(ExitCode::Success.into(), Answer::LeftUndone))
 }

@@ -7,7 +7,6 @@ use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::plan::ports::plan;
 use scst_core::scst::names::InitiatorGroup;
 use scst_core::state::{Port, Ports};
-use scst_core::sysfs::wait_until;
 
 use super::convergence::{Convergence, Goal};
 use super::ours::{AGENTS, Ours};
@@ -88,22 +87,12 @@ fn is_replaced(run: &Run<'_>, topology: &Topology) -> bool {
     !host.dry_run() && host.context.env.resource_is_known() && held()
 }
 
-/// Waits for the stop of the resource that has the ports: where one change of the CIB replaces a resource by this one, Pacemaker orders
-/// the stop and the start in no way. A quarter of the time for a stop that is not at work yet.
+/// Waits for the stop of the resource that has the ports.
 fn await_stop(run: &Run<'_>, topology: &Topology) -> Result<(), Error> {
     let host = &run.host;
-    let soon = host.deadline().share(1, 4);
     // The lock that an older version of the other agent takes may be its own.
     let at_work = || AGENTS.iter().any(|agent| host.state_files.clone().with_locks_of(agent).locked(LOCK));
-    let what = "the stop of the resource that has the ports";
-    let waited = wait_until(what, &host.deadline().share(3, 4), || {
-        Ok((!is_replaced(run, topology) || (soon.expired() && !at_work())).then_some(()))
-    });
-    match waited {
-        // The resource that has them is named.
-        Err(Error::NotSeen { .. }) => Ok(()),
-        waited => waited,
-    }
+    host.await_stop(at_work, || is_replaced(run, topology))
 }
 
 /// Puts the ports back as they were found, and says whether they are. What cannot be put back stays in the state file, so that stop finds
