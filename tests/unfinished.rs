@@ -139,6 +139,20 @@ fn a_monitor_that_takes_something_from_hosts_while_it_finishes_a_reload_fails() 
 }
 
 #[test]
+fn a_reload_that_is_killed_is_finished_by_the_next_monitor() {
+    let alpha = sample::serving().into_node("alpha");
+    let both = ports().param("initiators", &format!("vmwtest={};other={}", HOST[0], HOST[1]));
+    let group = format!("targets/qla2x00t/{}/ini_groups/other/initiators/{}", ALPHA[1], HOST[1]);
+    for (resource, code, done) in [(&both, 0, group.as_str()), (&grown(), 8, "device_groups/dummy/devices/dummy_lu1")] {
+        alpha.control("fault op=write process=scst_* at=1 action=kill signal=KILL when=after");
+        assert!(alpha.run(resource, "reload").was_killed());
+        alpha.monitor(resource).exit(code).programs(0);
+        assert!(alpha.exists(done), "{done}");
+        alpha.monitor(resource).exit(code).writes(0);
+    }
+}
+
+#[test]
 fn an_initiator_group_that_is_held_is_deleted_when_it_is_free() {
     for finisher in ["monitor", "reload"] {
         let alpha = sample::with_ports().into_node("alpha");

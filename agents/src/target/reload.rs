@@ -28,12 +28,14 @@ pub(super) fn reload(run: &Run<'_>) -> Result<Answer, Failure> {
     if let Err(failure) = refuse_errors(&findings) {
         return Ok(reload_refused(failure));
     }
+    let mut unasked = None;
     let topology = match host.topology(run.driver, &remembered) {
         Ok(topology) => topology,
         // The cluster could not be asked: that says nothing about the configuration, and the state file knows enough.
         Err(failure) if failure.kind == Kind::Temporary => match Host::recorded_topology(&remembered) {
             Some(topology) => {
                 tracing::error!("ports are taken from the state file: {failure}");
+                unasked = Some(failure);
                 topology
             }
             None => return Err(failure),
@@ -61,7 +63,8 @@ pub(super) fn reload(run: &Run<'_>) -> Result<Answer, Failure> {
     tell(&steps);
     convergence.out_of_order().iter().for_each(|sentence| tracing::warn!("{sentence}"));
     foreign::warn(run, &ours, &convergence.found, &convergence.params.groups);
-    host.remember(&file);
+    // Whoever comes after a kill goes on.
+    host.remember(&StateFile { unfinished: !steps.is_empty(), ..file.clone() });
     let applied = host.apply(&steps, AfterFailure::GoOn);
     if host.dry_run() {
         return Ok(ExitCode::Success.into());
@@ -79,7 +82,7 @@ pub(super) fn reload(run: &Run<'_>) -> Result<Answer, Failure> {
         }
         Ok(now) => {
             host.remember(&StateFile { ini_groups: group_names(&now), ..file });
-            Ok(ExitCode::Success.into())
+            Ok(unasked.map_or(ExitCode::Success.into(), Answer::LeftUndone))
         }
     }
 }
