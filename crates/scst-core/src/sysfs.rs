@@ -20,23 +20,14 @@ use std::sync::Arc;
 
 use nix::errno::Errno;
 
-use self::operation::answer;
+pub use self::operation::Answer;
+use self::operation::{answer, run, start, wait};
 pub use self::wait::wait_until;
 use crate::deadline::Deadline;
 use crate::error::{Error, Verb};
 use crate::system::{Operation, Output, System};
 
 pub use crate::system::{Entry, EntryKind};
-
-/// What the kernel answered to a write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
-    /// The command was carried out.
-    Done,
-    /// The command is still being carried out (EAGAIN after 15 s, or EINTR): whether it succeeds is seen only by its
-    /// effect.
-    Queued,
-}
 
 /// The kernel files below one root (`/sys`, or a mounted simulator in tests), as one run reads and writes them.
 ///
@@ -74,7 +65,7 @@ impl Sysfs {
     }
 
     fn text(&self, verb: Verb, path: &str, deadline: &Deadline) -> Result<String, Error> {
-        match self.run(self.operation(verb, path), deadline)? {
+        match run(&*self.system, self.operation(verb, path), deadline)? {
             Output::Text(text) => Ok(text),
             _ => Ok(String::new()),
         }
@@ -125,7 +116,7 @@ impl Sysfs {
     /// [`Error::Kernel`] with the errno of the open or the read of the directory, ENOENT where there is none; else as
     /// for every operation ([`Sysfs`]).
     pub fn list(&self, path: &str, deadline: &Deadline) -> Result<Vec<Entry>, Error> {
-        match self.run(self.operation(Verb::List, path), deadline)? {
+        match run(&*self.system, self.operation(Verb::List, path), deadline)? {
             Output::Entries(entries) => Ok(entries),
             _ => Ok(Vec::new()),
         }
@@ -224,15 +215,16 @@ impl Sysfs {
         secret: Option<&str>,
         deadline: &Deadline,
     ) -> Result<Answer, Error> {
-        answer(self.run(self.writing(path, value, secret), deadline))
+        answer(run(&*self.system, self.writing(path, value, secret), deadline))
     }
 
     /// Writes several commands (path, value) at the same moment, each from a thread of its own, and gives every answer
     /// in their order. All are begun, even after the deadline, and each is waited for until the deadline, or for 100 ms
     /// from its beginning where that is later.
     pub fn write_together(&self, writes: &[(String, String)], deadline: &Deadline) -> Vec<Result<Answer, Error>> {
-        let started: Vec<_> = writes.iter().map(|(path, value)| self.start(self.writing(path, value, None))).collect();
-        started.into_iter().map(|started| answer(started.and_then(|s| self.wait(s, deadline)))).collect()
+        let started: Vec<_> =
+            writes.iter().map(|(path, value)| start(&*self.system, self.writing(path, value, None))).collect();
+        started.into_iter().map(|started| answer(started.and_then(|s| wait(&*self.system, s, deadline)))).collect()
     }
 
     /// Has a helper process write a value, and does not wait for it.
@@ -243,7 +235,7 @@ impl Sysfs {
     /// not UTF-8, or a newline in the value). What the kernel answers to the write is never known.
     pub fn write_apart(&self, path: &str, value: &str) -> Result<(), Error> {
         let apart = self.apart();
-        apart.start(apart.writing(path, value, None)).map(drop)
+        start(&*apart.system, apart.writing(path, value, None)).map(drop)
     }
 
     fn operation(&self, verb: Verb, path: &str) -> Operation {
