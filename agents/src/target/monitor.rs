@@ -3,7 +3,7 @@
 
 use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::scst::names::TargetName;
-use scst_core::state_file::Remembered;
+use scst_core::state_file::{Remembered, StateFile};
 
 use super::ours::Ours;
 use super::reload::finish_reload;
@@ -116,7 +116,8 @@ fn unrecorded(
     let ports: Vec<_> = topology.local.listed().into_iter().map(|(name, id)| (spelled(name), id)).collect();
     if recurring {
         let found = ours.ports_to_remove(host.observer(), &names)?;
-        host.remember(&state_file(&topology.local, &ports.clone().into(), group_names(&found)));
+        let file = state_file(&topology.local, &ports.clone().into(), group_names(&found));
+        host.remember(&StateFile { order: ours.order(&found, &found), ..file });
     }
     Ok(ports.into_iter().map(|(name, id)| (name, Some(id))).collect())
 }
