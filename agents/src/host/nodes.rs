@@ -2,7 +2,7 @@
 //! has.
 
 use scst_core::cluster::{self, ClusterError, Member, Nodes, Port, Refused, Survey, Topology};
-use scst_core::ocf::exit::Failure;
+use scst_core::ocf::exit::{Failure, Kind};
 use scst_core::scst;
 use scst_core::scst::names::{Driver, NodeName, TargetName};
 use scst_core::state_file::Remembered;
@@ -85,6 +85,30 @@ impl Host<'_> {
             tracing::warn!("{warning}");
         }
         topology
+    }
+
+    /// What a reload knows of the nodes when it has `asked`. That the cluster could not be asked says nothing about the configuration, and
+    /// the state file knows enough of this node; then the failure comes with it, and the log says what follows, `then`.
+    ///
+    /// # Errors
+    ///
+    /// The failure, where the cluster has answered, or the state file does not name the ports.
+    pub fn or_recorded(
+        asked: Result<Topology, Failure>,
+        remembered: &Remembered,
+        then: &str,
+    ) -> Result<(Topology, Option<Failure>), Failure> {
+        match asked {
+            Ok(topology) => Ok((topology, None)),
+            Err(failure) if failure.kind == Kind::Temporary => match Self::recorded_topology(remembered) {
+                Some(topology) => {
+                    tracing::error!("{then}: {failure}");
+                    Ok((topology, Some(failure)))
+                }
+                None => Err(failure),
+            },
+            Err(failure) => Err(failure),
+        }
     }
 
     /// This node as the state file knows it, where the cluster cannot be asked: without any peer.

@@ -128,34 +128,23 @@ fn rearrange(
         Ok(checked) => checked,
         Err(failure) => return reload_not_begun(failure),
     };
-    let recorded = || Host::recorded_topology(&instance.remembered).map(|topology| (topology, true));
     let mut survey = Survey::default();
     let mut ask = || {
         let local = host.node_name(&instance.remembered)?;
         survey = host.survey(&agreement::attribute(&instance.group))?;
         Host::topology_of(&survey.nodes, &local, params.driver)
     };
-    let mut unasked = None;
-    let (topology, alone) = match nodes {
-        Nodes::Recorded => match recorded() {
-            Some(recorded) => recorded,
+    let (topology, unasked) = match nodes {
+        Nodes::Recorded => match Host::recorded_topology(&instance.remembered) {
+            Some(recorded) => (recorded, None),
             None => return Ok(ExitCode::Success.into()),
         },
-        Nodes::Asked => match ask() {
-            Ok(topology) => (topology, false),
-            // The cluster could not be asked: that says nothing about the configuration, and what the state file knows is enough
-            // for devices and LUNs.
-            Err(failure) if failure.kind == Kind::Temporary => match recorded() {
-                Some(recorded) => {
-                    tracing::error!("target groups stay as they are: {failure}");
-                    unasked = Some(failure);
-                    recorded
-                }
-                None => return Err(failure),
-            },
-            Err(failure) => return Ok(reload_refused(failure)),
+        Nodes::Asked => match Host::or_recorded(ask(), &instance.remembered, "target groups stay as they are") {
+            Ok(known) => known,
+            Err(failure) => return reload_not_begun(failure),
         },
     };
+    let alone = nodes == Nodes::Recorded || unasked.is_some();
     let nodes_and_cluster = (topology, survey.cluster());
     let convergence = match Convergence::of_cluster(host, &params, stores, instance, nodes_and_cluster) {
         Err(failure) => return reload_not_begun(failure),

@@ -1,7 +1,7 @@
 //! reload: changes initiator groups, initiators, attributes, portals and users; ports stay enabled, with their numbers.
 
 use scst_core::apply::AfterFailure;
-use scst_core::ocf::exit::{Answer, ExitCode, Failure, Kind};
+use scst_core::ocf::exit::{Answer, ExitCode, Failure};
 use scst_core::plan::Step;
 use scst_core::state_file::StateFile;
 
@@ -28,19 +28,10 @@ pub(super) fn reload(run: &Run<'_>) -> Result<Answer, Failure> {
     if let Err(failure) = refuse_errors(&findings) {
         return Ok(reload_refused(failure));
     }
-    let mut unasked = None;
-    let topology = match host.topology(run.driver, &remembered) {
-        Ok(topology) => topology,
-        // The cluster could not be asked: that says nothing about the configuration, and the state file knows enough.
-        Err(failure) if failure.kind == Kind::Temporary => match Host::recorded_topology(&remembered) {
-            Some(topology) => {
-                tracing::error!("ports are taken from the state file: {failure}");
-                unasked = Some(failure);
-                topology
-            }
-            None => return Err(failure),
-        },
-        Err(failure) => return Ok(reload_refused(failure)),
+    let asked = host.topology(run.driver, &remembered);
+    let (topology, unasked) = match Host::or_recorded(asked, &remembered, "ports are taken from the state file") {
+        Ok(known) => known,
+        Err(failure) => return reload_not_begun(failure),
     };
     if ours.recorded().is_none() && !likely.iter().any(|name| topology.local.lists(name)) {
         return Err(not_running());
