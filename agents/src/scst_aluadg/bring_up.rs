@@ -73,10 +73,8 @@ pub(super) fn bring_up(
     convergence.first_device(&plan)?;
     let before = instance.remembered.clone();
     // Before the first step, so that a run that is killed leaves a stop that knows what to look for.
-    convergence.remember(instance, &found, &wanted);
-    if !serving && !plan.steps.is_empty() {
-        instance.update(host, |file| file.starting = true);
-    }
+    let starting = !serving && !plan.steps.is_empty();
+    convergence.remember(instance, &found, &wanted, |file| file.starting |= starting);
     // A quarter of the time is kept for taking everything back, also when the last look does not end.
     let until = host.deadline().share(3, 4);
     let applied = host.apply_until(&plan.steps, AfterFailure::End, &until);

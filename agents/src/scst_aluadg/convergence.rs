@@ -1,11 +1,11 @@
 //! The type [`Convergence`]: what a start and a reload have gathered before they plan (ports, topology, what is special
-//! about this node, the configuration), the plan, and what both do with it: find what stands in the way, remember,
-//! verify.
+//! about this node, the configuration), the plan, and what both do with it: find what stands in the way, verify.
+//! What they write into the state file is in `remember`.
 //!
 //! The plans that are only shown, by a level-10 monitor, by `planned` (`scst-ha plan`) and by `difference` (`scst-ha
 //! status`), are made here as well.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use scst_core::cluster::{Member, Port, Topology};
 use scst_core::deadline::Deadline;
@@ -18,13 +18,11 @@ use scst_core::scst::host_id::ClusterId;
 use scst_core::scst::names::{NodeName, TargetName};
 use scst_core::scst::target::LunTable;
 use scst_core::state::{LunAddress, Storage, TargetGroup};
-use scst_core::state_file::StateFile;
 
 use super::instance::Instance;
 use super::node_facts::Facts;
 use super::params::Params;
 use super::peers;
-use super::published::Published;
 use super::same_disk;
 use super::stores;
 use super::wanted::{self, LocalPorts, Mistakes, States, unmatched};
@@ -228,39 +226,6 @@ impl<'a> Convergence<'a> {
             }
         }
         Ok(None)
-    }
-
-    /// Writes into the state file what is, or is about to be, ours, and what an earlier action was about to add.
-    pub(super) fn remember(&self, instance: &mut Instance, found: &Storage, wanted: &Storage) {
-        let devices: BTreeSet<_> = found.devices.keys().chain(wanted.devices.keys()).cloned().collect();
-        let adding = instance.recorded().filter(|name| !devices.contains(*name)).cloned().collect();
-        let peers = peers::remembered(found.group.as_ref(), wanted.group.as_ref(), &instance.remembered);
-        self.record(instance, |file| (file.devices, file.adding) = (devices, adding));
-        instance.stamp(self.host, &self.topology.local.name, &peers);
-    }
-
-    /// Keeps the cluster's name for `naa_id=auto`: an action that adds a device later makes the same identifier without
-    /// asking the cluster.
-    pub(super) fn keep_cluster(&self) {
-        if self.params.devices.iter().any(|device| device.naa_auto) && self.facts.cluster.is_some() {
-            let known = Published::read(self.host, &self.params.group);
-            Published { cluster: self.facts.cluster, ..known }.write(self.host, &self.params.group);
-        }
-    }
-
-    /// After success only the configured devices are left.
-    pub(super) fn forget_leftovers(&self, instance: &mut Instance, wanted: &Storage) {
-        self.record(instance, |file| file.devices = wanted.devices.keys().cloned().collect());
-    }
-
-    fn record(&self, instance: &mut Instance, change: impl FnOnce(&mut StateFile)) {
-        let own = &self.topology.local;
-        instance.update(self.host, |file: &mut StateFile| {
-            file.node = Some(own.name.clone());
-            file.node_id = Some(own.id);
-            file.ports.clone_from(&self.local.ports);
-            change(file);
-        });
     }
 
     /// Observes again: the plan of a state that has been reached is empty. What the kernel acknowledged is looked for by

@@ -27,21 +27,24 @@ pub(super) fn of_another(host: &mut Host<'_>, action: Action) -> Option<Result<A
             "give one of the two another groupname; a state file of a resource that is not configured any more can be deleted",
         )
     };
-    let is_held = || host.state_files.holder(&group).is_some();
-    let waits = action == Action::Start && !host.dry_run() && is_shown(host, &holder).unwrap_or(false);
-    if waits && let Err(error) = host.await_stop(|| host.state_files.locked(group.as_str()), is_held) {
-        return Some(Err(error.into()));
-    }
-    if waits && !is_held() {
-        return None;
-    }
     let refusal = match action {
         Action::Reload if host.observer().group_exists(&group).is_ok_and(|there| !there) => None,
-        Action::Start | Action::Promote | Action::Reload => match is_shown(host, &holder) {
-            Ok(false) => None,
-            Ok(true) => Some(refused()),
-            Err(error) => Some(refused().temporary().with_hint(error.to_string())),
-        },
+        Action::Start | Action::Promote | Action::Reload => {
+            let mut shown = is_shown(host, &holder);
+            if action == Action::Start && !host.dry_run() && matches!(shown, Ok(true)) {
+                let is_held = || host.state_files.holder(&group).is_some();
+                match host.await_stop(|| host.state_files.locked(group.as_str()), is_held) {
+                    Err(error) => return Some(Err(error.into())),
+                    Ok(()) if !is_held() => return None,
+                    Ok(()) => shown = is_shown(host, &holder),
+                }
+            }
+            match shown {
+                Ok(false) => None,
+                Ok(true) => Some(refused()),
+                Err(error) => Some(refused().temporary().with_hint(error.to_string())),
+            }
+        }
         // A stop that leaves a group alone says that nothing serves here.
         Action::Stop if !may_serve(host, &group) && is_shown(host, &holder).unwrap_or(false) => return None,
         _ => None,

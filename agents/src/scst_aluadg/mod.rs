@@ -33,6 +33,7 @@ pub mod planned;
 mod promote;
 mod published;
 mod reload;
+mod remember;
 mod repair;
 mod same_disk;
 mod score;

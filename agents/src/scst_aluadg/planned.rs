@@ -5,7 +5,6 @@ use scst_core::cluster::Topology;
 use scst_core::ocf::exit::Failure;
 use scst_core::scst::alua::AluaState;
 use scst_core::scst::host_id::ClusterId;
-use scst_core::state::Storage;
 
 use super::checked::{Checked, mistakes, parsed};
 use super::convergence::{Convergence, Goal, Intent};
@@ -20,7 +19,7 @@ use crate::host::{Host, Planned};
 /// The group or a device of it cannot be read.
 pub fn runs(host: &Host<'_>) -> Result<bool, Failure> {
     let Some(instance) = Instance::find(host) else { return Ok(false) };
-    Ok(is_there(&instance.storage(host, host.observer())?))
+    Ok(!instance.storage(host, host.observer())?.is_empty())
 }
 
 /// The plan of a reload, or of a start where nothing is here. `cluster` is the one of the configuration, where that names it.
@@ -32,7 +31,7 @@ pub fn planned(host: &Host<'_>, topology: &Topology, cluster: Option<ClusterId>)
     let Checked { params, findings, stores } = parsed(host)?;
     let instance = Instance::find(host).ok_or_else(|| Failure::configured("groupname is required and not set"))?;
     let found = instance.storage(host, host.observer())?;
-    let running = is_there(&found);
+    let running = !found.is_empty();
     let serving = found.state(&topology.local.name).is_some_and(AluaState::is_open);
     let convergence = Convergence::of_cluster(host, &params, stores, &instance, (topology.clone(), cluster))?;
     let mut remarks = [&convergence.missing[..], &convergence.unmatched].concat();
@@ -58,8 +57,4 @@ pub fn planned(host: &Host<'_>, topology: &Topology, cluster: Option<ClusterId>)
         steps.extend(lips::planned(&convergence, &steps, host.deadline())?);
     }
     Ok(Planned { running, steps, remarks, refused })
-}
-
-fn is_there(found: &Storage) -> bool {
-    found.group.is_some() || !found.devices.is_empty()
 }

@@ -28,7 +28,7 @@ pub(super) fn reload(host: &Host<'_>) -> Result<Answer, Failure> {
     let _lock = instance.lock(host)?;
     instance.refresh(host);
     let found = instance.storage(host, host.observer())?;
-    if found.group.is_none() && found.devices.is_empty() {
+    if found.is_empty() {
         return Err(Failure::not_running("not running, nothing to reload"));
     }
     let local = host.node_name(&instance.remembered)?;
@@ -186,10 +186,7 @@ fn rearrange(
         return Ok(reload_refused(failure));
     }
     let after_failure = same_disk::after_failure(host, &convergence.params.devices, &found, &wanted)?;
-    convergence.remember(instance, &found, &wanted);
-    if !plan.steps.is_empty() {
-        instance.update(host, |file| file.unfinished = true);
-    }
+    convergence.remember(instance, &found, &wanted, |file| file.unfinished |= !plan.steps.is_empty());
     let plan = Plan { steps: instance.shortened(host, plan.steps), ..plan };
     let applied = host.apply_until(&plan.steps, after_failure, until);
     if host.dry_run() {

@@ -47,7 +47,7 @@ pub(super) fn is_secret(name: &str) -> bool {
 /// Whether this is the name of a file of the kernel that shows a user with the secret.
 pub(super) fn is_user_file(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
-    [UserKind::Incoming, UserKind::Outgoing].iter().any(|kind| lower.starts_with(&kind.word().to_ascii_lowercase()))
+    UserKind::ALL.iter().any(|kind| lower.starts_with(&kind.word().to_ascii_lowercase()))
 }
 
 #[cfg(test)]

@@ -3,13 +3,13 @@
 
 use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::scst::names::TargetName;
-use scst_core::state_file::{Remembered, StateFile};
+use scst_core::state_file::Remembered;
 
 use super::ours::Ours;
 use super::reload::finish_reload;
 use super::run::Run;
 use super::thorough::thorough;
-use super::wanted::{group_names, state_file};
+use super::wanted::group_names;
 use crate::missing_ports::MissingPorts;
 
 pub(super) fn monitor(run: &Run<'_>) -> Result<ExitCode, Failure> {
@@ -116,8 +116,8 @@ fn unrecorded(
     let ports: Vec<_> = topology.local.listed().into_iter().map(|(name, id)| (spelled(name), id)).collect();
     if recurring {
         let found = ours.ports_to_remove(host.observer(), &names)?;
-        let file = state_file(&topology.local, &ports.clone().into(), group_names(&found));
-        host.remember(&StateFile { order: ours.order(&found, &found), ..file });
+        let local = ports.clone().into();
+        host.remember(&ours.to_remember(&topology.local, &local, group_names(&found), &found, &found));
     }
     Ok(ports.into_iter().map(|(name, id)| (name, Some(id))).collect())
 }

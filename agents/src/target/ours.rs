@@ -17,7 +17,6 @@ use scst_core::state_file::{Remembered, StateFile};
 use super::order;
 use super::params::Params;
 use super::run::Run;
-use super::wanted;
 use crate::missing_ports::Local;
 
 /// The agents that bring targets up, by their names: state files carry these.
@@ -250,16 +249,20 @@ impl Ours<'_> {
         wanted: &Ports,
         found: &Ports,
     ) -> StateFile {
-        let made =
-            wanted.keys().filter(|name| self.driver.makes_targets() && (self.made(name) || !found.contains_key(*name)));
+        let made = |name: &&TargetName| self.driver.makes_targets() && (self.made(name) || !found.contains_key(*name));
         let before = self.remembered.known().map(|file| file.attributes.clone()).unwrap_or_default();
         let now = wanted.values().flat_map(|port| port.settings.attributes.keys().copied());
         StateFile {
+            node: Some(node.name.clone()),
+            node_id: Some(node.id),
+            ports: local.ports.clone(),
+            missing: local.missing.clone(),
+            ini_groups: groups,
             driver: self.several_drivers.then_some(self.driver),
-            made: made.cloned().collect(),
+            made: wanted.keys().filter(made).cloned().collect(),
             attributes: before.into_iter().chain(now).collect(),
             order: self.order(found, wanted),
-            ..wanted::state_file(node, local, groups)
+            ..StateFile::default()
         }
     }
 

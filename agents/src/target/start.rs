@@ -7,6 +7,7 @@ use scst_core::ocf::exit::{ExitCode, Failure};
 use scst_core::plan::ports::plan;
 use scst_core::scst::names::InitiatorGroup;
 use scst_core::state::{Port, Ports};
+use scst_core::state_file::Remembered;
 
 use super::convergence::{Convergence, Goal};
 use super::ours::{AGENTS, Ours};
@@ -20,18 +21,18 @@ pub(super) fn start(run: &Run<'_>) -> Result<ExitCode, Failure> {
     let (params, findings) = run.params();
     refuse_errors(&findings)?;
     refuse_two_per_node(&host.context.env)?;
-    let lock = host.lock(LOCK)?;
+    let mut lock = host.lock(LOCK)?;
+    let mut remembered = host.state_files.read(None);
     let params = params.unwrap_or_default();
-    let topology = host.topology(run.driver, &host.state_files.read(None))?;
+    let topology = host.topology(run.driver, &remembered)?;
     params.check_count()?;
-    let _lock = if is_replaced(run, &topology) {
+    if is_replaced(run, &remembered, &topology) {
         drop(lock);
         await_stop(run, &topology)?;
-        host.lock(LOCK)?
-    } else {
-        lock
-    };
-    let remembered = host.state_files.read(None);
+        lock = host.lock(LOCK)?;
+        remembered = host.state_files.read(None);
+    }
+    let _lock = lock;
     let ours = Ours::find(run, &remembered);
     ours.refuse_held(&topology.local.listed())?;
     host.load_modules(&[Module::scst(), Module::driver(run.driver)])?;
@@ -80,10 +81,9 @@ pub(super) fn start(run: &Run<'_>) -> Result<ExitCode, Failure> {
 }
 
 /// Whether another resource has ports of this one, in a cluster that may be about to stop it.
-fn is_replaced(run: &Run<'_>, topology: &Topology) -> bool {
+fn is_replaced(run: &Run<'_>, remembered: &Remembered, topology: &Topology) -> bool {
     let host = &run.host;
-    let remembered = host.state_files.read(None);
-    let held = || Ours::find(run, &remembered).refuse_held(&topology.local.listed()).is_err();
+    let held = || Ours::find(run, remembered).refuse_held(&topology.local.listed()).is_err();
     !host.dry_run() && host.context.env.resource_is_known() && held()
 }
 
@@ -92,7 +92,7 @@ fn await_stop(run: &Run<'_>, topology: &Topology) -> Result<(), Error> {
     let host = &run.host;
     // The lock that an older version of the other agent takes may be its own.
     let at_work = || AGENTS.iter().any(|agent| host.state_files.clone().with_locks_of(agent).locked(LOCK));
-    host.await_stop(at_work, || is_replaced(run, topology))
+    host.await_stop(at_work, || is_replaced(run, &host.state_files.read(None), topology))
 }
 
 /// Puts the ports back as they were found, and says whether they are. What cannot be put back stays in the state file, so that stop finds

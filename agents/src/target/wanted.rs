@@ -1,16 +1,14 @@
 //! Makes the wanted state of this node's ports of the configuration: one for a start, one for a reload, one for a stop.
-//! The plan's input. And the state file of ports that are up.
+//! The plan's input.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use scst_core::cluster::{Member, io_group};
+use scst_core::cluster::io_group;
 use scst_core::ocf::exit::Failure;
 use scst_core::scst::names::{InitiatorGroup, TargetName};
 use scst_core::state::{IniGroup, Port, Ports};
-use scst_core::state_file::StateFile;
 
 use super::params::Params;
-use crate::missing_ports::Local;
 
 /// Every port up with its number, every group with its I/O group and exactly its initiators.
 ///
@@ -63,16 +61,4 @@ pub fn stopped(found: &Ports, down: impl Fn(&TargetName, &Port) -> bool, made: i
 /// The initiator groups of all these ports.
 pub fn group_names(ports: &Ports) -> BTreeSet<InitiatorGroup> {
     ports.values().flat_map(|port| port.groups.keys().cloned()).collect()
-}
-
-/// The state file of ports that are up.
-pub fn state_file(node: &Member, local: &Local, groups: BTreeSet<InitiatorGroup>) -> StateFile {
-    StateFile {
-        node: Some(node.name.clone()),
-        node_id: Some(node.id),
-        ports: local.ports.clone(),
-        missing: local.missing.clone(),
-        ini_groups: groups,
-        ..StateFile::default()
-    }
 }

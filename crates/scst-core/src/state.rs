@@ -70,6 +70,11 @@ pub struct Storage {
 }
 
 impl Storage {
+    /// Neither the group nor a device of ours is there.
+    pub fn is_empty(&self) -> bool {
+        self.group.is_none() && self.devices.is_empty()
+    }
+
     /// The state of a node's target group, if there is one.
     pub fn state(&self, node: &NodeName) -> Option<AluaState> {
         self.group.as_ref()?.state(node)

@@ -87,7 +87,7 @@ impl Observer<'_> {
             if is_file_of(name, iscsi::PORTAL) {
                 found.portals.extend(known(port, name, Portal::seen(&value(name, true)?)));
             }
-            for kind in [UserKind::Incoming, UserKind::Outgoing] {
+            for kind in UserKind::ALL {
                 if !is_file_of(name, kind.word()) {
                     continue;
                 }

@@ -142,6 +142,9 @@ pub enum UserKind {
 }
 
 impl UserKind {
+    /// Both kinds.
+    pub const ALL: [Self; 2] = [Self::Incoming, Self::Outgoing];
+
     /// The word of a command, and the beginning of the name of the file that shows it.
     pub fn word(self) -> &'static str {
         match self {

@@ -39,13 +39,10 @@ pub(super) fn old_format(line: &str) -> Option<&'static str> {
     OLD.into_iter().find(|word| inside.strip_prefix(word).is_some_and(|rest| rest.starts_with([' ', '\t'])))
 }
 
-/// The statements that hold secrets.
-const USERS: [UserKind; 2] = [UserKind::Incoming, UserKind::Outgoing];
-
 /// The word that makes this text a statement of users, whose other words nobody may see; wherever it stands.
 pub(super) fn of_users(text: &str) -> Option<&'static str> {
     let lower = text.to_ascii_lowercase();
-    USERS.into_iter().map(UserKind::word).find(|word| lower.contains(&word.to_ascii_lowercase()))
+    UserKind::ALL.into_iter().map(UserKind::word).find(|word| lower.contains(&word.to_ascii_lowercase()))
 }
 
 /// Words as a warning shows them: on one line, not endless, and of users none.

@@ -95,11 +95,12 @@ fn groups(place: &Place, targets: &[&Target], proposal: &mut Proposal) -> Vec<Gr
     };
     // Without numbers they come in the order of their names, in which scstadmin makes them.
     groups.sort_by_cached_key(|(_, same)| (numbered(same).unwrap_or(u32::MAX), same[0].name.clone()));
-    let numbers: Vec<bool> = groups.iter().map(|(_, same)| numbered(same).is_some()).collect();
     let named = groups.into_iter().zip(1_u32..);
-    let mut groups: Vec<Group> =
-        named.map(|((name, same), place)| group(id, targets, name, &same, place, proposal)).collect();
-    groups.iter_mut().zip(numbers).for_each(|(group, numbered)| group.numbered = numbered);
+    let group = |((name, same), place): ((String, Vec<&IniGroup>), u32)| Group {
+        numbered: numbered(&same).is_some(),
+        ..group(id, targets, name, &same, place, proposal)
+    };
+    let groups: Vec<Group> = named.map(group).collect();
     overlaps(place, &groups, proposal);
     groups
 }
