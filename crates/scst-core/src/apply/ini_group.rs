@@ -37,8 +37,5 @@ pub(super) fn delete(
         }
         Ok(None)
     });
-    match (result, last) {
-        (Err(Error::NotSeen { .. }), Some(last)) => Err(last),
-        (result, _) => result,
-    }
+    outcome::or_last(result, last)
 }

@@ -53,10 +53,7 @@ pub(super) fn delete_target(
         last = Some(busy);
         Ok(None)
     });
-    match (result, last) {
-        (Err(Error::NotSeen { .. }), Some(busy)) => Err(busy),
-        (result, _) => result?,
-    }
+    outcome::or_last(result, last)?
 }
 
 /// Logs out who is still in an initiator group. Who leaves by itself at the same moment is no failure: what counts is
