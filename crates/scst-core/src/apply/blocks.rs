@@ -21,11 +21,8 @@ pub(super) fn await_drained(step: &Step, device: &DeviceName, observer: Observer
         hung = None;
         Ok((!block.pending).then_some(block.count))
     });
-    match (seen, hung) {
-        // Nobody knows whether anything was in flight to the end: what is told is the look that was not answered.
-        (Err(Error::NotSeen { .. }), Some(hung)) => Err(hung),
-        (seen, _) => seen,
-    }
+    // Nobody knows whether anything was in flight to the end: what is told is the look that was not answered.
+    outcome::or_last(seen, hung)
 }
 
 /// What became of our blocks of a device.

@@ -97,8 +97,8 @@ pub(super) fn is_harmless(step: &Step, error: &Error, observer: Observer<'_>) ->
     }
 }
 
-/// What a command comes to that was repeated until the time was over: the last refusal, which says why, where there was
-/// one.
+/// What a command or a look comes to that was repeated until the time was over: the last error, which says why, where there
+/// was one.
 pub(super) fn or_last<T>(result: Result<T, Error>, last: Option<Error>) -> Result<T, Error> {
     match (result, last) {
         (Err(Error::NotSeen { .. }), Some(last)) => Err(last),
